@@ -1,0 +1,160 @@
+package usher
+
+import (
+	"crypto"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rsa"
+	_ "crypto/sha256" // the hashes that crypto.Hash looks for
+	_ "crypto/sha512"
+	"crypto/subtle"
+	"fmt"
+	"hash"
+	"slices"
+	"sync"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// family returns the first two letters of a supported algorithm, else "".
+func (a Algorithm) family() string {
+	switch a {
+	case HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA:
+		return string(a[:2])
+	}
+	return ""
+}
+
+// hash returns the hash function of every supported algorithm but EdDSA, which has its own.
+func (a Algorithm) hash() crypto.Hash {
+	switch a {
+	case HS384, RS384, PS384, ES384:
+		return crypto.SHA384
+	case HS512, RS512, PS512, ES512:
+		return crypto.SHA512
+	}
+	return crypto.SHA256
+}
+
+func (a Algorithm) curve() elliptic.Curve {
+	switch a {
+	case ES384:
+		return elliptic.P384()
+	case ES512:
+		return elliptic.P521()
+	}
+	return elliptic.P256()
+}
+
+// method returns golang-jwt's implementation of an algorithm with a key pair, made here so that nothing
+// registered or changed in that package matters. For PSS the salt has the hash's length (RFC 7518 §3.5);
+// golang-jwt's own values accept any when verifying.
+func (a Algorithm) method() jwt.SigningMethod {
+	rsaMethod := &jwt.SigningMethodRSA{Name: string(a), Hash: a.hash()}
+	switch a.family() {
+	case "RS":
+		return rsaMethod
+	case "PS":
+		return &jwt.SigningMethodRSAPSS{
+			SigningMethodRSA: rsaMethod,
+			Options:          &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash},
+		}
+	case "ES":
+		bits := a.curve().Params().BitSize
+		return &jwt.SigningMethodECDSA{Name: string(a), Hash: a.hash(), KeySize: (bits + 7) / 8, CurveBits: bits}
+	}
+	return &jwt.SigningMethodEd25519{}
+}
+
+// verifier is what a key verifies with.
+type verifier interface {
+	verify(input, signature []byte) bool
+	// equal reports whether other is made of the same material.
+	equal(other verifier) bool
+}
+
+// signer is what a key signs with.
+type signer interface {
+	// sign appends the signature of input to dst.
+	sign(dst, input []byte) ([]byte, error)
+}
+
+// hmacSecret signs and verifies with an HMAC secret.
+type hmacSecret struct {
+	secret []byte
+	states sync.Pool
+}
+
+// hmacState is a keyed hash, reused: hashing the padded secret anew costs as much as hashing a short token.
+type hmacState struct {
+	hash.Hash
+	sum [64]byte
+}
+
+func newHMAC(alg Algorithm, secret []byte) *hmacSecret {
+	secret = slices.Clone(secret)
+	return &hmacSecret{secret: secret, states: sync.Pool{New: func() any {
+		return &hmacState{Hash: hmac.New(alg.hash().New, secret)}
+	}}}
+}
+
+func (s *hmacSecret) verify(input, signature []byte) bool {
+	state, _ := s.states.Get().(*hmacState)
+	defer s.states.Put(state)
+	return subtle.ConstantTimeCompare(state.mac(input), signature) == 1
+}
+
+func (s *hmacSecret) equal(other verifier) bool {
+	o, ok := other.(*hmacSecret)
+	return ok && (s == o || subtle.ConstantTimeCompare(s.secret, o.secret) == 1)
+}
+
+func (s *hmacSecret) sign(dst, input []byte) ([]byte, error) {
+	state, _ := s.states.Get().(*hmacState)
+	defer s.states.Put(state)
+	return append(dst, state.mac(input)...), nil
+}
+
+func (s *hmacState) mac(input []byte) []byte {
+	s.Reset()
+	s.Write(input)
+	return s.Sum(s.sum[:0])
+}
+
+// publicKey verifies by golang-jwt's methods.
+type publicKey struct {
+	method jwt.SigningMethod
+	key    comparableKey
+}
+
+// comparableKey is what every public key of the standard library is.
+type comparableKey interface {
+	Equal(other crypto.PublicKey) bool
+}
+
+func newPublicKey(alg Algorithm, key comparableKey) *publicKey {
+	return &publicKey{alg.method(), key}
+}
+
+func (p *publicKey) verify(input, signature []byte) bool {
+	return p.method.Verify(string(input), signature, p.key) == nil
+}
+
+func (p *publicKey) equal(other verifier) bool {
+	o, ok := other.(*publicKey)
+	return ok && (p == o || p.key.Equal(o.key))
+}
+
+// privateKey signs by golang-jwt's methods.
+type privateKey struct {
+	method jwt.SigningMethod
+	key    crypto.PrivateKey
+}
+
+func (p privateKey) sign(dst, input []byte) ([]byte, error) {
+	signature, err := p.method.Sign(string(input), p.key)
+	if err != nil {
+		return dst, fmt.Errorf("usher: signing: %w", err)
+	}
+	return append(dst, signature...), nil
+}

@@ -1,0 +1,238 @@
+package usher
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Claims are the claims that usher knows, under the names that RFC 7519 §4.1 and the other documents named
+// below give them. Embed it by value in a claims type of your own, or use it as it is:
+//
+//	type MyClaims struct {
+//		usher.Claims
+//		Role string `json:"role,omitempty"`
+//	}
+//
+// Claims, and so every type that embeds it, satisfies golang-jwt's jwt.Claims.
+type Claims struct {
+	Issuer    string      `json:"iss,omitempty"`      // who issued the token (RFC 7519 §4.1.1)
+	Subject   string      `json:"sub,omitempty"`      // the user's id (RFC 7519 §4.1.2)
+	Audience  Audience    `json:"aud,omitempty"`      // the services it is meant for (RFC 7519 §4.1.3)
+	ExpiresAt NumericDate `json:"exp,omitzero"`       // from when on it is refused (RFC 7519 §4.1.4)
+	NotBefore NumericDate `json:"nbf,omitzero"`       // until when it is refused (RFC 7519 §4.1.5)
+	IssuedAt  NumericDate `json:"iat,omitzero"`       // when it was issued (RFC 7519 §4.1.6)
+	ID        string      `json:"jti,omitempty"`      // the token's own id (RFC 7519 §4.1.7)
+	SessionID string      `json:"sid,omitempty"`      // the login session (OpenID Connect Front-Channel Logout §3)
+	Scope     string      `json:"scope,omitempty"`    // space-delimited scopes (RFC 8693 §4.2)
+	AuthTime  NumericDate `json:"auth_time,omitzero"` // when the user logged in (OpenID Connect Core §2)
+}
+
+// HasScope reports whether scope is one of the space-delimited values of the scope claim (RFC 8693 §4.2).
+// The comparison is exact; the empty scope is never there.
+func (c Claims) HasScope(scope string) bool {
+	if scope == "" {
+		return false
+	}
+	for s := range strings.SplitSeq(c.Scope, " ") {
+		if s == scope {
+			return true
+		}
+	}
+	return false
+}
+
+// SubjectInt returns the subject as a number, for services whose user ids are integers. A subject that is
+// not the canonical decimal form of an int64 ("7", not "07" or "+7") is an ErrTokenClaims.
+func (c Claims) SubjectInt() (int64, error) {
+	n, err := strconv.ParseInt(c.Subject, 10, 64)
+	if err != nil || !canonicalInteger(c.Subject) {
+		return 0, fmt.Errorf("%w: sub is not an integer", ErrTokenClaims)
+	}
+	return n, nil
+}
+
+// GetExpirationTime returns exp, nil if absent, for golang-jwt's jwt.Claims.
+func (c Claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.ExpiresAt.forJWT(), nil }
+
+// GetIssuedAt returns iat, nil if absent, for golang-jwt's jwt.Claims.
+func (c Claims) GetIssuedAt() (*jwt.NumericDate, error) { return c.IssuedAt.forJWT(), nil }
+
+// GetNotBefore returns nbf, nil if absent, for golang-jwt's jwt.Claims.
+func (c Claims) GetNotBefore() (*jwt.NumericDate, error) { return c.NotBefore.forJWT(), nil }
+
+// GetIssuer returns iss for golang-jwt's jwt.Claims.
+func (c Claims) GetIssuer() (string, error) { return c.Issuer, nil }
+
+// GetSubject returns sub for golang-jwt's jwt.Claims.
+func (c Claims) GetSubject() (string, error) { return c.Subject, nil }
+
+// GetAudience returns aud for golang-jwt's jwt.Claims.
+func (c Claims) GetAudience() (jwt.ClaimStrings, error) { return jwt.ClaimStrings(c.Audience), nil }
+
+func (c *Claims) mustEmbedUsherClaims() *Claims { return c }
+
+// EmbedsClaims is satisfied by *C when C embeds [Claims]. It is the constraint of all that is generic over
+// claims, here and in other packages, so that a claims type that forgot to embed it does not compile.
+type EmbedsClaims[C any] interface {
+	*C
+	mustEmbedUsherClaims() *Claims
+}
+
+// NumericDate is a point in time, as JSON the number of seconds since 1970 with an optional fraction
+// (RFC 7519 §2). The zero value means that the claim is absent. As JSON it is null when zero, and an error
+// outside of the years 1970 to 9999.
+type NumericDate struct{ time.Time }
+
+// NewNumericDate returns t in whole seconds and UTC. The zero time gives the zero NumericDate.
+func NewNumericDate(t time.Time) NumericDate {
+	return NumericDate{time.Unix(t.Unix(), 0).UTC()}
+}
+
+// MarshalJSON returns the date as a JSON number, or null if it is zero.
+func (d NumericDate) MarshalJSON() ([]byte, error) {
+	if d.IsZero() {
+		return []byte("null"), nil
+	}
+	return d.append(nil)
+}
+
+// UnmarshalJSON reads a JSON number, or null as the zero value.
+func (d *NumericDate) UnmarshalJSON(data []byte) error {
+	value := jsontext.Value(data)
+	if !value.IsValid() || value.Kind() != '0' && value.Kind() != 'n' {
+		return errDate
+	}
+	if value.Kind() == 'n' {
+		*d = NumericDate{}
+		return nil
+	}
+	date, ok := parseDate(string(data))
+	if !ok {
+		return errDate
+	}
+	*d = date
+	return nil
+}
+
+var errDate = errors.New("usher: a date is a number of seconds between 0 and 253402300799")
+
+// maxDate is the last second of the year 9999, which is as far as RFC 3339 and most databases can go.
+const maxDate = 253402300799
+
+func (d NumericDate) append(dst []byte) ([]byte, error) {
+	seconds, nanos := d.Unix(), d.Nanosecond()
+	if seconds < 0 || seconds > maxDate || seconds == maxDate && nanos > 0 {
+		return dst, errDate
+	}
+	dst = strconv.AppendInt(dst, seconds, 10)
+	if nanos == 0 {
+		return dst, nil
+	}
+	fraction := strconv.Itoa(1e9 + nanos) // "1" and nine digits
+	return append(append(dst, '.'), strings.TrimRight(fraction[1:], "0")...), nil
+}
+
+// parseDate reads a JSON number exactly, digit by digit: a float64 would lose nanoseconds, and integer
+// conversions of huge floats wrap around. Digits beyond the nanoseconds are dropped.
+func parseDate(number string) (NumericDate, bool) {
+	if seconds, ok := digits(number); ok {
+		return NumericDate{time.Unix(seconds, 0).UTC()}, seconds <= maxDate
+	}
+	mantissa, exponent := number, 0
+	if i := strings.IndexAny(number, "eE"); i >= 0 {
+		n, err := strconv.Atoi(number[i+1:])
+		if err != nil || n < -99 || n > 99 {
+			return NumericDate{}, false
+		}
+		mantissa, exponent = number[:i], n
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	for ; exponent > 0; exponent-- { // move the point to the right …
+		if fraction == "" {
+			fraction = "0"
+		}
+		whole, fraction = whole+fraction[:1], fraction[1:]
+	}
+	for ; exponent < 0; exponent++ { // … or to the left
+		if whole == "" {
+			whole = "0"
+		}
+		last := len(whole) - 1
+		whole, fraction = whole[:last], whole[last:]+fraction
+	}
+	seconds, ok := digits(whole)
+	if !ok {
+		return NumericDate{}, false
+	}
+	more := strings.Trim(fraction, "0") != ""
+	nanos, ok := digits((fraction + "000000000")[:9])
+	if !ok || seconds > maxDate || seconds == maxDate && more {
+		return NumericDate{}, false
+	}
+	return NumericDate{time.Unix(seconds, nanos).UTC()}, true
+}
+
+// digits reads decimal digits alone; none are zero.
+func digits(s string) (int64, bool) {
+	var n int64
+	for i := range len(s) {
+		digit := int64(s[i]) - '0'
+		if digit < 0 || digit > 9 || n > maxDate {
+			return 0, false
+		}
+		n = 10*n + digit
+	}
+	return n, true
+}
+
+func (d NumericDate) forJWT() *jwt.NumericDate {
+	if d.IsZero() {
+		return nil
+	}
+	return &jwt.NumericDate{Time: d.Time}
+}
+
+// Audience lists the services that a token is meant for. As JSON it is one string or an array of strings
+// (RFC 7519 §4.1.3); a single audience is written as a string.
+type Audience []string
+
+// MarshalJSON returns a string for one audience, else an array, or null if a is nil.
+func (a Audience) MarshalJSON() ([]byte, error) {
+	if len(a) == 1 {
+		return json.Marshal(a[0])
+	}
+	return json.Marshal([]string(a), json.FormatNilSliceAsNull(true))
+}
+
+// UnmarshalJSON reads a string, an array of strings, or null as nil.
+func (a *Audience) UnmarshalJSON(data []byte) error {
+	if jsontext.Value(data).Kind() != '"' {
+		return json.Unmarshal(data, (*[]string)(a))
+	}
+	var one string
+	if err := json.Unmarshal(data, &one); err != nil {
+		return err
+	}
+	*a = Audience{one}
+	return nil
+}
+
+// canonicalInteger reports whether s is 0 or an integer without superfluous sign or zeros, of at most
+// 20 digits.
+func canonicalInteger(s string) bool {
+	s, negative := strings.CutPrefix(s, "-")
+	if s == "0" {
+		return !negative
+	}
+	if s == "" || len(s) > 20 || s[0] == '0' {
+		return false
+	}
+	return strings.Trim(s, "0123456789") == ""
+}

@@ -1,0 +1,119 @@
+package usher
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// ErrInvalidToken is what every refusal of a token has in common: each error of the group below is also
+// an ErrInvalidToken, and is golang-jwt's error for the same failure, so that errors.Is works with either.
+var ErrInvalidToken error = &kindError{text: "usher: invalid token"}
+
+// Why a token was refused. A token with several faults is refused for the first of them, in the order of
+// [Decoder.Decode].
+var (
+	// ErrTokenMalformed: not three canonical base64url segments (RFC 7515 §7.1), or a header or payload
+	// that is not one JSON object with unique names (RFC 8725 §2.4), or a crit header (RFC 7515 §4.1.11).
+	ErrTokenMalformed error = tokenError("usher: malformed token", jwt.ErrTokenMalformed)
+	// ErrTokenSignature: the signature is not the key's, or the algorithm is none that usher supports.
+	ErrTokenSignature error = tokenError("usher: wrong signature", jwt.ErrTokenSignatureInvalid)
+	// ErrTokenExpired: exp has passed (RFC 7519 §4.1.4), or iat lies further back than MaxAge.
+	ErrTokenExpired error = tokenError("usher: token expired", jwt.ErrTokenExpired)
+	// ErrTokenNotYetValid: nbf lies ahead (RFC 7519 §4.1.5), or iat does while a MaxAge is set.
+	ErrTokenNotYetValid error = tokenError("usher: token not yet valid", jwt.ErrTokenNotValidYet)
+	// ErrTokenIssuer: iss is not the one that was asked for (RFC 7519 §4.1.1).
+	ErrTokenIssuer error = tokenError("usher: wrong issuer", jwt.ErrTokenInvalidIssuer)
+	// ErrTokenAudience: aud names none of the audiences asked for, or names some although none was
+	// (RFC 7519 §4.1.3).
+	ErrTokenAudience error = tokenError("usher: wrong audience", jwt.ErrTokenInvalidAudience)
+	// ErrTokenClaims: a claim is missing, of the wrong type or out of range, or Validate refused the claims.
+	ErrTokenClaims error = tokenError("usher: invalid claims", jwt.ErrTokenInvalidClaims)
+	// ErrTokenType: typ names another kind of token (RFC 8725 §3.11).
+	ErrTokenType error = tokenError("usher: wrong type of token", jwt.ErrTokenInvalidClaims)
+	// ErrTokenTooLarge: the token has more bytes than DecoderOptions.MaxSize.
+	ErrTokenTooLarge error = tokenError("usher: token too large", jwt.ErrTokenMalformed)
+	// ErrTokenRevoked: the token, or the session that it belongs to, has ended. Checks return it.
+	ErrTokenRevoked error = tokenError("usher: token revoked", jwt.ErrTokenInvalidClaims)
+	// ErrUnknownKey: the key source has no key for the token's kid and algorithm.
+	ErrUnknownKey error = tokenError("usher: unknown key", jwt.ErrTokenUnverifiable)
+)
+
+// Why a request was refused, when it was not the token's fault.
+var (
+	// ErrNoToken: the request carries no token.
+	ErrNoToken = errors.New("usher: no token")
+	// ErrManyTokens: the request carries more than one token (RFC 6750 §2).
+	ErrManyTokens = errors.New("usher: more than one token")
+	// ErrNoUser: the token is good, but the user that it names does not exist any more.
+	ErrNoUser = errors.New("usher: no such user")
+	// ErrForbidden: the user is known, and may not do this.
+	ErrForbidden = errors.New("usher: forbidden")
+	// ErrUnavailable: a key source, a store or a queue can't answer now; trying again later may help.
+	ErrUnavailable = errors.New("usher: unavailable")
+)
+
+// Why a password or a hash was refused.
+var (
+	// ErrPasswordMismatch: it is not the password that was hashed.
+	ErrPasswordMismatch = errors.New("usher: wrong password")
+	// ErrPasswordTooLong: bcrypt reads 72 bytes and the password has more.
+	ErrPasswordTooLong = errors.New("usher: password longer than 72 bytes")
+	// ErrPasswordTooShort: the password has fewer characters than PasswordOptions.MinLength.
+	ErrPasswordTooShort = errors.New("usher: password too short")
+	// ErrPasswordInvalid: the password has a NUL byte, which bcrypt can't tell from its end.
+	ErrPasswordInvalid = errors.New("usher: password holds a NUL byte")
+	// ErrBadHash: the stored hash is no hash that can be checked.
+	ErrBadHash = errors.New("usher: not a usable password hash")
+)
+
+// ConfigError is a mistake in what a constructor was given. Constructors report all mistakes at once, joined
+// with errors.Join; errors.As finds the first, as a *ConfigError or as a ConfigError.
+type ConfigError struct {
+	Field  string // the parameter or option, such as "DecoderOptions.Leeway"
+	Reason string // what is wrong with it and what would be right
+}
+
+// Error returns field and reason as one sentence.
+func (e ConfigError) Error() string { return "usher: " + e.Field + " " + e.Reason }
+
+// As lets errors.As fill a ConfigError too: constructors return pointers.
+func (e *ConfigError) As(target any) bool {
+	value, ok := target.(*ConfigError)
+	if ok {
+		*value = *e
+	}
+	return ok
+}
+
+// Must returns v, and panics if err is not nil. It is for main functions, variable initialisers and tests,
+// where a mistake in the configuration should end the program.
+func Must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// kindError is a sentinel that is also other errors.
+type kindError struct {
+	text string
+	also []error
+}
+
+func (e *kindError) Error() string   { return e.text }
+func (e *kindError) Unwrap() []error { return e.also }
+
+func tokenError(text string, jwtError error) error {
+	return &kindError{text: text, also: []error{ErrInvalidToken, jwtError}}
+}
+
+// misconfigured collects a constructor's mistakes.
+type misconfigured []error
+
+func (m *misconfigured) add(field, reason string, args ...any) {
+	*m = append(*m, &ConfigError{Field: field, Reason: fmt.Sprintf(reason, args...)})
+}
+
+func (m misconfigured) err() error { return errors.Join(m...) }

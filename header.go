@@ -1,0 +1,174 @@
+package usher
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// header is a token's header (RFC 7515 §4) once it has been read.
+type header struct {
+	segment string // as it stood in the token
+	alg     Algorithm
+	kid     string // "" if it has none
+	typ     string
+	hasType bool
+}
+
+// parseHeader reads a header segment. Members that name or bring a key (jwk, jku, x5c, x5u) are not looked at:
+// keys come from the KeySource alone (RFC 8725 §3.10).
+func parseHeader(segment string, s *scratch) (*header, error) {
+	text, err := s.decode(segment)
+	if err != nil {
+		return nil, err
+	}
+	h := header{segment: strings.Clone(segment)}
+	var alg value
+	var fault string
+	o := &s.object
+	o.open(string(text))
+	for o.next() {
+		switch o.name {
+		case "alg":
+			alg = o.value
+		case "kid":
+			h.kid = o.value.text
+			if h.kid == "" || len(h.kid) > maxKeyID {
+				fault = fmt.Sprintf("its kid is not a string of 1 to %d bytes", maxKeyID)
+			}
+		case "typ":
+			h.typ, h.hasType = o.value.text, true
+		case "crit":
+			fault = "it has a crit header, and usher knows no extensions"
+		}
+		if !o.value.valid() {
+			o.broken = true
+		}
+	}
+	if o.broken {
+		fault = "its header is not one JSON object with unique names"
+	}
+	if fault != "" {
+		return nil, fmt.Errorf("%w: %s", ErrTokenMalformed, fault)
+	}
+	h.alg = Algorithm(alg.text)
+	if h.alg.family() == "" {
+		return nil, fmt.Errorf("%w: usher does not support the algorithm %s", ErrTokenSignature, quote(alg.text))
+	}
+	return &h, nil
+}
+
+// appendHeader writes the header of a token that key signs, encoded. The members come in alphabetical order, as
+// golang-jwt writes them.
+func appendHeader(dst []byte, key Key, typ string) []byte {
+	text := make([]byte, 0, 128)
+	text = append(text, `{"alg":"`...)
+	text = append(text, key.alg...)
+	if key.id != "" {
+		text = append(text, `","kid":`...)
+		text, _ = appendString(text, key.id) // UTF-8, or it would not sign
+		text = append(text, `,"typ":"`...)
+	} else {
+		text = append(text, `","typ":"`...)
+	}
+	text = append(text, typ...)
+	return base64url.AppendEncode(dst, append(text, `"}`...))
+}
+
+// isType reports whether the header's typ is one of the media types (RFC 7515 §4.1.9): in any case, and with
+// or without application/ before it.
+func (h *header) isType(types ...string) bool {
+	typ := bareType(h.typ)
+	return slices.ContainsFunc(types, func(t string) bool { return strings.EqualFold(bareType(t), typ) })
+}
+
+func bareType(typ string) string {
+	const prefix = "application/"
+	if len(typ) > len(prefix) && strings.EqualFold(typ[:len(prefix)], prefix) {
+		return typ[len(prefix):]
+	}
+	return typ
+}
+
+// headers remembers the last few headers of verified tokens. An issuer writes the same header into every
+// token, and reading it costs more than verifying an HMAC.
+type headers struct{ known atomic.Pointer[[]*header] }
+
+const maxHeaders = 8
+
+func (hs *headers) find(segment string) *header {
+	known := hs.known.Load()
+	if known == nil {
+		return nil
+	}
+	for _, h := range *known {
+		if h.segment == segment {
+			return h
+		}
+	}
+	return nil
+}
+
+// remember adds h, which must not be there, and forgets the oldest. When two goroutines do so at once, one of
+// them may be in vain: there will be a next token.
+func (hs *headers) remember(h *header) {
+	known := hs.known.Load()
+	list := []*header{h}
+	if known != nil {
+		list = append(list, (*known)[:min(len(*known), maxHeaders-1)]...)
+	}
+	hs.known.CompareAndSwap(known, &list)
+}
+
+// segments are the parts of a compact token (RFC 7515 §7.1), still encoded.
+type segments struct{ header, payload, signature string }
+
+func split(token string) (segments, error) {
+	first := strings.IndexByte(token, '.')
+	last := strings.LastIndexByte(token, '.')
+	if first < 1 || last < first+2 || last == len(token)-1 || strings.IndexByte(token[first+1:last], '.') >= 0 {
+		return segments{}, fmt.Errorf("%w: it is not three segments with dots between them", ErrTokenMalformed)
+	}
+	return segments{token[:first], token[first+1 : last], token[last+1:]}, nil
+}
+
+// check decodes all segments, for the error that comes before all others.
+func (p segments) check(s *scratch) error {
+	for _, segment := range []string{p.header, p.payload, p.signature} {
+		if _, err := s.decode(segment); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scratch is the memory that decoding or encoding one token needs, and that the next one can use again.
+type scratch struct {
+	encoded []byte
+	decoded []byte
+	object  object
+}
+
+// decode decodes a segment. The result is overwritten by the next call.
+func (s *scratch) decode(segment string) ([]byte, error) {
+	s.encoded = append(s.encoded[:0], segment...)
+	s.decoded = slices.Grow(s.decoded[:0], base64url.DecodedLen(len(segment)))
+	text := s.decoded[:cap(s.decoded)]
+	n, err := base64url.Decode(text, s.encoded)
+	if err != nil || bytes.IndexByte(s.encoded, '\n') >= 0 || bytes.IndexByte(s.encoded, '\r') >= 0 {
+		return nil, errSegment
+	}
+	return text[:n], nil
+}
+
+// base64url is RFC 7515 §2's: without padding, and without spare bits (RFC 4648 §3.5). It would skip line
+// breaks, which scratch.decode refuses.
+var base64url = base64.RawURLEncoding.Strict()
+
+var errSegment error = &kindError{
+	text: ErrTokenMalformed.Error() + ": a segment is not canonical base64url",
+	also: []error{ErrTokenMalformed},
+}

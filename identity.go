@@ -1,0 +1,139 @@
+package usher
+
+import (
+	"context"
+	"time"
+)
+
+// UserFromContext returns the user that a [Middleware] or [ContextWithUser] put into ctx, and false if there
+// is none, or none of type U.
+func UserFromContext[U any](ctx context.Context) (U, bool) {
+	holder, ok := ctx.Value(userKey{}).(userHolder[U])
+	if !ok {
+		var none U
+		return none, false
+	}
+	return holder.currentUser()
+}
+
+// ContextWithUser returns a context in which user is the current user: for tests of handlers, and for
+// authentication by other means. It says nothing to a [Middleware], which decides for itself.
+func ContextWithUser[U any](ctx context.Context, user U) context.Context {
+	return context.WithValue(ctx, userKey{}, fixedUser[U]{user})
+}
+
+// ClaimsFromContext returns the claims that a [Middleware] or [ContextWithClaims] put into ctx, and false if
+// there are none, or none of type C. Whatever their type, they can also be had as the [Claims] that they embed.
+func ClaimsFromContext[C any](ctx context.Context) (*C, bool) {
+	holder := ctx.Value(claimsKey{})
+	if typed, ok := holder.(typedClaims[C]); ok {
+		return typed.currentClaims()
+	}
+	if any, ok := holder.(claimsHolder); ok {
+		claims, ok := any.embedded().(*C)
+		return claims, ok && claims != nil
+	}
+	return nil, false
+}
+
+// ContextWithClaims returns a context in which claims are the current claims: for tests of handlers and guards.
+// nil means that there are none.
+func ContextWithClaims[C any](ctx context.Context, claims *C) context.Context {
+	return context.WithValue(ctx, claimsKey{}, fixedClaims[C]{claims})
+}
+
+// userKey finds the innermost userHolder, claimsKey the innermost claimsHolder.
+type (
+	userKey   struct{}
+	claimsKey struct{}
+)
+
+type userHolder[U any] interface{ currentUser() (U, bool) }
+
+type typedClaims[C any] interface{ currentClaims() (*C, bool) }
+
+type claimsHolder interface {
+	// embedded returns the Claims within the claims that handlers see, as a *Claims, nil if there are none.
+	embedded() any
+	// registered returns the Claims that guards go by.
+	registered() Claims
+	hasScopes(scopes []string) bool
+	now() time.Time
+}
+
+// identity is the context of an authenticated request: one allocation for all that was found out.
+type identity[C, U any] struct {
+	context.Context
+	gate     *gate[C, U]
+	token    string
+	user     U
+	given    *C // to the user function and to handlers, which may change it
+	own      C  // what Check and guards go by
+	stranger bool
+}
+
+// Value returns the identity itself for both keys: a stranger hides an outer user too.
+func (id *identity[C, U]) Value(key any) any {
+	switch key.(type) {
+	case userKey, claimsKey:
+		return id
+	}
+	return id.Context.Value(key)
+}
+
+func (id *identity[C, U]) currentUser() (U, bool) { return id.user, !id.stranger }
+
+func (id *identity[C, U]) currentClaims() (*C, bool) { return id.given, !id.stranger }
+
+func (id *identity[C, U]) embedded() any {
+	if id.stranger {
+		return nil
+	}
+	return id.gate.claims(id.given)
+}
+
+func (id *identity[C, U]) registered() Claims { return *id.gate.claims(&id.own) }
+
+func (id *identity[C, U]) hasScopes(scopes []string) bool {
+	return !id.stranger && hasScopes(&id.own, scopes)
+}
+
+func (id *identity[C, U]) now() time.Time { return id.gate.opts.Now() }
+
+type fixedUser[U any] struct{ user U }
+
+func (f fixedUser[U]) currentUser() (U, bool) { return f.user, true }
+
+type fixedClaims[C any] struct{ claims *C }
+
+func (f fixedClaims[C]) currentClaims() (*C, bool) { return f.claims, f.claims != nil }
+
+func (f fixedClaims[C]) embedded() any {
+	if embeds, ok := any(f.claims).(interface{ mustEmbedUsherClaims() *Claims }); ok && f.claims != nil {
+		return embeds.mustEmbedUsherClaims()
+	}
+	return nil
+}
+
+func (f fixedClaims[C]) registered() Claims {
+	if claims, ok := f.embedded().(*Claims); ok {
+		return *claims
+	}
+	return Claims{}
+}
+
+func (f fixedClaims[C]) hasScopes(scopes []string) bool {
+	return f.claims != nil && hasScopes(f.claims, scopes)
+}
+
+func (fixedClaims[C]) now() time.Time { return time.Now() }
+
+func hasScopes(claims any, scopes []string) bool {
+	scoped, ok := claims.(interface{ HasScope(scope string) bool })
+	for _, scope := range scopes {
+		if !ok || !scoped.HasScope(scope) {
+			return false
+		}
+	}
+	return ok
+}

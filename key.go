@@ -1,0 +1,456 @@
+package usher
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Algorithm is the name of a signature algorithm as it stands in a token's alg header (RFC 7518 §3.1).
+type Algorithm string
+
+// The algorithms that usher signs and verifies with. There is no "none".
+const (
+	HS256 Algorithm = "HS256" // HMAC with SHA-256 (RFC 7518 §3.2)
+	HS384 Algorithm = "HS384" // HMAC with SHA-384
+	HS512 Algorithm = "HS512" // HMAC with SHA-512
+	RS256 Algorithm = "RS256" // RSA PKCS #1 v1.5 with SHA-256 (RFC 7518 §3.3)
+	RS384 Algorithm = "RS384" // RSA PKCS #1 v1.5 with SHA-384
+	RS512 Algorithm = "RS512" // RSA PKCS #1 v1.5 with SHA-512
+	PS256 Algorithm = "PS256" // RSA PSS with SHA-256 and a salt of the hash's length (RFC 7518 §3.5)
+	PS384 Algorithm = "PS384" // RSA PSS with SHA-384
+	PS512 Algorithm = "PS512" // RSA PSS with SHA-512
+	ES256 Algorithm = "ES256" // ECDSA on P-256 with SHA-256 (RFC 7518 §3.4)
+	ES384 Algorithm = "ES384" // ECDSA on P-384 with SHA-384
+	ES512 Algorithm = "ES512" // ECDSA on P-521 with SHA-512
+	EdDSA Algorithm = "EdDSA" // Ed25519 (RFC 8037 §3.1)
+)
+
+// KeyMaterial is what a [Key] can be made of.
+type KeyMaterial interface {
+	[]byte | *rsa.PrivateKey | *rsa.PublicKey | *ecdsa.PrivateKey | *ecdsa.PublicKey |
+		ed25519.PrivateKey | ed25519.PublicKey
+}
+
+// Key is a secret, private or public key together with the one algorithm that it is used with and the ID
+// that tokens name it by. It is immutable and safe for concurrent use, and no way of printing it shows more
+// than algorithm and ID. The zero Key signs and verifies nothing.
+type Key struct{ *keyState }
+
+type keyState struct {
+	alg    Algorithm
+	id     string
+	verify verifier // shared by all that WithID and Public make of a key
+	sign   signer   // nil if the key only verifies
+	self   Keys     // the key as a set of one
+}
+
+// NewKey returns a key for alg, made of a copy of material. HMAC secrets are at least as long as the hash
+// (RFC 7518 §3.2): 32, 48 or 64 bytes. RSA keys have 2048 bits or more (§3.3); the curve is the algorithm's
+// own (§3.4). What is wrong is reported as [ConfigError].
+func NewKey[M KeyMaterial](alg Algorithm, material M) (Key, error) {
+	return newKey(alg, material)
+}
+
+// DangerouslyShortKey returns a key that verifies, and never signs, with an older system's HMAC secret that
+// [NewKey] would refuse as too short: tokens signed with it can be forged by whoever guesses it.
+func DangerouslyShortKey(alg Algorithm, secret []byte) (Key, error) {
+	var wrong misconfigured
+	if alg.family() != "HS" {
+		wrong.add("alg", "is %q, but only HS256, HS384 and HS512 have secrets", string(alg))
+	}
+	if len(secret) == 0 {
+		wrong.add("secret", "is empty")
+	}
+	if kind := notSecret(secret); kind != "" {
+		wrong.add("secret", "is %s, which is no secret", kind)
+	}
+	if err := wrong.err(); err != nil {
+		return Key{}, err
+	}
+	return makeKey(keyState{alg: alg, verify: newHMAC(alg, secret)}), nil
+}
+
+// GenerateKey returns a new random key for alg: a secret as long as the hash, 2048 bits of RSA, or a key on
+// the algorithm's curve.
+func GenerateKey(alg Algorithm) (Key, error) {
+	var material any
+	var err error
+	switch alg.family() {
+	case "HS":
+		secret := make([]byte, alg.hash().Size())
+		_, err = rand.Read(secret)
+		material = secret
+	case "RS", "PS":
+		material, err = rsa.GenerateKey(rand.Reader, minRSABits)
+	case "ES":
+		material, err = ecdsa.GenerateKey(alg.curve(), rand.Reader)
+	case "Ed":
+		_, material, err = ed25519.GenerateKey(rand.Reader)
+	}
+	if err != nil {
+		return Key{}, fmt.Errorf("usher: generating a key: %w", err)
+	}
+	return newKey(alg, material)
+}
+
+// ParseKey returns the key in a PEM block: a private key as PKCS #1, PKCS #8 or SEC 1, a public key as PKIX
+// or PKCS #1, or the public key of an X.509 certificate, of whose chain the first counts; nothing else in the
+// certificate is looked at. Its ID is a thumbprint: the keys of an issuer that names them otherwise want
+// [Key.WithID]. What is wrong is reported as [ConfigError].
+func ParseKey(alg Algorithm, pem []byte) (Key, error) {
+	if alg.family() == "HS" {
+		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %s, whose secrets are not PEM; use NewKey", alg)}
+	}
+	material, err := parsePEM(pem)
+	if err != nil {
+		return Key{}, &ConfigError{"pem", err.Error()}
+	}
+	return newKey(alg, material)
+}
+
+// ID returns the key's ID, which tokens carry as kid. It is the key's RFC 7638 thumbprint unless [Key.WithID]
+// set another, and empty for HMAC secrets.
+func (k Key) ID() string {
+	if k.keyState == nil {
+		return ""
+	}
+	return k.id
+}
+
+// WithID returns the same key under another ID. An ID that is to be found in tokens has at most 256 bytes of
+// UTF-8; a key whose ID is anything else can't sign.
+func (k Key) WithID(id string) Key {
+	if k.keyState == nil {
+		return k
+	}
+	state := *k.keyState
+	state.id = id
+	return makeKey(state)
+}
+
+// Algorithm returns the one algorithm that the key signs and verifies with, "" for the zero Key.
+func (k Key) Algorithm() Algorithm {
+	if k.keyState == nil {
+		return ""
+	}
+	return k.alg
+}
+
+// CanSign reports whether the key can sign: secrets and private keys can.
+func (k Key) CanSign() bool { return k.keyState != nil && k.sign != nil }
+
+// Public returns the key's public half under the same ID, and false for an HMAC secret, which has none.
+func (k Key) Public() (Key, bool) {
+	if k.keyState == nil || k.alg.family() == "HS" {
+		return Key{}, false
+	}
+	state := *k.keyState
+	state.sign = nil
+	return makeKey(state), true
+}
+
+// String returns the algorithm and the ID; it never shows the key itself.
+func (k Key) String() string {
+	switch {
+	case k.keyState == nil:
+		return "usher.Key()"
+	case k.id == "":
+		return "usher.Key(" + string(k.alg) + ")"
+	}
+	return "usher.Key(" + string(k.alg) + " " + quote(k.id) + ")"
+}
+
+// GoString returns the same as String.
+func (k Key) GoString() string { return k.String() }
+
+// Format writes the same as String, whatever the verb.
+func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
+
+// LogValue returns the same as String, for log/slog.
+func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+func makeKey(state keyState) Key {
+	key := Key{&state}
+	state.self = Keys{key}
+	return key
+}
+
+const (
+	minRSABits = 2048 // RFC 7518 §3.3
+	maxKeyID   = 256  // bytes of a kid that are worth a look-up
+)
+
+// newKey is NewKey for material of a type that is not known before it runs.
+func newKey(alg Algorithm, material any) (Key, error) {
+	var wrong misconfigured
+	family := alg.family()
+	if family == "" {
+		wrong.add("alg", "is %q, which is none of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, "+
+			"PS512, ES256, ES384, ES512 and EdDSA", string(alg))
+		return Key{}, wrong.err()
+	}
+	state := keyState{alg: alg}
+	var reason string
+	switch m := material.(type) {
+	case []byte:
+		if family != "HS" {
+			reason = "is a []byte, but " + string(alg) + " has key pairs; ParseKey reads them from PEM"
+		} else if reason = unfitSecret(alg, m); reason == "" {
+			secret := newHMAC(alg, m)
+			state.verify, state.sign = secret, secret
+		}
+	case *rsa.PrivateKey:
+		var private *rsa.PrivateKey
+		if private, reason = copyRSA(alg, m); reason == "" {
+			state.verify = newPublicKey(alg, &private.PublicKey)
+			state.sign = privateKey{alg.method(), private}
+		}
+	case *rsa.PublicKey:
+		if reason = unfitRSA(alg, m); reason == "" {
+			state.verify = newPublicKey(alg, &rsa.PublicKey{N: new(big.Int).Set(m.N), E: m.E})
+		}
+	case *ecdsa.PrivateKey:
+		var private *ecdsa.PrivateKey
+		if private, reason = copyECDSA(alg, m); reason == "" {
+			state.verify = newPublicKey(alg, &private.PublicKey)
+			state.sign = privateKey{alg.method(), private}
+		}
+	case *ecdsa.PublicKey:
+		var public *ecdsa.PublicKey
+		if public, reason = copyECDSAPublic(alg, m); reason == "" {
+			state.verify = newPublicKey(alg, public)
+		}
+	case ed25519.PrivateKey:
+		private := slices.Clone(m)
+		if reason = unfitEd25519(alg, len(m), ed25519.PrivateKeySize); reason == "" {
+			// The second half repeats the public key; a wrong one there would sign what nobody can verify.
+			if private = ed25519.NewKeyFromSeed(m.Seed()); !private.Equal(m) {
+				reason = "is an Ed25519 key whose halves do not belong together"
+			}
+			public, _ := private.Public().(ed25519.PublicKey)
+			state.verify = newPublicKey(alg, public)
+			state.sign = privateKey{alg.method(), private}
+		}
+	case ed25519.PublicKey:
+		if reason = unfitEd25519(alg, len(m), ed25519.PublicKeySize); reason == "" {
+			state.verify = newPublicKey(alg, slices.Clone(m))
+		}
+	default:
+		reason = fmt.Sprintf("is a %T, which no supported algorithm uses", material)
+	}
+	if reason != "" {
+		wrong.add("material", "%s", reason)
+		return Key{}, wrong.err()
+	}
+	if public, ok := state.verify.(*publicKey); ok {
+		state.id = thumbprint(public.key)
+	}
+	return makeKey(state), nil
+}
+
+// unfitSecret says why secret can't be alg's, or "".
+func unfitSecret(alg Algorithm, secret []byte) string {
+	if kind := notSecret(secret); kind != "" {
+		return "is " + kind + ", which is no secret"
+	}
+	if least := alg.hash().Size(); len(secret) < least {
+		return fmt.Sprintf("has %d bytes, but %s needs %d or more; make one with: openssl rand -base64 %[3]d",
+			len(secret), alg, least)
+	}
+	return ""
+}
+
+// notSecret names the kind of key that secret is, if it is one: a public key that is used as an HMAC secret
+// lets everybody sign (RFC 8725 §2.1).
+func notSecret(secret []byte) string {
+	text := strings.TrimSpace(strings.TrimPrefix(string(secret), "\ufeff"))
+	if strings.Contains(text, "-----BEGIN") {
+		return "PEM"
+	}
+	for _, prefix := range []string{"ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "PuTTY-User-Key-File", "---- BEGIN SSH2"} {
+		if strings.HasPrefix(text, prefix) {
+			return "an SSH key"
+		}
+	}
+	var jwk map[string]jsontext.Value
+	if json.Unmarshal([]byte(text), &jwk, jsontext.AllowDuplicateNames(true)) == nil && (jwk["kty"] != nil || jwk["keys"] != nil) {
+		return "a JWK"
+	}
+	if material, err := parseDER(secret); err == nil && material != nil {
+		return "a DER-encoded key"
+	}
+	return ""
+}
+
+func unfitRSA(alg Algorithm, key *rsa.PublicKey) string {
+	if family := alg.family(); family != "RS" && family != "PS" {
+		return "is an RSA key, but " + string(alg) + " is no RSA algorithm"
+	}
+	if key == nil || key.N == nil || key.N.Sign() <= 0 {
+		return "is an RSA key without a modulus"
+	}
+	if bits := key.N.BitLen(); bits < minRSABits {
+		return fmt.Sprintf("is an RSA key of %d bits, but %d is the least", bits, minRSABits)
+	}
+	if key.E < 3 || key.E%2 == 0 || key.E > 1<<31-1 {
+		return fmt.Sprintf("is an RSA key with the public exponent %d, which is not safe", key.E)
+	}
+	return ""
+}
+
+func copyRSA(alg Algorithm, key *rsa.PrivateKey) (*rsa.PrivateKey, string) {
+	if key == nil || key.D == nil || len(key.Primes) < 2 || slices.Contains(key.Primes, nil) {
+		return nil, "is an incomplete RSA private key"
+	}
+	if reason := unfitRSA(alg, &key.PublicKey); reason != "" {
+		return nil, reason
+	}
+	private := &rsa.PrivateKey{
+		PublicKey: rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E},
+		D:         new(big.Int).Set(key.D),
+	}
+	for _, prime := range key.Primes {
+		private.Primes = append(private.Primes, new(big.Int).Set(prime))
+	}
+	if err := private.Validate(); err != nil {
+		return nil, "is an RSA private key whose parts do not belong together"
+	}
+	private.Precompute()
+	return private, ""
+}
+
+func copyECDSA(alg Algorithm, key *ecdsa.PrivateKey) (*ecdsa.PrivateKey, string) {
+	if key == nil || key.D == nil {
+		return nil, "is an incomplete ECDSA private key"
+	}
+	public, reason := copyECDSAPublic(alg, &key.PublicKey)
+	if reason != "" {
+		return nil, reason
+	}
+	scalar, err := key.Bytes()
+	if err != nil {
+		return nil, "is an ECDSA private key out of range"
+	}
+	private, err := ecdsa.ParseRawPrivateKey(public.Curve, scalar)
+	if err != nil || !private.PublicKey.Equal(public) {
+		return nil, "is an ECDSA private key whose parts do not belong together"
+	}
+	return private, ""
+}
+
+func copyECDSAPublic(alg Algorithm, key *ecdsa.PublicKey) (*ecdsa.PublicKey, string) {
+	if alg.family() != "ES" {
+		return nil, "is an ECDSA key, but " + string(alg) + " is no ECDSA algorithm"
+	}
+	if key == nil || key.X == nil || key.Y == nil || key.Curve != alg.curve() {
+		return nil, fmt.Sprintf("is not a key on %s, which is the curve of %s", alg.curve().Params().Name, alg)
+	}
+	point, err := key.Bytes()
+	if err != nil {
+		return nil, "is an ECDSA key that is not on its curve"
+	}
+	public, err := ecdsa.ParseUncompressedPublicKey(key.Curve, point)
+	if err != nil {
+		return nil, "is an ECDSA key that is not on its curve"
+	}
+	return public, ""
+}
+
+func unfitEd25519(alg Algorithm, size, want int) string {
+	if alg != EdDSA {
+		return "is an Ed25519 key, but " + string(alg) + " is not EdDSA"
+	}
+	if size != want {
+		return fmt.Sprintf("is an Ed25519 key of %d bytes instead of %d", size, want)
+	}
+	return ""
+}
+
+// parsePEM returns the key in the first block of text that holds one. A certificate's chain may follow it;
+// another key may not, since nobody could tell which was meant.
+func parsePEM(text []byte) (any, error) {
+	block, rest := pem.Decode(text)
+	for block != nil && block.Type == "EC PARAMETERS" { // which OpenSSL writes before an EC key
+		block, rest = pem.Decode(rest)
+	}
+	if block == nil {
+		return nil, errors.New("has no PEM block")
+	}
+	for next, rest := pem.Decode(rest); next != nil; next, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" || next.Type != "CERTIFICATE" {
+			return nil, errors.New("holds more than one key")
+		}
+	}
+	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
+		return nil, errors.New("is encrypted; decrypt it first, for example with openssl pkey")
+	}
+	if block.Type == "OPENSSH PRIVATE KEY" {
+		return nil, errors.New("is an OpenSSH key; convert it first with ssh-keygen -p -m PKCS8")
+	}
+	if block.Type == "CERTIFICATE" {
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("holds no valid certificate: %w", err)
+		}
+		return certificate.PublicKey, nil
+	}
+	material, err := parseDER(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("holds a %s block that is no key", quote(block.Type))
+	}
+	return material, nil
+}
+
+func parseDER(der []byte) (any, error) {
+	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
+		return key, nil
+	}
+	if key, err := x509.ParsePKIXPublicKey(der); err == nil {
+		return key, nil
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		return key, nil
+	}
+	if key, err := x509.ParsePKCS1PublicKey(der); err == nil {
+		return key, nil
+	}
+	return x509.ParseECPrivateKey(der)
+}
+
+// thumbprint returns the SHA-256 thumbprint of a public key as base64url (RFC 7638 §3): the hash of the
+// required members of its JWK, in order.
+func thumbprint(public crypto.PublicKey) string {
+	b64 := base64.RawURLEncoding.EncodeToString
+	var jwk string
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		e := big.NewInt(int64(key.E)).Bytes()
+		jwk = fmt.Sprintf(`{"e":"%s","kty":"RSA","n":"%s"}`, b64(e), b64(key.N.Bytes()))
+	case *ecdsa.PublicKey:
+		point, _ := key.Bytes() // copied by copyECDSAPublic, so on its curve
+		size := len(point) / 2  // after the first byte, which says that both coordinates follow
+		jwk = fmt.Sprintf(`{"crv":"%s","kty":"EC","x":"%s","y":"%s"}`,
+			key.Curve.Params().Name, b64(point[1:1+size]), b64(point[1+size:]))
+	case ed25519.PublicKey:
+		jwk = fmt.Sprintf(`{"crv":"Ed25519","kty":"OKP","x":"%s"}`, b64(key))
+	}
+	sum := sha256.Sum256([]byte(jwk))
+	return b64(sum[:])
+}

@@ -1,0 +1,399 @@
+package usher
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// MiddlewareOptions are the options of [NewMiddleware]; nil means the defaults.
+type MiddlewareOptions struct {
+	// Sources are the places where a request may carry its token, FromBearer by default. A request that
+	// carries two is a 400.
+	Sources []TokenSource
+	// Realm is the realm of the challenges (RFC 9110 §11.5), none by default.
+	Realm string
+	// Check is asked about the claims of every verified token, before the user is looked up: for example
+	// whether the session still lasts. ErrTokenRevoked is a 401, ErrUnavailable a 503.
+	Check func(ctx context.Context, c *Claims) error
+	// Observe is told of every refusal, with the reason in rej.Err, for logs and metrics.
+	Observe func(r *http.Request, rej *Rejection)
+	// Reject writes the response of a refusal in place of [Rejection.ServeHTTP]. The headers have been set.
+	Reject func(w http.ResponseWriter, r *http.Request, rej *Rejection)
+	// TrustedOrigins lists other origins, as scheme://host[:port], whose pages may make requests with the
+	// token in a cookie.
+	TrustedOrigins []string
+	// DangerouslyPassPreflight lets CORS preflights reach the handlers of Require without a token: for
+	// handlers that answer them. Better is a CORS middleware around this one.
+	DangerouslyPassPreflight bool
+	// Now is the clock of the guards, time.Now by default.
+	Now func() time.Time
+}
+
+// Middleware lets those requests through to a handler whose token is good and whose user exists, and puts the
+// user, a U, and the claims, a C, into the request's context. It is made by [NewMiddleware] and safe for
+// concurrent use.
+type Middleware[C, U any] struct {
+	*gate[C, U]
+	guards []Guard
+}
+
+// gate is what all that With makes of one middleware share.
+type gate[C, U any] struct {
+	verifier Verifier[C]
+	user     func(context.Context, *C) (U, error)
+	claims   func(*C) *Claims
+	opts     MiddlewareOptions
+	isNil    func(U) bool
+	vary     string // the request headers that sources read
+	cookie   bool   // is one of the sources
+	origins  http.CrossOriginProtection
+}
+
+// NewMiddleware returns a middleware that verifies tokens with v and finds their user with user, which returns
+// ErrNoUser if the user is gone; a nil user is the same. What is wrong is reported as [ConfigError], all at
+// once.
+func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
+	user func(context.Context, *C) (U, error), opts *MiddlewareOptions,
+) (*Middleware[C, U], error) {
+	var wrong misconfigured
+	g := &gate[C, U]{verifier: v, user: user, claims: embedded[C, P], isNil: nilCheck[U]()}
+	if isNil(v) {
+		wrong.add("v", "is nil")
+	}
+	if user == nil {
+		wrong.add("user", "is nil; where the claims are the user, it is ClaimsAsUser")
+	}
+	if opts != nil {
+		g.opts = *opts
+	}
+	if g.opts.Now == nil {
+		g.opts.Now = time.Now
+	}
+	if strings.ContainsFunc(g.opts.Realm, notQuotable) {
+		wrong.add("MiddlewareOptions.Realm", "is %s, which can't stand in a challenge", quote(g.opts.Realm))
+	}
+	g.setSources(&wrong)
+	for _, origin := range g.opts.TrustedOrigins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host || origin != strings.ToLower(origin) ||
+			strings.Contains(origin, "*") || g.origins.AddTrustedOrigin(origin) != nil {
+			wrong.add("MiddlewareOptions.TrustedOrigins", "hold %s, which is not scheme://host[:port] in lower case", quote(origin))
+		}
+	}
+	if err := wrong.err(); err != nil {
+		return nil, err
+	}
+	return &Middleware[C, U]{gate: g}, nil
+}
+
+// ClaimsAsUser is the user function of services for which the claims say all about the user.
+func ClaimsAsUser[C any](_ context.Context, c *C) (*C, error) { return c, nil }
+
+// Require returns a handler that refuses requests without a good token, and calls next for the others.
+func (m *Middleware[C, U]) Require(next http.Handler) http.Handler {
+	return &handler[C, U]{m: m, next: next}
+}
+
+// RequireFunc is Require for a handler that takes the user as an argument, so that it can't be mounted without.
+// It never passes preflights.
+func (m *Middleware[C, U]) RequireFunc(next func(http.ResponseWriter, *http.Request, U)) http.Handler {
+	return &handler[C, U]{m: m, nextFunc: next}
+}
+
+// Optional returns a handler that calls next for strangers too: for requests in which no source finds a token.
+// A bad token is refused all the same. Guards are asked about strangers, and refuse them with 401.
+func (m *Middleware[C, U]) Optional(next http.Handler) http.Handler {
+	return &handler[C, U]{m: m, next: next, optional: true}
+}
+
+// With returns a middleware that also asks these guards, after those of m and in order. m stays as it is. A
+// nil guard refuses everything with a 500.
+func (m *Middleware[C, U]) With(guards ...Guard) *Middleware[C, U] {
+	added := slices.Concat(m.guards, guards)
+	for i, guard := range added {
+		if guard == nil {
+			added[i] = misuse("With was given a nil guard")
+		}
+	}
+	return &Middleware[C, U]{gate: m.gate, guards: added}
+}
+
+// Allow is With for a guard that judges by the user: those for whom may is false are refused with 403,
+// strangers with 401.
+func (m *Middleware[C, U]) Allow(may func(U) bool) *Middleware[C, U] {
+	if may == nil {
+		return m.With(misuse("Allow was given nil"))
+	}
+	return m.With(func(ctx context.Context) error {
+		if user, ok := UserFromContext[U](ctx); !ok || !may(user) {
+			return ErrForbidden
+		}
+		return nil
+	})
+}
+
+// User returns the request's user, and false for strangers: the same as [UserFromContext] for a U.
+func (m *Middleware[C, U]) User(ctx context.Context) (U, bool) { return UserFromContext[U](ctx) }
+
+// Claims returns the claims of the request's token, and false for strangers: the same as [ClaimsFromContext]
+// for a C.
+func (m *Middleware[C, U]) Claims(ctx context.Context) (*C, bool) { return ClaimsFromContext[C](ctx) }
+
+// Deny refuses a request for a reason that only the handler knows, in the way in which the middleware refuses:
+// ErrForbidden is a 403, ErrUnavailable a 503, and so on; an error that is none of usher's is a 500.
+func (m *Middleware[C, U]) Deny(w http.ResponseWriter, r *http.Request, err error) {
+	rej := m.rejection(err, http.StatusInternalServerError)
+	m.observe(r, rej)
+	m.respond(w, r, rej)
+}
+
+// Authenticate decides about a request like Require, without responding: for adapters to other frameworks. It
+// returns the context for the handler; or the request's own with an error, which is a [*Rejection] that
+// Observe has been told of and that can write the response.
+func (m *Middleware[C, U]) Authenticate(r *http.Request) (context.Context, error) {
+	decided, rej := m.decide(r, false)
+	if rej != nil {
+		m.observe(r, rej)
+		return r.Context(), rej
+	}
+	return decided.ctx, nil
+}
+
+// AuthenticateToken is Authenticate for a token that came by another way than HTTP; "" is no token. Observe
+// is not told, since there is no request: the caller has the [*Rejection].
+func (m *Middleware[C, U]) AuthenticateToken(ctx context.Context, token string) (context.Context, error) {
+	if token == "" {
+		return ctx, m.rejection(ErrNoToken, http.StatusInternalServerError)
+	}
+	decided, err := m.identify(ctx, token)
+	if err != nil {
+		return ctx, m.rejection(err, http.StatusInternalServerError)
+	}
+	if rej := m.ask(decided); rej != nil {
+		return ctx, rej
+	}
+	return decided.ctx, nil
+}
+
+// handler is what Require, RequireFunc and Optional return. It has one of next and nextFunc.
+type handler[C, U any] struct {
+	m        *Middleware[C, U]
+	next     http.Handler
+	nextFunc func(http.ResponseWriter, *http.Request, U)
+	optional bool
+}
+
+func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	m := h.m
+	if h.next == nil && h.nextFunc == nil {
+		m.Deny(w, r, &ConfigError{"next", "is nil"})
+		return
+	}
+	if m.vary != "" && (h.optional || m.cookie) {
+		w.Header().Add("Vary", m.vary)
+	}
+	decided, rej := m.decide(r, h.optional)
+	decided.source.mark(w.Header(), rej == nil)
+	switch {
+	case rej == nil:
+	case h.nextFunc == nil && m.opts.DangerouslyPassPreflight && errors.Is(rej.Err, ErrNoToken) && isPreflight(r):
+		decided.ctx = &identity[C, U]{Context: r.Context(), gate: m.gate, stranger: true}
+	default:
+		m.observe(r, rej)
+		m.respond(w, r, rej)
+		return
+	}
+	if decided.ctx != r.Context() {
+		r = r.WithContext(decided.ctx)
+	}
+	if h.nextFunc != nil {
+		h.nextFunc(w, r, decided.who.user)
+		return
+	}
+	h.next.ServeHTTP(w, r)
+}
+
+// isPreflight reports whether r is what a browser sends before a cross-origin request (Fetch §3.2.2), and
+// nothing more than that.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
+		len(r.Header["Origin"]) == 1 && len(r.Header["Access-Control-Request-Method"]) == 1 &&
+		len(r.Header["Authorization"]) == 0 && len(r.Header["Cookie"]) == 0
+}
+
+// decision is the outcome for a request that may go on.
+type decision[C, U any] struct {
+	ctx    context.Context // for the handler
+	who    *identity[C, U]
+	source TokenSource // where the token was found, if it was; set for refusals too
+}
+
+// decide takes a request from its sources to the guards.
+func (m *Middleware[C, U]) decide(r *http.Request, optional bool) (decided decision[C, U], rej *Rejection) {
+	token, source, err := m.findToken(r)
+	switch {
+	case err == nil && source.kind == sourceCookie:
+		err = m.checkOrigin(r)
+	case optional && errors.Is(err, ErrNoToken):
+		who := &identity[C, U]{Context: r.Context(), gate: m.gate, stranger: true}
+		decided = decision[C, U]{ctx: who, who: who}
+		return decided, m.ask(decided)
+	}
+	if err == nil {
+		decided, err = m.identify(r.Context(), token)
+	}
+	decided.source = source
+	if err != nil {
+		return decided, m.rejection(err, http.StatusInternalServerError)
+	}
+	return decided, m.ask(decided)
+}
+
+// findToken returns the one token that the request carries; else the error is ErrNoToken or ErrManyTokens.
+func (g *gate[C, U]) findToken(r *http.Request) (token string, source TokenSource, err error) {
+	for _, s := range g.opts.Sources {
+		t, found, err := s.find(r)
+		switch {
+		case err != nil:
+			return "", s, err
+		case found && source.kind != sourceNone:
+			return "", s, ErrManyTokens
+		case found:
+			token, source = t, s
+		}
+	}
+	if source.kind == sourceNone {
+		return "", source, ErrNoToken
+	}
+	return token, source, nil
+}
+
+// checkOrigin refuses what another site makes a browser send. The opening request of a WebSocket is a GET,
+// and yet it opens a connection that can do anything.
+func (g *gate[C, U]) checkOrigin(r *http.Request) error {
+	if r.Header.Get("Upgrade") != "" {
+		post := *r
+		post.Method = http.MethodPost
+		r = &post
+	}
+	if err := g.origins.Check(r); err != nil {
+		return &Rejection{Status: http.StatusForbidden, Description: "Cross-origin request.", Err: err}
+	}
+	return nil
+}
+
+// identify finds out whose token it is. Where an outer handler of the same middleware has done so for the same
+// token, and nobody has put another user or other claims in between, its result counts.
+func (g *gate[C, U]) identify(ctx context.Context, token string) (decision[C, U], error) {
+	if who, ok := ctx.Value(userKey{}).(*identity[C, U]); ok && who.gate == g && !who.stranger &&
+		who.token == token && ctx.Value(claimsKey{}) == any(who) {
+		return decision[C, U]{ctx: ctx, who: who}, nil
+	}
+	c, err := g.verifier.Decode(ctx, token)
+	if err != nil {
+		return decision[C, U]{}, err
+	}
+	if c == nil {
+		return decision[C, U]{}, errNoClaims
+	}
+	who := &identity[C, U]{Context: ctx, gate: g, token: token, given: c, own: *c}
+	own := g.claims(&who.own)
+	own.Audience = slices.Clone(own.Audience)
+	if g.opts.Check != nil {
+		if err := g.opts.Check(ctx, own); err != nil {
+			return decision[C, U]{}, err
+		}
+	}
+	if who.user, err = g.user(ctx, c); err != nil {
+		return decision[C, U]{}, err
+	}
+	if g.isNil(who.user) {
+		return decision[C, U]{}, ErrNoUser
+	}
+	return decision[C, U]{ctx: who, who: who}, nil
+}
+
+var errNoClaims = errors.New("usher: the verifier returned neither claims nor an error")
+
+// ask asks the guards. A stranger whom they would refuse is asked for a token instead.
+func (m *Middleware[C, U]) ask(decided decision[C, U]) *Rejection {
+	for _, guard := range m.guards {
+		err := guard(decided.ctx)
+		if err == nil {
+			continue
+		}
+		rej := m.rejection(err, http.StatusForbidden)
+		if decided.who.stranger && (rej.Status == http.StatusForbidden || rej.Status == http.StatusUnauthorized) {
+			rej = m.rejection(ErrNoToken, http.StatusForbidden)
+			rej.Err = err
+		}
+		return rej
+	}
+	return nil
+}
+
+func (g *gate[C, U]) rejection(err error, otherwise int) *Rejection {
+	rej := rejectionFor(err, otherwise)
+	rej.realm = g.opts.Realm
+	return rej
+}
+
+func (g *gate[C, U]) observe(r *http.Request, rej *Rejection) {
+	if g.opts.Observe != nil {
+		g.opts.Observe(r, rej)
+	}
+}
+
+func (g *gate[C, U]) respond(w http.ResponseWriter, r *http.Request, rej *Rejection) {
+	if g.opts.Reject == nil {
+		rej.ServeHTTP(w, r)
+		return
+	}
+	rej.setHeaders(w.Header())
+	g.opts.Reject(w, r, rej)
+}
+
+func (g *gate[C, U]) setSources(wrong *misconfigured) {
+	if len(g.opts.Sources) == 0 {
+		g.opts.Sources = []TokenSource{FromBearer()}
+	}
+	g.opts.Sources = slices.Clone(g.opts.Sources)
+	var read []string
+	for i, source := range g.opts.Sources {
+		if reason := source.unfit(); reason != "" {
+			wrong.add("MiddlewareOptions.Sources", "holds a source that %s", reason)
+		}
+		if slices.ContainsFunc(g.opts.Sources[:i], source.overlaps) {
+			wrong.add("MiddlewareOptions.Sources", "holds two sources that would find the same token")
+		}
+		g.cookie = g.cookie || source.kind == sourceCookie
+		if name := source.header(); name != "" && !slices.Contains(read, name) {
+			read = append(read, name)
+		}
+	}
+	g.vary = strings.Join(read, ", ")
+}
+
+func nilCheck[U any]() func(U) bool {
+	switch reflect.TypeFor[U]().Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan:
+		return func(user U) bool { return isNil(user) }
+	}
+	return func(U) bool { return false }
+}
+
+func isNil(v any) bool {
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan:
+		return r.IsNil()
+	}
+	return false
+}

@@ -1,0 +1,286 @@
+package usher
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text.
+func (s *schema) decode(text string, claims *Claims, c reflect.Value, o *object, opts *DecoderOptions) error {
+	next := 0 // the field after the last one: most issuers keep an order
+	var fault error
+	o.open(text)
+	for o.next() {
+		if fault != nil {
+			continue // a payload that is not valid at all has precedence
+		}
+		if len(s.owned) == 0 || !s.owned[o.name] {
+			var known bool
+			if known, fault = claims.set(o.name, o.value, opts); known {
+				continue
+			}
+		}
+		if next >= len(s.fields) || s.fields[next].name != o.name {
+			i, ok := s.byName[o.name]
+			if !ok {
+				o.broken = !o.value.valid()
+				continue
+			}
+			next = i
+		}
+		fault = s.set(&s.fields[next], c, o.value)
+		next++
+	}
+	if o.broken {
+		return errPayload
+	}
+	return fault
+}
+
+var errPayload error = &kindError{
+	text: ErrTokenMalformed.Error() + ": its payload is not one JSON object with unique names",
+	also: []error{ErrTokenMalformed},
+}
+
+// append writes c, whose embedded claims are claims, as a JSON object.
+func (s *schema) append(dst []byte, claims *Claims, c reflect.Value) ([]byte, error) {
+	dst = append(dst, '{')
+	dst, err := claims.without(s.owned).append(dst)
+	for i := 0; i < len(s.fields) && err == nil; i++ {
+		dst, err = s.appendField(dst, &s.fields[i], c)
+	}
+	if err != nil {
+		return dst, fmt.Errorf("%w: %w", ErrTokenClaims, err)
+	}
+	if dst[len(dst)-1] == ',' {
+		dst = dst[:len(dst)-1]
+	}
+	return append(dst, '}'), nil
+}
+
+// set reads one registered claim, if name is one.
+func (c *Claims) set(name string, v value, opts *DecoderOptions) (known bool, err error) {
+	var ok bool
+	var want string
+	switch name {
+	case "iss":
+		c.Issuer, ok, want = v.text, v.kind == '"', "a string"
+	case "sub":
+		c.Subject, ok, want = v.text, v.kind == '"', "a string"
+		if opts.AllowNumericSubject && v.kind == '0' {
+			c.Subject, ok, want = v.raw, canonicalInteger(v.raw), "a string or an integer of at most 20 digits"
+		}
+	case "aud":
+		want = "a string or an array of strings"
+		if ok = v.kind == '"'; ok {
+			c.Audience = Audience{v.text}
+		} else {
+			c.Audience, ok = v.strings()
+		}
+	case "exp":
+		c.ExpiresAt, ok, want = v.date()
+	case "nbf":
+		c.NotBefore, ok, want = v.date()
+	case "iat":
+		c.IssuedAt, ok, want = v.date()
+	case "jti":
+		c.ID, ok, want = v.text, v.kind == '"', "a string"
+	case "sid":
+		c.SessionID, ok, want = v.text, v.kind == '"', "a string"
+	case "scope":
+		c.Scope, ok, want = v.text, v.kind == '"', "a string"
+	case "auth_time":
+		c.AuthTime, ok, want = v.date()
+	default:
+		return false, nil
+	}
+	if !ok {
+		return true, fmt.Errorf("%w: %s is not %s", ErrTokenClaims, name, want)
+	}
+	return true, nil
+}
+
+func (v value) date() (date NumericDate, ok bool, want string) {
+	if v.kind == '0' {
+		date, ok = parseDate(v.raw)
+	}
+	return date, ok, "a number of seconds between 0 and 253402300799"
+}
+
+// append writes the registered claims that are there, each followed by a comma.
+func (c *Claims) append(dst []byte) ([]byte, error) {
+	var err error
+	text := func(label, s string) {
+		if s != "" && err == nil {
+			dst, err = appendString(append(dst, label...), s)
+			dst = append(dst, ',')
+		}
+	}
+	date := func(label string, d NumericDate) {
+		if !d.IsZero() && err == nil {
+			dst, err = d.append(append(dst, label...))
+			dst = append(dst, ',')
+		}
+	}
+	text(`"iss":`, c.Issuer)
+	text(`"sub":`, c.Subject)
+	if len(c.Audience) > 0 && err == nil {
+		dst = append(dst, `"aud":`...)
+		if len(c.Audience) == 1 {
+			dst, err = appendString(dst, c.Audience[0])
+		} else {
+			dst, err = appendStrings(dst, c.Audience)
+		}
+		dst = append(dst, ',')
+	}
+	date(`"exp":`, c.ExpiresAt)
+	date(`"nbf":`, c.NotBefore)
+	date(`"iat":`, c.IssuedAt)
+	text(`"jti":`, c.ID)
+	text(`"sid":`, c.SessionID)
+	text(`"scope":`, c.Scope)
+	date(`"auth_time":`, c.AuthTime)
+	return dst, err
+}
+
+// without returns c, or a copy without the claims that C has its own fields for.
+func (c *Claims) without(owned map[string]bool) *Claims {
+	if len(owned) == 0 {
+		return c
+	}
+	rest := *c
+	if owned["jti"] {
+		rest.ID = ""
+	}
+	if owned["sid"] {
+		rest.SessionID = ""
+	}
+	if owned["scope"] {
+		rest.Scope = ""
+	}
+	if owned["auth_time"] {
+		rest.AuthTime = NumericDate{}
+	}
+	return &rest
+}
+
+// set reads v into the field f of c.
+func (s *schema) set(f *field, c reflect.Value, v value) error {
+	target := c
+	for _, i := range f.index {
+		if target.Kind() == reflect.Pointer { // an embedded pointer
+			if target.IsNil() {
+				target.Set(reflect.New(target.Type().Elem()))
+			}
+			target = target.Elem()
+		}
+		target = target.Field(i)
+	}
+	switch {
+	case f.kind == kindString && v.kind == '"':
+		target.SetString(v.text)
+		return nil
+	case f.kind == kindBool && (v.kind == 't' || v.kind == 'f'):
+		target.SetBool(v.kind == 't')
+		return nil
+	case f.kind == kindInt && v.kind == '0':
+		if n, err := strconv.ParseInt(v.raw, 10, target.Type().Bits()); err == nil {
+			target.SetInt(n)
+			return nil
+		}
+	case f.kind == kindUint && v.kind == '0':
+		if n, err := strconv.ParseUint(v.raw, 10, target.Type().Bits()); err == nil {
+			target.SetUint(n)
+			return nil
+		}
+	case f.kind == kindStrings:
+		if list, ok := v.strings(); ok {
+			target.Set(reflect.ValueOf(list))
+			return nil
+		}
+	}
+	alone := reflect.New(f.alone)
+	if err := json.Unmarshal([]byte(`{"v":`+v.raw+`}`), alone.Interface(), s.json); err != nil {
+		if !v.valid() {
+			return fmt.Errorf("%w: %s is not valid JSON", ErrTokenMalformed, f.name)
+		}
+		return fmt.Errorf("%w: %s is not a %s", ErrTokenClaims, f.name, target.Type())
+	}
+	target.Set(alone.Elem().Field(0))
+	return nil
+}
+
+// appendField writes the field f of c, if it is not to be omitted, and a comma.
+func (s *schema) appendField(dst []byte, f *field, c reflect.Value) ([]byte, error) {
+	source := c
+	for _, i := range f.index {
+		if source.Kind() == reflect.Pointer {
+			if source.IsNil() {
+				return dst, nil
+			}
+			source = source.Elem()
+		}
+		source = source.Field(i)
+	}
+	if f.kind == kindOther || f.kind == kindStrings && source.IsNil() {
+		alone := reflect.New(f.alone).Elem()
+		alone.Field(0).Set(source)
+		text, err := json.Marshal(alone.Interface(), s.json)
+		if err != nil {
+			return dst, fmt.Errorf("%s can't be written as JSON: %w", f.name, err)
+		}
+		if value, ok := strings.CutPrefix(string(text), `{"v":`); ok {
+			dst = append(append(dst, f.label...), value[:len(value)-1]...)
+			dst = append(dst, ',')
+		}
+		return dst, nil
+	}
+	if f.omitEmpty && (source.IsZero() || f.kind == kindStrings && source.Len() == 0) {
+		return dst, nil
+	}
+	dst = append(dst, f.label...)
+	var err error
+	switch f.kind {
+	case kindString:
+		dst, err = appendString(dst, source.String())
+	case kindBool:
+		dst = strconv.AppendBool(dst, source.Bool())
+	case kindInt:
+		dst = strconv.AppendInt(dst, source.Int(), 10)
+	case kindUint:
+		dst = strconv.AppendUint(dst, source.Uint(), 10)
+	case kindStrings:
+		list, _ := source.Interface().([]string)
+		dst, err = appendStrings(dst, list)
+	}
+	return append(dst, ','), err
+}
+
+// appendString writes s as a JSON string; the library writes those that need escapes or are not ASCII.
+func appendString(dst []byte, s string) ([]byte, error) {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return jsontext.AppendQuote(dst, s)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"'), nil
+}
+
+func appendStrings(dst []byte, list []string) ([]byte, error) {
+	dst = append(dst, '[')
+	var err error
+	for i, s := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = appendString(dst, s); err != nil {
+			return dst, err
+		}
+	}
+	return append(dst, ']'), nil
+}
