@@ -28,6 +28,7 @@ type remembered[C any] struct {
 	header *header
 	key    Key
 	claims C
+	bytes  int // an estimate of what all this takes
 	asked  atomic.Bool
 	slot   int // guarded by cache.mu
 }
@@ -62,16 +63,23 @@ func (c *cache[C]) find(token string) *remembered[C] {
 	return r
 }
 
-// entry returns what put would remember, with copies of all that the caller may change or pin.
-func (c *cache[C]) entry(token string, h *header, key Key, claims *C) *remembered[C] {
+// entry returns what put would remember, with copies of all that the caller may change or pin. foreign is how
+// many bytes of the payload have become values of types that usher doesn't know.
+func (c *cache[C]) entry(token string, h *header, key Key, claims *C, foreign int) *remembered[C] {
 	if c == nil {
 		return nil
 	}
-	return &remembered[C]{token: strings.Clone(token), header: h, key: key, claims: *claims}
+	// The claims' strings are parts of a payload that is about as long as the token; a map or an interface
+	// value can take many times its JSON.
+	const foreignFactor = 16
+	return &remembered[C]{
+		token: strings.Clone(token), header: h, key: key, claims: *claims,
+		bytes: c.entrySize + 2*len(token) + foreignFactor*foreign,
+	}
 }
 
 func (c *cache[C]) put(r *remembered[C]) {
-	if c == nil || c.bytesOf(r) > c.maxBytes {
+	if c == nil || r.bytes > c.maxBytes {
 		return
 	}
 	c.mu.Lock()
@@ -79,7 +87,7 @@ func (c *cache[C]) put(r *remembered[C]) {
 	if old := c.find(r.token); old != nil {
 		c.drop(old)
 	}
-	for c.bytes+c.bytesOf(r) > c.maxBytes {
+	for c.bytes+r.bytes > c.maxBytes {
 		c.evict()
 	}
 	if len(c.slots) < c.maxSlots {
@@ -89,7 +97,7 @@ func (c *cache[C]) put(r *remembered[C]) {
 		r.slot = c.evict()
 		c.slots[r.slot] = r
 	}
-	c.bytes += c.bytesOf(r)
+	c.bytes += r.bytes
 	c.index.Store(r.token, r)
 }
 
@@ -112,11 +120,8 @@ func (c *cache[C]) evict() int {
 func (c *cache[C]) drop(r *remembered[C]) {
 	c.index.Delete(r.token)
 	c.slots[r.slot] = nil
-	c.bytes -= c.bytesOf(r)
+	c.bytes -= r.bytes
 }
-
-// bytesOf estimates what r takes: the structs, the token, and the payload that the claims' strings are parts of.
-func (c *cache[C]) bytesOf(r *remembered[C]) int { return c.entrySize + 2*len(r.token) }
 
 // verifiedBy reports whether the key that verified the token is still among those that may.
 func (r *remembered[C]) verifiedBy(keys []Key) bool {

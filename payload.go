@@ -33,7 +33,7 @@ func (s *schema) decode(text string, claims *Claims, c reflect.Value, o *object,
 			}
 			next = i
 		}
-		fault = s.set(&s.fields[next], c, o.value)
+		fault = s.set(&s.fields[next], c, o)
 		next++
 	}
 	if o.broken {
@@ -169,9 +169,9 @@ func (c *Claims) without(owned map[string]bool) *Claims {
 	return &rest
 }
 
-// set reads v into the field f of c.
-func (s *schema) set(f *field, c reflect.Value, v value) error {
-	target := c
+// set reads the value that o is at into the field f of c.
+func (s *schema) set(f *field, c reflect.Value, o *object) error {
+	target, v := c, o.value
 	for _, i := range f.index {
 		if target.Kind() == reflect.Pointer { // an embedded pointer
 			if target.IsNil() {
@@ -204,6 +204,7 @@ func (s *schema) set(f *field, c reflect.Value, v value) error {
 			return nil
 		}
 	}
+	o.foreign += len(v.raw)
 	alone := reflect.New(f.alone)
 	if err := json.Unmarshal([]byte(`{"v":`+v.raw+`}`), alone.Interface(), s.json); err != nil {
 		if !v.valid() {
@@ -228,8 +229,8 @@ func (s *schema) appendField(dst []byte, f *field, c reflect.Value) ([]byte, err
 		source = source.Field(i)
 	}
 	if f.kind == kindOther || f.kind == kindStrings && source.IsNil() {
-		alone := reflect.New(f.alone).Elem()
-		alone.Field(0).Set(source)
+		alone := reflect.New(f.alone)
+		alone.Elem().Field(0).Set(source)
 		text, err := json.Marshal(alone.Interface(), s.json)
 		if err != nil {
 			return dst, fmt.Errorf("%s can't be written as JSON: %w", f.name, err)

@@ -22,6 +22,8 @@ type object struct {
 	value  value
 	broken bool
 
+	foreign int // bytes of values that the JSON library decoded, which users of object count
+
 	count int
 	names [64]string // read so far
 	marks uint64     // a bit for the hash of each name read, by which most new names are known to be new
@@ -37,7 +39,7 @@ type value struct {
 
 func (o *object) open(text string) {
 	o.scanner = scanner{text: text}
-	o.count, o.marks = 0, 0
+	o.foreign, o.count, o.marks = 0, 0, 0
 	o.broken = !o.skip('{')
 }
 

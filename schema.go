@@ -152,6 +152,12 @@ func (w *walker) visit(f reflect.StructField, index []int) {
 		w.wrong = append(w.wrong, fmt.Sprintf("has the tag json:%q, whose name encoding/json would not accept", tag))
 		return
 	}
+	switch f.Type.Kind() {
+	case reflect.Func, reflect.Chan, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
+		if codecMethod(f.Type) == "" {
+			w.wrong = append(w.wrong, "has the field "+f.Name+" of type "+f.Type.String()+", which JSON has no form for")
+		}
+	}
 	found := foundField{
 		tagged:     name != "",
 		registered: w.path[len(w.path)-1] == reflect.TypeFor[Claims](),
@@ -193,7 +199,7 @@ func newField(f reflect.StructField, name, options string, index []int) field {
 		kind:      kind,
 		omitEmpty: slices.Contains(list, "omitempty") || slices.Contains(list, "omitzero"),
 		alone: reflect.StructOf([]reflect.StructField{{
-			Name: "V", Type: f.Type, Tag: reflect.StructTag(`json:"v,` + options + `"`),
+			Name: "V", Type: f.Type, Tag: reflect.StructTag("json:" + strconv.Quote("v,"+options)),
 		}}),
 	}
 }
@@ -202,29 +208,29 @@ func newField(f reflect.StructField, name, options string, index []int) field {
 // counts, and among these the tagged one. Where that leaves two, encoding/json drops both; here it is wrong.
 func (w *walker) visible() []field {
 	var fields []field
-	for _, f := range w.found {
+	for i, f := range w.found {
 		switch f.name {
 		case "iss", "sub", "aud", "exp", "nbf", "iat":
 			if !f.registered {
-				w.wrong = append(w.wrong, fmt.Sprintf("has a field of its own for %s, which is usher's to check", f.name))
+				w.wrong = append(w.wrong, "has a field of its own for "+f.name+", which is usher's to check")
 			}
 			continue
 		}
-		hidden, rivals := false, 0
-		for _, other := range w.found {
-			if other.name == f.name {
+		hidden, rival := false, -1
+		for j, other := range w.found {
+			if other.name == f.name && i != j {
 				hidden = hidden || other.rank() < f.rank()
 				if other.rank() == f.rank() {
-					rivals++
+					rival = j
 				}
 			}
 		}
 		switch {
-		case hidden || f.registered && rivals == 1:
-		case rivals > 1:
-			w.wrong = append(w.wrong, "has two fields for "+strconv.Quote(f.name)+", neither of which hides the other")
-		default:
+		case hidden || rival < 0 && f.registered:
+		case rival < 0:
 			fields = append(fields, f.field)
+		case rival > i:
+			w.wrong = append(w.wrong, "has two fields for "+strconv.Quote(f.name)+", neither of which hides the other")
 		}
 	}
 	return fields

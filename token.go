@@ -331,7 +331,7 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (*C, error) {
 	if err := d.checkIdentity(claims, h); err != nil {
 		return nil, err
 	}
-	entry := d.cache.entry(token, h, key, c) // before Validate, which may change c
+	entry := d.cache.entry(token, h, key, c, s.object.foreign) // before Validate, which may change c
 	if err := d.validate(c); err != nil {
 		return nil, err
 	}
@@ -362,7 +362,7 @@ func (d *Decoder[C]) checkSignature(ctx context.Context, token string, parts seg
 		return nil, Key{}, err
 	}
 	s.encoded = append(s.encoded[:0], token[:len(token)-len(parts.signature)-1]...)
-	err = unknownKey(h, keys)
+	tried := false
 	for key := range candidates(keys, h) {
 		if key.verify.verify(s.encoded, signature) {
 			if isNew {
@@ -370,9 +370,12 @@ func (d *Decoder[C]) checkSignature(ctx context.Context, token string, parts seg
 			}
 			return h, key, nil
 		}
-		err = ErrTokenSignature
+		tried = true
 	}
-	return nil, Key{}, err
+	if !tried {
+		return nil, Key{}, unknownKey(h, keys)
+	}
+	return nil, Key{}, ErrTokenSignature
 }
 
 // checkTimes checks what changes with the clock.
