@@ -1,8 +1,6 @@
 package usher
 
 import (
-	"bytes"
-	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -127,12 +125,14 @@ func (hs *headers) remember(h *header) {
 type segments struct{ header, payload, signature string }
 
 func split(token string) (segments, error) {
-	first := strings.IndexByte(token, '.')
-	last := strings.LastIndexByte(token, '.')
-	if first < 1 || last < first+2 || last == len(token)-1 || strings.IndexByte(token[first+1:last], '.') >= 0 {
+	var s segments
+	var rest string
+	s.header, rest, _ = strings.Cut(token, ".")
+	s.payload, s.signature, _ = strings.Cut(rest, ".")
+	if s.header == "" || s.payload == "" || s.signature == "" || strings.IndexByte(s.signature, '.') >= 0 {
 		return segments{}, fmt.Errorf("%w: it is not three segments with dots between them", ErrTokenMalformed)
 	}
-	return segments{token[:first], token[first+1 : last], token[last+1:]}, nil
+	return s, nil
 }
 
 // check decodes all segments, for the error that comes before all others.
@@ -154,19 +154,12 @@ type scratch struct {
 
 // decode decodes a segment. The result is overwritten by the next call.
 func (s *scratch) decode(segment string) ([]byte, error) {
-	s.encoded = append(s.encoded[:0], segment...)
-	s.decoded = slices.Grow(s.decoded[:0], base64url.DecodedLen(len(segment)))
-	text := s.decoded[:cap(s.decoded)]
-	n, err := base64url.Decode(text, s.encoded)
-	if err != nil || bytes.IndexByte(s.encoded, '\n') >= 0 || bytes.IndexByte(s.encoded, '\r') >= 0 {
+	var ok bool
+	if s.decoded, ok = decodeBase64(s.decoded[:0], segment); !ok {
 		return nil, errSegment
 	}
-	return text[:n], nil
+	return s.decoded, nil
 }
-
-// base64url is RFC 7515 §2's: without padding, and without spare bits (RFC 4648 §3.5). It would skip line
-// breaks, which scratch.decode refuses.
-var base64url = base64.RawURLEncoding.Strict()
 
 var errSegment error = &kindError{
 	text: ErrTokenMalformed.Error() + ": a segment is not canonical base64url",

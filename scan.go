@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -48,21 +49,18 @@ func (o *object) next() bool {
 	if o.broken {
 		return false
 	}
-	if o.skip('}') {
-		o.space()
-		o.broken = o.at < len(o.text)
+	if o.count > 0 && !o.skip(',') || o.count == 0 && o.peek() == '}' {
+		o.broken = !o.skip('}') || o.peek() != 0 || o.at < len(o.text)
 		return false
 	}
 	o.broken = true // until the whole member has been read
-	if o.count > 0 && !o.skip(',') {
+	if o.peek() != '"' {
 		return false
 	}
-	o.space()
-	name, ok := o.scan()
-	if !ok || name.kind != '"' || !o.skip(':') || !o.isNew(name.text) {
+	name, ok := o.string()
+	if !ok || !o.skip(':') || !o.isNew(name.text) {
 		return false
 	}
-	o.space()
 	if o.value, ok = o.scan(); !ok {
 		return false
 	}
@@ -101,7 +99,6 @@ func (v value) strings() ([]string, bool) {
 	}
 	list := make([]string, 0, 1+strings.Count(v.raw, ","))
 	for {
-		s.space()
 		element, ok := s.scan()
 		if !ok || element.kind != '"' {
 			return nil, false
@@ -127,34 +124,38 @@ type scanner struct {
 	at   int // what lies before has been read
 }
 
-// space skips white space (RFC 8259 §2).
-func (s *scanner) space() {
-	for s.at < len(s.text) {
-		switch s.text[s.at] {
+// peek skips white space (RFC 8259 §2) and returns the byte after it, 0 at the end.
+func (s *scanner) peek() byte {
+	if s.at < len(s.text) && s.text[s.at] > ' ' {
+		return s.text[s.at]
+	}
+	return s.peekFar()
+}
+
+func (s *scanner) peekFar() byte {
+	for ; s.at < len(s.text); s.at++ {
+		switch c := s.text[s.at]; c {
 		case ' ', '\t', '\n', '\r':
-			s.at++
 		default:
-			return
+			return c
 		}
 	}
+	return 0
 }
 
 // skip skips white space and then c, and returns false if c is not what comes next.
 func (s *scanner) skip(c byte) bool {
-	s.space()
-	if s.at == len(s.text) || s.text[s.at] != c {
+	if s.peek() != c {
 		return false
 	}
 	s.at++
 	return true
 }
 
-// scan reads the value that begins right here.
+// scan skips white space and reads the value after it.
 func (s *scanner) scan() (value, bool) {
-	if s.at == len(s.text) {
-		return value{}, false
-	}
-	start, kind := s.at, s.text[s.at]
+	kind := s.peek()
+	start := s.at
 	switch kind {
 	case '"':
 		return s.string()
@@ -186,7 +187,11 @@ func (s *scanner) word(word string) bool {
 // string reads a string (RFC 8259 §7); the first quotation mark is there.
 func (s *scanner) string() (value, bool) {
 	escaped, ascii := false, true
-	for i := s.at + 1; i < len(s.text); i++ {
+	for i := s.at + 1; ; i++ {
+		i += plain(s.text[i:])
+		if i >= len(s.text) {
+			return value{}, false
+		}
 		switch c := s.text[i]; {
 		case c == '"':
 			v := value{kind: '"', raw: s.text[s.at : i+1], text: s.text[s.at+1 : i]}
@@ -197,14 +202,39 @@ func (s *scanner) string() (value, bool) {
 			return v, ascii || utf8.ValidString(v.text)
 		case c == '\\':
 			escaped = true
-			i++
+			if i++; i == len(s.text) {
+				return value{}, false
+			}
 		case c < ' ':
 			return value{}, false
-		case c >= utf8.RuneSelf:
+		default:
 			ascii = false
 		}
 	}
-	return value{}, false
+}
+
+// plain returns how many bytes of text come before the first that a string may not hold just so: quotation
+// marks, backslashes, control characters and what is not ASCII. It looks at eight bytes at a time, which takes a
+// third of the instructions that a loop over bytes does.
+func plain(text string) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		t := text[i : i+8]
+		eight := uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 |
+			uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
+		quote, backslash := eight^('"'*ones), eight^('\\'*ones)
+		// The top bit of a byte is set, or x-1 borrows from it, where x is 0 or is less than the blank.
+		if found := (eight | (eight - ' '*ones) | (quote - ones) | (backslash - ones)) & tops; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(text); i++ {
+		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return i
 }
 
 func (v value) unescape() (value, bool) {
