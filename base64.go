@@ -2,6 +2,7 @@ package usher
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"slices"
 )
 
@@ -10,42 +11,47 @@ var base64url = base64.RawURLEncoding
 
 // decodeBase64 appends what text encodes to dst, and reports whether text is canonical base64url (RFC 4648 §5):
 // nothing but the alphabet, no spare bits. It stands in for encoding/base64, which skips line breaks even when
-// strict, and takes twice the instructions.
+// strict, and takes 1.5 to 3 times as long.
 func decodeBase64(dst []byte, text string) ([]byte, bool) {
-	size := len(text) / 4 * 3
-	dst = slices.Grow(dst, size+2)
-	out := dst[len(dst) : len(dst)+size]
-	var all, spare byte // what is outside of the alphabet sets the top bits of all
-	for len(text) >= 4 && len(out) >= 3 {
-		a, b, c, d := sextets[text[0]], sextets[text[1]], sextets[text[2]], sextets[text[3]]
-		all |= a | b | c | d
-		out[0], out[1], out[2] = a<<2|b>>4, b<<4|c>>2, c<<6|d
+	start, size := len(dst), len(text)/4*3
+	dst = slices.Grow(dst, size+4)
+	out := dst[start : start+size+1] // each step writes a fourth byte, which the next one overwrites
+	var faults uint32
+	for len(text) >= 4 && len(out) >= 4 {
+		bits := sextets[0][text[0]] | sextets[1][text[1]] | sextets[2][text[2]] | sextets[3][text[3]]
+		faults |= bits & fault
+		binary.BigEndian.PutUint32(out, bits)
 		text, out = text[4:], out[3:]
 	}
-	dst = dst[:len(dst)+size]
+	dst = dst[:start+size]
+	var spare uint32 // bits after the last byte, or a fault
 	switch len(text) {
 	case 1:
 		return dst, false
 	case 2:
-		a, b := sextets[text[0]], sextets[text[1]]
-		all, spare = all|a|b, b&0b1111
-		dst = append(dst, a<<2|b>>4)
+		bits := sextets[0][text[0]] | sextets[1][text[1]]
+		dst, spare = append(dst, byte(bits>>24)), bits<<8
 	case 3:
-		a, b, c := sextets[text[0]], sextets[text[1]], sextets[text[2]]
-		all, spare = all|a|b|c, c&0b11
-		dst = append(dst, a<<2|b>>4, b<<4|c>>2)
+		bits := sextets[0][text[0]] | sextets[1][text[1]] | sextets[2][text[2]]
+		dst, spare = append(dst, byte(bits>>24), byte(bits>>16)), bits<<16
 	}
-	return dst, all < 1<<6 && spare == 0
+	return dst, faults|spare == 0
 }
 
-// sextets holds the value of each byte of the alphabet, and 0xff for all others. It never changes.
-var sextets = func() (values [256]byte) {
+// fault marks the bytes outside of the alphabet in sextets.
+const fault = 1
+
+// sextets holds, for each of four places, the six bits of each byte of the alphabet where they come to stand in
+// a big-endian word, above a byte that is not used. It never changes.
+var sextets = func() (places [4][256]uint32) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	for i := range values {
-		values[i] = 0xff
+	for place := range places {
+		for c := range places[place] {
+			places[place][c] = fault
+		}
+		for bits := range len(alphabet) {
+			places[place][alphabet[bits]] = uint32(bits) << (26 - 6*place)
+		}
 	}
-	for value := range len(alphabet) {
-		values[alphabet[value]] = byte(value)
-	}
-	return values
+	return places
 }()
