@@ -145,13 +145,14 @@ func (p *publicKey) equal(other verifier) bool {
 	return ok && (p == o || p.key.Equal(o.key))
 }
 
-// privateKey signs by golang-jwt's methods.
+// privateKey signs by golang-jwt's methods. It is used by pointer: fmt, given a verb that does not fit, would
+// print a value that a Key leads to.
 type privateKey struct {
 	method jwt.SigningMethod
 	key    crypto.PrivateKey
 }
 
-func (p privateKey) sign(dst, input []byte) ([]byte, error) {
+func (p *privateKey) sign(dst, input []byte) ([]byte, error) {
 	signature, err := p.method.Sign(string(input), p.key)
 	if err != nil {
 		return dst, fmt.Errorf("usher: signing: %w", err)

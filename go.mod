@@ -6,3 +6,5 @@ require (
 	github.com/go-json-experiment/json v1.27.2
 	github.com/golang-jwt/jwt/v5 v5.3.1
 )
+
+require github.com/maypok86/otter/v2 v2.4.0 // indirect

@@ -29,7 +29,7 @@ func RequireScope(scopes ...string) Guard {
 		}
 	}
 	return func(ctx context.Context) error {
-		claims, ok := ctx.Value(claimsKey{}).(claimsHolder)
+		claims, ok := ctx.Value(claimsKey{}).(guardedClaims)
 		if !ok || !claims.hasScopes(scopes) {
 			return &Rejection{
 				Status:      http.StatusForbidden,
@@ -51,9 +51,9 @@ func RequireRecentLogin(max time.Duration) Guard {
 		return misuse("RequireRecentLogin was given %v", max)
 	}
 	return func(ctx context.Context) error {
-		claims, ok := ctx.Value(claimsKey{}).(claimsHolder)
-		if ok {
-			now, login := claims.now(), claims.registered().AuthTime.Time
+		claims, ok := ctx.Value(claimsKey{}).(guardedClaims)
+		if ok && claims.embedded() != nil {
+			now, login := claims.now(), claims.embedded().AuthTime.Time
 			if !login.IsZero() && !login.After(now) && now.Sub(login) <= max {
 				return nil
 			}

@@ -80,16 +80,20 @@ func appendHeader(dst []byte, key Key, typ string) []byte {
 // or without application/ before it.
 func (h *header) isType(types ...string) bool {
 	typ := bareType(h.typ)
-	return slices.ContainsFunc(types, func(t string) bool { return strings.EqualFold(bareType(t), typ) })
+	return slices.ContainsFunc(types, func(t string) bool { return equalFold(bareType(t), typ) })
 }
 
 func bareType(typ string) string {
 	const prefix = "application/"
-	if len(typ) > len(prefix) && strings.EqualFold(typ[:len(prefix)], prefix) {
+	if len(typ) > len(prefix) && equalFold(typ[:len(prefix)], prefix) {
 		return typ[len(prefix):]
 	}
 	return typ
 }
+
+// equalFold compares regardless of ASCII case. strings.EqualFold alone would also take the Kelvin sign for a k;
+// such letters are longer.
+func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 // headers remembers the last few headers of verified tokens. An issuer writes the same header into every
 // token, and reading it costs more than verifying an HMAC.

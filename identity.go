@@ -2,6 +2,7 @@ package usher
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -17,9 +18,9 @@ func UserFromContext[U any](ctx context.Context) (U, bool) {
 }
 
 // ContextWithUser returns a context in which user is the current user: for tests of handlers, and for
-// authentication by other means. It says nothing to a [Middleware], which decides for itself.
+// authentication by other means. A nil user is none. It says nothing to a [Middleware], which decides for itself.
 func ContextWithUser[U any](ctx context.Context, user U) context.Context {
-	return context.WithValue(ctx, userKey{}, fixedUser[U]{user})
+	return context.WithValue(ctx, userKey{}, fixedUser[U]{user, !isNil(user)})
 }
 
 // ClaimsFromContext returns the claims that a [Middleware] or [ContextWithClaims] put into ctx, and false if
@@ -29,8 +30,8 @@ func ClaimsFromContext[C any](ctx context.Context) (*C, bool) {
 	if typed, ok := holder.(typedClaims[C]); ok {
 		return typed.currentClaims()
 	}
-	if any, ok := holder.(claimsHolder); ok {
-		claims, ok := any.embedded().(*C)
+	if holder, ok := holder.(claimsHolder); ok {
+		claims, ok := any(holder.embedded()).(*C)
 		return claims, ok && claims != nil
 	}
 	return nil, false
@@ -39,7 +40,7 @@ func ClaimsFromContext[C any](ctx context.Context) (*C, bool) {
 // ContextWithClaims returns a context in which claims are the current claims: for tests of handlers and guards.
 // nil means that there are none.
 func ContextWithClaims[C any](ctx context.Context, claims *C) context.Context {
-	return context.WithValue(ctx, claimsKey{}, fixedClaims[C]{claims})
+	return context.WithValue(ctx, claimsKey{}, fixedClaims[C]{claims, time.Now})
 }
 
 // userKey finds the innermost userHolder, claimsKey the innermost claimsHolder.
@@ -52,11 +53,12 @@ type userHolder[U any] interface{ currentUser() (U, bool) }
 
 type typedClaims[C any] interface{ currentClaims() (*C, bool) }
 
-type claimsHolder interface {
-	// embedded returns the Claims within the claims that handlers see, as a *Claims, nil if there are none.
-	embedded() any
-	// registered returns the Claims that guards go by.
-	registered() Claims
+// claimsHolder is what every holder of claims is, whatever their type.
+type claimsHolder interface{ embedded() *Claims }
+
+// guardedClaims is what guards ask.
+type guardedClaims interface {
+	claimsHolder
 	hasScopes(scopes []string) bool
 	now() time.Time
 }
@@ -85,55 +87,37 @@ func (id *identity[C, U]) currentUser() (U, bool) { return id.user, !id.stranger
 
 func (id *identity[C, U]) currentClaims() (*C, bool) { return id.given, !id.stranger }
 
-func (id *identity[C, U]) embedded() any {
+func (id *identity[C, U]) embedded() *Claims {
 	if id.stranger {
 		return nil
 	}
 	return id.gate.claims(id.given)
 }
 
-func (id *identity[C, U]) registered() Claims { return *id.gate.claims(&id.own) }
-
-func (id *identity[C, U]) hasScopes(scopes []string) bool {
-	return !id.stranger && hasScopes(&id.own, scopes)
+type fixedUser[U any] struct {
+	user U
+	ok   bool
 }
 
-func (id *identity[C, U]) now() time.Time { return id.gate.opts.Now() }
+func (f fixedUser[U]) currentUser() (U, bool) { return f.user, f.ok }
 
-type fixedUser[U any] struct{ user U }
-
-func (f fixedUser[U]) currentUser() (U, bool) { return f.user, true }
-
-type fixedClaims[C any] struct{ claims *C }
+type fixedClaims[C any] struct {
+	claims *C // nil if there are none
+	clock  func() time.Time
+}
 
 func (f fixedClaims[C]) currentClaims() (*C, bool) { return f.claims, f.claims != nil }
 
-func (f fixedClaims[C]) embedded() any {
-	if embeds, ok := any(f.claims).(interface{ mustEmbedUsherClaims() *Claims }); ok && f.claims != nil {
-		return embeds.mustEmbedUsherClaims()
+func (f fixedClaims[C]) embedded() *Claims {
+	if c, ok := any(f.claims).(interface{ mustEmbedUsherClaims() *Claims }); ok && f.claims != nil {
+		return c.mustEmbedUsherClaims()
 	}
 	return nil
 }
 
-func (f fixedClaims[C]) registered() Claims {
-	if claims, ok := f.embedded().(*Claims); ok {
-		return *claims
-	}
-	return Claims{}
-}
-
 func (f fixedClaims[C]) hasScopes(scopes []string) bool {
-	return f.claims != nil && hasScopes(f.claims, scopes)
+	c, ok := any(f.claims).(interface{ HasScope(scope string) bool })
+	return ok && f.claims != nil && !slices.ContainsFunc(scopes, func(scope string) bool { return !c.HasScope(scope) })
 }
 
-func (fixedClaims[C]) now() time.Time { return time.Now() }
-
-func hasScopes(claims any, scopes []string) bool {
-	scoped, ok := claims.(interface{ HasScope(scope string) bool })
-	for _, scope := range scopes {
-		if !ok || !scoped.HasScope(scope) {
-			return false
-		}
-	}
-	return ok
-}
+func (f fixedClaims[C]) now() time.Time { return f.clock() }

@@ -220,7 +220,7 @@ func newKey(alg Algorithm, material any) (Key, error) {
 		var private *rsa.PrivateKey
 		if private, reason = copyRSA(alg, m); reason == "" {
 			state.verify = newPublicKey(alg, &private.PublicKey)
-			state.sign = privateKey{alg.method(), private}
+			state.sign = &privateKey{alg.method(), private}
 		}
 	case *rsa.PublicKey:
 		if reason = unfitRSA(alg, m); reason == "" {
@@ -230,7 +230,7 @@ func newKey(alg Algorithm, material any) (Key, error) {
 		var private *ecdsa.PrivateKey
 		if private, reason = copyECDSA(alg, m); reason == "" {
 			state.verify = newPublicKey(alg, &private.PublicKey)
-			state.sign = privateKey{alg.method(), private}
+			state.sign = &privateKey{alg.method(), private}
 		}
 	case *ecdsa.PublicKey:
 		var public *ecdsa.PublicKey
@@ -246,7 +246,7 @@ func newKey(alg Algorithm, material any) (Key, error) {
 			}
 			public, _ := private.Public().(ed25519.PublicKey)
 			state.verify = newPublicKey(alg, public)
-			state.sign = privateKey{alg.method(), private}
+			state.sign = &privateKey{alg.method(), private}
 		}
 	case ed25519.PublicKey:
 		if reason = unfitEd25519(alg, len(m), ed25519.PublicKeySize); reason == "" {

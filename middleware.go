@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -80,9 +81,7 @@ func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	}
 	g.setSources(&wrong)
 	for _, origin := range g.opts.TrustedOrigins {
-		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host || origin != strings.ToLower(origin) ||
-			strings.Contains(origin, "*") || g.origins.AddTrustedOrigin(origin) != nil {
+		if !isOrigin(origin) || g.origins.AddTrustedOrigin(origin) != nil {
 			wrong.add("MiddlewareOptions.TrustedOrigins", "hold %s, which is not scheme://host[:port] in lower case", quote(origin))
 		}
 	}
@@ -97,24 +96,25 @@ func ClaimsAsUser[C any](_ context.Context, c *C) (*C, error) { return c, nil }
 
 // Require returns a handler that refuses requests without a good token, and calls next for the others.
 func (m *Middleware[C, U]) Require(next http.Handler) http.Handler {
-	return &handler[C, U]{m: m, next: next}
+	return m.handler(next, nil, false)
 }
 
 // RequireFunc is Require for a handler that takes the user as an argument, so that it can't be mounted without.
 // It never passes preflights.
 func (m *Middleware[C, U]) RequireFunc(next func(http.ResponseWriter, *http.Request, U)) http.Handler {
-	return &handler[C, U]{m: m, nextFunc: next}
+	return m.handler(nil, next, false)
 }
 
 // Optional returns a handler that calls next for strangers too: for requests in which no source finds a token.
 // A bad token is refused all the same. Guards are asked about strangers, and refuse them with 401.
 func (m *Middleware[C, U]) Optional(next http.Handler) http.Handler {
-	return &handler[C, U]{m: m, next: next, optional: true}
+	return m.handler(next, nil, true)
 }
 
 // With returns a middleware that also asks these guards, after those of m and in order. m stays as it is. A
 // nil guard refuses everything with a 500.
 func (m *Middleware[C, U]) With(guards ...Guard) *Middleware[C, U] {
+	m = m.made()
 	added := slices.Concat(m.guards, guards)
 	for i, guard := range added {
 		if guard == nil {
@@ -148,15 +148,15 @@ func (m *Middleware[C, U]) Claims(ctx context.Context) (*C, bool) { return Claim
 // Deny refuses a request for a reason that only the handler knows, in the way in which the middleware refuses:
 // ErrForbidden is a 403, ErrUnavailable a 503, and so on; an error that is none of usher's is a 500.
 func (m *Middleware[C, U]) Deny(w http.ResponseWriter, r *http.Request, err error) {
-	rej := m.rejection(err, http.StatusInternalServerError)
-	m.observe(r, rej)
-	m.respond(w, r, rej)
+	m = m.made()
+	m.respond(w, r, m.rejection(err, http.StatusInternalServerError))
 }
 
 // Authenticate decides about a request like Require, without responding: for adapters to other frameworks. It
 // returns the context for the handler; or the request's own with an error, which is a [*Rejection] that
 // Observe has been told of and that can write the response.
 func (m *Middleware[C, U]) Authenticate(r *http.Request) (context.Context, error) {
+	m = m.made()
 	decided, rej := m.decide(r, false)
 	if rej != nil {
 		m.observe(r, rej)
@@ -168,6 +168,7 @@ func (m *Middleware[C, U]) Authenticate(r *http.Request) (context.Context, error
 // AuthenticateToken is Authenticate for a token that came by another way than HTTP; "" is no token. Observe
 // is not told, since there is no request: the caller has the [*Rejection].
 func (m *Middleware[C, U]) AuthenticateToken(ctx context.Context, token string) (context.Context, error) {
+	m = m.made()
 	if token == "" {
 		return ctx, m.rejection(ErrNoToken, http.StatusInternalServerError)
 	}
@@ -181,6 +182,14 @@ func (m *Middleware[C, U]) AuthenticateToken(ctx context.Context, token string) 
 	return decided.ctx, nil
 }
 
+// made returns m, or, if NewMiddleware did not make it, one that answers everything with a 500.
+func (m *Middleware[C, U]) made() *Middleware[C, U] {
+	if m == nil || m.gate == nil {
+		return &Middleware[C, U]{gate: &gate[C, U]{}}
+	}
+	return m
+}
+
 // handler is what Require, RequireFunc and Optional return. It has one of next and nextFunc.
 type handler[C, U any] struct {
 	m        *Middleware[C, U]
@@ -189,27 +198,31 @@ type handler[C, U any] struct {
 	optional bool
 }
 
+func (m *Middleware[C, U]) handler(next http.Handler, nextFunc func(http.ResponseWriter, *http.Request, U), optional bool) http.Handler {
+	m = m.made()
+	if isNil(next) && nextFunc == nil {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			m.Deny(w, r, &ConfigError{"next", "is nil"})
+		})
+	}
+	return &handler[C, U]{m, next, nextFunc, optional}
+}
+
 func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m := h.m
-	if h.next == nil && h.nextFunc == nil {
-		m.Deny(w, r, &ConfigError{"next", "is nil"})
-		return
-	}
 	if m.vary != "" && (h.optional || m.cookie) {
 		w.Header().Add("Vary", m.vary)
 	}
 	decided, rej := m.decide(r, h.optional)
 	decided.source.mark(w.Header(), rej == nil)
-	switch {
-	case rej == nil:
-	case h.nextFunc == nil && m.opts.DangerouslyPassPreflight && errors.Is(rej.Err, ErrNoToken) && isPreflight(r):
-		decided.ctx = &identity[C, U]{Context: r.Context(), gate: m.gate, stranger: true}
-	default:
-		m.observe(r, rej)
-		m.respond(w, r, rej)
-		return
+	if rej != nil {
+		if !h.passes(r, decided.source) {
+			m.respond(w, r, rej)
+			return
+		}
+		decided = m.stranger(r)
 	}
-	if decided.ctx != r.Context() {
+	if !decided.reused {
 		r = r.WithContext(decided.ctx)
 	}
 	if h.nextFunc != nil {
@@ -219,32 +232,39 @@ func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r)
 }
 
+// passes reports whether a request that was refused passes as a preflight.
+func (h *handler[C, U]) passes(r *http.Request, source TokenSource) bool {
+	return h.m.opts.DangerouslyPassPreflight && h.nextFunc == nil && source.kind == sourceNone && isPreflight(r)
+}
+
 // isPreflight reports whether r is what a browser sends before a cross-origin request (Fetch §3.2.2), and
 // nothing more than that.
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
-		len(r.Header["Origin"]) == 1 && len(r.Header["Access-Control-Request-Method"]) == 1 &&
+		len(r.Header["Origin"]) == 1 && r.Header["Origin"][0] != "" &&
+		len(r.Header["Access-Control-Request-Method"]) == 1 && r.Header["Access-Control-Request-Method"][0] != "" &&
 		len(r.Header["Authorization"]) == 0 && len(r.Header["Cookie"]) == 0
 }
 
-// decision is the outcome for a request that may go on.
+// decision is what was found out about a request.
 type decision[C, U any] struct {
 	ctx    context.Context // for the handler
 	who    *identity[C, U]
-	source TokenSource // where the token was found, if it was; set for refusals too
+	source TokenSource // where the token was found, also if it was refused
+	reused bool        // ctx is the request's own: an outer handler has decided
 }
 
 // decide takes a request from its sources to the guards.
-func (m *Middleware[C, U]) decide(r *http.Request, optional bool) (decided decision[C, U], rej *Rejection) {
+func (m *Middleware[C, U]) decide(r *http.Request, optional bool) (decision[C, U], *Rejection) {
 	token, source, err := m.findToken(r)
-	switch {
-	case err == nil && source.kind == sourceCookie:
-		err = m.checkOrigin(r)
-	case optional && errors.Is(err, ErrNoToken):
-		who := &identity[C, U]{Context: r.Context(), gate: m.gate, stranger: true}
-		decided = decision[C, U]{ctx: who, who: who}
+	if optional && errors.Is(err, ErrNoToken) {
+		decided := m.stranger(r)
 		return decided, m.ask(decided)
 	}
+	if err == nil && source.kind == sourceCookie {
+		err = m.checkOrigin(r)
+	}
+	var decided decision[C, U]
 	if err == nil {
 		decided, err = m.identify(r.Context(), token)
 	}
@@ -255,29 +275,42 @@ func (m *Middleware[C, U]) decide(r *http.Request, optional bool) (decided decis
 	return decided, m.ask(decided)
 }
 
+// stranger is the decision about a request without a token that may go on.
+func (g *gate[C, U]) stranger(r *http.Request) decision[C, U] {
+	who := &identity[C, U]{Context: r.Context(), gate: g, stranger: true}
+	return decision[C, U]{ctx: who, who: who}
+}
+
 // findToken returns the one token that the request carries; else the error is ErrNoToken or ErrManyTokens.
 func (g *gate[C, U]) findToken(r *http.Request) (token string, source TokenSource, err error) {
+	if g.verifier == nil {
+		return "", source, errNotMade
+	}
 	for _, s := range g.opts.Sources {
-		t, found, err := s.find(r)
-		switch {
-		case err != nil:
-			return "", s, err
-		case found && source.kind != sourceNone:
-			return "", s, ErrManyTokens
-		case found:
+		t, found, fault := s.find(r)
+		if !found && fault == nil {
+			continue
+		}
+		if fault == nil && source.kind != sourceNone {
+			fault = ErrManyTokens
+		}
+		if err == nil {
+			err = fault
+		}
+		if source.kind != sourceQuery { // whose mark the response needs in any case
 			token, source = t, s
 		}
 	}
 	if source.kind == sourceNone {
-		return "", source, ErrNoToken
+		err = ErrNoToken
 	}
-	return token, source, nil
+	return token, source, err
 }
 
 // checkOrigin refuses what another site makes a browser send. The opening request of a WebSocket is a GET,
 // and yet it opens a connection that can do anything.
 func (g *gate[C, U]) checkOrigin(r *http.Request) error {
-	if r.Header.Get("Upgrade") != "" {
+	if len(r.Header["Upgrade"]) > 0 {
 		post := *r
 		post.Method = http.MethodPost
 		r = &post
@@ -293,7 +326,10 @@ func (g *gate[C, U]) checkOrigin(r *http.Request) error {
 func (g *gate[C, U]) identify(ctx context.Context, token string) (decision[C, U], error) {
 	if who, ok := ctx.Value(userKey{}).(*identity[C, U]); ok && who.gate == g && !who.stranger &&
 		who.token == token && ctx.Value(claimsKey{}) == any(who) {
-		return decision[C, U]{ctx: ctx, who: who}, nil
+		return decision[C, U]{ctx: ctx, who: who, reused: true}, nil
+	}
+	if g.verifier == nil {
+		return decision[C, U]{}, errNotMade
 	}
 	c, err := g.verifier.Decode(ctx, token)
 	if err != nil {
@@ -319,12 +355,23 @@ func (g *gate[C, U]) identify(ctx context.Context, token string) (decision[C, U]
 	return decision[C, U]{ctx: who, who: who}, nil
 }
 
+var errNotMade = &ConfigError{"Middleware", "was not made by NewMiddleware"}
+
 var errNoClaims = errors.New("usher: the verifier returned neither claims nor an error")
 
-// ask asks the guards. A stranger whom they would refuse is asked for a token instead.
+// ask asks the guards, who find usher's own copy of the claims in their context. A stranger whom they would
+// refuse is asked for a token instead.
 func (m *Middleware[C, U]) ask(decided decision[C, U]) *Rejection {
+	if len(m.guards) == 0 {
+		return nil
+	}
+	own := fixedClaims[C]{clock: m.opts.Now}
+	if !decided.who.stranger {
+		own.claims = &decided.who.own
+	}
+	ctx := context.WithValue(decided.ctx, claimsKey{}, own)
 	for _, guard := range m.guards {
-		err := guard(decided.ctx)
+		err := guard(ctx)
 		if err == nil {
 			continue
 		}
@@ -344,13 +391,16 @@ func (g *gate[C, U]) rejection(err error, otherwise int) *Rejection {
 	return rej
 }
 
+// observe tells Observe of a refusal, once: an adapter may hand what Authenticate returned to Deny.
 func (g *gate[C, U]) observe(r *http.Request, rej *Rejection) {
-	if g.opts.Observe != nil {
+	if g.opts.Observe != nil && !rej.observed {
 		g.opts.Observe(r, rej)
 	}
+	rej.observed = true
 }
 
 func (g *gate[C, U]) respond(w http.ResponseWriter, r *http.Request, rej *Rejection) {
+	g.observe(r, rej)
 	if g.opts.Reject == nil {
 		rej.ServeHTTP(w, r)
 		return
@@ -380,9 +430,22 @@ func (g *gate[C, U]) setSources(wrong *misconfigured) {
 	g.vary = strings.Join(read, ", ")
 }
 
+// isOrigin reports whether text is an origin as browsers send it: scheme://host[:port] in lower case and ASCII.
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Hostname() == "" || text != u.Scheme+"://"+u.Host {
+		return false
+	}
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil && u.Host != strings.TrimSuffix(u.Host, ":"+u.Port()) {
+		return false
+	}
+	return strings.Trim(u.Host, "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") == ""
+}
+
 func nilCheck[U any]() func(U) bool {
 	switch reflect.TypeFor[U]().Kind() {
-	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan:
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan,
+		reflect.UnsafePointer:
 		return func(user U) bool { return isNil(user) }
 	}
 	return func(U) bool { return false }
@@ -392,7 +455,7 @@ func isNil(v any) bool {
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.Invalid:
 		return true
-	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan:
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan, reflect.UnsafePointer:
 		return r.IsNil()
 	}
 	return false

@@ -12,34 +12,39 @@ import (
 
 // decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text.
 func (s *schema) decode(text string, claims *Claims, c reflect.Value, o *object, opts *DecoderOptions) error {
-	next := 0 // the field after the last one: most issuers keep an order
-	var fault error
+	var fault error // the first one; that the payload is not valid at all has precedence
+	next := 0       // the field after the last one: most issuers keep an order
 	o.open(text)
 	for o.next() {
-		if fault != nil {
-			continue // a payload that is not valid at all has precedence
+		read := false
+		if fault == nil && !s.owned[o.name] {
+			read, fault = claims.set(o.name, o.value, opts)
 		}
-		if len(s.owned) == 0 || !s.owned[o.name] {
-			var known bool
-			if known, fault = claims.set(o.name, o.value, opts); known {
-				continue
+		if fault == nil && !read {
+			if next == len(s.fields) || s.fields[next].name != o.name {
+				next = s.find(o.name)
+			}
+			if next < len(s.fields) {
+				read, fault = true, s.set(&s.fields[next], c, o)
+				next++
 			}
 		}
-		if next >= len(s.fields) || s.fields[next].name != o.name {
-			i, ok := s.byName[o.name]
-			if !ok {
-				o.broken = !o.value.valid()
-				continue
-			}
-			next = i
+		if fault != nil || !read {
+			o.broken = !o.value.valid()
 		}
-		fault = s.set(&s.fields[next], c, o)
-		next++
 	}
 	if o.broken {
 		return errPayload
 	}
 	return fault
+}
+
+// find returns the index of the field of this name, or one more than the last.
+func (s *schema) find(name string) int {
+	if i, ok := s.byName[name]; ok {
+		return i
+	}
+	return len(s.fields)
 }
 
 var errPayload error = &kindError{
@@ -207,9 +212,6 @@ func (s *schema) set(f *field, c reflect.Value, o *object) error {
 	o.foreign += len(v.raw)
 	alone := reflect.New(f.alone)
 	if err := json.Unmarshal([]byte(`{"v":`+v.raw+`}`), alone.Interface(), s.json); err != nil {
-		if !v.valid() {
-			return fmt.Errorf("%w: %s is not valid JSON", ErrTokenMalformed, f.name)
-		}
 		return fmt.Errorf("%w: %s is not a %s", ErrTokenClaims, f.name, target.Type())
 	}
 	target.Set(alone.Elem().Field(0))

@@ -22,7 +22,8 @@ type Rejection struct {
 	MaxAge      time.Duration // how recent the login has to be, in whole seconds (RFC 9470 §3)
 	Err         error         // the cause, which the client is never told
 
-	realm string
+	realm    string
+	observed bool
 }
 
 // The error codes of challenges.
@@ -58,25 +59,25 @@ func (rej *Rejection) Challenge() string {
 		(rej.Code == "" || rej.Status != http.StatusForbidden && rej.Status != http.StatusBadRequest) {
 		return ""
 	}
-	var b strings.Builder
-	b.WriteString("Bearer")
-	separator := " "
-	parameter := func(name, value string) {
+	var parameters []string
+	add := func(name, value string) {
 		if value != "" {
-			b.WriteString(separator + name + `="` + strings.Map(quotable, value) + `"`)
-			separator = ", "
+			parameters = append(parameters, name+`="`+strings.Map(quotable, value)+`"`)
 		}
 	}
-	parameter("realm", rej.realm)
-	parameter("error", rej.Code)
+	add("realm", rej.realm)
+	add("error", rej.Code)
 	if rej.Code != "" {
-		parameter("error_description", rej.Description)
+		add("error_description", rej.Description)
 	}
-	parameter("scope", rej.Scope)
+	add("scope", rej.Scope)
 	if rej.MaxAge > 0 {
-		parameter("max_age", strconv.FormatInt(int64(rej.MaxAge/time.Second), 10))
+		add("max_age", strconv.FormatInt(int64(rej.MaxAge/time.Second), 10))
 	}
-	return b.String()
+	if parameters == nil {
+		parameters = []string{`realm=""`} // a challenge has at least one parameter
+	}
+	return "Bearer " + strings.Join(parameters, ", ")
 }
 
 // ServeHTTP writes the default response: the status, the challenge, and a problem (RFC 9457) with the

@@ -52,7 +52,6 @@ func newSchema[C any](wrong *misconfigured) *schema {
 	t := reflect.TypeFor[C]()
 	s := &schema{
 		byName: map[string]int{},
-		owned:  map[string]bool{},
 		json: json.JoinOptions(
 			jsonv1.DefaultOptionsV1(),
 			json.MatchCaseInsensitiveNames(false),
@@ -75,6 +74,9 @@ func newSchema[C any](wrong *misconfigured) *schema {
 	for _, f := range w.visible() {
 		switch f.name {
 		case "jti", "sid", "scope", "auth_time":
+			if s.owned == nil {
+				s.owned = map[string]bool{}
+			}
 			s.owned[f.name] = true
 		}
 		s.byName[f.name] = len(s.fields)

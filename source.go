@@ -40,7 +40,7 @@ func FromAuthorization(scheme string) TokenSource { return TokenSource{sourceAut
 
 // FromHeader finds the token as the whole value of a header of another name, such as "X-Access-Token".
 func FromHeader(name string) TokenSource {
-	if strings.EqualFold(name, "Authorization") {
+	if equalFold(name, "Authorization") {
 		return FromAuthorization("")
 	}
 	return TokenSource{sourceHeader, http.CanonicalHeaderKey(name)}
@@ -81,15 +81,7 @@ func (s TokenSource) find(r *http.Request) (token string, found bool, err error)
 	case sourceHeader:
 		return only(r.Header[s.name])
 	case sourceCookie:
-		if len(r.Header["Cookie"]) == 0 {
-			return "", false, nil
-		}
-		var values []string
-		for _, cookie := range r.CookiesNamed(s.name) {
-			values = append(values, cookie.Value)
-		}
-		token, _, err = only(values)
-		return token, token != "", err
+		return s.findInCookies(r)
 	case sourceQuery:
 		if r.URL == nil || r.URL.RawQuery == "" {
 			return "", false, nil
@@ -121,12 +113,38 @@ func only(values []string) (string, bool, error) {
 
 // cutScheme returns what follows the scheme in the value of an Authorization header (RFC 9110 §11.4).
 func cutScheme(value, scheme string) (string, bool) {
-	if len(value) < len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
+	if len(value) < len(scheme) || !equalFold(value[:len(scheme)], scheme) {
 		return "", false
 	}
 	rest := value[len(scheme):]
-	token := strings.TrimLeft(rest, " ")
-	return token, rest == "" || len(token) < len(rest)
+	return strings.TrimLeft(rest, " "), rest == "" || rest[0] == ' ' || rest[0] == '\t' // a tab spoils the token
+}
+
+// findInCookies reads the Cookie header itself (RFC 6265 §4.2): net/http passes over cookies whose value it
+// doesn't like, and so would take one of two for the only one.
+func (s TokenSource) findInCookies(r *http.Request) (token string, found bool, err error) {
+	for _, line := range r.Header["Cookie"] {
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			name, value, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if strings.Trim(name, " \t") != s.name {
+				continue
+			}
+			if found {
+				return "", false, ErrManyTokens
+			}
+			token, found = unquoteCookie(strings.Trim(value, " \t")), true
+		}
+	}
+	return token, token != "", nil
+}
+
+func unquoteCookie(value string) string {
+	if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
+		return value[1 : len(value)-1]
+	}
+	return value
 }
 
 func (s TokenSource) findInForm(r *http.Request) (string, bool, error) {
@@ -150,7 +168,7 @@ func (s TokenSource) findInForm(r *http.Request) (string, bool, error) {
 }
 
 func (s TokenSource) findInProtocols(r *http.Request) (string, bool, error) {
-	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+	if !slices.ContainsFunc(r.Header["Upgrade"], func(value string) bool { return equalFold(value, "websocket") }) {
 		return "", false, nil
 	}
 	var protocols []string
@@ -199,7 +217,7 @@ func (s TokenSource) mark(h http.Header, accepted bool) {
 // overlaps reports whether both sources can find a token in one place.
 func (s TokenSource) overlaps(other TokenSource) bool {
 	if s.kind == sourceAuthorization && other.kind == sourceAuthorization {
-		return s.name == "" || other.name == "" || strings.EqualFold(s.name, other.name)
+		return s.name == "" || other.name == "" || equalFold(s.name, other.name)
 	}
 	return s == other
 }
