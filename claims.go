@@ -213,14 +213,22 @@ func (a Audience) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a string, an array of strings, or null as nil.
 func (a *Audience) UnmarshalJSON(data []byte) error {
-	if jsontext.Value(data).Kind() != '"' {
-		return json.Unmarshal(data, (*[]string)(a))
+	s := scanner{text: string(data)}
+	v, ok := s.scan()
+	ok = ok && s.peek() == 0
+	switch {
+	case ok && v.kind == '"':
+		*a = Audience{v.text}
+		return nil
+	case ok && v.kind == 'n':
+		*a = nil
+		return nil
 	}
-	var one string
-	if err := json.Unmarshal(data, &one); err != nil {
-		return err
+	list, isList := v.strings()
+	if !ok || !isList {
+		return errors.New("usher: an audience is a string or an array of strings")
 	}
-	*a = Audience{one}
+	*a = list
 	return nil
 }
 

@@ -393,10 +393,10 @@ func (g *gate[C, U]) rejection(err error, otherwise int) *Rejection {
 
 // observe tells Observe of a refusal, once: an adapter may hand what Authenticate returned to Deny.
 func (g *gate[C, U]) observe(r *http.Request, rej *Rejection) {
-	if g.opts.Observe != nil && !rej.observed {
+	if g.opts.Observe != nil && rej.observer != any(g) {
 		g.opts.Observe(r, rej)
 	}
-	rej.observed = true
+	rej.observer = g
 }
 
 func (g *gate[C, U]) respond(w http.ResponseWriter, r *http.Request, rej *Rejection) {

@@ -15,7 +15,7 @@ import (
 // [Middleware.Authenticate], a handler that responds, and what a guard or a user function returns to be answered
 // exactly so.
 type Rejection struct {
-	Status      int           // of the response: 400, 401, 403, 500 or 503
+	Status      int           // of the response; usher's own are 400, 401, 403, 500 and 503, yours 400 to 599
 	Code        string        // the error code of the challenge (RFC 6750 §3.1), "" if there was no token
 	Description string        // safe to show to the client
 	Scope       string        // the scopes that are required, space-delimited (RFC 6750 §3)
@@ -23,7 +23,7 @@ type Rejection struct {
 	Err         error         // the cause, which the client is never told
 
 	realm    string
-	observed bool
+	observer any // the gate whose Observe has been told
 }
 
 // The error codes of challenges.
@@ -93,7 +93,8 @@ func (rej *Rejection) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		Status int    `json:"status"`
 		Detail string `json:"detail"`
 	}{http.StatusText(status), status, strings.ToValidUTF8(rej.Error(), "?")}
-	_ = json.MarshalWrite(w, problem)
+	body, _ := json.Marshal(problem)
+	_, _ = w.Write(append(body, '\n'))
 }
 
 // status returns a status that a refusal may have, whatever the field says.

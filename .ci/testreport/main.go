@@ -1,0 +1,136 @@
+// Testreport reads what go test -json prints and reports what matters of it: the output of what failed, how many
+// tests passed, and every test that was skipped, with its reason. A test that was skipped because its server is
+// missing counts as a failure: such tests name the USHER_TEST_ variable that would have told them where it is.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// missingServer occurs in the reason of a test that was skipped for want of a server.
+const missingServer = "USHER_TEST_"
+
+func main() {
+	counts := flag.String("counts", "", "file to write the line \"N passed, N failed\" to")
+	flag.Parse()
+	sum, err := report(os.Stdin, os.Stdout)
+	if err == nil && *counts != "" {
+		err = os.WriteFile(*counts, []byte(sum.String()+"\n"), 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testreport:", err)
+		os.Exit(2)
+	}
+	if !sum.good() {
+		os.Exit(1)
+	}
+}
+
+// event is a line of go test -json, as "go doc test2json" describes it; the build lines have ImportPath only.
+type event struct {
+	Action, Package, ImportPath, Test, Output string
+}
+
+// summary counts tests, subtests among them, and what failed without being a test: a build, a whole package.
+type summary struct {
+	passed, failed, skipped, broken int
+}
+
+func (s summary) good() bool { return s.passed > 0 && s.failed == 0 && s.broken == 0 }
+
+func (s summary) String() string {
+	line := fmt.Sprintf("%d passed, %d failed", s.passed, s.failed)
+	if s.skipped > 0 {
+		line += fmt.Sprintf(", %d skipped", s.skipped)
+	}
+	return line
+}
+
+func report(events io.Reader, out io.Writer) (summary, error) {
+	var sum summary
+	var skips []string
+	outputs := make(map[string]*strings.Builder) // of what has not ended yet
+	failedIn := make(map[string]bool)            // packages with a failed test
+
+	lines := bufio.NewScanner(events)
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		var e event
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			// Not an event: a tool's own word, such as a warning about a pattern.
+			fmt.Fprintln(out, lines.Text())
+			continue
+		}
+		name := strings.TrimSpace(e.Package + e.ImportPath + " " + e.Test)
+		output := outputs[name]
+		if output == nil {
+			output = new(strings.Builder)
+			outputs[name] = output
+		}
+		switch e.Action {
+		case "output", "build-output":
+			output.WriteString(e.Output)
+			continue
+		case "pass", "fail", "skip", "build-fail":
+			delete(outputs, name)
+		default:
+			continue
+		}
+
+		isTest := e.Test != ""
+		switch {
+		case e.Action == "pass" && isTest:
+			sum.passed++
+		case e.Action == "pass":
+			fmt.Fprintln(out, "ok", name)
+		case e.Action == "skip" && isTest:
+			sum.skipped++
+			reason := reasonOf(output.String())
+			if strings.Contains(reason, missingServer) {
+				sum.broken++
+				fmt.Fprintln(out, "SKIPPED FOR WANT OF A SERVER", name+":", reason)
+			} else {
+				skips = append(skips, name+": "+reason)
+			}
+		case e.Action == "fail" && isTest:
+			sum.failed++
+			failedIn[e.Package] = true
+			fmt.Fprintf(out, "FAIL %s\n%s", name, output)
+		case e.Action == "fail" && failedIn[e.Package]:
+			fmt.Fprintf(out, "FAIL %s\n%s", name, output) // its random seed, and what it printed outside of tests
+		case e.Action == "fail", e.Action == "build-fail":
+			sum.broken++
+			fmt.Fprintf(out, "FAIL %s\n%s", name, output)
+		}
+	}
+
+	for _, skip := range skips {
+		fmt.Fprintln(out, "skipped", skip)
+	}
+	fmt.Fprintln(out, sum)
+	if sum.passed == 0 {
+		fmt.Fprintln(out, "no test passed")
+	}
+	return sum, lines.Err()
+}
+
+// reasonOf finds what a skipped test said in its output.
+func reasonOf(output string) string {
+	var reason []string
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "=== ") && !strings.HasPrefix(line, "--- ") {
+			reason = append(reason, line)
+		}
+	}
+	if reason == nil {
+		return "no reason given"
+	}
+	return strings.Join(reason, " ")
+}

@@ -1,0 +1,340 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// table is one table of the report: contenders down, sets across.
+type table struct {
+	title   string
+	text    string
+	base    string   // the contender that the factors relate to
+	columns []column // those without results are left out
+	procs   int
+}
+
+type column struct{ heading, id string }
+
+// tables are those of the report, in order.
+func tables() []table {
+	return []table{{
+		title: "One authenticated request",
+		text: "A GET through the library's own middleware, to a handler that reads the current user and one private claim. " +
+			"8 claims, 1 core.",
+		base: nameUsher, columns: byAlgorithm("middleware"), procs: 1,
+	}, {
+		title: "The same by number of claims",
+		text: "HS256, 1 core. 3 claims are `iss`, `aud` and `exp`, without which not everything could be checked; 8 are all " +
+			"registered ones but `nbf`, and a string and a list of strings of one's own; 40 have 32 more, of all types.",
+		base: nameUsher, procs: 1,
+		columns: []column{{"3 claims", "middleware/HS256/3"}, {"8 claims", "middleware/HS256/8"}, {"40 claims", "middleware/HS256/40"}},
+	}, {
+		title: "The same on 2 cores",
+		text:  "8 claims; elapsed time by requests of both cores, so half of the time above is perfect.",
+		base:  nameUsher, columns: byAlgorithm("two-cores"), procs: 2,
+	}, {
+		title: "Verifying alone",
+		text:  "Token in, claims out, without HTTP. 8 claims, 1 core.",
+		base:  nameUsher, columns: byAlgorithm("verify"), procs: 1,
+	}, {
+		title: "Verifying alone, by number of claims",
+		text:  "HS256, 1 core.",
+		base:  nameUsher, procs: 1,
+		columns: []column{{"3 claims", "verify/HS256/3"}, {"8 claims", "verify/HS256/8"}, {"40 claims", "verify/HS256/40"}},
+	}, {
+		title: "Encoding alone",
+		text: "Claims in, signed token out; all claims are given. 8 claims and, in the last column, 40; 1 core. usher issues no " +
+			"token of 3 claims, since it always writes `iat` and `jti`.",
+		base: nameUsher, procs: 1, columns: append(byAlgorithm("encode"), column{"HS256, 40 claims", "encode/HS256/40"}),
+	}, {
+		title: "A forged token",
+		text: "Another payload under the old signature, sent through the whole middleware, which answers 401 in its own way. " +
+			"8 claims, 1 core.",
+		base: nameUsher, columns: byAlgorithm("forged"), procs: 1,
+	}, {
+		title: "A forged token, and somebody else's header",
+		text: "HS256, 8 claims, 1 core. On the left, the forged token without HTTP. On the right, valid tokens through the whole " +
+			"middleware whose header is spelled `{\"typ\":\"JWT\", \"alg\":\"HS256\"}`, so that no library can recognise its own.",
+		base: nameUsher, procs: 1,
+		columns: []column{{"forged, without HTTP", "forged-verify/HS256/8"}, {"foreign header", "foreign-header/HS256/8"}},
+	}}
+}
+
+func byAlgorithm(kind string) []column {
+	var columns []column
+	for _, alg := range algorithms {
+		columns = append(columns, column{alg, setID(kind, alg, 8)})
+	}
+	return columns
+}
+
+// markdown is results.md.
+func (r *results) markdown() string {
+	var b strings.Builder
+	b.WriteString("# Benchmarks\n\n")
+	r.writeFacts(&b)
+	r.writeTargets(&b)
+	for _, t := range tables() {
+		r.writeTable(&b, t)
+	}
+	r.writeLosses(&b)
+	r.writeChecks(&b)
+	r.writeContenders(&b)
+	return b.String()
+}
+
+func (r *results) writeFacts(b *strings.Builder) {
+	fmt.Fprintf(b, "Measured on %s with %s on %s/%s, %s, %d cores, by `%s` in %s.\n\n", r.Date.Format(time.DateOnly),
+		r.Machine.Go, r.Machine.OS, r.Machine.Arch, r.Machine.CPU, r.Machine.Cores, r.Command, r.Elapsed.Round(time.Second))
+	fmt.Fprintf(b, "Every figure is the median of %d rounds. A round measures each contender once, for about %s, in a new order "+
+		"and close to those that it is compared with; factors (“×”) are medians of the factors within each round. ",
+		r.Pace.Rounds, r.Pace.Each)
+	if middle, worst, found := r.noise(); found {
+		fmt.Fprintf(b, "Half of a figure's samples lie within ±%s %% of it (median over all figures; the worst: ±%s %%).",
+			digits(100*middle), digits(100*worst))
+	}
+	b.WriteString("\n\n")
+	b.WriteString("Rows in italics are no libraries. _No auth_ is an unguarded handler, so the harness's own share of every other " +
+		"figure; with a router it is the part of it that echo-jwt and gin-jwt can't do without. _The floor_ is the least that a " +
+		"middleware does which knows the token already: a request clone, a context value, a copy of the claims, a `time.Now`. " +
+		"_The raw signature check_ is `hmac`, `rsa.VerifyPKCS1v15`, `ecdsa.Verify` or `ed25519.Verify` over a token that is " +
+		"taken apart already, hashing included.\n\n")
+	fmt.Fprintf(b, "Each measurement goes through %d different tokens in turn, whose header is `{\"alg\":…,\"typ\":\"JWT\"}`, as all of "+
+		"these libraries write it. Everybody gets the same tokens, "+
+		"checks the same (algorithm, `exp`, `iss`, `aud`; see [the checks](#who-refuses-what)) and pays for the garbage that "+
+		"it makes (GOGC=100).\n\n", tokensPerSet)
+}
+
+// noise is half of the distance between the quartiles, by the median: the median over all figures, and the worst.
+func (r *results) noise() (middle, worst float64, found bool) {
+	var spreads []float64
+	for _, s := range r.Sets {
+		for _, c := range s.Cells {
+			if len(c.Ns) < 4 {
+				continue
+			}
+			sorted := slices.Sorted(slices.Values(c.Ns))
+			spreads = append(spreads, (sorted[len(sorted)*3/4]-sorted[len(sorted)/4])/2/median(sorted))
+		}
+	}
+	if len(spreads) == 0 {
+		return 0, 0, false
+	}
+	return median(spreads), slices.Max(spreads), true
+}
+
+func (r *results) writeTargets(b *strings.Builder) {
+	list := r.targets()
+	if len(list) == 0 {
+		return
+	}
+	b.WriteString("## Targets\n\n")
+	row(b, "what", "target", "measured", "")
+	row(b, "---", "---", "---", "---")
+	for _, t := range list {
+		row(b, t.what, t.goal, t.measured, metOrMissed(t.met))
+	}
+	b.WriteString("\n")
+}
+
+func metOrMissed(met bool) string {
+	if met {
+		return "met"
+	}
+	return "**missed**"
+}
+
+// writeTable leaves out the columns and the rows that have nothing to show.
+func (r *results) writeTable(b *strings.Builder, t table) {
+	var columns []column
+	var names []string
+	for _, c := range t.columns {
+		for _, s := range r.Sets {
+			if s.ID != c.id {
+				continue
+			}
+			columns = append(columns, c)
+			for _, cell := range s.Cells {
+				if len(cell.Ns) > 0 && !slices.Contains(names, cell.Name) {
+					names = append(names, cell.Name)
+				}
+			}
+		}
+	}
+	if len(columns) == 0 {
+		return
+	}
+	slices.SortStableFunc(names, func(a, c string) int {
+		return cmp.Or(cmp.Compare(kindOf(a), kindOf(c)), cmp.Compare(r.firstTime(columns, t.procs, a), r.firstTime(columns, t.procs, c)))
+	})
+
+	fmt.Fprintf(b, "## %s\n\n%s Each cell: time, factor of usher's, allocations.\n\n", t.title, t.text)
+	heading, rule := []string{""}, []string{"---"}
+	for _, c := range columns {
+		heading, rule = append(heading, c.heading), append(rule, "---:")
+	}
+	row(b, heading...)
+	row(b, rule...)
+	for _, name := range names {
+		cells := []string{rowName(name)}
+		for _, c := range columns {
+			cells = append(cells, r.tableCell(c.id, name, t))
+		}
+		row(b, cells...)
+	}
+	b.WriteString("\n")
+}
+
+// tableCell writes one figure.
+func (r *results) tableCell(id, name string, t table) string {
+	f, found := r.figure(id, name, t.procs)
+	if !found {
+		return "–"
+	}
+	parts := []string{nanos(median(f.Ns))}
+	if base, found := r.figure(id, t.base, t.procs); found && name != t.base {
+		parts = append(parts, times3(paired(f.Ns, base.Ns, ratio)))
+	}
+	return strings.Join(append(parts, count(f.Allocs)), " · ")
+}
+
+// firstTime is the time in the first column that has one.
+func (r *results) firstTime(columns []column, procs int, name string) float64 {
+	for _, c := range columns {
+		if f, found := r.figure(c.id, name, procs); found {
+			return median(f.Ns)
+		}
+	}
+	return math.Inf(1)
+}
+
+// kindOf orders the rows: limits, usher, peers.
+func kindOf(name string) int {
+	switch name {
+	case nameNoAuth, nameNoEcho, nameNoGin, nameFloor, nameRaw, nameSign:
+		return 0
+	case nameUsher, nameUsherWarm, nameUsherFilling, nameUsherValid:
+		return 1
+	}
+	return 2
+}
+
+func rowName(name string) string {
+	switch kindOf(name) {
+	case 0:
+		return "_" + name + "_"
+	case 1:
+		return "**" + name + "**"
+	}
+	return name
+}
+
+// writeLosses lists every figure in which a peer is ahead of usher without its cache: plainly, if it is so in
+// three rounds of four, and otherwise too closely to tell.
+func (r *results) writeLosses(b *strings.Builder) {
+	var plain, narrow []string
+	seen := make(map[string]bool)
+	for _, t := range tables() {
+		for _, c := range t.columns {
+			base, found := r.figure(c.id, nameUsher, t.procs)
+			if !found || seen[c.id] {
+				continue
+			}
+			seen[c.id] = true
+			for _, peer := range peers() {
+				f, found := r.figure(c.id, peer.name, t.procs)
+				if !found {
+					continue
+				}
+				times := paired(base.Ns, f.Ns, ratio)
+				if times <= 1 {
+					continue
+				}
+				line := fmt.Sprintf("- `%s`: %s takes %s, usher %s (%s %% more)", c.id, peer.name,
+					nanos(median(f.Ns)), nanos(median(base.Ns)), digits(100*(times-1)))
+				if 4*wins(f.Ns, base.Ns) >= 3*len(f.Ns) {
+					plain = append(plain, line)
+				} else {
+					narrow = append(narrow, line)
+				}
+			}
+		}
+	}
+	b.WriteString("## Where usher is slower\n\n")
+	if len(plain) == 0 {
+		b.WriteString("In none of the comparisons of this run is a peer plainly faster than usher without its cache.\n\n")
+	} else {
+		b.WriteString(strings.Join(plain, "\n") + "\n\n")
+	}
+	if len(narrow) > 0 {
+		b.WriteString("Too close to tell, since usher is ahead in more than a quarter of the rounds:\n\n" +
+			strings.Join(narrow, "\n") + "\n\n")
+	}
+}
+
+// wins counts the rounds in which a is faster than b.
+func wins(a, b []float64) int {
+	n := 0
+	for i := range min(len(a), len(b)) {
+		if a[i] < b[i] {
+			n++
+		}
+	}
+	return n
+}
+
+// writeChecks shows what each middleware did with each probe.
+func (r *results) writeChecks(b *strings.Builder) {
+	if len(r.Verdicts) == 0 {
+		return
+	}
+	var names, probes []string
+	refused := make(map[[2]string]bool)
+	for _, v := range r.Verdicts {
+		if !slices.Contains(names, v.Contender) {
+			names = append(names, v.Contender)
+		}
+		if !slices.Contains(probes, v.Probe) {
+			probes = append(probes, v.Probe)
+		}
+		refused[[2]string{v.Contender, v.Probe}] = v.Refused
+	}
+	b.WriteString("## Who refuses what\n\n" +
+		"Before it measures, the run sends each middleware these bad tokens (HS256), signed as they should be, but for the first three. " +
+		"✓: refused. **accepted**: it reached the handler, so this contender checks less than the others.\n\n")
+	row(b, append([]string{""}, probes...)...)
+	row(b, slices.Repeat([]string{"---"}, len(probes)+1)...)
+	for _, name := range names {
+		cells := []string{rowName(name)}
+		for _, p := range probes {
+			if refused[[2]string{name, p}] {
+				cells = append(cells, "✓")
+			} else {
+				cells = append(cells, "**accepted**")
+			}
+		}
+		row(b, cells...)
+	}
+	b.WriteString("\n")
+}
+
+func (r *results) writeContenders(b *strings.Builder) {
+	b.WriteString("## How each is used\n\n")
+	row(b, "", "version", "")
+	row(b, "---", "---", "---")
+	for _, c := range append(contenders(), usherFilling()) {
+		versions := make([]string, 0, 1+len(c.with))
+		for _, module := range append([]string{c.module}, c.with...) {
+			if version := r.Modules[module]; version != "" {
+				versions = append(versions, "`"+strings.TrimPrefix(module, "github.com/")+"` "+version)
+			}
+		}
+		row(b, rowName(c.name), strings.Join(versions, ", "), c.note)
+	}
+	b.WriteString("\n")
+}

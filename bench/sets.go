@@ -1,0 +1,200 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+var algorithms = []string{"HS256", "RS256", "ES256", "EdDSA"}
+
+var sizes = []int{3, 8, 40}
+
+// plan is everything that is measured, except the flood of flood.go. Sizes are compared under HS256 only: what
+// claims cost does not depend on the algorithm.
+func plan(k *keys) ([]set, error) {
+	p := planner{keys: k, born: time.Now().Add(-time.Minute).Truncate(time.Second)}
+	for _, alg := range algorithms {
+		for _, size := range sizes {
+			if size != 8 && alg != "HS256" {
+				continue
+			}
+			s := setup{alg: alg, size: size, keys: k, born: p.born}
+			p.middleware("middleware", s, 1)
+			p.verify("verify", s)
+			if size != 3 { // usher always issues iat and jti, so it has no 3
+				p.encode("encode", s)
+			}
+		}
+		s := setup{alg: alg, size: 8, keys: k, born: p.born}
+		p.middleware("two-cores", s, 2)
+		p.forged("forged", s)
+	}
+	hs256 := setup{alg: "HS256", size: 8, keys: k, born: p.born}
+	p.foreign("foreign-header", hs256)
+	p.forgedVerify("forged-verify", hs256)
+	p.scaling("scaling", hs256)
+	return p.sets, errors.Join(p.failed...)
+}
+
+// planner collects sets. An operation that a library doesn't have becomes an absent cell; any other failure
+// ends the run.
+type planner struct {
+	keys   *keys
+	born   time.Time
+	sets   []set
+	failed []error
+}
+
+func (p *planner) add(kind string, s setup, cells ...cell) {
+	p.sets = append(p.sets, set{id: setID(kind, s.alg, s.size), cells: cells})
+}
+
+func setID(kind, alg string, size int) string { return fmt.Sprintf("%s/%s/%d", kind, alg, size) }
+
+// tokens are the setup's tokens, good and forged.
+func (p *planner) tokens(s setup, header string) (good, forged []string) {
+	good, err := s.tokens(header)
+	p.failed = append(p.failed, err)
+	forged, err = s.forge(good)
+	p.failed = append(p.failed, err)
+	return good, forged
+}
+
+// handlerCell is one authenticated request after the other.
+func handlerCell(name string, handler http.Handler, procs int, tokens []string) cell {
+	return cell{name: name, procs: procs, ops: func() (op, error) {
+		return requestOp(handler, tokens, http.StatusNoContent), nil
+	}}
+}
+
+// contenderCell is a cell of a contender, absent if prepare says that the library can't.
+func (p *planner) contenderCell(name string, prepare func() (func() (op, error), error)) cell {
+	ops, err := prepare()
+	if errors.Is(err, errors.ErrUnsupported) {
+		return cell{name: name, absent: err.Error()}
+	}
+	if err != nil {
+		p.failed = append(p.failed, fmt.Errorf("%s: %w", name, err))
+	}
+	return cell{name: name, procs: 1, ops: ops}
+}
+
+func (p *planner) middlewareCell(c *contender, s setup, procs int, tokens []string, want int) cell {
+	made := p.contenderCell(c.name, func() (func() (op, error), error) {
+		handler, err := c.middleware(s, greeter{})
+		return func() (op, error) { return requestOp(handler, tokens, want), nil }, err
+	})
+	made.procs = procs
+	return made
+}
+
+func (p *planner) verifyCell(c *contender, s setup, tokens []string, bad bool) cell {
+	return p.contenderCell(c.name, func() (func() (op, error), error) {
+		if c.verify == nil {
+			return nil, fmt.Errorf("verifies only within its middleware: %w", errors.ErrUnsupported)
+		}
+		verify, err := c.verify(s)
+		return func() (op, error) { return verifyOp(verify, tokens, bad), nil }, err
+	})
+}
+
+func (p *planner) encodeCell(c *contender, s setup) cell {
+	return p.contenderCell(c.name, func() (func() (op, error), error) {
+		if c.encode == nil {
+			return nil, fmt.Errorf("issues no tokens: %w", errors.ErrUnsupported)
+		}
+		encode, err := c.encode(s)
+		return func() (op, error) { return encodeOp(encode), nil }, err
+	})
+}
+
+func (p *planner) middleware(kind string, s setup, procs int) {
+	tokens, _ := p.tokens(s, s.header())
+	cells := []cell{
+		handlerCell(nameNoAuth, noAuth(greeter{}), procs, tokens),
+		handlerCell(nameNoEcho, noAuthEcho(greeter{}), procs, tokens),
+		handlerCell(nameNoGin, noAuthGin(greeter{}), procs, tokens),
+		handlerCell(nameFloor, floorOf(s, greeter{}), procs, tokens),
+		{name: nameRaw, procs: procs, ops: func() (op, error) { return rawVerifyOp(s, tokens) }},
+	}
+	for _, c := range contenders() {
+		cells = append(cells, p.middlewareCell(c, s, procs, tokens, http.StatusNoContent))
+	}
+	p.add(kind, s, cells...)
+}
+
+func (p *planner) verify(kind string, s setup) {
+	tokens, _ := p.tokens(s, s.header())
+	cells := []cell{{name: nameRaw, procs: 1, ops: func() (op, error) { return rawVerifyOp(s, tokens) }}}
+	for _, c := range contenders() {
+		cells = append(cells, p.verifyCell(c, s, tokens, false))
+	}
+	p.add(kind, s, cells...)
+}
+
+func (p *planner) encode(kind string, s setup) {
+	tokens, _ := p.tokens(s, s.header())
+	cells := []cell{{name: nameSign, procs: 1, ops: func() (op, error) { return rawSignOp(s, tokens) }}}
+	for _, c := range contenders() {
+		if !c.warm {
+			cells = append(cells, p.encodeCell(c, s))
+		}
+	}
+	cells = append(cells, p.encodeCell(usherFilling(), s))
+	p.add(kind, s, cells...)
+}
+
+func (p *planner) forged(kind string, s setup) {
+	tokens, forged := p.tokens(s, s.header())
+	cells := []cell{{name: nameRaw, procs: 1, ops: func() (op, error) { return rawVerifyOp(s, tokens) }}}
+	for _, c := range contenders() {
+		if !c.warm {
+			cells = append(cells, p.middlewareCell(c, s, 1, forged, http.StatusUnauthorized))
+		}
+	}
+	p.add(kind, s, cells...)
+}
+
+// forgedVerify is the same without HTTP, and usher on the valid tokens beside it.
+func (p *planner) forgedVerify(kind string, s setup) {
+	tokens, forged := p.tokens(s, s.header())
+	valid := usherCold()
+	valid.name = nameUsherValid // the rest of the set is about forged ones
+	cells := []cell{p.verifyCell(valid, s, tokens, false)}
+	for _, c := range contenders() {
+		if !c.warm {
+			cells = append(cells, p.verifyCell(c, s, forged, true))
+		}
+	}
+	p.add(kind, s, cells...)
+}
+
+// foreign is the whole middleware with tokens whose header somebody else has written.
+func (p *planner) foreign(kind string, s setup) {
+	tokens, _ := p.tokens(s, s.foreignHeader())
+	var cells []cell
+	for _, c := range contenders() {
+		if c.ownHeaderOnly {
+			cells = append(cells, cell{name: c.name, absent: "refuses headers that it would not have written"})
+			continue
+		}
+		cells = append(cells, p.middlewareCell(c, s, 1, tokens, http.StatusNoContent))
+	}
+	p.add(kind, s, cells...)
+}
+
+// scaling is how a second core helps the warm path, and how it helps the floor. The collector runs seldom, so
+// that it isn't the collector that is measured.
+func (p *planner) scaling(kind string, s setup) {
+	tokens, _ := p.tokens(s, s.header())
+	var cells []cell
+	for procs := 1; procs <= 2; procs++ {
+		bottom := handlerCell(nameFloor, floorOf(s, greeter{}), procs, tokens)
+		warm := p.middlewareCell(usherWarm(), s, procs, tokens, http.StatusNoContent)
+		bottom.gcPercent, warm.gcPercent = 800, 800
+		cells = append(cells, bottom, warm)
+	}
+	p.add(kind, s, cells...)
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+)
+
+// BenchmarkSets is the whole plan for those who want benchstat:
+//
+//	go test -run - -bench 'Sets/middleware/HS256/8' -count 10
+//
+// The names are those of -only, followed by the contender.
+func BenchmarkSets(b *testing.B) {
+	k, err := newKeys()
+	if err != nil {
+		b.Fatal(err)
+	}
+	sets, err := plan(k)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, s := range sets {
+		for _, c := range s.cells {
+			if c.absent != "" || c.gcPercent != 0 {
+				continue
+			}
+			b.Run(fmt.Sprintf("%s/%s", s.id, c.name), func(b *testing.B) { benchmarkCell(b, c) })
+		}
+	}
+}
+
+// benchmarkCell runs the cell's operation on as many cores as the cell says.
+func benchmarkCell(b *testing.B, c cell) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.procs))
+	b.ReportAllocs()
+	if c.procs > 1 {
+		b.RunParallel(func(pb *testing.PB) {
+			do, err := c.ops()
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			for pb.Next() {
+				if err := do(); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+		return
+	}
+	do, err := c.ops()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := do(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,269 @@
+package usher_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Claims, and every type that embeds it, satisfies golang-jwt's jwt.Claims.
+var (
+	_ jwt.Claims = usher.Claims{}
+	_ jwt.Claims = tokUser{}
+	_ jwt.Claims = &tokUser{}
+)
+
+// What is generic over claims in another package.
+func tokEmbedded[C any, P usher.EmbedsClaims[C]]() bool { return true }
+
+var _ = tokEmbedded[usher.Claims]() && tokEmbedded[tokUser]()
+
+func TestHasScope(t *testing.T) {
+	for _, test := range []struct {
+		scope, asked string
+		want         bool
+	}{
+		{"read", "read", true},
+		{"read write", "read", true},
+		{"read write", "write", true},
+		{"a read b", "read", true},
+		{"", "", false},
+		{"", "read", false},
+		{"read", "", false},
+		{"read  write", "", false},
+		{" read ", "", false},
+		{"read  write", "write", true},
+		{"read write", "read write", false},
+		{"readwrite", "read", false},
+		{"read", "readwrite", false},
+		{"Read", "read", false},
+		{"read,write", "read", false},
+		{"read\twrite", "read", false},
+		{"read:users", "read", false},
+	} {
+		if got := (usher.Claims{Scope: test.scope}).HasScope(test.asked); got != test.want {
+			t.Errorf("%q has %q: %v", test.scope, test.asked, got)
+		}
+	}
+}
+
+func TestSubjectInt(t *testing.T) {
+	for _, n := range []int64{0, 1, -1, 42, math.MaxInt64, math.MinInt64} {
+		if got, err := (usher.Claims{Subject: fmt.Sprint(n)}).SubjectInt(); got != n || err != nil {
+			t.Errorf("%d: %d, %v", n, got, err)
+		}
+	}
+	for _, subject := range []string{
+		"", " ", "abc", "007", "+7", "-0", "--1", "-", "1.0", "1e3", " 1", "1 ", "1_000", "0x10", "٣",
+		"9223372036854775808", "-9223372036854775809", "99999999999999999999999", "1\x00",
+	} {
+		n, err := usher.Claims{Subject: subject}.SubjectInt()
+		if n != 0 {
+			t.Errorf("%q: %d with an error", subject, n)
+		}
+		tokCheckKind(t, err, usher.ErrTokenClaims)
+	}
+}
+
+func TestNewNumericDateIsInWholeSecondsAndUTC(t *testing.T) {
+	zone := time.FixedZone("east", 3600)
+	for _, test := range []struct{ in, want time.Time }{
+		{time.Date(2030, 1, 2, 3, 4, 5, 999_999_999, zone), time.Date(2030, 1, 2, 2, 4, 5, 0, time.UTC)},
+		{time.Unix(0, 0), time.Unix(0, 0).UTC()},
+		{time.Unix(0, 1), time.Unix(0, 0).UTC()},
+		{time.Time{}, time.Time{}},
+	} {
+		got := usher.NewNumericDate(test.in)
+		if !got.Equal(test.want) || got.Location() != time.UTC || got.IsZero() != test.in.IsZero() {
+			t.Errorf("%v: %v", test.in, got)
+		}
+		if a, b := usher.NewNumericDate(test.in), usher.NewNumericDate(test.in.In(zone)); a != b {
+			t.Errorf("%v and %v differ", a, b) // neither zone nor monotonic clock is left
+		}
+	}
+	if got := usher.NewNumericDate(time.Now()); got != usher.NewNumericDate(got.Time) {
+		t.Errorf("%#v has a monotonic clock", got)
+	}
+	if !(usher.NumericDate{}).IsZero() || usher.NewNumericDate(time.Unix(0, 0)).IsZero() {
+		t.Error("1970 is taken for absent, or absence for a date")
+	}
+}
+
+// tokDates are dates as JSON, and the nanoseconds since 1970 that they mean.
+var tokDates = map[string]int64{
+	"0":                         0,
+	"1":                         1e9,
+	"1893553445":                1893553445e9,
+	"0.5":                       5e8,
+	"0.000000001":               1,
+	"1.000000001":               1000000001,
+	"1893553445.123456789":      1893553445123456789,
+	"1893553445.123":            1893553445123e6,
+	"1893553445.0":              1893553445e9,
+	"1e3":                       1000e9,
+	"1E3":                       1000e9,
+	"1e+3":                      1000e9,
+	"1e0":                       1e9,
+	"1.5e3":                     1500e9,
+	"1.893553445e9":             1893553445e9,
+	"1893553445123e-3":          1893553445123e6,
+	"15e-1":                     1500e6,
+	"1e-9":                      1,
+	"0.0":                       0,
+	"0e5":                       0,
+	"0e-5":                      0,
+	"1.00000000000000000000":    1e9,
+	"0.00000000000000000001":    0,
+	"1.9999999999":              1999999999, // digits beyond nanoseconds are dropped
+	"100000000000000000000e-20": 1e9,
+}
+
+// tokNoDates are JSON values that are no dates.
+var tokNoDates = []string{
+	"-1", "-0.5", "-1e-9", "253402300800", "253402300799.1", "253402300799.000000001", "2534023008e2", "1e12", "1e300", "1e999", "1e99999999999999999999",
+	"9223372036854775807", "9223372036854775808", "18446744073709551616", "18446744073709551617", "99999999999999999999999999999999999",
+	`"1893553445"`, `"2030-01-02T03:04:05Z"`, `""`, "true", "false", "{}", "[]", "[1]", `{"a":1}`,
+}
+
+func TestNumericDateReadsJSON(t *testing.T) {
+	for text, nanos := range tokDates {
+		var date usher.NumericDate
+		if err := json.Unmarshal([]byte(text), &date); err != nil || date.UnixNano() != nanos || date.Location() != time.UTC {
+			t.Errorf("%s: %v, %v", text, date, err)
+		}
+	}
+	var last usher.NumericDate
+	if err := json.Unmarshal([]byte("253402300799"), &last); err != nil || last.Year() != 9999 || last.Second() != 59 {
+		t.Errorf("the last second: %v, %v", last, err)
+	}
+	date := usher.NewNumericDate(tokNow)
+	if err := json.Unmarshal([]byte("null"), &date); err != nil || !date.IsZero() {
+		t.Errorf("null: %v, %v", date, err)
+	}
+	for _, text := range tokNoDates {
+		date := usher.NewNumericDate(tokNow)
+		if err := json.Unmarshal([]byte(text), &date); err == nil {
+			t.Errorf("%s: %v", text, date)
+		}
+	}
+	for _, text := range []string{"", " ", "x", "NaN", "+1", "01", "1.", ".5", "1e", "0x10", "1 2", "nul", "1,", "\xff", "--1", "1e1.5", "Infinity"} {
+		var date usher.NumericDate
+		if err := date.UnmarshalJSON([]byte(text)); err == nil {
+			t.Errorf("%q: %v", text, date)
+		}
+	}
+}
+
+func TestNumericDateWritesJSON(t *testing.T) {
+	for _, test := range []struct {
+		in   time.Time
+		want string // "" for an error
+	}{
+		{time.Time{}, "null"},
+		{time.Unix(0, 0), "0"},
+		{time.Unix(1893553445, 0), "1893553445"},
+		{time.Unix(1893553445, 0).In(time.FixedZone("east", 3600)), "1893553445"},
+		{time.Unix(1893553445, 123456789), "1893553445.123456789"},
+		{time.Unix(1893553445, 500_000_000), "1893553445.5"},
+		{time.Unix(1893553445, 1), "1893553445.000000001"},
+		{time.Unix(0, 1), "0.000000001"},
+		{time.Unix(253402300799, 0), "253402300799"},
+		{time.Unix(253402300799, 1), ""},
+		{time.Unix(253402300800, 0), ""},
+		{time.Unix(-1, 0), ""},
+		{time.Unix(0, -1), ""},
+		{time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC), ""},
+		{time.Unix(1<<60, 0), ""},
+	} {
+		text, err := json.Marshal(usher.NumericDate{Time: test.in})
+		if string(text) != test.want || (err != nil) != (test.want == "") {
+			t.Errorf("%v: %s, %v, want %q", test.in, text, err, test.want)
+		}
+	}
+}
+
+func TestAudienceIsOneStringOrAnArray(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want usher.Audience
+		back string
+	}{
+		{`"a"`, usher.Audience{"a"}, `"a"`},
+		{`["a"]`, usher.Audience{"a"}, `"a"`},
+		{`["a","b"]`, usher.Audience{"a", "b"}, `["a","b"]`},
+		{` [ "a" , "b" ] `, usher.Audience{"a", "b"}, `["a","b"]`},
+		{`"\u0061\n"`, usher.Audience{"a\n"}, `"a\n"`},
+		{`""`, usher.Audience{""}, `""`},
+		{`[]`, usher.Audience{}, `[]`},
+		{`null`, nil, `null`},
+	} {
+		got := usher.Audience{"before"}
+		if err := json.Unmarshal([]byte(test.text), &got); err != nil || !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: %#v, %v", test.text, got, err)
+		}
+		if back, err := json.Marshal(test.want); err != nil || string(back) != test.back {
+			t.Errorf("%#v: %s, %v, want %s", test.want, back, err, test.back)
+		}
+	}
+	for _, text := range []string{"1", "true", "{}", `{"a":"b"}`, "[1]", `["a",1]`, `["a",null]`, "[null]", `[["a"]]`, `[{}]`} {
+		var got usher.Audience
+		if err := json.Unmarshal([]byte(text), &got); err == nil {
+			t.Errorf("%s: %#v", text, got)
+		}
+	}
+	for _, text := range []string{"", `"a`, `["a"`, `"a" "b"`, `"\ud800"`, "\"\xff\"", "a"} {
+		var got usher.Audience
+		if err := got.UnmarshalJSON([]byte(text)); err == nil {
+			t.Errorf("%q: %#v", text, got)
+		}
+	}
+	if text, err := json.Marshal(usher.Audience{"\xff"}); err == nil && strings.Contains(string(text), "\xff") {
+		t.Errorf("%q", text)
+	}
+}
+
+// What embeds Claims would have its methods: a codec of Claims' own would hide all other fields, and a String
+// would print a user's claims as if they were all that there is.
+func TestClaimsHaveNoMethodsThatWouldHideOthers(t *testing.T) {
+	for _, method := range []string{
+		"MarshalJSON", "UnmarshalJSON", "MarshalJSONTo", "UnmarshalJSONFrom", "MarshalText", "UnmarshalText", "AppendText",
+		"MarshalBinary", "UnmarshalBinary", "AppendBinary", "GobEncode", "GobDecode", "String", "GoString", "Format", "LogValue",
+		"Error", "Validate", "Scan", "Value", "IsZero",
+	} {
+		if _, ok := reflect.TypeFor[*usher.Claims]().MethodByName(method); ok {
+			t.Errorf("Claims have the method %s", method)
+		}
+	}
+}
+
+// encoding/json writes and reads claims as usher does.
+func TestClaimsAreJSON(t *testing.T) {
+	claims := tokUser{
+		Claims: usher.Claims{
+			Issuer: "login", Subject: "42", Audience: usher.Audience{"api"}, ExpiresAt: usher.NewNumericDate(tokNow),
+			NotBefore: usher.NewNumericDate(tokNow), IssuedAt: usher.NumericDate{Time: tokNow.Add(5e8)}, ID: "id",
+			SessionID: "session", Scope: "read", AuthTime: usher.NewNumericDate(tokNow),
+		},
+		Role: "admin",
+	}
+	want := `{"iss":"login","sub":"42","aud":"api","exp":1893553445,"nbf":1893553445,"iat":1893553445.5,"jti":"id",` +
+		`"sid":"session","scope":"read","auth_time":1893553445,"role":"admin"}`
+	text, err := json.Marshal(claims)
+	if string(text) != want || err != nil {
+		t.Errorf("%s, %v", text, err)
+	}
+	var back tokUser
+	if err := json.Unmarshal(text, &back); err != nil || !reflect.DeepEqual(back, claims) {
+		t.Errorf("%+v, %v", back, err)
+	}
+	if text, err := json.Marshal(tokUser{}); string(text) != "{}" || err != nil {
+		t.Errorf("%s, %v", text, err)
+	}
+}

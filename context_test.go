@@ -1,0 +1,164 @@
+package usher_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/go-usher/usher"
+)
+
+func TestUserFromContext(t *testing.T) {
+	type id string
+	t.Run("pointer", httpRoundTrip(&httpUser{ID: "7"}))
+	t.Run("struct", httpRoundTrip(httpUser{ID: "7"}))
+	t.Run("string", httpRoundTrip("7"))
+	t.Run("named string", httpRoundTrip(id("7")))
+	t.Run("number", httpRoundTrip(7))
+	t.Run("zero", httpRoundTrip(0))
+	t.Run("interface", httpRoundTrip[fmt.Stringer](usher.NumericDate{}))
+	t.Run("any", httpRoundTrip[any]("7"))
+}
+
+func httpRoundTrip[U comparable](user U) func(t *testing.T) {
+	return func(t *testing.T) {
+		type other struct{ user U }
+		ctx := usher.ContextWithUser(t.Context(), user)
+		if got, ok := usher.UserFromContext[U](ctx); !ok || got != user {
+			t.Errorf("got %v, %v", got, ok)
+		}
+		if got, ok := usher.UserFromContext[other](ctx); ok {
+			t.Errorf("of another type: %v", got)
+		}
+		if got, ok := usher.UserFromContext[*U](ctx); ok || got != nil {
+			t.Errorf("of the pointer's type: %v", got)
+		}
+		if got, ok := usher.UserFromContext[U](t.Context()); ok || got != *new(U) {
+			t.Errorf("of an empty context: %v, %v", got, ok)
+		}
+		if _, ok := usher.ClaimsFromContext[usher.Claims](ctx); ok {
+			t.Error("a user brought claims")
+		}
+	}
+}
+
+// Named types are not their underlying types, and the innermost user is the only one.
+func TestUserFromContextGoesByTypeAndDepth(t *testing.T) {
+	type id string
+	ctx := usher.ContextWithUser(t.Context(), "7")
+	if got, ok := usher.UserFromContext[id](ctx); ok {
+		t.Errorf("got %v", got)
+	}
+	inner := usher.ContextWithUser(ctx, "8")
+	if got, _ := usher.UserFromContext[string](inner); got != "8" {
+		t.Errorf("got %q", got)
+	}
+	if got, _ := usher.UserFromContext[string](ctx); got != "7" {
+		t.Errorf("the outer context now has %q", got)
+	}
+	if got, ok := usher.UserFromContext[string](usher.ContextWithUser(ctx, id("8"))); ok {
+		t.Errorf("a user of another type leaves the outer one: %q", got)
+	}
+}
+
+// A nil user is nobody, in a context as in a middleware.
+func TestNilUserInAContextIsNobody(t *testing.T) {
+	ctx := usher.ContextWithUser(t.Context(), &httpUser{ID: "outer"})
+	if got, ok := usher.UserFromContext[*httpUser](usher.ContextWithUser[*httpUser](ctx, nil)); ok || got != nil {
+		t.Errorf("got %v, %v", got, ok)
+	}
+	if got, ok := usher.UserFromContext[any](usher.ContextWithUser[any](ctx, nil)); ok || got != nil {
+		t.Errorf("got %v, %v", got, ok)
+	}
+}
+
+func TestClaimsFromContext(t *testing.T) {
+	own := &httpClaims{Claims: usher.Claims{Subject: "7"}, Role: "editor"}
+	plain := &usher.Claims{Subject: "8"}
+	type foreign struct{ Subject string }
+	tests := []struct {
+		name     string
+		ctx      context.Context //nolint:containedctx // what the functions are asked about
+		own      *httpClaims
+		embedded *usher.Claims
+	}{
+		{"nothing", t.Context(), nil, nil},
+		{"claims of one's own", usher.ContextWithClaims(t.Context(), own), own, &own.Claims},
+		{"usher's claims", usher.ContextWithClaims(t.Context(), plain), nil, plain},
+		{"the inner ones", usher.ContextWithClaims(usher.ContextWithClaims(t.Context(), own), plain), nil, plain},
+		{"nil", usher.ContextWithClaims[httpClaims](t.Context(), nil), nil, nil},
+		{"nil of usher's", usher.ContextWithClaims[usher.Claims](t.Context(), nil), nil, nil},
+		{"nil hides the outer ones", usher.ContextWithClaims[httpClaims](usher.ContextWithClaims(t.Context(), own), nil), nil, nil},
+		{"claims that embed nothing", usher.ContextWithClaims(t.Context(), &foreign{"9"}), nil, nil},
+		{"a user", usher.ContextWithUser(t.Context(), own), nil, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got, ok := usher.ClaimsFromContext[httpClaims](test.ctx); got != test.own || ok != (test.own != nil) {
+				t.Errorf("own: %v, %v", got, ok)
+			}
+			if got, ok := usher.ClaimsFromContext[usher.Claims](test.ctx); got != test.embedded || ok != (test.embedded != nil) {
+				t.Errorf("embedded: %v, %v", got, ok)
+			}
+			if got, ok := usher.ClaimsFromContext[httpListClaims](test.ctx); got != nil || ok {
+				t.Errorf("of another type: %v", got)
+			}
+			if got, ok := usher.ClaimsFromContext[*httpClaims](test.ctx); got != nil || ok {
+				t.Errorf("of the pointer's type: %v", got)
+			}
+			if got, ok := usher.ClaimsFromContext[any](test.ctx); got != nil || ok {
+				t.Errorf("of any type: %v", got)
+			}
+		})
+	}
+	if got, ok := usher.ClaimsFromContext[foreign](usher.ContextWithClaims(t.Context(), &foreign{"9"})); !ok || got.Subject != "9" {
+		t.Errorf("claims that embed nothing: %v, %v", got, ok)
+	}
+}
+
+func TestUserAndClaimsAreSeparateInContexts(t *testing.T) {
+	ctx := usher.ContextWithClaims(usher.ContextWithUser(t.Context(), "7"), &httpClaims{Role: "editor"})
+	user, ok := usher.UserFromContext[string](ctx)
+	claims, has := usher.ClaimsFromContext[httpClaims](ctx)
+	if !ok || !has || user != "7" || claims.Role != "editor" {
+		t.Errorf("user %v, claims %v", user, claims)
+	}
+}
+
+// The middleware's own methods are the package's functions.
+func TestMiddlewareFindsWhatContextsHold(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	user, claims := &httpUser{ID: "9"}, &httpClaims{Role: "editor"}
+	ctx := usher.ContextWithClaims(usher.ContextWithUser(t.Context(), user), claims)
+	if got, ok := d.User(ctx); !ok || got != user {
+		t.Errorf("user %v, %v", got, ok)
+	}
+	if got, ok := d.Claims(ctx); !ok || got != claims {
+		t.Errorf("claims %v, %v", got, ok)
+	}
+	if got, ok := d.User(t.Context()); ok || got != nil {
+		t.Errorf("nobody is %v, %v", got, ok)
+	}
+	if got, ok := d.Claims(t.Context()); ok || got != nil {
+		t.Errorf("nobody's claims are %v, %v", got, ok)
+	}
+}
+
+// Strings, and keys of other packages, never collide with usher's.
+func TestContextKeysDoNotCollide(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	type userKey struct{}
+	outer := context.WithValue(t.Context(), userKey{}, "mine")
+	ctx, err := d.Authenticate(httpRequest(httpToken(t, nil)).WithContext(outer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []any{"user", "claims", "token", "jwt", nil, 0} {
+		if got := ctx.Value(key); got != nil {
+			t.Errorf("%v finds %v", key, got)
+		}
+	}
+	if ctx.Value(userKey{}) != "mine" {
+		t.Error("a value of another package is lost")
+	}
+}

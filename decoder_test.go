@@ -1,0 +1,1192 @@
+package usher_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+
+	"github.com/go-usher/usher"
+)
+
+func TestDecodeReturnsTheClaims(t *testing.T) {
+	d := tokDecoder[tokUser](t, tokKey(t, usher.HS256), usher.DecoderOptions{DangerouslyAllowAnyAudience: true})
+	c := tokCheckDecode(t, d, tokHS256(tokText(`{"iss":"login","sub":"42","aud":["a","b"],"exp":1893553446.25,"nbf":1,
+		"iat":2,"jti":"id","sid":"session","scope":"read write","auth_time":3,"role":"admin","teams":["x","y"],"more":{"a":[1]}}`)), nil)
+	want := tokUser{
+		Claims: usher.Claims{
+			Issuer: "login", Subject: "42", Audience: usher.Audience{"a", "b"},
+			ExpiresAt: usher.NumericDate{Time: time.Unix(1893553446, 250_000_000).UTC()},
+			NotBefore: usher.NumericDate{Time: time.Unix(1, 0).UTC()}, IssuedAt: usher.NumericDate{Time: time.Unix(2, 0).UTC()},
+			ID: "id", SessionID: "session", Scope: "read write", AuthTime: usher.NumericDate{Time: time.Unix(3, 0).UTC()},
+		},
+		Role: "admin", Teams: []string{"x", "y"},
+	}
+	if got := fmt.Sprintf("%#v", *c); got != fmt.Sprintf("%#v", want) {
+		t.Errorf("got  %s\nwant %#v", got, want)
+	}
+}
+
+// The order of checks is the order of reasons: a token with two faults is refused for the first.
+func TestDecodeReportsTheFirstOfTwoFaults(t *testing.T) {
+	type token struct {
+		header, payload   tokObject
+		payloadSuffix     string
+		secret            []byte
+		afterTheSignature string
+	}
+	faults := []struct {
+		name  string
+		want  error
+		fault func(*token)
+	}{
+		{"too large", usher.ErrTokenTooLarge, func(k *token) { k.payload = k.payload.with("pad", `"`+strings.Repeat("x", 9000)+`"`) }},
+		{"not base64url", usher.ErrTokenMalformed, func(k *token) { k.afterTheSignature = "=" }},
+		{"critical extension", usher.ErrTokenMalformed, func(k *token) { k.header = k.header.with("crit", `["b64"]`) }},
+		{"unsupported algorithm", usher.ErrTokenSignature, func(k *token) { k.header = k.header.with("alg", `"none"`) }},
+		{"unknown key", usher.ErrUnknownKey, func(k *token) { k.header = k.header.with("kid", `"other"`) }},
+		{"forged", usher.ErrTokenSignature, func(k *token) { k.secret = tokOtherSecret }},
+		{"payload with something after it", usher.ErrTokenMalformed, func(k *token) { k.payloadSuffix = "{}" }},
+		{"claim of the wrong type", usher.ErrTokenClaims, func(k *token) { k.payload = k.payload.with("jti", "1") }},
+		{"expired", usher.ErrTokenExpired, func(k *token) { k.payload = k.payload.with("exp", tokSeconds(-time.Second)) }},
+		{"not yet valid", usher.ErrTokenNotYetValid, func(k *token) { k.payload = k.payload.with("nbf", tokSeconds(time.Second)) }},
+		{"too old", usher.ErrTokenExpired, func(k *token) { k.payload = k.payload.with("iat", tokSeconds(-2*time.Hour)) }},
+		{"wrong issuer", usher.ErrTokenIssuer, func(k *token) { k.payload = k.payload.with("iss", `"other"`) }},
+		{"wrong audience", usher.ErrTokenAudience, func(k *token) { k.payload = k.payload.with("aud", `"other"`) }},
+		{"wrong type of token", usher.ErrTokenType, func(k *token) { k.header = k.header.with("typ", `"refresh"`) }},
+		{"no subject", usher.ErrTokenClaims, func(k *token) { k.payload = k.payload.with("sub", "") }},
+		{"refused by Validate", usher.ErrTokenClaims, func(k *token) { k.payload = k.payload.with("allowed", "false") }},
+	}
+	d := tokDecoder[tokValidated](t, tokKey(t, usher.HS256).WithID("key"), usher.DecoderOptions{
+		Issuer: "login", Audience: usher.Audience{"api"}, MaxAge: time.Hour,
+	})
+	decode := func(t *testing.T, want error, faults ...func(*token)) error {
+		t.Helper()
+		k := token{
+			header: tokHeader().with("kid", `"key"`),
+			payload: tokPayload().with("iss", `"login"`).with("aud", `"api"`).with("iat", tokSeconds(0)).
+				with("allowed", "true"),
+			secret: tokSecret,
+		}
+		for _, fault := range faults {
+			fault(&k)
+		}
+		token := tokJoin("HS256", k.secret, k.header.String(), k.payload.String()+k.payloadSuffix) + k.afterTheSignature
+		tokCheckDecode(t, d, token, want)
+		_, err := d.Decode(t.Context(), token)
+		return err
+	}
+	decode(t, nil)
+	for i, first := range faults {
+		t.Run(first.name, func(t *testing.T) {
+			err := decode(t, first.want, first.fault)
+			if last := i == len(faults)-1; last != errors.Is(err, errNotAllowed) {
+				t.Errorf("%q: is Validate's error: %v", err, !last)
+			}
+			for _, second := range faults[i+1:] {
+				t.Run("and "+second.name, func(t *testing.T) {
+					err := decode(t, first.want, second.fault, first.fault)
+					if errors.Is(err, errNotAllowed) {
+						t.Errorf("Validate was asked: %v", err)
+					}
+				})
+			}
+		})
+	}
+}
+
+var errNotAllowed = errors.New("not allowed")
+
+// tokValidated has a rule of its own.
+type tokValidated struct {
+	usher.Claims
+	Allowed bool `json:"allowed"`
+}
+
+func (c *tokValidated) Validate() error {
+	if !c.Allowed {
+		return errNotAllowed
+	}
+	return nil
+}
+
+func TestDecodeLimitsTheSize(t *testing.T) {
+	key := tokKey(t, usher.HS256)
+	ofSize := func(size int) string {
+		for pad := size*3/4 - 200; ; pad++ {
+			token := tokHS256(tokPayload().with("pad", `"`+strings.Repeat("x", pad)+`"`))
+			if len(token) >= size {
+				return token
+			}
+		}
+	}
+	byDefault := tokDecoder[usher.Claims](t, key, usher.DecoderOptions{})
+	fits := ofSize(8<<10 - 1)
+	if len(fits) > 8<<10 {
+		t.Fatalf("%d bytes", len(fits))
+	}
+	tokCheckDecode(t, byDefault, fits, nil)
+	tokCheckDecode(t, byDefault, ofSize(8<<10+1), usher.ErrTokenTooLarge)
+
+	token := tokHS256(tokPayload())
+	tokCheckDecode(t, tokDecoder[usher.Claims](t, key, usher.DecoderOptions{MaxSize: len(token)}), token, nil)
+	tokCheckDecode(t, tokDecoder[usher.Claims](t, key, usher.DecoderOptions{MaxSize: len(token) - 1}), token, usher.ErrTokenTooLarge)
+	tokCheckDecode(t, tokDecoder[usher.Claims](t, key, usher.DecoderOptions{MaxSize: 64 << 10}), ofSize(60_000), nil)
+}
+
+// What an attacker sends without a key must cost next to nothing, however long it is.
+func TestDecodeRefusesFloodsAtOnce(t *testing.T) {
+	million := 1 << 20
+	nested := strings.Repeat("[", 200_000) + strings.Repeat("]", 200_000)
+	floods := []struct{ name, token string }{
+		{"a one-megabyte header", tokJoin("HS256", tokOtherSecret, tokHeader().with("x", `"`+strings.Repeat("x", million)+`"`).String(), "{}")},
+		{"a megabyte of dots", strings.Repeat(".", million)},
+		{"a megabyte of nothing", strings.Repeat("A", million)},
+		{"a megabyte of a signature", tokHS256(tokPayload()) + strings.Repeat("A", million)},
+		{"nested arrays in the payload", tokHS256(tokPayload().with("x", nested))},
+		{"nested arrays in the header", tokJoin("HS256", tokSecret, tokHeader().with("x", nested).String(), tokPayload().String())},
+	}
+	for _, flood := range floods {
+		t.Run(flood.name, func(t *testing.T) {
+			d := tokDecoder[tokUser](t, tokKey(t, usher.HS256), usher.DecoderOptions{CacheSize: 100})
+			router := usher.Must(usher.ByIssuer(map[string]usher.Verifier[tokUser]{"login": d}))
+			for _, v := range []usher.Verifier[tokUser]{d, router} {
+				tokCheckDecode(t, v, flood.token, usher.ErrTokenTooLarge)
+				took, bytes := tokCost(t, v, flood.token)
+				if took > time.Millisecond || bytes > 4<<10 {
+					t.Errorf("took %v and %d bytes", took, bytes)
+				}
+			}
+		})
+	}
+}
+
+func TestDecodeBoundsTheCostOfLargeTokens(t *testing.T) {
+	const maxSize = 2 << 20
+	nested := strings.Repeat("[", 200_000) + strings.Repeat("]", 200_000)
+	objects := strings.Repeat(`{"a":`, 200_000) + "1" + strings.Repeat("}", 200_000)
+	var names strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&names, `"name %d":0,`, i)
+	}
+	type claims struct {
+		usher.Claims
+		Any any `json:"any"`
+	}
+	for _, test := range []struct {
+		name, token string
+		want        error
+	}{
+		{"dots", strings.Repeat(".", 1<<20), usher.ErrTokenMalformed},
+		{"segments", strings.Repeat("A.", 1<<19), usher.ErrTokenMalformed},
+		{"a long header", tokJoin("HS256", tokOtherSecret, tokHeader().with("x", `"`+strings.Repeat("x", 1<<20)+`"`).String(), "{}"), usher.ErrTokenSignature},
+		{"nested arrays in the header", tokJoin("HS256", tokSecret, tokHeader().with("x", nested).String(), tokPayload().String()), usher.ErrTokenMalformed},
+		{"nested arrays in a forged payload", tokJoin("HS256", tokOtherSecret, tokHeader().String(), tokPayload().with("any", nested).String()), usher.ErrTokenSignature},
+		{"nested arrays in an unknown claim", tokHS256(tokPayload().with("x", nested)), usher.ErrTokenMalformed},
+		{"nested arrays in a private claim", tokHS256(tokPayload().with("any", nested)), usher.ErrTokenMalformed},
+		{"nested objects in a private claim", tokHS256(tokPayload().with("any", objects)), usher.ErrTokenMalformed},
+		{"nested arrays alone", tokHS256(tokText(nested)), usher.ErrTokenMalformed},
+		{"many claims", tokHS256(tokText("{" + names.String() + tokPayload().String()[1:])), nil},
+		{"many names in the header", tokJoin("HS256", tokSecret, "{"+names.String()+tokHeader().String()[1:], tokPayload().String()), nil},
+		{"a date with many digits", tokHS256(tokPayload().with("nbf", "0."+strings.Repeat("0", 1<<20)+"e99")), nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := tokDecoder[claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{MaxSize: maxSize})
+			tokCheckDecode(t, d, test.token, test.want)
+			took, bytes := tokCost(t, d, test.token)
+			if most := 20 * len(test.token); bytes > uint64(most) {
+				t.Errorf("took %d bytes for %d", bytes, len(test.token))
+			}
+			if took > time.Second {
+				t.Errorf("took %v", took)
+			}
+			t.Logf("%v, %d bytes for %d", took, bytes, len(test.token))
+		})
+	}
+}
+
+// tokCost returns the least time and memory of a few decodings.
+func tokCost[C any](tb testing.TB, v usher.Verifier[C], token string) (time.Duration, uint64) {
+	tb.Helper()
+	least, bytes := time.Hour, uint64(1<<62)
+	for range 5 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		_, _ = v.Decode(tb.Context(), token)
+		least = min(least, time.Since(start))
+		runtime.ReadMemStats(&after)
+		bytes = min(bytes, after.TotalAlloc-before.TotalAlloc)
+	}
+	return least, bytes
+}
+
+func TestDecodeRefusesWhatIsNotThreeCanonicalSegments(t *testing.T) {
+	good := tokJoin("HS256", tokSecret, tokHeader().String()+" ", tokPayload().String())
+	segments := strings.Split(good, ".")
+	// A segment of 43 characters, such as HS256's signature, has two spare bits: the last character could be
+	// any of four.
+	spare := func(segment string) string {
+		const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+		last := strings.IndexByte(alphabet, segment[len(segment)-1])
+		return segment[:len(segment)-1] + alphabet[last+1:last+2]
+	}
+	for _, segment := range segments {
+		if len(segment)%4 == 0 {
+			t.Fatalf("no spare bits in %q", segment)
+		}
+	}
+	tests := map[string]string{
+		"empty":                   "",
+		"one dot":                 ".",
+		"two dots":                "..",
+		"one segment":             segments[0],
+		"two segments":            segments[0] + "." + segments[1],
+		"four segments":           good + "." + segments[2],
+		"five segments":           good + "." + segments[2] + "." + segments[2],
+		"dot at the end":          good + ".",
+		"dot at the start":        "." + good,
+		"empty header":            "." + segments[1] + "." + segments[2],
+		"empty payload":           segments[0] + ".." + segments[2],
+		"empty signature":         segments[0] + "." + segments[1] + ".",
+		"empty payload and more":  segments[0] + "..." + segments[2],
+		"words":                   "not a token",
+		"a NUL":                   "\x00",
+		"not UTF-8":               "\xff.\xff.\xff",
+		"the JSON serialization":  `{"payload":"` + segments[1] + `"}`,
+		"an encrypted token":      "e30.e30.e30.e30.e30",
+		"space around the token":  " " + good,
+		"space after the token":   good + " ",
+		"a line break at the end": good + "\n",
+	}
+	for i, name := range []string{"header", "payload", "signature"} {
+		changed := func(segment string) string {
+			other := append([]string{}, segments...)
+			other[i] = segment
+			return strings.Join(other, ".")
+		}
+		s := segments[i]
+		tests["padding in the "+name] = changed(s + "=")
+		tests["much padding in the "+name] = changed(s + "==")
+		tests["spare bits in the "+name] = changed(spare(s))
+		tests["standard alphabet in the "+name] = changed("+/" + s[2:])
+		tests["space in the "+name] = changed(s[:4] + " " + s[4:])
+		tests["tab in the "+name] = changed(s[:4] + "\t" + s[4:])
+		tests["line feed in the "+name] = changed(s[:4] + "\n" + s[4:])
+		tests["carriage return in the "+name] = changed(s[:4] + "\r" + s[4:])
+		tests["line break after the "+name] = changed(s + "\r\n")
+		tests["line break before the "+name] = changed("\n" + s)
+		tests["a byte that is not ASCII in the "+name] = changed(s[:4] + "é" + s[4:])
+		tests["percent sign in the "+name] = changed(s[:4] + "%41" + s[4:])
+		tests["an impossible length of the "+name] = changed(s[:len(s)/4*4] + "A")
+	}
+	d := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{CacheSize: 10})
+	tokCheckDecode(t, d, good, nil)
+	for name, token := range tests {
+		t.Run(name, func(t *testing.T) {
+			tokCheckDecode(t, d, token, usher.ErrTokenMalformed)
+			fresh := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{})
+			tokCheckDecode(t, fresh, token, usher.ErrTokenMalformed)
+		})
+	}
+}
+
+func TestDecodeReportsAMalformedSegmentWhateverElseIsWrong(t *testing.T) {
+	unavailable := &tokSource{keys: func(context.Context, string) ([]usher.Key, error) { return nil, usher.ErrUnavailable }}
+	for name, test := range map[string]struct {
+		keys   usher.KeySource
+		header tokObject
+	}{
+		"unsupported algorithm": {tokKey(t, usher.HS256), tokHeader().with("alg", `"none"`)},
+		"unknown kid":           {tokKey(t, usher.HS256), tokHeader().with("kid", `"x"`)},
+		"forged":                {tokHMAC(t, tokOtherSecret, ""), tokHeader()},
+		"source out of reach":   {unavailable, tokHeader()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			good := tokJoin("HS256", tokSecret, test.header.String(), tokPayload().String())
+			segments := strings.Split(good, ".")
+			d := tokDecoder[usher.Claims](t, test.keys, usher.DecoderOptions{})
+			tokCheckDecode(t, d, segments[0]+"."+segments[1]+"=."+segments[2], usher.ErrTokenMalformed)
+			tokCheckDecode(t, d, good+"\n", usher.ErrTokenMalformed)
+		})
+	}
+}
+
+// The signature covers bytes: nothing of the payload is looked at before it is known to be good.
+func TestDecodeVerifiesBeforeItParsesThePayload(t *testing.T) {
+	d := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{})
+	for _, payload := range []string{"{", "not JSON", `{"sub":1}`, `{"exp":1}`, "\xff", `{}{}`} {
+		tokCheckDecode(t, d, tokJoin("HS256", tokOtherSecret, tokHeader().String(), payload), usher.ErrTokenSignature)
+	}
+}
+
+// tokNotJSON are texts that are not one strict JSON object with a member `"z":1` in it.
+func tokNotJSON(members string) map[string]string {
+	inside := func(member string) string { return "{" + members + "," + member + "}" }
+	return map[string]string{
+		"nothing":                       "",
+		"white space":                   "  ",
+		"null":                          "null",
+		"a string":                      `"x"`,
+		"a number":                      "1",
+		"an array":                      "[{" + members + "}]",
+		"text":                          "hello",
+		"not closed":                    "{" + members,
+		"not opened":                    members + "}",
+		"closed twice":                  "{" + members + "}}",
+		"two objects":                   "{" + members + "}{}",
+		"a value after it":              "{" + members + "} 1",
+		"a comma after it":              "{" + members + "},",
+		"a NUL after it":                "{" + members + "}\x00",
+		"a byte order mark":             "\ufeff{" + members + "}",
+		"a comma at the end":            "{" + members + ",}",
+		"a comma at the start":          "{," + members + "}",
+		"two commas":                    inside(`,"z":1`),
+		"no comma":                      "{" + members + ` "z":1}`,
+		"a semicolon":                   "{" + members + `;"z":1}`,
+		"a comment":                     inside(`/* x */"z":1`),
+		"a line comment":                "{" + members + "// x\n}",
+		"single quotes":                 inside(`'z':1`),
+		"a bare name":                   inside(`z:1`),
+		"a number as a name":            inside(`1:1`),
+		"no colon":                      inside(`"z" 1`),
+		"no value":                      inside(`"z":`),
+		"no name":                       inside(`:1`),
+		"a name alone":                  inside(`"z"`),
+		"an equals sign":                inside(`"z"=1`),
+		"a repeated name":               inside(`"z":1,"z":1`),
+		"a repeated name with escapes":  inside(`"z":1,"\u007a":2`),
+		"a repeated empty name":         inside(`"":1,"":2`),
+		"a repeated name in an object":  inside(`"z":{"a":1,"a":1}`),
+		"a repeated name in an array":   inside(`"z":[0,{"b":[{"a":1,"a":1}]}]`),
+		"not UTF-8":                     inside(`"z":"` + "\xff" + `"`),
+		"not UTF-8 in a name":           inside(`"z` + "\xc3" + `":1`),
+		"not UTF-8 in an object":        inside(`"z":{"a":"` + "\xed\xa0\x80" + `"}`),
+		"an overlong encoding":          inside(`"z":"` + "\xc0\xae" + `"`),
+		"half a surrogate pair":         inside(`"z":"\ud800"`),
+		"surrogates in the wrong order": inside(`"z":"\udc00\ud800"`),
+		"half a surrogate pair inside":  inside(`"z":["\ud800"]`),
+		"an unknown escape":             inside(`"z":"\x41"`),
+		"an escape cut short":           inside(`"z":"\u00`),
+		"an escape of no digits":        inside(`"z":"\u00zz"`),
+		"an escaped quotation mark":     inside(`"z":"\"`),
+		"a line break in a string":      inside("\"z\":\"\n\""),
+		"a NUL in a string":             inside("\"z\":\"\x00\""),
+		"a string not closed":           inside(`"z":"x`),
+		"a vertical tab as space":       inside("\v\"z\":1"),
+		"a no-break space as space":     inside("\u00a0\"z\":1"),
+		"a plus sign":                   inside(`"z":+1`),
+		"a leading zero":                inside(`"z":01`),
+		"a minus sign alone":            inside(`"z":-`),
+		"a point at the end":            inside(`"z":1.`),
+		"a point at the start":          inside(`"z":.5`),
+		"an exponent without digits":    inside(`"z":1e`),
+		"an exponent with signs":        inside(`"z":1e+-1`),
+		"a hexadecimal number":          inside(`"z":0x10`),
+		"not a number":                  inside(`"z":NaN`),
+		"infinity":                      inside(`"z":Infinity`),
+		"an underscore in a number":     inside(`"z":1_000`),
+		"True":                          inside(`"z":True`),
+		"tru":                           inside(`"z":tru`),
+		"truefalse":                     inside(`"z":truefalse`),
+		"nul":                           inside(`"z":nul`),
+		"undefined":                     inside(`"z":undefined`),
+		"an array not closed":           inside(`"z":[1`),
+		"an array with a comma":         inside(`"z":[1,]`),
+		"an array without commas":       inside(`"z":[1 2]`),
+		"an array closed as an object":  inside(`"z":[1}`),
+		"brackets crossed":              inside(`"z":[{]}`),
+		"an object with a comma":        inside(`"z":{"a":1,}`),
+		"an object without values":      inside(`"z":{"a"}`),
+		"an object with a comment":      inside(`"z":{/**/}`),
+		"an array of nonsense":          inside(`"z":[nonsense]`),
+		"a bracket alone":               inside(`"z":]`),
+	}
+}
+
+func TestDecodeRefusesHeadersThatAreNotOneStrictObject(t *testing.T) {
+	d := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{})
+	for name, header := range tokNotJSON(`"alg":"HS256","typ":"JWT"`) {
+		t.Run(name, func(t *testing.T) {
+			token := tokJoin("HS256", tokSecret, header, tokPayload().String())
+			if header == "" {
+				token = "IA" + token // an empty segment is another test's
+			}
+			tokCheckDecode(t, d, token, usher.ErrTokenMalformed)
+		})
+	}
+	for name, header := range map[string]string{
+		"alg twice":               `{"alg":"HS256","alg":"HS256"}`,
+		"alg twice, one escaped":  `{"alg":"none","\u0061lg":"HS256"}`,
+		"kid twice":               `{"alg":"HS256","kid":"a","kid":"b"}`,
+		"typ twice":               `{"alg":"HS256","typ":"JWT","typ":"JWT"}`,
+		"crit of another type":    `{"alg":"HS256","crit":null}`,
+		"empty crit":              `{"alg":"HS256","crit":[]}`,
+		"crit with b64":           `{"alg":"HS256","b64":true,"crit":["b64"]}`,
+		"crit, escaped":           `{"alg":"HS256","\u0063rit":["exp"],"exp":1}`,
+		"crit before alg":         `{"crit":["x"],"x":1,"alg":"HS256"}`,
+		"crit without an alg":     `{"crit":["x"]}`,
+		"crit and alg none":       `{"alg":"none","crit":["x"]}`,
+		"empty kid":               `{"alg":"HS256","kid":""}`,
+		"kid null":                `{"alg":"HS256","kid":null}`,
+		"kid number":              `{"alg":"HS256","kid":1}`,
+		"kid array":               `{"alg":"HS256","kid":["a"]}`,
+		"kid object":              `{"alg":"HS256","kid":{}}`,
+		"kid boolean":             `{"alg":"HS256","kid":false}`,
+		"kid of 257 bytes":        `{"alg":"HS256","kid":"` + strings.Repeat("k", 257) + `"}`,
+		"kid of 257 escaped":      `{"alg":"HS256","kid":"` + strings.Repeat(`\u006b`, 257) + `"}`,
+		"kid with half surrogate": `{"alg":"HS256","kid":"\ud800"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			source := tokFixed(tokHMAC(t, tokSecret, ""))
+			d := tokDecoder[usher.Claims](t, source, usher.DecoderOptions{})
+			tokCheckDecode(t, d, tokJoin("HS256", tokSecret, header, tokPayload().String()), usher.ErrTokenMalformed)
+			if n := source.calls.Load(); n != 0 {
+				t.Errorf("%d look-ups", n)
+			}
+		})
+	}
+}
+
+func TestDecodeRefusesUnsupportedAlgorithmsBeforeAnyLookup(t *testing.T) {
+	for _, alg := range []string{
+		"", `"none"`, `"None"`, `"NONE"`, `"hs256"`, `"HS256 "`, `"HS255"`, `"HS"`, `"ES256K"`, `"RSA-OAEP"`, `"dir"`, `""`, "null", "256",
+		`["HS256"]`, `{"HS256":1}`, "true", `"Ed25519"`, `"ES521"`, `"HS256\u0000"`, `"` + strings.Repeat("HS256", 500) + `"`,
+	} {
+		source := tokFixed(tokHMAC(t, tokSecret, ""))
+		d := tokDecoder[usher.Claims](t, source, usher.DecoderOptions{})
+		header := tokHeader().with("alg", alg).String()
+		tokCheckDecode(t, d, tokJoin("HS256", tokSecret, header, tokPayload().String()), usher.ErrTokenSignature)
+		if n := source.calls.Load(); n != 0 {
+			t.Errorf("%s: %d look-ups", alg, n)
+		}
+	}
+	d := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{})
+	tokCheckDecode(t, d, tokJoin("HS256", tokSecret, `{"ALG":"HS256"}`, tokPayload().String()), usher.ErrTokenSignature)
+	tokCheckDecode(t, d, tokB64(`{"alg":"none"}`)+"."+tokB64(tokPayload().String())+".AA", usher.ErrTokenSignature)
+}
+
+func TestDecodeAcceptsHeadersInAnyForm(t *testing.T) {
+	for name, header := range map[string]string{
+		"the least":                `{"alg":"HS256"}`,
+		"the end before the start": `{"typ":"JWT","kid":"key","alg":"HS256"}`,
+		"white space":              " \r\n\t{ \"typ\" : \"JWT\" ,\r\n \"alg\" : \"HS256\" } \n",
+		"escapes":                  `{"\u0061lg":"HS\u003256","kid":"k\u0065y"}`,
+		"members nobody asked for": `{"alg":"HS256","cty":"x","nested":{"a":[1,{"b":null}]},"n":-1.5e-3,"Alg":"none","KID":1,"Crit":[]}`,
+		"ways to a key": `{"alg":"HS256","jwk":{"kty":"oct","k":"AAAA"},"jku":"https://attacker.example/keys",
+			"x5u":"https://attacker.example/x","x5c":["AAAA"],"x5t":"AAAA"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, "key"), usher.DecoderOptions{})
+			token := tokJoin("HS256", tokSecret, header, tokPayload().String())
+			tokCheckDecode(t, d, token, nil)
+			tokCheckDecode(t, d, token, nil) // now that the header is known
+		})
+	}
+}
+
+// Keys come from the source alone (RFC 8725 §3.10).
+func TestDecodeNeverFollowsKeysInTheHeader(t *testing.T) {
+	other := usher.Must(rsa.GenerateKey(rand.Reader, 2048))
+	jwk := fmt.Sprintf(`{"kty":"RSA","n":%q,"e":"AQAB"}`, tokB64(other.N.Bytes()))
+	header := fmt.Sprintf(`{"alg":"RS256","jwk":%s,"jku":"http://127.0.0.1:1/","x5u":"http://127.0.0.1:1/","x5c":["AA"]}`, jwk)
+	d := tokDecoder[usher.Claims](t, tokKey(t, usher.RS256), usher.DecoderOptions{})
+	tokCheckDecode(t, d, tokJoin("RS256", other, header, tokPayload().String()), usher.ErrTokenSignature)
+	tokCheckDecode(t, d, tokJoin("RS256", tokRSA(), header, tokPayload().String()), nil)
+}
+
+// A header that is known byte for byte need not be read again; all else is done for every token.
+func TestDecodeChecksEveryTokenThoughItKnowsTheHeader(t *testing.T) {
+	keys := []usher.Key{tokHMAC(t, tokSecret, "key")}
+	var got []string
+	source := &tokSource{keys: func(_ context.Context, kid string) ([]usher.Key, error) {
+		got = append(got, kid)
+		return keys, nil
+	}}
+	d := tokDecoder[usher.Claims](t, source, usher.DecoderOptions{})
+	header := tokHeader().with("kid", `"key"`).String()
+	token := func(secret []byte, sub string) string {
+		return tokJoin("HS256", secret, header, tokPayload().with("sub", sub).String())
+	}
+	for i := range 3 {
+		tokCheckDecode(t, d, token(tokSecret, fmt.Sprintf(`"%d"`, i)), nil)
+	}
+	tokCheckDecode(t, d, token(tokOtherSecret, `"4"`), usher.ErrTokenSignature)
+	keys = []usher.Key{tokHMAC(t, tokOtherSecret, "key")}
+	tokCheckDecode(t, d, token(tokSecret, `"5"`), usher.ErrTokenSignature)
+	keys = []usher.Key{tokHMAC(t, tokSecret, "other key")}
+	tokCheckDecode(t, d, token(tokSecret, `"6"`), usher.ErrUnknownKey)
+	if want := "[key key key key key key]"; fmt.Sprint(got) != want {
+		t.Errorf("look-ups %v, want %s", got, want)
+	}
+	// More headers than anybody remembers.
+	for i := range 30 {
+		header := tokHeader().with("x", fmt.Sprint(i)).String()
+		d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+		tokCheckDecode(t, d, tokJoin("HS256", tokSecret, header, tokPayload().String()), nil)
+	}
+}
+
+func TestDecodeVerifiesEveryAlgorithm(t *testing.T) {
+	for _, alg := range tokAlgorithms {
+		t.Run(string(alg), func(t *testing.T) {
+			key := tokKey(t, alg)
+			good := tokJoin(string(alg), tokMaterial(alg), tokHeader().with("alg", `"`+string(alg)+`"`).String(), tokPayload().String())
+			d := tokDecoder[usher.Claims](t, key, usher.DecoderOptions{})
+			c := tokCheckDecode(t, d, good, nil)
+			if c == nil || c.Subject != "42" {
+				t.Errorf("claims %v", c)
+			}
+			if public, ok := key.Public(); ok {
+				tokCheckDecode(t, tokDecoder[usher.Claims](t, public, usher.DecoderOptions{}), good, nil)
+			}
+			at := strings.LastIndexByte(good, '.')
+			input := good[:at]
+			signature, _ := base64.RawURLEncoding.DecodeString(good[at+1:])
+			for i := 0; i < len(signature); i += 7 {
+				signature[i] ^= 0x10
+				tokCheckDecode(t, d, input+"."+tokB64(signature), usher.ErrTokenSignature)
+				signature[i] ^= 0x10
+			}
+			for name, wrong := range map[string][]byte{
+				"short":         signature[:len(signature)-1],
+				"one byte":      signature[:1],
+				"half":          signature[:len(signature)/2],
+				"long":          append(signature[:len(signature):len(signature)], 0),
+				"zero in front": append([]byte{0}, signature...),
+				"zeros":         make([]byte, len(signature)),
+				"twice":         append(signature[:len(signature):len(signature)], signature...),
+			} {
+				t.Run(name, func(t *testing.T) { tokCheckDecode(t, d, input+"."+tokB64(wrong), usher.ErrTokenSignature) })
+			}
+			payload := tokPayload().with("sub", `"43"`).String()
+			header, _, _ := strings.Cut(good, ".")
+			tokCheckDecode(t, d, header+"."+tokB64(payload)+good[at:], usher.ErrTokenSignature)
+		})
+	}
+}
+
+// The algorithm is the key's, whatever the header says (RFC 8725 §3.1).
+func TestDecodeNeverConfusesAlgorithms(t *testing.T) {
+	for _, alg := range tokAlgorithms {
+		for _, other := range tokAlgorithms {
+			if alg == other {
+				continue
+			}
+			d := tokDecoder[usher.Claims](t, tokKey(t, alg), usher.DecoderOptions{})
+			token := tokJoin(string(other), tokMaterial(other), tokHeader().with("alg", `"`+string(other)+`"`).String(), tokPayload().String())
+			tokCheckDecode(t, d, token, usher.ErrUnknownKey)
+			// Signed by the key's algorithm, named as another.
+			token = tokJoin(string(alg), tokMaterial(alg), tokHeader().with("alg", `"`+string(other)+`"`).String(), tokPayload().String())
+			tokCheckDecode(t, d, token, usher.ErrUnknownKey)
+		}
+	}
+}
+
+func TestDecodeWantsThePSSSaltOfTheHash(t *testing.T) {
+	for _, alg := range []usher.Algorithm{usher.PS256, usher.PS384, usher.PS512} {
+		hash := tokHash(string(alg))
+		d := tokDecoder[usher.Claims](t, tokKey(t, alg), usher.DecoderOptions{})
+		for _, length := range []int{0, 20, 32, 48, 64, rsa.PSSSaltLengthAuto} {
+			input := tokB64(`{"alg":"`+string(alg)+`"}`) + "." + tokB64(tokPayload().String())
+			h := hash.New()
+			h.Write([]byte(input))
+			options := &rsa.PSSOptions{SaltLength: length}
+			if length == 0 { // which PSSOptions takes for "auto"
+				options.SaltLength = 1
+			}
+			signature, err := rsa.SignPSS(rand.Reader, tokRSA(), hash, h.Sum(nil), options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want error = usher.ErrTokenSignature
+			if length == hash.Size() {
+				want = nil
+			}
+			tokCheckDecode(t, d, input+"."+tokB64(signature), want)
+		}
+	}
+}
+
+// RFC 7518 §3.4: two numbers of the curve's length, and nothing else.
+func TestDecodeWantsECDSASignaturesOfFixedLength(t *testing.T) {
+	key := tokP256()
+	d := tokDecoder[usher.Claims](t, tokKey(t, usher.ES256), usher.DecoderOptions{})
+	input := tokB64(`{"alg":"ES256"}`) + "." + tokB64(tokPayload().String())
+	digest := sha256.Sum256([]byte(input))
+	var short []byte // begins with a zero byte, which integers could do without
+	for short == nil {
+		if signature := tokSign("ES256", key, input); signature[0] == 0 {
+			short = signature
+		}
+	}
+	tokCheckDecode(t, d, input+"."+tokB64(short), nil)
+	tokCheckDecode(t, d, input+"."+tokB64(short[1:]), usher.ErrTokenSignature)
+	tokCheckDecode(t, d, input+"."+tokB64(append([]byte{0}, short...)), usher.ErrTokenSignature)
+	wide := append([]byte{0}, short[:32]...)
+	tokCheckDecode(t, d, input+"."+tokB64(append(append(wide, 0), short[32:]...)), usher.ErrTokenSignature)
+	der, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokCheckDecode(t, d, input+"."+tokB64(der), usher.ErrTokenSignature)
+	// CVE-2022-21449: r and s of zero, or of the curve's order.
+	tokCheckDecode(t, d, input+"."+tokB64(make([]byte, 64)), usher.ErrTokenSignature)
+	order := make([]byte, 64)
+	key.Params().N.FillBytes(order[:32])
+	new(big.Int).Set(key.Params().N).FillBytes(order[32:])
+	tokCheckDecode(t, d, input+"."+tokB64(order), usher.ErrTokenSignature)
+}
+
+func TestDecodeFindsTheKey(t *testing.T) {
+	a, b := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b")
+	anonymous := tokHMAC(t, tokSecret, "")
+	var nine []usher.Key
+	for i := range 8 {
+		nine = append(nine, tokHMAC(t, tokNumberedSecret(i), fmt.Sprint(i)))
+	}
+	nine = append(nine, a)
+	eight := nine[1:]
+	mixed := []usher.Key{tokKey(t, usher.HS384), tokKey(t, usher.HS512), tokKey(t, usher.EdDSA), {}, {}}
+	mixed = append(mixed, eight...)
+	long := strings.Repeat("k", 256)
+	for name, test := range map[string]struct {
+		keys []usher.Key
+		kid  string // as JSON
+		want error
+	}{
+		"by its ID":                                      {[]usher.Key{b, a}, `"a"`, nil},
+		"another's ID":                                   {[]usher.Key{a, b}, `"b"`, usher.ErrTokenSignature},
+		"an unknown ID":                                  {[]usher.Key{a, b}, `"c"`, usher.ErrUnknownKey},
+		"an ID in another case":                          {[]usher.Key{a, b}, `"A"`, usher.ErrUnknownKey},
+		"an ID with space":                               {[]usher.Key{a, b}, `"a "`, usher.ErrUnknownKey},
+		"the ID of a key of another algorithm":           {[]usher.Key{tokKey(t, usher.HS512).WithID("a"), b}, `"a"`, usher.ErrUnknownKey},
+		"a kid where no key has one":                     {[]usher.Key{anonymous}, `"a"`, usher.ErrUnknownKey},
+		"one of two with the same ID":                    {[]usher.Key{tokHMAC(t, tokOtherSecret, "a"), a}, `"a"`, nil},
+		"no kid, one key":                                {[]usher.Key{anonymous}, "", nil},
+		"no kid, a key that has an ID":                   {[]usher.Key{b, a}, "", nil},
+		"no kid, none fits":                              {[]usher.Key{b, b.WithID("c")}, "", usher.ErrTokenSignature},
+		"no kid, other algorithms":                       {[]usher.Key{tokKey(t, usher.HS512), tokKey(t, usher.RS256)}, "", usher.ErrUnknownKey},
+		"no kid, the eighth key":                         {eight, "", nil},
+		"no kid, the ninth key":                          {nine, "", usher.ErrTokenSignature},
+		"no kid, the eighth key of its algorithm":        {mixed, "", nil},
+		"a kid, the ninth key":                           {nine, `"a"`, nil},
+		"the zero Key alone":                             {[]usher.Key{{}}, "", usher.ErrUnknownKey},
+		"the zero Key and a kid":                         {[]usher.Key{{}}, `"a"`, usher.ErrUnknownKey},
+		"no keys and no error":                           {nil, `"a"`, usher.ErrUnknownKey},
+		"no keys and no kid":                             {nil, "", usher.ErrUnknownKey},
+		"a kid of 256 bytes":                             {[]usher.Key{a.WithID(long)}, `"` + long + `"`, nil},
+		"a kid that is not ASCII":                        {[]usher.Key{a.WithID("ключ")}, `"ключ"`, nil},
+		"a kid that needs escapes":                       {[]usher.Key{a.WithID("\"\\\n")}, `"\"\\\n"`, nil},
+		"a long unknown kid, not quoted in full":         {[]usher.Key{a}, `"` + long + `"`, usher.ErrUnknownKey},
+		"a path as kid, as some use to look for keys in": {[]usher.Key{a}, `"../../../dev/null"`, usher.ErrUnknownKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token := tokJoin("HS256", tokSecret, tokHeader().with("kid", test.kid).String(), tokPayload().String())
+			fromSource := tokDecoder[usher.Claims](t, tokFixed(test.keys...), usher.DecoderOptions{CacheSize: 10})
+			tokCheckDecode(t, fromSource, token, test.want)
+			tokCheckDecode(t, fromSource, token, test.want)
+			set := usher.Keys(test.keys)
+			if d, err := usher.NewDecoder[usher.Claims](set, &usher.DecoderOptions{Now: tokClock}); err == nil {
+				tokCheckDecode(t, d, token, test.want)
+			} else if len(set) > 0 && !strings.Contains(name, "zero") && set[3] != (usher.Key{}) {
+				t.Errorf("NewDecoder: %v", err)
+			}
+		})
+	}
+}
+
+func TestDecodeTellsWhichKeyWasUnknown(t *testing.T) {
+	for _, keys := range []usher.KeySource{
+		tokHMAC(t, tokSecret, "known-key"),
+		usher.Keys{tokHMAC(t, tokSecret, "known-key")},
+		usher.Must(usher.NewKeyRing(tokHMAC(t, tokSecret, "known-key"))),
+		tokFixed(tokHMAC(t, tokSecret, "known-key")),
+	} {
+		d := tokDecoder[usher.Claims](t, keys, usher.DecoderOptions{})
+		header := tokHeader().with("kid", `"asked-\"key"`).String()
+		_, err := d.Decode(t.Context(), tokJoin("HS256", tokSecret, header, tokPayload().String()))
+		for _, text := range []string{"known-key", `asked-\"key`} {
+			if err == nil || !strings.Contains(err.Error(), text) {
+				t.Errorf("%T: %v does not name %s", keys, err, text)
+			}
+		}
+	}
+	var many usher.Keys
+	for i := range 1000 {
+		many = append(many, tokHMAC(t, tokSecret, fmt.Sprintf("%d%s", i, strings.Repeat("k", 200))))
+	}
+	d := tokDecoder[usher.Claims](t, many, usher.DecoderOptions{})
+	_, err := d.Decode(t.Context(), tokJoin("HS256", tokSecret, tokHeader().with("kid", `"x"`).String(), tokPayload().String()))
+	if err == nil || len(err.Error()) > 1024 {
+		t.Errorf("the text has %d bytes", len(err.Error()))
+	}
+	d = tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, "known-key"), usher.DecoderOptions{})
+	_, err = d.Decode(t.Context(), tokJoin("RS256", tokRSA(), `{"alg":"RS256"}`, tokPayload().String()))
+	for _, text := range []string{"RS256", "HS256", "known-key"} {
+		if err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%v does not name %s", err, text)
+		}
+	}
+}
+
+// What a stranger wrote is quoted, shortened, and only where it helps the operator.
+func TestDecodeErrorsQuoteLittle(t *testing.T) {
+	secretly := strings.Repeat("private-text\u202e\x01", 20)
+	quoted := usher.Must(tokJSON(secretly))
+	d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{
+		Issuer: "login", Audience: usher.Audience{"api"},
+	})
+	good := tokPayload().with("iss", `"login"`).with("aud", `"api"`)
+	for name, token := range map[string]string{
+		"kid": tokJoin("HS256", tokSecret, tokHeader().with("kid", usher.Must(tokJSON(secretly[:200]))).String(), good.String()),
+		"alg": tokJoin("HS256", tokSecret, tokHeader().with("alg", quoted).String(), good.String()),
+		"typ": tokJoin("HS256", tokSecret, tokHeader().with("typ", quoted).String(), good.String()),
+		"iss": tokHS256(good.with("iss", quoted)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := d.Decode(t.Context(), token)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			text := err.Error()
+			if !strings.Contains(text, "private-text") || strings.ContainsAny(text, "\u202e\x01") || len(text) > 512 {
+				t.Errorf("%q", text)
+			}
+		})
+	}
+	for name, token := range map[string]string{
+		"aud":             tokHS256(good.with("aud", quoted)),
+		"sub":             tokHS256(good.with("sub", `["private-text"]`)),
+		"jti":             tokHS256(good.with("jti", `["private-text"]`)),
+		"exp":             tokHS256(good.with("exp", quoted)),
+		"a private claim": tokHS256(good.with("teams", quoted)),
+		"a name":          tokHS256(tokText(`{"private-text":1,"private-text":1}`)),
+		"no JSON":         tokHS256(tokText("private-text")),
+		"a header":        tokJoin("HS256", tokSecret, `{"private-text"}`, good.String()),
+		"crit":            tokJoin("HS256", tokSecret, `{"alg":"HS256","crit":["private-text"]}`, good.String()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := d.Decode(t.Context(), token); err == nil || strings.Contains(err.Error(), "private-text") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func TestDecodePassesTheSourcesErrorsAndContext(t *testing.T) {
+	type contextKey struct{}
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), contextKey{}, "value"))
+	cancel()
+	other := errors.New("the source's own error")
+	for _, want := range []error{usher.ErrUnavailable, usher.ErrUnknownKey, context.Canceled, other} {
+		source := &tokSource{keys: func(ctx context.Context, _ string) ([]usher.Key, error) {
+			if ctx.Value(contextKey{}) != "value" || ctx.Err() == nil {
+				t.Error("another context")
+			}
+			return []usher.Key{tokHMAC(t, tokSecret, "")}, fmt.Errorf("wrapped: %w", want)
+		}}
+		d := tokDecoder[usher.Claims](t, source, usher.DecoderOptions{})
+		c, err := d.Decode(ctx, tokHS256(tokPayload()))
+		if c != nil || !errors.Is(err, want) {
+			t.Errorf("%v, %v, want %v", c, err, want)
+		}
+		if got := errors.Is(err, usher.ErrInvalidToken); got != (want == usher.ErrUnknownKey) {
+			t.Errorf("%v: is ErrInvalidToken: %v", err, got)
+		}
+	}
+}
+
+func TestDecodeChecksTimes(t *testing.T) {
+	at := func(d time.Duration) string { return tokSeconds(d) }
+	for name, test := range map[string]struct {
+		payload tokObject
+		opts    usher.DecoderOptions
+		want    error
+	}{
+		"exp ahead":                              {payload: tokPayload().with("exp", at(time.Second))},
+		"exp is now":                             {payload: tokPayload().with("exp", at(0)), want: usher.ErrTokenExpired},
+		"exp has passed":                         {payload: tokPayload().with("exp", at(-time.Second)), want: usher.ErrTokenExpired},
+		"exp a fraction ahead":                   {payload: tokPayload().with("exp", at(0)+".000000001")},
+		"exp is zero":                            {payload: tokPayload().with("exp", "0"), want: usher.ErrTokenExpired},
+		"exp is zero, none needed":               {payload: tokPayload().with("exp", "0"), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenExpired},
+		"exp 0.0, none needed":                   {payload: tokPayload().with("exp", "0.0"), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenExpired},
+		"exp missing":                            {payload: tokPayload().with("exp", ""), want: usher.ErrTokenClaims},
+		"exp missing, none needed":               {payload: tokPayload().with("exp", ""), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}},
+		"exp has passed, none needed":            {payload: tokPayload().with("exp", at(-1)), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenExpired},
+		"exp null, none needed":                  {payload: tokPayload().with("exp", "null"), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenClaims},
+		"exp in another case":                    {payload: tokPayload().with("exp", "").with("EXP", at(time.Hour)), want: usher.ErrTokenClaims},
+		"exp in the last second of all":          {payload: tokPayload().with("exp", "253402300799")},
+		"exp has passed within the leeway":       {payload: tokPayload().with("exp", at(-59*time.Second)), opts: usher.DecoderOptions{Leeway: time.Minute}},
+		"exp has passed by the leeway":           {payload: tokPayload().with("exp", at(-time.Minute)), opts: usher.DecoderOptions{Leeway: time.Minute}, want: usher.ErrTokenExpired},
+		"nbf has passed":                         {payload: tokPayload().with("nbf", at(-time.Second))},
+		"nbf is now":                             {payload: tokPayload().with("nbf", at(0))},
+		"nbf ahead":                              {payload: tokPayload().with("nbf", at(time.Second)), want: usher.ErrTokenNotYetValid},
+		"nbf a fraction ahead":                   {payload: tokPayload().with("nbf", at(0)+".000000001"), want: usher.ErrTokenNotYetValid},
+		"nbf is zero":                            {payload: tokPayload().with("nbf", "0")},
+		"nbf far ahead":                          {payload: tokPayload().with("nbf", "253402300799"), want: usher.ErrTokenNotYetValid},
+		"nbf ahead by the leeway":                {payload: tokPayload().with("nbf", at(time.Minute)), opts: usher.DecoderOptions{Leeway: time.Minute}},
+		"nbf ahead by more":                      {payload: tokPayload().with("nbf", at(61*time.Second)), opts: usher.DecoderOptions{Leeway: time.Minute}, want: usher.ErrTokenNotYetValid},
+		"iat ahead, no MaxAge":                   {payload: tokPayload().with("iat", at(time.Hour))},
+		"iat missing, no MaxAge":                 {payload: tokPayload()},
+		"iat missing":                            {payload: tokPayload(), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenClaims},
+		"iat null":                               {payload: tokPayload().with("iat", "null"), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenClaims},
+		"iat is now":                             {payload: tokPayload().with("iat", at(0)), opts: usher.DecoderOptions{MaxAge: time.Hour}},
+		"iat ahead":                              {payload: tokPayload().with("iat", at(time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenNotYetValid},
+		"iat ahead by the leeway":                {payload: tokPayload().with("iat", at(time.Minute)), opts: usher.DecoderOptions{MaxAge: time.Hour, Leeway: time.Minute}},
+		"iat ahead by more":                      {payload: tokPayload().with("iat", at(61*time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour, Leeway: time.Minute}, want: usher.ErrTokenNotYetValid},
+		"iat as old as allowed":                  {payload: tokPayload().with("iat", at(-time.Hour)), opts: usher.DecoderOptions{MaxAge: time.Hour}},
+		"iat older":                              {payload: tokPayload().with("iat", at(-time.Hour-time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenExpired},
+		"iat is zero":                            {payload: tokPayload().with("iat", "0"), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenExpired},
+		"iat older by more than the leeway":      {payload: tokPayload().with("iat", at(-time.Hour-61*time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour, Leeway: time.Minute}, want: usher.ErrTokenExpired},
+		"auth_time ahead is not for the decoder": {payload: tokPayload().with("auth_time", at(time.Hour))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.opts.CacheSize = 10
+			d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), test.opts)
+			tokCheckDecode(t, d, tokHS256(test.payload), test.want)
+			tokCheckDecode(t, d, tokHS256(test.payload), test.want)
+		})
+	}
+}
+
+func TestDecodeUsesTheRealClockByDefault(t *testing.T) {
+	d := usher.Must(usher.NewDecoder[usher.Claims](tokHMAC(t, tokSecret, ""), nil))
+	in := func(d time.Duration) string { return fmt.Sprint(time.Now().Add(d).Unix()) }
+	tokCheckDecode(t, d, tokHS256(tokPayload().with("exp", in(time.Minute))), nil)
+	tokCheckDecode(t, d, tokHS256(tokPayload().with("exp", in(-time.Minute))), usher.ErrTokenExpired)
+}
+
+func TestDecodeChecksIssuerAudienceTypeAndSubject(t *testing.T) {
+	type options = usher.DecoderOptions
+	one, two := usher.Audience{"api"}, usher.Audience{"api", "web"}
+	anyAudience := options{DangerouslyAllowAnyAudience: true}
+	numeric := options{AllowNumericSubject: true}
+	for name, test := range map[string]struct {
+		claim, value string
+		opts         options
+		want         error
+	}{
+		"iss where none is asked for":    {"iss", `"anybody"`, options{}, nil},
+		"iss equal":                      {"iss", `"login"`, options{Issuer: "login"}, nil},
+		"iss missing":                    {"iss", "", options{Issuer: "login"}, usher.ErrTokenIssuer},
+		"iss empty":                      {"iss", `""`, options{Issuer: "login"}, usher.ErrTokenIssuer},
+		"iss in another case":            {"iss", `"Login"`, options{Issuer: "login"}, usher.ErrTokenIssuer},
+		"iss with a slash more":          {"iss", `"https://login.example/"`, options{Issuer: "https://login.example"}, usher.ErrTokenIssuer},
+		"iss longer":                     {"iss", `"login2"`, options{Issuer: "login"}, usher.ErrTokenIssuer},
+		"iss shorter":                    {"iss", `"logi"`, options{Issuer: "login"}, usher.ErrTokenIssuer},
+		"iss of the wrong type":          {"iss", `["login"]`, options{Issuer: "login"}, usher.ErrTokenClaims},
+		"aud nobody asked for":           {"aud", `"api"`, options{}, usher.ErrTokenAudience},
+		"aud list nobody asked for":      {"aud", `["api"]`, options{}, usher.ErrTokenAudience},
+		"aud empty text":                 {"aud", `""`, options{}, usher.ErrTokenAudience},
+		"aud list of an empty text":      {"aud", `[""]`, options{}, usher.ErrTokenAudience},
+		"aud empty list":                 {"aud", `[]`, options{}, nil},
+		"aud empty list with space":      {"aud", "[ \n]", options{}, nil},
+		"aud missing":                    {"aud", "", options{}, nil},
+		"aud allowed":                    {"aud", `"api"`, anyAudience, nil},
+		"aud missing, any allowed":       {"aud", "", anyAudience, nil},
+		"aud of the wrong type, allowed": {"aud", "1", anyAudience, usher.ErrTokenClaims},
+		"aud equal":                      {"aud", `"api"`, options{Audience: one}, nil},
+		"aud in a list":                  {"aud", `["x","api"]`, options{Audience: one}, nil},
+		"aud one of two":                 {"aud", `["web"]`, options{Audience: two}, nil},
+		"aud none of two":                {"aud", `["x","y"]`, options{Audience: two}, usher.ErrTokenAudience},
+		"aud missing though asked for":   {"aud", "", options{Audience: one}, usher.ErrTokenAudience},
+		"aud empty list though asked":    {"aud", "[]", options{Audience: one}, usher.ErrTokenAudience},
+		"aud in another case":            {"aud", `"API"`, options{Audience: one}, usher.ErrTokenAudience},
+		"aud longer":                     {"aud", `"api2"`, options{Audience: one}, usher.ErrTokenAudience},
+		"aud with more after it":         {"aud", `"api web"`, options{Audience: two}, usher.ErrTokenAudience},
+		"sub missing":                    {"sub", "", options{}, usher.ErrTokenClaims},
+		"sub empty":                      {"sub", `""`, options{}, usher.ErrTokenClaims},
+		"sub missing, allowed":           {"sub", "", options{AllowNoSubject: true}, nil},
+		"sub null, none needed":          {"sub", "null", options{AllowNoSubject: true}, usher.ErrTokenClaims},
+		"sub number":                     {"sub", "42", options{}, usher.ErrTokenClaims},
+		"sub number, none needed":        {"sub", "42", options{AllowNoSubject: true}, usher.ErrTokenClaims},
+		"sub number allowed":             {"sub", "42", numeric, nil},
+		"sub text, numbers allowed":      {"sub", `"x"`, numeric, nil},
+		"sub zero":                       {"sub", "0", numeric, nil},
+		"sub negative":                   {"sub", "-42", numeric, nil},
+		"sub of 20 digits":               {"sub", strings.Repeat("9", 20), numeric, nil},
+		"sub of 20 digits, negative":     {"sub", "-" + strings.Repeat("9", 20), numeric, nil},
+		"sub of 21 digits":               {"sub", strings.Repeat("9", 21), numeric, usher.ErrTokenClaims},
+		"sub negative zero":              {"sub", "-0", numeric, usher.ErrTokenClaims},
+		"sub with a fraction":            {"sub", "42.0", numeric, usher.ErrTokenClaims},
+		"sub with an exponent":           {"sub", "42e0", numeric, usher.ErrTokenClaims},
+		"sub with an exponent, E":        {"sub", "4E1", numeric, usher.ErrTokenClaims},
+		"sub boolean":                    {"sub", "true", numeric, usher.ErrTokenClaims},
+		"sub null, numbers allowed":      {"sub", "null", numeric, usher.ErrTokenClaims},
+		"sub missing, numbers allowed":   {"sub", "", numeric, usher.ErrTokenClaims},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), test.opts)
+			c := tokCheckDecode(t, d, tokHS256(tokPayload().with(test.claim, test.value)), test.want)
+			if test.claim == "sub" && test.value != "" && c != nil && c.Subject != strings.Trim(test.value, `"`) {
+				t.Errorf("sub %q", c.Subject)
+			}
+		})
+	}
+	d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), options{})
+	if _, err := d.Decode(t.Context(), tokHS256(tokPayload().with("aud", `"api"`))); err == nil ||
+		!strings.Contains(err.Error(), "DecoderOptions.Audience") {
+		t.Errorf("%v does not name the option", err)
+	}
+}
+
+func TestDecodeChecksTheTypeOfToken(t *testing.T) {
+	for _, test := range []struct {
+		asked, typ string // typ is JSON
+		want       error
+	}{
+		{"", "", nil},
+		{"", `"JWT"`, nil},
+		{"", `"jwt"`, nil},
+		{"", `"Jwt"`, nil},
+		{"", `"at+jwt"`, nil},
+		{"", `"AT+JWT"`, nil},
+		{"", `"application/jwt"`, nil},
+		{"", `"application/at+jwt"`, nil},
+		{"", `"Application/AT+jwt"`, nil},
+		{"", `""`, usher.ErrTokenType},
+		{"", `"refresh+jwt"`, usher.ErrTokenType},
+		{"", `"logout+jwt"`, usher.ErrTokenType},
+		{"", `"JOSE"`, usher.ErrTokenType},
+		{"", `"text/jwt"`, usher.ErrTokenType},
+		{"", `"application/application/jwt"`, usher.ErrTokenType},
+		{"", `"application/"`, usher.ErrTokenType},
+		{"", `" JWT"`, usher.ErrTokenType},
+		{"", `"JWT "`, usher.ErrTokenType},
+		{"", `"jwt; charset=utf-8"`, usher.ErrTokenType},
+		{"", `"` + strings.Repeat("typ", 300) + `"`, usher.ErrTokenType},
+		{"at+jwt", `"at+jwt"`, nil},
+		{"at+jwt", `"AT+JWT"`, nil},
+		{"at+jwt", `"application/at+jwt"`, nil},
+		{"application/at+jwt", `"at+jwt"`, nil},
+		{"Application/AT+JWT", `"application/at+jwt"`, nil},
+		{"at+jwt", `"JWT"`, usher.ErrTokenType},
+		{"at+jwt", "", usher.ErrTokenType},
+		{"at+jwt", `""`, usher.ErrTokenType},
+		{"JWT", `"at+jwt"`, usher.ErrTokenType},
+		{"JWT", "", usher.ErrTokenType},
+		{"JWT", `"JWT"`, nil},
+		{"refresh+jwt", `"refresh+jwt"`, nil},
+		{"refresh+jwt", `"JWT"`, usher.ErrTokenType},
+		// Only the case of ASCII does not matter: U+017F and U+212A fold to s and k.
+		{"session+jwt", `"SESSION+jwt"`, nil},
+		{"session+jwt", `"\u017fession+jwt"`, usher.ErrTokenType},
+		{"kb+jwt", `"\u212ab+jwt"`, usher.ErrTokenType},
+	} {
+		t.Run(test.asked+" "+test.typ, func(t *testing.T) {
+			d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Type: test.asked})
+			token := tokJoin("HS256", tokSecret, tokHeader().with("typ", test.typ).String(), tokPayload().String())
+			tokCheckDecode(t, d, token, test.want)
+			tokCheckDecode(t, d, token, test.want)
+		})
+	}
+	for _, typ := range []string{"null", "1", `["JWT"]`, "{}", "true"} {
+		d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+		token := tokJoin("HS256", tokSecret, tokHeader().with("typ", typ).String(), tokPayload().String())
+		if c, err := d.Decode(t.Context(), token); c != nil || !errors.Is(err, usher.ErrInvalidToken) {
+			t.Errorf("typ %s: %v", typ, err)
+		}
+	}
+}
+
+type tokValidateByValue struct {
+	usher.Claims
+	Role string `json:"role"`
+}
+
+func (c tokValidateByValue) Validate() error {
+	if c.Role != "admin" {
+		return fmt.Errorf("role %q: %w", c.Role, errNotAllowed)
+	}
+	return nil
+}
+
+// tokInnerRule is embedded, and brings its method along.
+type tokInnerRule struct {
+	Role string `json:"role"`
+}
+
+func (r *tokInnerRule) Validate() error {
+	if r == nil || r.Role != "admin" {
+		return errNotAllowed
+	}
+	return nil
+}
+
+type tokValidatePromoted struct {
+	usher.Claims
+	tokInnerRule
+}
+
+func TestDecodeRunsValidate(t *testing.T) {
+	check := func(t *testing.T, decode func(token string) error) {
+		t.Helper()
+		if err := decode(tokHS256(tokPayload().with("role", `"admin"`))); err != nil {
+			t.Errorf("refused: %v", err)
+		}
+		err := decode(tokHS256(tokPayload().with("role", `"guest"`)))
+		tokCheckKind(t, err, usher.ErrTokenClaims)
+		if !errors.Is(err, errNotAllowed) || !strings.Contains(err.Error(), "not allowed") {
+			t.Errorf("%v is not Validate's error", err)
+		}
+	}
+	t.Run("by value", func(t *testing.T) {
+		d := tokDecoder[tokValidateByValue](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+		check(t, func(token string) error { _, err := d.Decode(t.Context(), token); return err })
+	})
+	t.Run("promoted", func(t *testing.T) {
+		d := tokDecoder[tokValidatePromoted](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+		check(t, func(token string) error { _, err := d.Decode(t.Context(), token); return err })
+	})
+}
+
+func TestNewDecoderReportsMistakes(t *testing.T) {
+	key := tokHMAC(t, tokSecret, "")
+	var noRing *usher.KeyRing
+	for name, test := range map[string]struct {
+		keys  usher.KeySource
+		opts  usher.DecoderOptions
+		field string
+	}{
+		"no keys":                   {nil, usher.DecoderOptions{}, "keys"},
+		"the zero Key":              {usher.Key{}, usher.DecoderOptions{}, "keys"},
+		"an empty set":              {usher.Keys{}, usher.DecoderOptions{}, "keys"},
+		"a nil set":                 {usher.Keys(nil), usher.DecoderOptions{}, "keys"},
+		"a set with the zero Key":   {usher.Keys{key, {}}, usher.DecoderOptions{}, "keys"},
+		"a nil ring":                {noRing, usher.DecoderOptions{}, "keys"},
+		"a ring of nobody's making": {new(usher.KeyRing), usher.DecoderOptions{}, "keys"},
+		"too much leeway":           {key, usher.DecoderOptions{Leeway: 5*time.Minute + 1}, "DecoderOptions.Leeway"},
+		"negative leeway":           {key, usher.DecoderOptions{Leeway: -1}, "DecoderOptions.Leeway"},
+		"negative MaxAge":           {key, usher.DecoderOptions{MaxAge: -1}, "DecoderOptions.MaxAge"},
+		"negative MaxSize":          {key, usher.DecoderOptions{MaxSize: -1}, "DecoderOptions.MaxSize"},
+		"negative CacheSize":        {key, usher.DecoderOptions{CacheSize: -1}, "DecoderOptions.CacheSize"},
+		"an empty audience":         {key, usher.DecoderOptions{Audience: usher.Audience{"a", ""}}, "DecoderOptions.Audience"},
+		"audience and any audience": {key, usher.DecoderOptions{Audience: usher.Audience{"a"}, DangerouslyAllowAnyAudience: true}, "DecoderOptions.DangerouslyAllowAnyAudience"},
+		"a type that is none":       {key, usher.DecoderOptions{Type: "a\nb"}, "DecoderOptions.Type"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, err := usher.NewDecoder[usher.Claims](test.keys, &test.opts)
+			if d != nil {
+				t.Error("there is a decoder")
+			}
+			tokWantConfig(t, err, test.field)
+		})
+	}
+	for _, opts := range []*usher.DecoderOptions{nil, {}, {Leeway: 5 * time.Minute, MaxAge: time.Nanosecond, MaxSize: 1, CacheSize: 1}} {
+		if _, err := usher.NewDecoder[usher.Claims](key, opts); err != nil {
+			t.Error(err)
+		}
+	}
+	type wrongShape struct {
+		usher.Claims
+		Expiry string `json:"exp"`
+	}
+	_, err := usher.NewDecoder[wrongShape](nil, &usher.DecoderOptions{
+		Leeway: time.Hour, MaxAge: -1, MaxSize: -1, CacheSize: -1, Audience: usher.Audience{""}, Type: "\x00",
+	})
+	if n := len(tokConfigErrors(t, err)); n != 8 {
+		t.Errorf("%d of 8 mistakes: %v", n, err)
+	}
+}
+
+func TestDecoderKeepsItsOwnOptions(t *testing.T) {
+	keys := usher.Keys{tokHMAC(t, tokSecret, "")}
+	opts := usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, Now: tokClock}
+	d := usher.Must(usher.NewDecoder[usher.Claims](keys, &opts))
+	keys[0] = tokHMAC(t, tokOtherSecret, "")
+	opts.Issuer, opts.Audience[0], opts.Now = "other", "other", nil
+	tokCheckDecode(t, d, tokHS256(tokPayload().with("iss", `"login"`).with("aud", `"api"`)), nil)
+	tokCheckDecode(t, d, tokHS256(tokPayload().with("iss", `"login"`).with("aud", `"other"`)), usher.ErrTokenAudience)
+}
+
+func TestDecoderOfNobodysMakingIsAnError(t *testing.T) {
+	var none *usher.Decoder[usher.Claims]
+	for _, d := range []*usher.Decoder[usher.Claims]{none, {}} {
+		if c, err := d.Decode(t.Context(), tokHS256(tokPayload())); c != nil || err == nil {
+			t.Errorf("%v, %v", c, err)
+		}
+	}
+}
+
+func TestDecoderServesManyAtOnce(t *testing.T) {
+	for _, cacheSize := range []int{0, 3} {
+		d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{CacheSize: cacheSize})
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				for j := range 50 {
+					sub := fmt.Sprint(i, j%5)
+					token := tokJoin("HS256", tokSecret, tokHeader().with("n", fmt.Sprint(j%3)).String(), tokPayload().with("sub", `"`+sub+`"`).String())
+					c, err := d.Decode(t.Context(), token)
+					if err != nil || c.Subject != sub {
+						t.Errorf("%v, %v, want sub %s", c, err, sub)
+						return
+					}
+					c.Subject, c.Role = "changed", "changed" // it is the caller's own
+					if _, err := d.Decode(t.Context(), token+"A"); err == nil {
+						t.Error("accepted a forgery")
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// RFC 7515 Appendix A.1, A.2 and A.3: their tokens, byte for byte.
+func TestDecodeReadsTheTokensOfRFC7515(t *testing.T) {
+	secret, _ := base64.RawURLEncoding.DecodeString(
+		"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
+	key := usher.Must(usher.NewKey(usher.HS256, secret))
+	d := tokDecoder[usher.Claims](t, key, usher.DecoderOptions{
+		Issuer: "joe", AllowNoSubject: true, Now: func() time.Time { return time.Unix(1300819379, 0) },
+	})
+	tokCheckDecode(t, d, "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9."+
+		"eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."+
+		"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", nil)
+}
+
+// No input makes it panic, and nothing but a good token is accepted.
+func FuzzDecode(f *testing.F) {
+	type claims struct {
+		usher.Claims
+		Number int            `json:"number"`
+		Any    any            `json:"any"`
+		Map    map[string]int `json:"map"`
+		Time   time.Time      `json:"time"`
+		List   []string       `json:"list"`
+	}
+	d := tokDecoder[claims](f, tokHMAC(f, tokSecret, ""), usher.DecoderOptions{CacheSize: 4})
+	for _, text := range tokNotJSON(`"alg":"HS256"`) {
+		f.Add(text, tokPayload().String())
+	}
+	for _, text := range tokNotJSON(`"sub":"1"`) {
+		f.Add(tokHeader().String(), text)
+	}
+	f.Add(tokHeader().String(), tokPayload().with("any", `{"a":[1,{}]}`).with("map", `{"a":1}`).with("number", "1e3").String())
+	f.Fuzz(func(t *testing.T, header, payload string) {
+		token := tokJoin("HS256", tokSecret, header, payload)
+		c, err := d.Decode(t.Context(), token)
+		if (c == nil) == (err == nil) {
+			t.Errorf("claims %v with error %v", c, err)
+		}
+		if err != nil && !errors.Is(err, usher.ErrInvalidToken) {
+			t.Errorf("%q: %v", token, err)
+		}
+		if c, err := d.Decode(t.Context(), token[:len(token)-1]); c != nil || err == nil {
+			t.Errorf("%q: accepted with a character less", token)
+		}
+	})
+}

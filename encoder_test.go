@@ -1,0 +1,415 @@
+package usher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+)
+
+func TestEncodeFillsWhatIsAbsent(t *testing.T) {
+	fraction := tokNow.Add(123456789)
+	e := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, "key"), usher.EncoderOptions{
+		Issuer: "login", Audience: usher.Audience{"api"}, TTL: time.Hour, Now: func() time.Time { return fraction },
+	})
+	token, err := e.Encode(t.Context(), usher.Claims{Subject: "42"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, payload := tokOpen(t, token)
+	if got := fmt.Sprint(tokMembers(t, header)); got != "map[alg:HS256 kid:key typ:JWT]" {
+		t.Errorf("header %s", got)
+	}
+	members := tokMembers(t, payload)
+	id, _ := members["jti"].(string)
+	delete(members, "jti")
+	want := map[string]any{
+		"iss": "login", "sub": "42", "aud": "api", "iat": float64(tokNow.Unix()), "exp": float64(tokNow.Unix() + 3600),
+	}
+	if fmt.Sprint(members) != fmt.Sprint(want) {
+		t.Errorf("payload %s, want %v", payload, want)
+	}
+	if len(id) < 22 { // 128 bits as base64
+		t.Errorf("jti %q", id)
+	}
+	seen := map[string]bool{}
+	for range 100 {
+		_, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "42"})))
+		id, _ := tokMembers(t, payload)["jti"].(string)
+		if seen[id] {
+			t.Fatalf("jti %q twice", id)
+		}
+		seen[id] = true
+	}
+}
+
+func TestEncodeLeavesWhatIsThere(t *testing.T) {
+	e := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{
+		Issuer: "login", Audience: usher.Audience{"api"}, NotBefore: true,
+	})
+	claims := usher.Claims{
+		Issuer: "other", Subject: "42", Audience: usher.Audience{"a", "b"}, ID: "id", SessionID: "session", Scope: "read",
+		ExpiresAt: usher.NewNumericDate(tokNow.Add(-time.Hour)), NotBefore: usher.NewNumericDate(tokNow.Add(-time.Minute)),
+		IssuedAt: usher.NewNumericDate(tokNow.Add(-time.Second)), AuthTime: usher.NewNumericDate(time.Unix(0, 0)),
+	}
+	_, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), claims)))
+	want := fmt.Sprint(map[string]any{
+		"iss": "other", "sub": "42", "aud": []any{"a", "b"}, "jti": "id", "sid": "session", "scope": "read",
+		"exp": float64(tokNow.Unix() - 3600), "nbf": float64(tokNow.Unix() - 60), "iat": float64(tokNow.Unix() - 1), "auth_time": 0.0,
+	})
+	if got := fmt.Sprint(tokMembers(t, payload)); got != want {
+		t.Errorf("payload %s, want %s", got, want)
+	}
+}
+
+func TestEncodeUsesItsDefaults(t *testing.T) {
+	for _, opts := range []*usher.EncoderOptions{nil, {}} {
+		e := usher.Must(usher.NewEncoder[usher.Claims](tokHMAC(t, tokSecret, ""), opts))
+		before := time.Now().Unix()
+		header, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "42"})))
+		if got := fmt.Sprint(tokMembers(t, header)); got != "map[alg:HS256 typ:JWT]" { // and no kid
+			t.Errorf("header %s", got)
+		}
+		members := tokMembers(t, payload)
+		iat, exp := members["iat"].(float64), members["exp"].(float64)
+		if int64(iat) < before || int64(iat) > time.Now().Unix() || exp-iat != 900 || len(members) != 4 {
+			t.Errorf("payload %s", payload)
+		}
+		if e.TTL() != 15*time.Minute {
+			t.Errorf("TTL %v", e.TTL())
+		}
+	}
+	e := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{TTL: 90 * time.Second})
+	if e.TTL() != 90*time.Second {
+		t.Errorf("TTL %v", e.TTL())
+	}
+}
+
+func TestEncodeSetsNotBeforeToIssuedAt(t *testing.T) {
+	e := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{NotBefore: true})
+	c := usher.Claims{Subject: "1"}
+	if e.Fill(&c); !c.NotBefore.Equal(tokNow) || !c.NotBefore.Equal(c.IssuedAt.Time) {
+		t.Errorf("nbf %v, iat %v", c.NotBefore, c.IssuedAt)
+	}
+	early := usher.NewNumericDate(tokNow.Add(-time.Hour))
+	c = usher.Claims{Subject: "1", IssuedAt: early}
+	if e.Fill(&c); c.NotBefore != early {
+		t.Errorf("nbf %v, iat %v", c.NotBefore, c.IssuedAt)
+	}
+	without := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{})
+	if c = (usher.Claims{}); !without.Fill(&c).NotBefore.IsZero() {
+		t.Errorf("nbf %v", c.NotBefore)
+	}
+}
+
+func TestFillReturnsTheEmbeddedClaims(t *testing.T) {
+	audience := usher.Audience{"api"}
+	e := tokEncoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{Issuer: "login", Audience: audience, TTL: time.Minute})
+	user := tokUser{Role: "admin"}
+	c := e.Fill(&user)
+	if c != &user.Claims {
+		t.Fatal("not the embedded claims")
+	}
+	if c.Issuer != "login" || fmt.Sprint(c.Audience) != "[api]" || !c.IssuedAt.Equal(tokNow) ||
+		!c.ExpiresAt.Equal(tokNow.Add(time.Minute)) || c.ID == "" || c.Subject != "" || user.Role != "admin" {
+		t.Errorf("%+v", user)
+	}
+	filled := user
+	if e.Fill(&user); fmt.Sprint(user) != fmt.Sprint(filled) {
+		t.Errorf("filled twice: %+v, then %+v", filled, user)
+	}
+	c.Audience[0], audience[0] = "changed", "changed" // neither is the encoder's
+	if again := e.Fill(new(tokUser)); fmt.Sprint(again.Audience) != "[api]" {
+		t.Errorf("aud %v", again.Audience)
+	}
+	c.Subject = "42" // more is set
+	_, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), user)))
+	if members := tokMembers(t, payload); members["sub"] != "42" || members["jti"] != filled.ID || members["role"] != "admin" {
+		t.Errorf("payload %s", payload)
+	}
+	if e.Fill(nil) != nil {
+		t.Error("claims of nil")
+	}
+}
+
+func TestEncodeDoesNotChangeItsArgument(t *testing.T) {
+	e := tokEncoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{Audience: usher.Audience{"api"}})
+	user := tokUser{Claims: usher.Claims{Subject: "1", Audience: make(usher.Audience, 0, 4)}}
+	usher.Must(e.Encode(t.Context(), user))
+	if len(user.Audience) != 0 || user.Audience[:1][0] != "" || user.ID != "" || !user.ExpiresAt.IsZero() {
+		t.Errorf("%+v", user)
+	}
+}
+
+func TestEncodeWritesHeaders(t *testing.T) {
+	for _, test := range []struct{ kid, typ, want string }{
+		{"", "", `map[alg:HS256 typ:JWT]`},
+		{"", "at+jwt", `map[alg:HS256 typ:at+jwt]`},
+		{"", "application/at+jwt", `map[alg:HS256 typ:application/at+jwt]`},
+		{"key", "", `map[alg:HS256 kid:key typ:JWT]`},
+		{"quote\" back\\slash \n ключ </script>", "", "map[alg:HS256 kid:quote\" back\\slash \n ключ </script> typ:JWT]"},
+		{strings.Repeat("k", 256), "", "map[alg:HS256 kid:" + strings.Repeat("k", 256) + " typ:JWT]"},
+	} {
+		key := tokHMAC(t, tokSecret, test.kid)
+		token := usher.Must(tokEncoder[usher.Claims](t, key, usher.EncoderOptions{Type: test.typ}).Encode(t.Context(), usher.Claims{Subject: "1"}))
+		header, _ := tokOpen(t, token)
+		if got := fmt.Sprint(tokMembers(t, header)); got != test.want {
+			t.Errorf("header %s, want %s", got, test.want)
+		}
+		tokCheckDecode(t, tokDecoder[usher.Claims](t, key, usher.DecoderOptions{Type: test.typ}), token, nil)
+	}
+}
+
+func TestEncodeRefusesWhatNobodyCouldRead(t *testing.T) {
+	type private struct {
+		usher.Claims
+		Float float64        `json:"float"`
+		Text  string         `json:"text"`
+		List  []string       `json:"list"`
+		Map   map[string]any `json:"map,omitempty"`
+	}
+	good := usher.Claims{Subject: "1"}
+	at := func(t time.Time) usher.NumericDate { return usher.NumericDate{Time: t} }
+	end := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, claims := range map[string]private{
+		"no subject":                   {},
+		"a date before 1970":           {Claims: usher.Claims{Subject: "1", AuthTime: at(time.Unix(-1, 0))}},
+		"a date just before 1970":      {Claims: usher.Claims{Subject: "1", AuthTime: at(time.Unix(0, -1))}},
+		"a date after 9999":            {Claims: usher.Claims{Subject: "1", ExpiresAt: at(end)}},
+		"a date just before 10000":     {Claims: usher.Claims{Subject: "1", ExpiresAt: at(end.Add(-1))}},
+		"a subject that is not UTF-8":  {Claims: usher.Claims{Subject: "\xff"}},
+		"an audience that is not":      {Claims: usher.Claims{Subject: "1", Audience: usher.Audience{"\xff"}}},
+		"audiences one of which isn't": {Claims: usher.Claims{Subject: "1", Audience: usher.Audience{"a", "\xff"}}},
+		"a private claim that is not":  {Claims: good, Text: "\xff"},
+		"a list of which one is not":   {Claims: good, List: []string{"a", "\xff"}},
+		"not a number":                 {Claims: good, Float: math.NaN()},
+		"infinity":                     {Claims: good, Float: math.Inf(-1)},
+		"a channel in a map":           {Claims: good, Map: map[string]any{"a": make(chan int)}},
+		"a function in a map":          {Claims: good, Map: map[string]any{"a": func() {}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := tokEncoder[private](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{})
+			token, err := e.Encode(t.Context(), claims)
+			if token != "" {
+				t.Errorf("there is a token")
+			}
+			tokCheckKind(t, err, usher.ErrTokenClaims)
+		})
+	}
+	e := tokEncoder[private](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{AllowNoSubject: true})
+	for _, claims := range []private{{}, {Claims: usher.Claims{ExpiresAt: at(end.Add(-time.Second)), NotBefore: at(time.Unix(0, 0))}}} {
+		if _, err := e.Encode(t.Context(), claims); err != nil {
+			t.Error(err)
+		}
+	}
+	late := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{Now: func() time.Time { return end.Add(-time.Second) }})
+	_, err := late.Encode(t.Context(), good)
+	tokCheckKind(t, err, usher.ErrTokenClaims)
+	_, err = tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{})
+	if err == nil || !strings.Contains(err.Error(), "sub") || !strings.Contains(err.Error(), "AllowNoSubject") {
+		t.Errorf("%v does not name sub and the option", err)
+	}
+}
+
+// tokPicky refuses claims that were not filled first.
+type tokPicky struct {
+	usher.Claims
+	Role string `json:"role"`
+}
+
+func (c *tokPicky) Validate() error {
+	if c.ID == "" || c.IssuedAt.IsZero() || c.ExpiresAt.IsZero() {
+		return errors.New("not filled")
+	}
+	if c.Role == "" {
+		return errNotAllowed
+	}
+	c.Role += "!"
+	return nil
+}
+
+func TestEncodeRunsValidate(t *testing.T) {
+	source := tokFixed(tokHMAC(t, tokSecret, ""))
+	e := tokEncoder[tokPicky](t, source, usher.EncoderOptions{})
+	token, err := e.Encode(t.Context(), tokPicky{Claims: usher.Claims{Subject: "1"}})
+	tokCheckKind(t, err, usher.ErrTokenClaims)
+	if token != "" || !errors.Is(err, errNotAllowed) || source.calls.Load() != 0 {
+		t.Errorf("%q, %v, %d calls for a key", token, err, source.calls.Load())
+	}
+	if _, err := e.Encode(t.Context(), tokPicky{Claims: usher.Claims{Subject: "1"}, Role: "admin"}); err != nil {
+		t.Error(err)
+	}
+	_, err = tokEncoder[tokValidateByValue](t, source, usher.EncoderOptions{}).Encode(t.Context(), tokValidateByValue{Claims: usher.Claims{Subject: "1"}})
+	if !errors.Is(err, errNotAllowed) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Tests and migrations may want a token that has expired.
+func TestEncodeDoesNotWantExpToLieAhead(t *testing.T) {
+	e := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{})
+	d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	for _, exp := range []time.Time{tokNow.Add(-time.Hour), time.Unix(0, 0)} {
+		token, err := e.Encode(t.Context(), usher.Claims{Subject: "1", ExpiresAt: usher.NewNumericDate(exp)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokCheckDecode(t, d, token, usher.ErrTokenExpired)
+	}
+}
+
+func TestEncodePassesTheErrorsOfItsKeys(t *testing.T) {
+	type contextKey struct{}
+	ctx := context.WithValue(t.Context(), contextKey{}, "value")
+	for _, want := range []error{usher.ErrUnavailable, context.Canceled, errors.New("the source's own error")} {
+		source := &tokSource{keys: func(ctx context.Context, _ string) ([]usher.Key, error) {
+			if ctx.Value(contextKey{}) != "value" {
+				t.Error("another context")
+			}
+			return nil, fmt.Errorf("wrapped: %w", want)
+		}}
+		token, err := tokEncoder[usher.Claims](t, source, usher.EncoderOptions{}).Encode(ctx, usher.Claims{Subject: "1"})
+		if token != "" || !errors.Is(err, want) || errors.Is(err, usher.ErrInvalidToken) {
+			t.Errorf("%q, %v, want %v", token, err, want)
+		}
+	}
+	public, _ := tokKey(t, usher.EdDSA).Public()
+	for _, key := range []usher.Key{{}, public, tokHMAC(t, tokSecret, strings.Repeat("k", 257)), tokHMAC(t, tokSecret, "\xff")} {
+		token, err := tokEncoder[usher.Claims](t, tokFixed(key), usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{Subject: "1"})
+		if token != "" || len(tokConfigErrors(t, err)) != 1 {
+			t.Errorf("%v: %q, %v", key, token, err)
+		}
+	}
+}
+
+func TestEncodeSignsWithTheKeyOfTheMoment(t *testing.T) {
+	keys := []usher.Key{tokHMAC(t, tokSecret, "a")}
+	source := &tokSource{keys: func(context.Context, string) ([]usher.Key, error) { return keys, nil }}
+	e := tokEncoder[usher.Claims](t, source, usher.EncoderOptions{})
+	for _, key := range []usher.Key{keys[0], tokHMAC(t, tokOtherSecret, "b"), tokKey(t, usher.ES256)} {
+		keys[0] = key
+		token := usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "1"}))
+		tokCheckDecode(t, tokDecoder[usher.Claims](t, key, usher.DecoderOptions{}), token, nil)
+	}
+}
+
+func TestNewEncoderReportsMistakes(t *testing.T) {
+	key := tokHMAC(t, tokSecret, "")
+	public, _ := tokKey(t, usher.EdDSA).Public()
+	var noRing *usher.KeyRing
+	for name, test := range map[string]struct {
+		keys  usher.SigningKeys
+		opts  usher.EncoderOptions
+		field string
+	}{
+		"no keys":                     {nil, usher.EncoderOptions{}, "keys"},
+		"the zero Key":                {usher.Key{}, usher.EncoderOptions{}, "keys"},
+		"a public key":                {public, usher.EncoderOptions{}, "keys"},
+		"a key with a long ID":        {key.WithID(strings.Repeat("k", 257)), usher.EncoderOptions{}, "keys"},
+		"an empty set":                {usher.Keys{}, usher.EncoderOptions{}, "keys"},
+		"a set that begins with zero": {usher.Keys{{}, key}, usher.EncoderOptions{}, "keys"},
+		"a set whose first verifies":  {usher.Keys{public, key}, usher.EncoderOptions{}, "keys"},
+		"a nil ring":                  {noRing, usher.EncoderOptions{}, "keys"},
+		"a ring of nobody's making":   {new(usher.KeyRing), usher.EncoderOptions{}, "keys"},
+		"a negative TTL":              {key, usher.EncoderOptions{TTL: -time.Hour}, "EncoderOptions.TTL"},
+		"a TTL of less than a second": {key, usher.EncoderOptions{TTL: time.Second - 1}, "EncoderOptions.TTL"},
+		"an empty audience":           {key, usher.EncoderOptions{Audience: usher.Audience{""}}, "EncoderOptions.Audience"},
+		"a type with a quote":         {key, usher.EncoderOptions{Type: `a"b`}, "EncoderOptions.Type"},
+		"a type with a backslash":     {key, usher.EncoderOptions{Type: `a\b`}, "EncoderOptions.Type"},
+		"a type with a line break":    {key, usher.EncoderOptions{Type: "a\nb"}, "EncoderOptions.Type"},
+		"a type that is not ASCII":    {key, usher.EncoderOptions{Type: "жwt"}, "EncoderOptions.Type"},
+		"a type of spaces":            {key, usher.EncoderOptions{Type: " "}, "EncoderOptions.Type"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := usher.NewEncoder[usher.Claims](test.keys, &test.opts)
+			if e != nil {
+				t.Error("there is an encoder")
+			}
+			tokWantConfig(t, err, test.field)
+		})
+	}
+	type wrongShape struct {
+		usher.Claims
+		Expiry string `json:"exp"`
+	}
+	_, err := usher.NewEncoder[wrongShape](usher.Key{}, &usher.EncoderOptions{TTL: -1, Audience: usher.Audience{""}, Type: "\x00"})
+	if n := len(tokConfigErrors(t, err)); n != 5 {
+		t.Errorf("%d of 5 mistakes: %v", n, err)
+	}
+	if _, err := usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{TTL: time.Second}); err != nil {
+		t.Error(err)
+	}
+	// A source of one's own is asked when there is something to sign, not before.
+	source := tokFixed()
+	if _, err := usher.NewEncoder[usher.Claims](source, nil); err != nil || source.calls.Load() != 0 {
+		t.Errorf("%v, %d calls", err, source.calls.Load())
+	}
+}
+
+func TestEncoderKeepsItsOwnOptions(t *testing.T) {
+	keys := usher.Keys{tokHMAC(t, tokSecret, "")}
+	opts := usher.EncoderOptions{Issuer: "login", Now: tokClock}
+	e := usher.Must(usher.NewEncoder[usher.Claims](keys, &opts))
+	keys[0], opts.Issuer, opts.Now = usher.Key{}, "other", nil
+	token := usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "1"}))
+	tokCheckDecode(t, tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Issuer: "login"}), token, nil)
+}
+
+func TestEncoderOfNobodysMakingIsAnError(t *testing.T) {
+	var none *usher.Encoder[usher.Claims]
+	for _, e := range []*usher.Encoder[usher.Claims]{none, {}} {
+		if token, err := e.Encode(t.Context(), usher.Claims{Subject: "1"}); token != "" || err == nil {
+			t.Errorf("%q, %v", token, err)
+		}
+		if e.Fill(new(usher.Claims)) != nil || e.TTL() != 0 {
+			t.Error("it fills, or has a TTL")
+		}
+	}
+}
+
+func TestEncodersAndDecodersAgree(t *testing.T) {
+	for _, alg := range tokAlgorithms {
+		t.Run(string(alg), func(t *testing.T) {
+			key := tokKey(t, alg).WithID("key")
+			opts := usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, MaxAge: time.Hour}
+			e := tokEncoder[tokUser](t, key, usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"web", "api"}, NotBefore: true})
+			want := tokUser{Claims: usher.Claims{Subject: "42", Scope: "a b", SessionID: "s"}, Role: "ад\"\\<&\u2028", Teams: []string{"a", "б"}}
+			e.Fill(&want)
+			want.ExpiresAt.Time = want.ExpiresAt.Add(123456789) // fractions are kept
+			token := usher.Must(e.Encode(t.Context(), want))
+			got := tokCheckDecode(t, tokDecoder[tokUser](t, key, opts), token, nil)
+			if fmt.Sprintf("%#v", *got) != fmt.Sprintf("%#v", want) {
+				t.Errorf("got  %#v\nwant %#v", *got, want)
+			}
+		})
+	}
+}
+
+func TestEncoderServesManyAtOnce(t *testing.T) {
+	e := tokEncoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{Audience: usher.Audience{"api"}})
+	d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Audience: usher.Audience{"api"}})
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 50 {
+				sub := strings.Repeat(fmt.Sprint(i), 1+j)
+				token, err := e.Encode(t.Context(), tokUser{Claims: usher.Claims{Subject: sub}, Role: sub})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if c, err := d.Decode(t.Context(), token); err != nil || c.Subject != sub || c.Role != sub {
+					t.Errorf("%v, %v", c, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

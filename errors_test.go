@@ -1,0 +1,126 @@
+package usher_test
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+)
+
+func TestRefusalsAreErrInvalidTokenAndOfOneKind(t *testing.T) {
+	for _, kind := range tokKinds {
+		tokCheckKind(t, kind.err, kind.err)
+		tokCheckKind(t, fmt.Errorf("wrapped: %w", kind.err), kind.err)
+		if errors.Is(usher.ErrInvalidToken, kind.err) || errors.Is(kind.jwt, kind.err) {
+			t.Errorf("the general is the special: %v", kind.err)
+		}
+	}
+	for _, other := range tokJWTErrors {
+		if errors.Is(usher.ErrInvalidToken, other) {
+			t.Errorf("ErrInvalidToken is %v", other)
+		}
+	}
+	for _, err := range tokOtherErrors {
+		for _, other := range tokOtherErrors {
+			if errors.Is(err, other) != (err == other) {
+				t.Errorf("%v is %v", err, other)
+			}
+		}
+		if errors.Is(err, usher.ErrInvalidToken) {
+			t.Errorf("%v is ErrInvalidToken", err)
+		}
+	}
+}
+
+func TestErrorsReadAlike(t *testing.T) {
+	all := append([]error{usher.ErrInvalidToken}, tokOtherErrors...)
+	for _, kind := range tokKinds {
+		all = append(all, kind.err)
+	}
+	seen := map[string]bool{}
+	for _, err := range all {
+		if text := err.Error(); !strings.HasPrefix(text, "usher: ") || strings.HasSuffix(text, ".") || seen[text] {
+			t.Errorf("%q", text)
+		}
+		seen[err.Error()] = true
+	}
+}
+
+func TestConfigErrorReadsAsASentence(t *testing.T) {
+	err := error(&usher.ConfigError{Field: "DecoderOptions.Leeway", Reason: "is 10m0s, but lies between 0 and 5 minutes"})
+	if want := "usher: DecoderOptions.Leeway is 10m0s, but lies between 0 and 5 minutes"; err.Error() != want {
+		t.Errorf("%q", err)
+	}
+	type shape struct {
+		usher.Claims
+		Expiry string `json:"exp"`
+	}
+	key := tokHMAC(t, tokSecret, "")
+	public, _ := tokKey(t, usher.EdDSA).Public()
+	var all []error
+	add := func(_ any, err error) { all = append(all, err) }
+	add(usher.NewDecoder[shape](nil, &usher.DecoderOptions{
+		Leeway: time.Hour, MaxAge: -1, MaxSize: -1, CacheSize: -1, Audience: usher.Audience{""}, Type: "\x00",
+	}))
+	add(usher.NewDecoder[usher.Claims](usher.Keys{}, &usher.DecoderOptions{DangerouslyAllowAnyAudience: true, Audience: usher.Audience{"a"}}))
+	add(usher.NewEncoder[shape](public, &usher.EncoderOptions{TTL: -1, Audience: usher.Audience{""}, Type: "\x00"}))
+	add(usher.NewEncoder[shape](nil, nil))
+	add(usher.NewKeyRing(usher.Key{}, usher.Key{}, key, key))
+	add(usher.NewKey(usher.HS256, []byte("short")))
+	add(usher.NewKey("none", []byte("short")))
+	add(usher.NewKey(usher.RS256, tokSecret))
+	add(usher.ParseKey(usher.RS256, nil))
+	add(usher.ParseKey(usher.HS256, nil))
+	add(usher.GenerateKey("x"))
+	add(usher.DangerouslyShortKey("x", nil))
+	add(usher.ByIssuer(map[string]usher.Verifier[tokUser]{"": nil}))
+	add(usher.ByIssuer[tokUser](nil))
+	add(nil, usher.Must(usher.NewKeyRing(key)).Retire(""))
+	sentence := regexp.MustCompile(`^usher: [^ ].* (is|are|has|have|holds?|names|must|needs|embeds|can't) [^ ].*[^ .]$`)
+	for _, err := range all {
+		for _, mistake := range tokConfigErrors(t, err) {
+			if text := mistake.Error(); !sentence.MatchString(text) || strings.ContainsAny(text, "\n\x00") || strings.Contains(text, "%!") {
+				t.Errorf("%q", text)
+			}
+		}
+	}
+}
+
+func TestConfigErrorIsFoundByErrorsAs(t *testing.T) {
+	_, err := usher.NewDecoder[usher.Claims](nil, &usher.DecoderOptions{Leeway: time.Hour})
+	err = fmt.Errorf("starting: %w", err)
+	var pointer *usher.ConfigError
+	if !errors.As(err, &pointer) || pointer.Field != "DecoderOptions.Leeway" {
+		t.Errorf("%v", pointer)
+	}
+	var value usher.ConfigError
+	if !errors.As(err, &value) || value != *pointer {
+		t.Errorf("%v", value)
+	}
+	var other *tokOtherError
+	if errors.As(err, &other) {
+		t.Errorf("%v", other)
+	}
+}
+
+type tokOtherError struct{}
+
+func (*tokOtherError) Error() string { return "" }
+
+func TestMustPanicsOnMistakesAlone(t *testing.T) {
+	if got := usher.Must(42, nil); got != 42 {
+		t.Errorf("%d", got)
+	}
+	mistake := errors.New("mistake")
+	defer func() {
+		if got := recover(); got != mistake { //nolint:errorlint // a panic's value is compared as it is
+			t.Errorf("panic %v", got)
+		}
+	}()
+	usher.Must(42, mistake)
+	t.Error("no panic")
+}

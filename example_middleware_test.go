@@ -1,0 +1,387 @@
+package usher_test
+
+import (
+	"context"
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"time"
+
+	"github.com/go-usher/usher"
+)
+
+// A key, an encoder for the login, a decoder and a middleware: then a route can't be reached, nor even be
+// mounted, without a user.
+func ExampleMiddleware_RequireFunc() {
+	type User struct{ ID, Name string }
+	users := map[string]*User{"7": {"7", "Ann"}}
+
+	// A service keeps its secret: usher.NewKey(usher.HS256, []byte(os.Getenv("SECRET_KEY"))).
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, func(_ context.Context, c *usher.Claims) (*User, error) {
+		return users[c.Subject], nil // nil: no such user, which is a 401
+	}, nil))
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /me", auth.RequireFunc(func(w http.ResponseWriter, _ *http.Request, user *User) {
+		fmt.Fprintf(w, "Hello, %s!", user.Name)
+	}))
+
+	// At login, once the password has been checked:
+	token, err := encoder.Encode(context.Background(), usher.Claims{Subject: "7"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	request := httptest.NewRequest(http.MethodGet, "/me", nil)
+	response := httptest.NewRecorder()
+	mux.ServeHTTP(response, request)
+	fmt.Println(response.Code, response.Header().Get("WWW-Authenticate"))
+
+	request.Header.Set("Authorization", "Bearer "+token)
+	response = httptest.NewRecorder()
+	mux.ServeHTTP(response, request)
+	fmt.Println(response.Code, response.Body)
+	// Output:
+	// 401 Bearer realm=""
+	// 200 Hello, Ann!
+}
+
+// A page for everyone that greets those who are logged in. A bad token is refused all the same: its owner
+// believes to be logged in.
+func ExampleMiddleware_Optional() {
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, nil))
+
+	home := auth.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, ok := auth.User(r.Context())
+		if !ok {
+			fmt.Fprint(w, "Hello, stranger!")
+			return
+		}
+		fmt.Fprintf(w, "Hello, %s!", user.Subject)
+	}))
+
+	token := usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: "ann"}))
+	for _, authorization := range []string{"", "Bearer " + token, "Bearer nonsense"} {
+		request := httptest.NewRequest(http.MethodGet, "/", nil)
+		if authorization != "" {
+			request.Header.Set("Authorization", authorization)
+		}
+		response := httptest.NewRecorder()
+		home.ServeHTTP(response, request)
+		fmt.Println(response.Code, response.Body)
+	}
+	// Output:
+	// 200 Hello, stranger!
+	// 200 Hello, ann!
+	// 401 {"title":"Unauthorized","status":401,"detail":"The access token is not valid."}
+}
+
+// With returns a middleware that asks more, for some of the routes. The first one stays as it is.
+func ExampleMiddleware_With() {
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, &usher.MiddlewareOptions{Realm: "blog"}))
+	writers := auth.With(usher.RequireScope("posts:write"))
+
+	mux := http.NewServeMux()
+	ok := func(w http.ResponseWriter, _ *http.Request, _ *usher.Claims) { fmt.Fprint(w, "done") }
+	mux.Handle("GET /posts", auth.RequireFunc(ok))
+	mux.Handle("POST /posts", writers.RequireFunc(ok))
+
+	token := usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: "ann", Scope: "posts:read"}))
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		request := httptest.NewRequest(method, "/posts", nil)
+		request.Header.Set("Authorization", "Bearer "+token)
+		response := httptest.NewRecorder()
+		mux.ServeHTTP(response, request)
+		fmt.Println(method, response.Code)
+		for _, challenge := range response.Header()["Www-Authenticate"] {
+			fmt.Println(challenge)
+		}
+	}
+	// Output:
+	// GET 200
+	// POST 403
+	// Bearer realm="blog", error="insufficient_scope", error_description="The access token lacks a scope.", scope="posts:write"
+}
+
+// Before a payment the login has to be recent; the client is told how recent (RFC 9470).
+func ExampleRequireRecentLogin() {
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, &usher.MiddlewareOptions{Realm: "shop"}))
+	pay := auth.With(usher.RequireRecentLogin(10 * time.Minute)).RequireFunc(
+		func(w http.ResponseWriter, _ *http.Request, _ *usher.Claims) { fmt.Fprint(w, "paid") })
+
+	for _, ago := range []time.Duration{time.Minute, time.Hour} {
+		token := usher.Must(encoder.Encode(context.Background(), usher.Claims{
+			Subject: "ann", AuthTime: usher.NewNumericDate(time.Now().Add(-ago)),
+		}))
+		request := httptest.NewRequest(http.MethodPost, "/pay", nil)
+		request.Header.Set("Authorization", "Bearer "+token)
+		response := httptest.NewRecorder()
+		pay.ServeHTTP(response, request)
+		fmt.Println(response.Code)
+		for _, challenge := range response.Header()["Www-Authenticate"] {
+			fmt.Println(challenge)
+		}
+	}
+	// Output:
+	// 200
+	// 401
+	// Bearer realm="shop", error="insufficient_user_authentication", error_description="A more recent login is required.", max_age="600"
+}
+
+// Roles belong to the user, who is looked up for each request, so that a right that was taken away is gone at
+// once.
+func ExampleMiddleware_Allow() {
+	type User struct {
+		Name  string
+		Admin bool
+	}
+	users := map[string]*User{"1": {"Ann", true}, "2": {"Ben", false}}
+
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, func(_ context.Context, c *usher.Claims) (*User, error) {
+		return users[c.Subject], nil
+	}, nil))
+	admins := auth.Allow(func(user *User) bool { return user.Admin })
+	route := admins.RequireFunc(func(w http.ResponseWriter, _ *http.Request, user *User) {
+		fmt.Fprintf(w, "Welcome, %s.", user.Name)
+	})
+
+	for _, id := range []string{"1", "2"} {
+		request := httptest.NewRequest(http.MethodGet, "/admin", nil)
+		request.Header.Set("Authorization", "Bearer "+usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: id})))
+		response := httptest.NewRecorder()
+		route.ServeHTTP(response, request)
+		fmt.Println(response.Code, response.Body)
+	}
+	// Output:
+	// 200 Welcome, Ann.
+	// 403 {"title":"Forbidden","status":403,"detail":"This is not allowed."}
+}
+
+// Whose post it is only the handler can tell. Deny refuses in the way in which the middleware does, and tells
+// Observe.
+func ExampleMiddleware_Deny() {
+	authors := map[string]string{"hello": "ann", "world": "ben"}
+
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, nil))
+
+	mux := http.NewServeMux()
+	mux.Handle("DELETE /posts/{post}", auth.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *usher.Claims) {
+		if authors[r.PathValue("post")] != user.Subject {
+			auth.Deny(w, r, fmt.Errorf("%w: the post is another author's", usher.ErrForbidden))
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+
+	token := usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: "ann"}))
+	for _, post := range []string{"hello", "world"} {
+		request := httptest.NewRequest(http.MethodDelete, "/posts/"+post, nil)
+		request.Header.Set("Authorization", "Bearer "+token)
+		response := httptest.NewRecorder()
+		mux.ServeHTTP(response, request)
+		fmt.Println(post, response.Code)
+	}
+	// Output:
+	// hello 204
+	// world 403
+}
+
+// A web page keeps its token in a cookie. What other sites make the browser send is refused.
+func ExampleFromCookie() {
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, &usher.MiddlewareOptions{
+		Sources: []usher.TokenSource{usher.FromCookie("__Host-token"), usher.FromBearer()},
+	}))
+	route := auth.RequireFunc(func(w http.ResponseWriter, _ *http.Request, user *usher.Claims) {
+		fmt.Fprintf(w, "Thank you, %s.", user.Subject)
+	})
+
+	// At login: a cookie that no script reads and no other site sends along.
+	token := usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: "ann"}))
+	cookie := &http.Cookie{
+		Name: "__Host-token", Value: token, Path: "/", MaxAge: int(encoder.TTL().Seconds()),
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+
+	for _, site := range []string{"same-origin", "cross-site"} {
+		request := httptest.NewRequest(http.MethodPost, "/order", nil)
+		request.AddCookie(cookie)
+		request.Header.Set("Sec-Fetch-Site", site) // browsers do
+		response := httptest.NewRecorder()
+		route.ServeHTTP(response, request)
+		fmt.Println(site, response.Code, response.Body)
+	}
+	// Output:
+	// same-origin 200 Thank you, ann.
+	// cross-site 403 {"title":"Forbidden","status":403,"detail":"Cross-origin request."}
+}
+
+// A handler's test needs neither a key nor a token.
+func ExampleContextWithUser() {
+	type User struct{ Name string }
+	profile := func(w http.ResponseWriter, r *http.Request) { // what is to be tested
+		user, ok := usher.UserFromContext[*User](r.Context())
+		if !ok {
+			http.Error(w, "nobody is logged in", http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintf(w, "This is %s.", user.Name)
+	}
+
+	request := httptest.NewRequest(http.MethodGet, "/profile", nil)
+	request = request.WithContext(usher.ContextWithUser(request.Context(), &User{"Ann"}))
+	response := httptest.NewRecorder()
+	profile(response, request)
+	fmt.Println(response.Code, response.Body)
+	// Output: 200 This is Ann.
+}
+
+// Claims in a context are found by their own type, and as the usher.Claims that they embed.
+func ExampleClaimsFromContext() {
+	type MyClaims struct {
+		usher.Claims
+		Role string `json:"role"`
+	}
+	ctx := usher.ContextWithClaims(context.Background(), &MyClaims{usher.Claims{Subject: "7"}, "editor"})
+
+	if own, ok := usher.ClaimsFromContext[MyClaims](ctx); ok {
+		fmt.Println(own.Subject, own.Role)
+	}
+	if standard, ok := usher.ClaimsFromContext[usher.Claims](ctx); ok { // in packages that don't know MyClaims
+		fmt.Println(standard.Subject)
+	}
+	// Output:
+	// 7 editor
+	// 7
+}
+
+// A guard of one's own is a function. It finds the user and the claims in the context.
+func ExampleGuard() {
+	sameTenant := usher.Guard(func(ctx context.Context) error {
+		claims, ok := usher.ClaimsFromContext[usher.Claims](ctx)
+		if !ok || claims.Issuer != "https://tenant.example" {
+			return fmt.Errorf("%w: another tenant", usher.ErrForbidden)
+		}
+		return nil
+	})
+
+	for _, issuer := range []string{"https://tenant.example", "https://other.example"} {
+		ctx := usher.ContextWithClaims(context.Background(), &usher.Claims{Issuer: issuer})
+		fmt.Println(sameTenant(ctx))
+	}
+	// Output:
+	// <nil>
+	// usher: forbidden: another tenant
+}
+
+// Why a request was refused is for the log; the client gets a description that gives nothing away.
+func ExampleMiddlewareOptions_observe() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey { // only so that the output is always the same
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, &usher.MiddlewareOptions{
+		Observe: func(r *http.Request, rej *usher.Rejection) {
+			logger.WarnContext(r.Context(), "refused",
+				"method", r.Method, "path", r.URL.Path, "status", rej.Status, "reason", rej.Err)
+		},
+	}))
+	route := auth.RequireFunc(func(http.ResponseWriter, *http.Request, *usher.Claims) {})
+
+	forged := usher.Must(usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.GenerateKey(usher.HS256)), nil)).
+		Encode(context.Background(), usher.Claims{Subject: "ann"}))
+	for _, token := range []string{"", forged} {
+		request := httptest.NewRequest(http.MethodGet, "/me", nil)
+		if token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
+		route.ServeHTTP(httptest.NewRecorder(), request)
+	}
+	// Output:
+	// level=WARN msg=refused method=GET path=/me status=401 reason="usher: no token"
+	// level=WARN msg=refused method=GET path=/me status=401 reason="usher: wrong signature"
+}
+
+// Reject writes a body of one's own, here a page. Challenge, Cache-Control and Retry-After have been set
+// before, so it can't forget them.
+func ExampleMiddlewareOptions_reject() {
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, &usher.MiddlewareOptions{
+		Realm: "shop",
+		Reject: func(w http.ResponseWriter, _ *http.Request, rej *usher.Rejection) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.WriteHeader(rej.Status)
+			_, _ = io.WriteString(w, "<p>"+html.EscapeString(rej.Description)+` <a href="/login">Log in</a></p>`)
+		},
+	}))
+	route := auth.RequireFunc(func(http.ResponseWriter, *http.Request, *usher.Claims) {})
+
+	response := httptest.NewRecorder()
+	route.ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/orders", nil))
+	fmt.Println(response.Code, response.Header().Get("WWW-Authenticate"), response.Header().Get("Cache-Control"))
+	fmt.Println(response.Body)
+	// Output:
+	// 401 Bearer realm="shop" no-store
+	// <p>An access token is required. <a href="/login">Log in</a></p>
+}
+
+// The wrong way: a handler that takes the user from the context, and does not look at ok, works for as long as
+// nobody mounts it without the middleware, or under Optional. Then it serves strangers, or crashes. RequireFunc
+// hands over the user, so that this mistake does not compile.
+func ExampleMiddleware_Require_wrong() {
+	type User struct{ Admin bool }
+	wrong := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, _ := usher.UserFromContext[User](r.Context()) // WRONG: a stranger is the zero User
+		fmt.Fprintf(w, "admin: %v", user.Admin)
+	})
+	right := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, ok := usher.UserFromContext[User](r.Context())
+		if !ok {
+			http.Error(w, "this route needs the middleware", http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintf(w, "admin: %v", user.Admin)
+	})
+
+	for _, handler := range []http.Handler{wrong, right} {
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/", nil)) // mounted without the middleware
+		fmt.Println(response.Code)
+	}
+	// Output:
+	// 200
+	// 500
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/go-usher/usher"
+)
+
+// config is what the environment says.
+type config struct {
+	addr       string
+	database   database
+	secretKey  []byte        // good for HS256
+	bcryptCost int           // 0 for usher's default
+	tokenTTL   time.Duration // 0 for usher's default
+	admin      credentials   // whom to create at the start; empty for nobody
+}
+
+const defaultAddr = "127.0.0.1:8080"
+
+// readConfig reads the environment, and reports all that is wrong with it at once.
+func readConfig(getenv func(string) string, log *slog.Logger) (config, error) {
+	env := environment{getenv: getenv}
+	cfg := config{
+		addr:       cmp.Or(getenv("ADDR"), defaultAddr),
+		secretKey:  []byte(getenv("SECRET_KEY")),
+		bcryptCost: env.number("BCRYPT_LOG_ROUNDS", 4, 20), // what usher takes
+		tokenTTL:   env.tokenTTL(),
+		admin:      credentials{Email: getenv("ADMIN_EMAIL"), Password: getenv("ADMIN_PASSWORD")},
+	}
+	var err error
+	if cfg.database, err = parseDatabaseURL(getenv("DATABASE_URL")); err != nil {
+		env.wrong = append(env.wrong, fmt.Errorf("DATABASE_URL: %w", err))
+	}
+	if len(cfg.secretKey) == 0 {
+		log.Warn("SECRET_KEY is not set, so tokens are signed with a random key and end with this process; make one with: openssl rand -base64 32")
+		cfg.secretKey = make([]byte, 32)
+		rand.Read(cfg.secretKey)
+	}
+	if _, err = usher.NewKey(usher.HS256, cfg.secretKey); err != nil {
+		env.wrong = append(env.wrong, fmt.Errorf("SECRET_KEY: %w", err))
+	}
+	if (cfg.admin.Email == "") != (cfg.admin.Password == "") {
+		env.wrong = append(env.wrong, errors.New("ADMIN_EMAIL and ADMIN_PASSWORD go together, and one of them is not set"))
+	}
+	return cfg, errors.Join(env.wrong...)
+}
+
+// environment reads variables, and collects what is wrong with them.
+type environment struct {
+	getenv func(string) string
+	wrong  []error
+}
+
+// number returns the value of a variable, 0 if it is not set.
+func (e *environment) number(name string, least, most int) int {
+	text := e.getenv(name)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		e.wrong = append(e.wrong, fmt.Errorf("%s is %q, but has to be a whole number between %d and %d", name, text, least, most))
+		return 0
+	}
+	return n
+}
+
+// tokenTTL returns how long tokens live: the sum of two variables, 0 if neither is set.
+func (e *environment) tokenTTL() time.Duration {
+	const most = 50 * 365 // days; the sum is then far from overflowing
+	faults := len(e.wrong)
+	days := e.number("TOKEN_EXPIRATION_DAYS", -most, most)
+	seconds := e.number("TOKEN_EXPIRATION_SECONDS", -most*86400, most*86400)
+	ttl := time.Duration(days)*24*time.Hour + time.Duration(seconds)*time.Second
+	isSet := e.getenv("TOKEN_EXPIRATION_DAYS") != "" || e.getenv("TOKEN_EXPIRATION_SECONDS") != ""
+	if len(e.wrong) == faults && isSet && ttl <= 0 {
+		e.wrong = append(e.wrong, fmt.Errorf("TOKEN_EXPIRATION_DAYS and TOKEN_EXPIRATION_SECONDS come to %v, but have to come to a second or more", ttl))
+	}
+	return ttl
+}

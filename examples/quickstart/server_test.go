@@ -1,0 +1,251 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	main "github.com/go-usher/usher/examples/quickstart"
+)
+
+// server is a running quickstart.
+type server struct {
+	url    string
+	log    *logs
+	client *http.Client
+	stop   func() error // once it has stopped, what run returned
+}
+
+const secretKey = "a secret of thirty-two bytes or more"
+
+// start starts the quickstart on a free port, with cheap passwords unless env says otherwise. It stops with the test.
+func start(t *testing.T, env map[string]string) *server {
+	t.Helper()
+	settings := map[string]string{
+		"ADDR":              "127.0.0.1:0",
+		"BCRYPT_LOG_ROUNDS": "4",
+		"SECRET_KEY":        secretKey,
+		"DATABASE_URL":      "sqlite:" + filepath.Join(t.TempDir(), "quickstart.db"),
+	}
+	maps.Copy(settings, env)
+	s := &server{log: &logs{listening: make(chan string, 1)}, client: &http.Client{Timeout: 30 * time.Second, Transport: new(http.Transport)}}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- main.Run(ctx, func(name string) string { return settings[name] }, s.log) }()
+	s.stop = sync.OnceValue(func() error {
+		cancel()
+		s.client.CloseIdleConnections()
+		return <-ended
+	})
+	t.Cleanup(func() {
+		if err := s.stop(); err != nil {
+			t.Errorf("the quickstart ended with %v", err)
+		}
+		if t.Failed() {
+			t.Logf("its log:\n%s", s.log)
+		}
+	})
+	select {
+	case s.url = <-s.log.listening:
+	case err := <-ended:
+		ended <- err
+		t.Fatalf("the quickstart did not start: %v", err)
+	}
+	return s
+}
+
+// refuseToStart returns the error with which the quickstart ends at once.
+func refuseToStart(t *testing.T, env map[string]string) string {
+	t.Helper()
+	settings := map[string]string{"ADDR": "127.0.0.1:0", "DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "quickstart.db")}
+	maps.Copy(settings, env)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := main.Run(ctx, func(name string) string { return settings[name] }, io.Discard)
+	if err == nil || ctx.Err() != nil {
+		t.Fatalf("it started with %v", env)
+	}
+	return err.Error()
+}
+
+// reply is what came back for a request.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// field returns a member of the JSON object that the reply is.
+func (r reply) field(t *testing.T, name string) any {
+	t.Helper()
+	var object map[string]any
+	if err := json.Unmarshal([]byte(r.body), &object); err != nil {
+		t.Fatalf("the reply %q is no JSON object: %v", r.body, err)
+	}
+	return object[name]
+}
+
+// send sends a request with a JSON body, unless it is empty, and a bearer token, unless that is.
+func (s *server) send(t *testing.T, method, path, token, body string) reply {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	return s.do(t, r)
+}
+
+func (s *server) do(t *testing.T, r *http.Request) reply {
+	t.Helper()
+	response, err := s.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{response.StatusCode, response.Header, string(body)}
+}
+
+// credentials returns a body for /register and /login.
+func credentials(email, password string) string {
+	body, _ := json.Marshal(map[string]string{"email": email, "password": password})
+	return string(body)
+}
+
+const password = "correct horse battery"
+
+// register registers somebody and returns their id.
+func (s *server) register(t *testing.T, email string) string {
+	t.Helper()
+	got := s.send(t, "POST", "/register", "", credentials(email, password))
+	if got.status != http.StatusCreated {
+		t.Fatalf("registering %s is answered with %d %s", email, got.status, got.body)
+	}
+	id, _ := got.field(t, "id").(string)
+	return id
+}
+
+// login returns a token for somebody who has registered.
+func (s *server) login(t *testing.T, email string) string {
+	t.Helper()
+	got := s.send(t, "POST", "/login", "", credentials(email, password))
+	if got.status != http.StatusOK {
+		t.Fatalf("login of %s is answered with %d %s", email, got.status, got.body)
+	}
+	token, _ := got.field(t, "access_token").(string)
+	return token
+}
+
+// logs collects what the quickstart logs, and hears from it where it listens.
+type logs struct {
+	listening chan string
+
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+var listeningAt = regexp.MustCompile(`msg=listening url=(\S+)`)
+
+func (l *logs) Write(p []byte) (int, error) {
+	if at := listeningAt.FindSubmatch(p); at != nil {
+		l.listening <- string(at[1])
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// onEachDatabase runs a test with the DATABASE_URL of an empty SQLite database, and with one of PostgreSQL.
+func onEachDatabase(t *testing.T, test func(t *testing.T, databaseURL string)) {
+	t.Helper()
+	t.Run("SQLite", func(t *testing.T) {
+		test(t, "sqlite:"+filepath.Join(t.TempDir(), "quickstart.db"))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		test(t, newPostgresSchema(t))
+	})
+}
+
+// newPostgresSchema returns a DATABASE_URL for a schema of the test's own.
+func newPostgresSchema(t *testing.T) string {
+	t.Helper()
+	const variable = "USHER_TEST_POSTGRES_URL"
+	base := os.Getenv(variable)
+	if base == "" {
+		t.Skip(variable + " is not set")
+	}
+	schema := "quickstart_" + strings.ToLower(rand.Text())
+	execute(t, base, "CREATE SCHEMA "+schema)
+	t.Cleanup(func() { execute(t, base, "DROP SCHEMA "+schema+" CASCADE") })
+	u, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := u.Query()
+	query.Set("search_path", schema)
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// open opens the database of a DATABASE_URL behind the quickstart's back.
+func open(t *testing.T, databaseURL string) *sql.DB {
+	t.Helper()
+	driver, source := "pgx", databaseURL
+	if path, ok := strings.CutPrefix(databaseURL, "sqlite:"); ok {
+		driver, source = "sqlite", "file:"+path+"?_pragma=busy_timeout(5000)"
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func execute(t *testing.T, databaseURL, statement string, args ...any) {
+	t.Helper()
+	db := open(t, databaseURL)
+	defer db.Close()
+	if _, err := db.ExecContext(context.Background(), statement, args...); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// query returns the one value that a statement selects.
+func query(t *testing.T, databaseURL, statement string, args ...any) string {
+	t.Helper()
+	db := open(t, databaseURL)
+	defer db.Close()
+	var value string
+	if err := db.QueryRowContext(t.Context(), statement, args...).Scan(&value); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	return value
+}

@@ -1,0 +1,361 @@
+package usher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/go-usher/usher"
+)
+
+// Key, Keys and *KeyRing are each both.
+var (
+	_ usher.SigningKeys = usher.Key{}
+	_ usher.SigningKeys = usher.Keys{}
+	_ usher.SigningKeys = (*usher.KeyRing)(nil)
+	_ usher.KeySource   = usher.Key{}
+	_ usher.KeySource   = usher.Keys{}
+	_ usher.KeySource   = (*usher.KeyRing)(nil)
+)
+
+func tokIDs(keys []usher.Key) string {
+	var ids []string
+	for _, key := range keys {
+		ids = append(ids, key.ID())
+	}
+	return strings.Join(ids, " ")
+}
+
+func TestKeySourcesFindKeysByID(t *testing.T) {
+	a, b, c := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b"), tokKey(t, usher.EdDSA).WithID("c")
+	again, nameless := tokHMAC(t, tokNumberedSecret(1), "a"), tokHMAC(t, tokNumberedSecret(2), "")
+	for _, test := range []struct {
+		source    usher.KeySource
+		kid, want string // want is "-" for ErrUnknownKey
+	}{
+		{a, "a", "a"},
+		{a, "", "a"},
+		{a, "b", "-"},
+		{a, "A", "-"},
+		{nameless, "", ""},
+		{nameless, "a", "-"},
+		{usher.Keys{a, b, c}, "a", "a"},
+		{usher.Keys{a, b, c}, "c", "c"},
+		{usher.Keys{a, b, c}, "", "a b c"},
+		{usher.Keys{a, b, c}, "d", "-"},
+		{usher.Keys{a, b, again}, "a", "a a"},
+		{usher.Keys{a, nameless}, "", "a "},
+		{usher.Keys{a, {}}, "b", "-"},
+		{usher.Keys{}, "", "-"},
+		{usher.Keys{}, "a", "-"},
+		{usher.Must(usher.NewKeyRing(a, b, c)), "b", "b"},
+		{usher.Must(usher.NewKeyRing(a, b, c)), "", "a b c"},
+		{usher.Must(usher.NewKeyRing(a, b, c)), "d", "-"},
+		{(*usher.KeyRing)(nil), "", "-"},
+		{new(usher.KeyRing), "a", "-"},
+	} {
+		keys, err := test.source.VerificationKeys(t.Context(), test.kid)
+		if test.want == "-" {
+			tokCheckKind(t, err, usher.ErrUnknownKey)
+			if keys != nil {
+				t.Errorf("%v, %q: %v with an error", test.source, test.kid, keys)
+			}
+			continue
+		}
+		if err != nil || tokIDs(keys) != test.want {
+			t.Errorf("%v, %q: %q, %v, want %q", test.source, test.kid, tokIDs(keys), err, test.want)
+		}
+	}
+}
+
+func TestSigningKeysSignWithTheFirst(t *testing.T) {
+	a, b := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b")
+	public, _ := tokKey(t, usher.EdDSA).Public()
+	for _, keys := range []usher.SigningKeys{a, usher.Keys{a, b}, usher.Keys{a, public}, usher.Must(usher.NewKeyRing(a, b, public))} {
+		if key, err := keys.SigningKey(t.Context()); err != nil || key.ID() != "a" || !key.CanSign() {
+			t.Errorf("%v: %v, %v", keys, key, err)
+		}
+	}
+	for _, keys := range []usher.SigningKeys{
+		usher.Key{}, public, a.WithID(strings.Repeat("k", 257)), a.WithID("\xff"), usher.Keys{}, usher.Keys(nil), usher.Keys{{}, a},
+		usher.Keys{public, a}, (*usher.KeyRing)(nil), new(usher.KeyRing),
+	} {
+		key, err := keys.SigningKey(t.Context())
+		if key != (usher.Key{}) {
+			t.Errorf("%v signs with %v", keys, key)
+		}
+		if n := len(tokConfigErrors(t, err)); n != 1 {
+			t.Errorf("%v: %v", keys, err)
+		}
+	}
+}
+
+func TestNewKeyRingReportsMistakes(t *testing.T) {
+	a, b := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b")
+	public, _ := tokKey(t, usher.EdDSA).Public()
+	nameless := tokHMAC(t, tokSecret, "")
+	short := usher.Must(usher.DangerouslyShortKey(usher.HS256, []byte("secret")))
+	for name, test := range map[string]struct {
+		current  usher.Key
+		previous []usher.Key
+		field    string
+		texts    []string
+	}{
+		"no current key":                    {usher.Key{}, nil, "current", nil},
+		"a current key that can't sign":     {public, nil, "current", []string{"sign"}},
+		"a current key with a long ID":      {a.WithID(strings.Repeat("k", 257)), nil, "current", []string{"257", "256"}},
+		"a zero Key before":                 {a, []usher.Key{b, {}}, "previous[1]", nil},
+		"the same ID":                       {a, []usher.Key{b.WithID("a")}, "previous[0]", []string{`"a"`}},
+		"the same key":                      {a, []usher.Key{a}, "previous[0]", []string{`"a"`}},
+		"the same ID, another algorithm":    {a, []usher.Key{public.WithID("a")}, "previous[0]", []string{`"a"`}},
+		"the same ID among the others":      {a, []usher.Key{b, b}, "previous[1]", []string{`"b"`}},
+		"two without ID":                    {nameless, []usher.Key{short}, "previous[0]", []string{"WithID"}},
+		"two without ID, neither the first": {a, []usher.Key{nameless, short}, "previous[1]", []string{"WithID"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ring, err := usher.NewKeyRing(test.current, test.previous...)
+			if ring != nil {
+				t.Error("there is a ring")
+			}
+			tokWantConfig(t, err, test.field, test.texts...)
+		})
+	}
+	for _, previous := range [][]usher.Key{nil, {}, {b}, {nameless, b, public}, {short}} {
+		if ring, err := usher.NewKeyRing(a, previous...); err != nil || len(ring.Keys()) != 1+len(previous) {
+			t.Errorf("%v: %v", previous, err)
+		}
+	}
+	_, err := usher.NewKeyRing(usher.Key{}, usher.Key{}, b, b)
+	if n := len(tokConfigErrors(t, err)); n != 3 {
+		t.Errorf("%d of 3 mistakes: %v", n, err)
+	}
+}
+
+func TestKeyRingAddsRotatesAndRetires(t *testing.T) {
+	a, b, c := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b"), tokKey(t, usher.EdDSA).WithID("c")
+	publicC, _ := c.Public()
+	nameless := tokHMAC(t, tokNumberedSecret(1), "")
+	tooLong := tokHMAC(t, tokNumberedSecret(2), strings.Repeat("k", 257))
+	ring := usher.Must(usher.NewKeyRing(a))
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	refused := func(err error, field string) {
+		t.Helper()
+		tokWantConfig(t, err, field)
+	}
+	is := func(want string) {
+		t.Helper()
+		if got := tokIDs(ring.Keys()); got != want {
+			t.Errorf("the ring is %q, want %q", got, want)
+		}
+		key, err := ring.SigningKey(t.Context())
+		if first, _, _ := strings.Cut(want, " "); err != nil || key.ID() != first || !key.CanSign() {
+			t.Errorf("signs with %v, %v, want %s", key, err, first)
+		}
+	}
+	is("a")
+	ok(ring.Add(b))
+	is("a b") // which verifies, and does not sign
+	refused(ring.Add(b), "key")
+	refused(ring.Add(c.WithID("a")), "key")
+	refused(ring.Add(usher.Key{}), "key")
+	is("a b")
+	ok(ring.Rotate(b)) // promoted
+	is("b a")
+	ok(ring.Rotate(b)) // again, to no effect
+	is("b a")
+	ok(ring.Rotate(c)) // not added before
+	is("c b a")
+	refused(ring.Rotate(usher.Key{}), "next")
+	refused(ring.Rotate(publicC), "next")
+	refused(ring.Rotate(publicC.WithID("d")), "next")
+	refused(ring.Rotate(tokHMAC(t, tokNumberedSecret(3), "a")), "next") // another key's ID
+	refused(ring.Rotate(c.WithID("b")), "next")
+	refused(ring.Rotate(tooLong), "next")
+	is("c b a")
+	refused(ring.Retire("c"), "kid") // it signs
+	refused(ring.Retire("d"), "kid")
+	refused(ring.Retire("B"), "kid")
+	refused(ring.Retire(""), "kid")
+	is("c b a")
+	ok(ring.Retire("b"))
+	is("c a")
+	refused(ring.Retire("b"), "kid")
+	ok(ring.Add(nameless))
+	refused(ring.Add(tokHMAC(t, tokNumberedSecret(4), "")), "key") // at most one without ID
+	refused(ring.Rotate(tokHMAC(t, tokNumberedSecret(4), "")), "next")
+	is("c a ")
+	ok(ring.Retire(""))
+	ok(ring.Retire("a"))
+	is("c")
+	ok(ring.Add(b)) // back again
+	is("c b")
+	err := ring.Retire("nobody")
+	for _, text := range []string{`"nobody"`, `"c"`, `"b"`} {
+		if err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%v does not name %s", err, text)
+		}
+	}
+	// The public half was known first, the private half signs.
+	ring = usher.Must(usher.NewKeyRing(a, publicC))
+	ok(ring.Rotate(c))
+	is("c a")
+}
+
+func TestKeyRingGivesCopies(t *testing.T) {
+	previous := []usher.Key{tokHMAC(t, tokOtherSecret, "b"), tokHMAC(t, tokNumberedSecret(1), "c")}
+	ring := usher.Must(usher.NewKeyRing(tokHMAC(t, tokSecret, "a"), previous...))
+	previous[0] = usher.Key{}
+	keys := ring.Keys()
+	keys[0], keys[1] = usher.Key{}, usher.Key{}
+	if got := tokIDs(ring.Keys()); got != "a b c" {
+		t.Errorf("the ring is %q", got)
+	}
+	before := ring.Keys()
+	seen := usher.Must(ring.VerificationKeys(t.Context(), ""))
+	for _, change := range []error{ring.Retire("b"), ring.Add(tokHMAC(t, tokNumberedSecret(2), "d")), ring.Rotate(tokHMAC(t, tokNumberedSecret(3), "e"))} {
+		if change != nil {
+			t.Error(change)
+		}
+	}
+	if tokIDs(before) != "a b c" || tokIDs(seen) != "a b c" {
+		t.Errorf("what was returned has changed: %q, %q", tokIDs(before), tokIDs(seen))
+	}
+}
+
+func TestKeyRingOfNobodysMakingIsAnError(t *testing.T) {
+	key := tokHMAC(t, tokSecret, "a")
+	var none *usher.KeyRing
+	for _, ring := range []*usher.KeyRing{none, new(usher.KeyRing)} {
+		for _, err := range []error{ring.Add(key), ring.Rotate(key), ring.Retire("a")} {
+			if n := len(tokConfigErrors(t, err)); n != 1 {
+				t.Errorf("%v", err)
+			}
+		}
+		if len(ring.Keys()) != 0 {
+			t.Error("it has keys")
+		}
+	}
+}
+
+func TestKeyRingRotatesTokens(t *testing.T) {
+	a, b := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b")
+	for _, cacheSize := range []int{0, 10} {
+		t.Run(fmt.Sprint("cache of ", cacheSize), func(t *testing.T) {
+			ring := usher.Must(usher.NewKeyRing(a))
+			e := tokEncoder[usher.Claims](t, ring, usher.EncoderOptions{})
+			d := tokDecoder[usher.Claims](t, ring, usher.DecoderOptions{CacheSize: cacheSize})
+			issue := func() string { return usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "1"})) }
+			kid := func(token string) any { header, _ := tokOpen(t, token); return tokMembers(t, header)["kid"] }
+			old := issue()
+			foreign := tokJoin("HS256", tokOtherSecret, tokHeader().with("kid", `"b"`).String(), tokPayload().String())
+			tokCheckDecode(t, d, old, nil)
+			tokCheckDecode(t, d, foreign, usher.ErrUnknownKey)
+			if err := ring.Add(b); err != nil {
+				t.Fatal(err)
+			}
+			tokCheckDecode(t, d, foreign, nil)
+			if kid(issue()) != "a" {
+				t.Error("Add signs")
+			}
+			if err := ring.Rotate(b); err != nil {
+				t.Fatal(err)
+			}
+			young := issue()
+			if kid(young) != "b" {
+				t.Error("Rotate does not sign")
+			}
+			tokCheckDecode(t, d, old, nil)
+			tokCheckDecode(t, d, young, nil)
+			if err := ring.Retire("a"); err != nil {
+				t.Fatal(err)
+			}
+			tokCheckDecode(t, d, old, usher.ErrUnknownKey)
+			tokCheckDecode(t, d, young, nil)
+		})
+	}
+}
+
+// While keys come and go, a token is accepted as long as its key is there, and refused from then on.
+func TestKeyRingChangesWhileDecodersServe(t *testing.T) {
+	const rounds, readers = 30, 4
+	ring := usher.Must(usher.NewKeyRing(tokHMAC(t, tokNumberedSecret(0), "0")))
+	e := tokEncoder[tokUser](t, ring, usher.EncoderOptions{})
+	d := tokDecoder[tokUser](t, ring, usher.DecoderOptions{CacheSize: 8})
+	var current atomic.Pointer[string] // a token whose key stays for now
+	token := usher.Must(e.Encode(t.Context(), tokUser{Claims: usher.Claims{Subject: "0"}}))
+	current.Store(&token)
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range readers {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				token := current.Load()
+				_, err := d.Decode(ctx, *token)
+				if err != nil && token == current.Load() {
+					t.Errorf("refused while its key was there: %v", err)
+					return
+				}
+				if _, err := e.Encode(ctx, tokUser{Claims: usher.Claims{Subject: "x"}}); err != nil {
+					t.Errorf("signing: %v", err)
+					return
+				}
+				ring.Keys()
+			}
+		})
+	}
+	for i := 1; i <= rounds; i++ {
+		next := tokHMAC(t, tokNumberedSecret(i), fmt.Sprint(i))
+		if err := errors.Join(ring.Add(next), ring.Rotate(next)); err != nil {
+			t.Error(err)
+		}
+		old := *current.Load()
+		token := usher.Must(e.Encode(t.Context(), tokUser{Claims: usher.Claims{Subject: fmt.Sprint(i)}}))
+		tokCheckDecode(t, d, old, nil)
+		current.Store(&token)
+		if err := ring.Retire(fmt.Sprint(i - 1)); err != nil {
+			t.Error(err)
+		}
+		tokCheckDecode(t, d, old, usher.ErrUnknownKey)
+		if err := ring.Add(tokHMAC(t, tokNumberedSecret(i+1000), fmt.Sprint(i-1))); err != nil { // the ID is used again
+			t.Error(err)
+		}
+		tokCheckDecode(t, d, old, usher.ErrTokenSignature)
+		if err := ring.Retire(fmt.Sprint(i - 1)); err != nil {
+			t.Error(err)
+		}
+	}
+	stop()
+	wg.Wait()
+}
+
+// Several that change at once do not undo each other.
+func TestKeyRingIsChangedByManyAtOnce(t *testing.T) {
+	ring := usher.Must(usher.NewKeyRing(tokHMAC(t, tokSecret, "first")))
+	var wg sync.WaitGroup
+	for i := range 20 {
+		key := tokHMAC(t, tokNumberedSecret(i), fmt.Sprint(i))
+		wg.Go(func() {
+			if err := ring.Add(key); err != nil {
+				t.Error(err)
+			}
+			if i%2 == 0 {
+				if err := ring.Retire(key.ID()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(ring.Keys()); n != 11 {
+		t.Errorf("%d keys, want 11: %s", n, tokIDs(ring.Keys()))
+	}
+}

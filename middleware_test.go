@@ -1,0 +1,1441 @@
+package usher_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/go-usher/usher"
+)
+
+// Every line of the table of what a request gets, over a real socket.
+func TestResponseOfEachRequest(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{
+		Sources: []usher.TokenSource{usher.FromBearer(), usher.FromCookie("session")},
+		Check: func(_ context.Context, c *usher.Claims) error {
+			switch c.SessionID {
+			case "ended":
+				return fmt.Errorf("%w: "+httpCause, usher.ErrTokenRevoked)
+			case "unknown":
+				return fmt.Errorf("%w: "+httpCause, usher.ErrUnavailable)
+			case "odd":
+				return errors.New(httpCause)
+			}
+			return nil
+		},
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/me", d.RequireFunc(httpGreet))
+	mux.Handle("/write", d.With(usher.RequireScope("read", "write")).RequireFunc(httpGreet))
+	mux.Handle("/admin", d.Allow(func(u *httpUser) bool { return u.Role == "admin" }).RequireFunc(httpGreet))
+	mux.Handle("/pay", d.With(usher.RequireRecentLogin(10*time.Minute)).RequireFunc(httpGreet))
+	mux.Handle("/odd", d.With(func(context.Context) error { return errors.New(httpCause) }).RequireFunc(httpGreet))
+	mux.Handle("/outage", d.With(func(context.Context) error {
+		return fmt.Errorf("%w: "+httpCause, usher.ErrUnavailable)
+	}).RequireFunc(httpGreet))
+	mux.Handle("/post", d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+		d.Deny(w, r, fmt.Errorf("%w: "+httpCause, usher.ErrForbidden))
+	}))
+	mux.Handle("/home", d.Optional(http.HandlerFunc(httpHello)))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+
+	const (
+		none       = `Bearer realm="shop"`
+		invalid    = `Bearer realm="shop", error="invalid_token", error_description="The access token is not valid."`
+		expired    = `Bearer realm="shop", error="invalid_token", error_description="The access token has expired."`
+		many       = `Bearer realm="shop", error="invalid_request", error_description="The request carries more than one access token."`
+		notAllowed = `Bearer realm="shop", error="insufficient_scope", error_description="This is not allowed."`
+		noScope    = `Bearer realm="shop", error="insufficient_scope", error_description="The access token lacks a scope.", scope="read write"`
+		notRecent  = `Bearer realm="shop", error="insufficient_user_authentication", error_description="A more recent login is required.", max_age="600"`
+	)
+	good := httpToken(t, nil)
+	with := func(changes map[string]any) string { return "Bearer " + httpToken(t, changes) }
+	header := func(name string, value any) string {
+		h := map[string]any{"alg": "HS256", "typ": "JWT"}
+		h[name] = value
+		return "Bearer " + httpSign(t, httpSecret, h, httpPayload(nil))
+	}
+	tests := []struct {
+		name      string
+		path      string
+		header    http.Header
+		method    string
+		status    int
+		challenge string
+		cause     error
+	}{
+		{"no token", "/me", nil, "", 401, none, usher.ErrNoToken},
+		{"Basic is no token", "/me", http.Header{"Authorization": {"Basic dXNlcjpwYXNz"}}, "", 401, none, usher.ErrNoToken},
+		{"another method", "/me", nil, "DELETE", 401, none, usher.ErrNoToken},
+		{"an empty cookie is no token", "/me", http.Header{"Cookie": {"session="}}, "", 401, none, usher.ErrNoToken},
+		{"an empty Bearer", "/me", http.Header{"Authorization": {"Bearer "}}, "", 401, invalid, usher.ErrTokenMalformed},
+		{"malformed", "/me", http.Header{"Authorization": {"Bearer a.b"}}, "", 401, invalid, usher.ErrTokenMalformed},
+		{"forged", "/me", http.Header{"Authorization": {"Bearer " + httpSign(t, "another secret of sufficient length", map[string]any{"alg": "HS256"}, httpPayload(nil))}}, "", 401, invalid, usher.ErrTokenSignature},
+		{"unsigned", "/me", http.Header{"Authorization": {header("alg", "none")}}, "", 401, invalid, usher.ErrTokenSignature},
+		{"unknown key", "/me", http.Header{"Authorization": {header("kid", "elsewhere")}}, "", 401, invalid, usher.ErrUnknownKey},
+		{"wrong type", "/me", http.Header{"Authorization": {header("typ", "refresh")}}, "", 401, invalid, usher.ErrTokenType},
+		{"too large", "/me", http.Header{"Authorization": {"Bearer " + strings.Repeat("a", 9<<10)}}, "", 401, invalid, usher.ErrTokenTooLarge},
+		{"expired", "/me", http.Header{"Authorization": {with(map[string]any{"exp": httpNow().Unix()})}}, "", 401, expired, usher.ErrTokenExpired},
+		{"not yet valid", "/me", http.Header{"Authorization": {with(map[string]any{"nbf": httpNow().Unix() + 1})}}, "", 401, invalid, usher.ErrTokenNotYetValid},
+		{"wrong issuer", "/me", http.Header{"Authorization": {with(map[string]any{"iss": "https://other.example"})}}, "", 401, invalid, usher.ErrTokenIssuer},
+		{"wrong audience", "/me", http.Header{"Authorization": {with(map[string]any{"aud": "other"})}}, "", 401, invalid, usher.ErrTokenAudience},
+		{"no subject", "/me", http.Header{"Authorization": {with(map[string]any{"sub": nil})}}, "", 401, invalid, usher.ErrTokenClaims},
+		{"revoked", "/me", http.Header{"Authorization": {with(map[string]any{"sid": "ended"})}}, "", 401, invalid, usher.ErrTokenRevoked},
+		{"unknown user", "/me", http.Header{"Authorization": {with(map[string]any{"sub": "gone"})}}, "", 401, invalid, usher.ErrNoUser},
+		{"a nil user", "/me", http.Header{"Authorization": {with(map[string]any{"sub": "nil"})}}, "", 401, invalid, usher.ErrNoUser},
+		{"a token in two places", "/me", http.Header{"Authorization": {"Bearer " + good}, "Cookie": {"session=" + good}}, "", 400, many, usher.ErrManyTokens},
+		{"two Authorization headers", "/me", http.Header{"Authorization": {"Bearer " + good, "Bearer " + good}}, "", 400, many, usher.ErrManyTokens},
+		{"Basic beside Bearer", "/me", http.Header{"Authorization": {"Basic dXNlcjpwYXNz", "Bearer " + good}}, "", 400, many, usher.ErrManyTokens},
+		{"two cookies of the name", "/me", http.Header{"Cookie": {"session=" + good + "; session=" + good}}, "", 400, many, usher.ErrManyTokens},
+		{"no scope", "/write", http.Header{"Authorization": {with(map[string]any{"scope": "read"})}}, "", 403, noScope, usher.ErrForbidden},
+		{"no right", "/admin", http.Header{"Authorization": {with(map[string]any{"role": "editor"})}}, "", 403, notAllowed, usher.ErrForbidden},
+		{"a guard's own error", "/odd", http.Header{"Authorization": {with(nil)}}, "", 403, notAllowed, nil},
+		{"denied by the handler", "/post", http.Header{"Authorization": {with(nil)}}, "", 403, notAllowed, usher.ErrForbidden},
+		{"forbidden by the user function", "/me", http.Header{"Authorization": {with(map[string]any{"sub": "banned"})}}, "", 403, notAllowed, usher.ErrForbidden},
+		{"an old login", "/pay", http.Header{"Authorization": {with(map[string]any{"auth_time": httpNow().Add(-11 * time.Minute).Unix()})}}, "", 401, notRecent, nil},
+		{"a cookie from another site", "/me", http.Header{"Cookie": {"session=" + good}, "Sec-Fetch-Site": {"cross-site"}}, "POST", 403, "", nil},
+		{"the store is down", "/me", http.Header{"Authorization": {with(map[string]any{"sub": "down"})}}, "", 503, "", usher.ErrUnavailable},
+		{"the session store is down", "/me", http.Header{"Authorization": {with(map[string]any{"sid": "unknown"})}}, "", 503, "", usher.ErrUnavailable},
+		{"a guard's store is down", "/outage", http.Header{"Authorization": {with(nil)}}, "", 503, "", usher.ErrUnavailable},
+		{"the store is slow", "/me", http.Header{"Authorization": {with(map[string]any{"sub": "slow"})}}, "", 503, "", context.DeadlineExceeded},
+		{"the user lookup fails", "/me", http.Header{"Authorization": {with(map[string]any{"sub": "broken"})}}, "", 500, "", nil},
+		{"the check fails", "/me", http.Header{"Authorization": {with(map[string]any{"sid": "odd"})}}, "", 500, "", nil},
+		{"an optional route and a bad token", "/home", http.Header{"Authorization": {"Bearer a.b"}}, "", 401, invalid, usher.ErrTokenMalformed},
+		{"an optional route and an empty Bearer", "/home", http.Header{"Authorization": {"Bearer"}}, "", 401, invalid, usher.ErrTokenMalformed},
+		{"an optional route and two tokens", "/home", http.Header{"Authorization": {"Bearer a", "Bearer b"}}, "", 400, many, usher.ErrManyTokens},
+		{"an optional route and an outage", "/home", http.Header{"Authorization": {with(map[string]any{"sub": "down"})}}, "", 503, "", usher.ErrUnavailable},
+
+		{"an optional route and no token", "/home", nil, "", 200, "", nil},
+		{"an optional route and Basic", "/home", http.Header{"Authorization": {"Basic dXNlcjpwYXNz"}}, "", 200, "", nil},
+		{"a good token", "/me", http.Header{"Authorization": {"Bearer " + good}}, "", 200, "", nil},
+		{"a good cookie", "/me", http.Header{"Cookie": {"session=" + good}}, "", 200, "", nil},
+		{"all scopes", "/write", http.Header{"Authorization": {with(map[string]any{"scope": "write read"})}}, "", 200, "", nil},
+		{"a recent login", "/pay", http.Header{"Authorization": {with(map[string]any{"auth_time": httpNow().Add(-9 * time.Minute).Unix()})}}, "", 200, "", nil},
+		{"an admin", "/admin", http.Header{"Authorization": {with(map[string]any{"role": "admin"})}}, "", 200, "", nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			method := test.method
+			if method == "" {
+				method = http.MethodGet
+			}
+			request, err := http.NewRequestWithContext(t.Context(), method, server.URL+test.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.header != nil {
+				request.Header = test.header
+			}
+			response, err := server.Client().Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if response.StatusCode != test.status {
+				t.Fatalf("status %d, want %d; body %s", response.StatusCode, test.status, body)
+			}
+			challenges := strings.Join(response.Header["Www-Authenticate"], "\n")
+			if challenges != test.challenge {
+				t.Errorf("WWW-Authenticate is\n%s, want\n%s", challenges, test.challenge)
+			}
+			if got := response.Header.Get("Retry-After") != ""; got != (test.status == 503) {
+				t.Errorf("Retry-After is %q", response.Header.Get("Retry-After"))
+			}
+			rej := d.refused(t)
+			if test.status == 200 {
+				if rej != nil || !strings.HasPrefix(string(body), "hello ") || response.Header.Get("Cache-Control") != "" {
+					t.Errorf("observed %v, body %s, headers %v", rej, body, response.Header)
+				}
+				return
+			}
+			if rej == nil {
+				t.Fatal("Observe was not called")
+			}
+			if test.cause != nil && !errors.Is(rej, test.cause) {
+				t.Errorf("observed %v, want %v", rej.Err, test.cause)
+			}
+			if rej.Err == nil {
+				t.Error("observed no cause")
+			}
+			if got := response.Header.Get("Cache-Control"); got != "no-store" {
+				t.Errorf("Cache-Control is %q", got)
+			}
+			if got := response.Header.Get("Content-Type"); got != "application/problem+json" {
+				t.Errorf("Content-Type is %q", got)
+			}
+			var problem map[string]any
+			if err := json.Unmarshal(body, &problem); err != nil {
+				t.Fatalf("%v in %s", err, body)
+			}
+			if problem["status"] != float64(test.status) || problem["title"] != http.StatusText(test.status) ||
+				problem["detail"] != rej.Error() || rej.Error() != rej.Description || rej.Description == "" {
+				t.Errorf("problem %v of %+v", problem, rej)
+			}
+			var everything bytes.Buffer
+			_ = response.Header.Write(&everything)
+			everything.Write(body)
+			if shown := everything.String(); strings.Contains(shown, httpCause) || strings.Contains(shown, rej.Err.Error()) ||
+				strings.Contains(shown, good) {
+				t.Errorf("the cause %q shows in\n%s", rej.Err, shown)
+			}
+		})
+	}
+}
+
+func TestExpiredIsToldFromTheRest(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	describe := func(changes map[string]any) string {
+		httpServe(d.RequireFunc(httpGreet), httpRequest(httpToken(t, changes)))
+		return d.refused(t).Description
+	}
+	expired := describe(map[string]any{"exp": httpNow().Unix() - 1})
+	if !strings.Contains(expired, "expired") {
+		t.Errorf("an expired token is %q", expired)
+	}
+	other := describe(map[string]any{"iss": "other"})
+	for _, changes := range []map[string]any{{"sub": "gone"}, {"aud": "x"}, {"nbf": httpNow().Unix() + 9}, {"sub": nil}, {"sub": "nil"}} {
+		if got := describe(changes); got != other || got == expired {
+			t.Errorf("%v is described as %q, another as %q", changes, got, other)
+		}
+	}
+}
+
+// RFC 6750 §3: the scheme "MUST be followed by one or more auth-param values", so a realm is always there.
+func TestChallengeWithoutRealm(t *testing.T) {
+	m, err := usher.NewMiddleware(httpDecoder(t), httpFindUser, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httpServe(m.RequireFunc(httpGreet), httpRequest(""))
+	if got := w.Header().Get("WWW-Authenticate"); !strings.HasPrefix(got, `Bearer realm="`) || strings.Contains(got, "error") {
+		t.Errorf("WWW-Authenticate is %q", got)
+	}
+}
+
+// One mapping of errors, wherever they come from.
+func TestErrorsAreMappedAlikeWhereverTheyComeFrom(t *testing.T) {
+	var noRejection *usher.Rejection
+	own := &usher.Rejection{Status: http.StatusNotFound, Description: "No such page.", Err: errors.New(httpCause)}
+	step := &usher.Rejection{Status: http.StatusUnauthorized, Code: "insufficient_user_authentication", MaxAge: time.Minute}
+	tests := []struct {
+		err    error
+		status int // 0: 500, or 403 from a guard
+		code   string
+	}{
+		{usher.ErrInvalidToken, 401, "invalid_token"},
+		{usher.ErrTokenMalformed, 401, "invalid_token"},
+		{usher.ErrTokenSignature, 401, "invalid_token"},
+		{usher.ErrTokenExpired, 401, "invalid_token"},
+		{usher.ErrTokenNotYetValid, 401, "invalid_token"},
+		{usher.ErrTokenIssuer, 401, "invalid_token"},
+		{usher.ErrTokenAudience, 401, "invalid_token"},
+		{usher.ErrTokenClaims, 401, "invalid_token"},
+		{usher.ErrTokenType, 401, "invalid_token"},
+		{usher.ErrTokenTooLarge, 401, "invalid_token"},
+		{usher.ErrTokenRevoked, 401, "invalid_token"},
+		{usher.ErrUnknownKey, 401, "invalid_token"},
+		{usher.ErrNoUser, 401, "invalid_token"},
+		{fmt.Errorf("deep: %w", fmt.Errorf("deeper: %w", usher.ErrNoUser)), 401, "invalid_token"},
+		{errors.Join(errors.New(httpCause), usher.ErrTokenRevoked), 401, "invalid_token"},
+		{usher.ErrNoToken, 401, ""},
+		{usher.ErrManyTokens, 400, "invalid_request"},
+		{usher.ErrForbidden, 403, "insufficient_scope"},
+		{fmt.Errorf(httpCause+": %w", usher.ErrForbidden), 403, "insufficient_scope"},
+		{usher.ErrUnavailable, 503, ""},
+		{fmt.Errorf(httpCause+": %w", usher.ErrUnavailable), 503, ""},
+		{context.Canceled, 503, ""},
+		{fmt.Errorf(httpCause+": %w", context.DeadlineExceeded), 503, ""},
+		{own, 404, ""},
+		{fmt.Errorf("wrapped: %w", own), 404, ""},
+		{step, 401, "insufficient_user_authentication"},
+		{errors.New(httpCause), 0, ""},
+		{usher.ErrPasswordMismatch, 0, ""},
+		{jwt.ErrTokenExpired, 0, ""}, // golang-jwt's own is not usher's
+		{&usher.ConfigError{Field: "x", Reason: httpCause}, 0, ""},
+		{noRejection, 0, ""},
+		{fmt.Errorf("wrapped: %w", noRejection), 0, ""},
+	}
+	for _, test := range tests {
+		failing := httpVerifier(func(context.Context, string) (*httpClaims, error) { return nil, test.err })
+		noUser := func(context.Context, *httpClaims) (*httpUser, error) { return &httpUser{}, test.err }
+		refuse := func(context.Context) error { return test.err }
+		origins := map[string]http.Handler{}
+		doors := map[string]*httpDoor{
+			"verifier": httpOpenWith(t, failing, nil, usher.MiddlewareOptions{}),
+			"Check":    httpOpen(t, usher.MiddlewareOptions{Check: func(context.Context, *usher.Claims) error { return test.err }}),
+			"user":     httpOpenWith(t, nil, noUser, usher.MiddlewareOptions{}),
+			"guard":    httpOpen(t, usher.MiddlewareOptions{}),
+			"Deny":     httpOpen(t, usher.MiddlewareOptions{}),
+		}
+		for name, d := range doors {
+			origins[name] = d.RequireFunc(httpGreet)
+		}
+		origins["guard"] = doors["guard"].With(refuse).RequireFunc(httpGreet)
+		origins["Deny"] = doors["Deny"].RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+			doors["Deny"].Deny(w, r, test.err)
+		})
+		for name, handler := range origins {
+			t.Run(fmt.Sprintf("%v/%s", test.err, name), func(t *testing.T) {
+				status, code := test.status, test.code
+				if status == 0 {
+					status = http.StatusInternalServerError
+					if name == "guard" {
+						status, code = http.StatusForbidden, "insufficient_scope"
+					}
+				}
+				w := httpServe(handler, httpRequest(httpToken(t, nil)))
+				rej := doors[name].refused(t)
+				if w.Code != status || rej == nil || rej.Status != status || rej.Code != code {
+					t.Fatalf("status %d, observed %+v; want %d %q", w.Code, rej, status, code)
+				}
+				if errors.As(test.err, new(*usher.Rejection)) {
+					if status == 404 && (rej.Description != own.Description || !errors.Is(rej, own.Err)) {
+						t.Errorf("the Rejection was changed: %+v", rej)
+					}
+				} else if !errors.Is(rej, test.err) {
+					t.Errorf("observed %v, which is not the cause", rej.Err)
+				}
+				if strings.Contains(w.Body.String(), httpCause) {
+					t.Errorf("the cause shows: %s", w.Body)
+				}
+				if got := w.Header().Get("Retry-After") != ""; got != (status == 503) {
+					t.Errorf("Retry-After is there: %v", got)
+				}
+				if got := w.Header().Get("WWW-Authenticate"); (got != "") != (status == 401 || code != "") ||
+					code != "" && !strings.Contains(got, `error="`+code+`"`) {
+					t.Errorf("WWW-Authenticate is %q", got)
+				}
+				if w.Header().Get("Cache-Control") != "no-store" {
+					t.Error("the refusal may be stored")
+				}
+			})
+		}
+	}
+}
+
+func TestDenyWithoutAnErrorIsNoSuccess(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	w := httptest.NewRecorder()
+	d.Deny(w, httpRequest(""), nil)
+	httpWant(t, w, 500, "")
+}
+
+func TestSharedRejectionIsNeverChanged(t *testing.T) {
+	shared := &usher.Rejection{Status: http.StatusUnauthorized}
+	guard := func(context.Context) error { return shared }
+	shop := httpOpen(t, usher.MiddlewareOptions{}).With(guard).RequireFunc(httpGreet)
+	bank := httpOpen(t, usher.MiddlewareOptions{Realm: "bank"}).With(guard).RequireFunc(httpGreet)
+	token := httpToken(t, nil)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for realm, h := range map[string]http.Handler{"shop": shop, "bank": bank} {
+				if got := httpServe(h, httpRequest(token)).Header().Get("WWW-Authenticate"); got != `Bearer realm="`+realm+`"` {
+					t.Errorf("the challenge of %s is %q", realm, got)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if *shared != (usher.Rejection{Status: http.StatusUnauthorized}) {
+		t.Errorf("it became %+v", shared)
+	}
+}
+
+// sources → cross-origin check → decode → Check → user → guards → next.
+func TestOrderOfSteps(t *testing.T) {
+	var d *httpDoor
+	d = httpOpen(t, usher.MiddlewareOptions{
+		Sources: []usher.TokenSource{usher.FromCookie("session"), usher.FromBearer()},
+		Check: func(_ context.Context, c *usher.Claims) error {
+			if c.SessionID != "" {
+				return usher.ErrTokenRevoked
+			}
+			return nil
+		},
+	})
+	h := d.With(func(ctx context.Context) error {
+		d.step("guard1")
+		if user, ok := d.User(ctx); ok && user.Role == "stop" {
+			return usher.ErrForbidden
+		}
+		return nil
+	}).With(func(context.Context) error {
+		d.step("guard2")
+		return nil
+	}).RequireFunc(func(_ http.ResponseWriter, _ *http.Request, _ *httpUser) { d.step("next") })
+	good := httpToken(t, nil)
+	tests := []struct {
+		name   string
+		header http.Header
+		steps  string
+	}{
+		{"a good cookie", http.Header{"Cookie": {"session=" + good}}, "decode check user guard1 guard2 next"},
+		{"no token", nil, ""},
+		{"two tokens", http.Header{"Cookie": {"session=" + good}, "Authorization": {"Bearer " + good}}, ""},
+		{"a cookie from elsewhere", http.Header{"Cookie": {"session=" + good}, "Sec-Fetch-Site": {"cross-site"}}, ""},
+		{"a bad cookie from elsewhere", http.Header{"Cookie": {"session=bad"}, "Sec-Fetch-Site": {"cross-site"}}, ""},
+		{"two tokens from elsewhere", http.Header{"Cookie": {"session=a; session=b"}, "Sec-Fetch-Site": {"cross-site"}}, ""},
+		{"a bad token", http.Header{"Cookie": {"session=bad"}}, "decode"},
+		{"revoked and no user", http.Header{"Cookie": {"session=" + httpToken(t, map[string]any{"sid": "ended", "sub": "gone"})}}, "decode check"},
+		{"no user", http.Header{"Cookie": {"session=" + httpToken(t, map[string]any{"sub": "gone"})}}, "decode check user"},
+		{"refused by the first guard", http.Header{"Cookie": {"session=" + httpToken(t, map[string]any{"role": "stop"})}}, "decode check user guard1"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodPost, "http://shop.example/", nil)
+			r.Header = test.header
+			httpServe(h, r)
+			if got := d.took(); got != test.steps {
+				t.Errorf("took %q, want %q", got, test.steps)
+			}
+			if rej := d.refused(t); test.name == "two tokens from elsewhere" && rej.Status != 400 {
+				t.Errorf("refused with %d: sources come first", rej.Status)
+			}
+		})
+	}
+}
+
+func TestOptional(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	h := d.Optional(http.HandlerFunc(httpHello))
+	tests := []struct {
+		name          string
+		authorization []string
+		status        int
+		body          string
+	}{
+		{"no token", nil, 200, "hello stranger"},
+		{"Basic", []string{"Basic dXNlcjpwYXNz"}, 200, "hello stranger"},
+		{"a scheme that begins alike", []string{"Bearertoken abc"}, 200, "hello stranger"},
+		{"an empty header", []string{""}, 200, "hello stranger"},
+		{"a good token", []string{"Bearer " + httpToken(t, nil)}, 200, "hello 7"},
+		{"a bad token", []string{"Bearer nonsense"}, 401, ""},
+		{"an empty Bearer", []string{"Bearer"}, 401, ""},
+		{"an empty Bearer and a space", []string{"Bearer "}, 401, ""},
+		{"a Bearer with a tab", []string{"Bearer\t" + httpToken(t, nil)}, 401, ""},
+		{"two Basics", []string{"Basic a", "Basic b"}, 400, ""},
+		{"a user who is gone", []string{"Bearer " + httpToken(t, map[string]any{"sub": "gone"})}, 401, ""},
+		{"a store that is down", []string{"Bearer " + httpToken(t, map[string]any{"sub": "down"})}, 503, ""},
+		{"a store that is broken", []string{"Bearer " + httpToken(t, map[string]any{"sub": "broken"})}, 500, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := httpRequest("")
+			if test.authorization != nil {
+				r.Header["Authorization"] = test.authorization
+			}
+			httpWant(t, httpServe(h, r), test.status, test.body)
+			rej := d.refused(t)
+			if (rej != nil) != (test.status != 200) {
+				t.Errorf("observed %+v", rej)
+			}
+			if test.status == 401 && (rej.Code != "invalid_token") {
+				t.Errorf("the code is %q", rej.Code)
+			}
+		})
+	}
+}
+
+func TestVaryNamesTheHeadersThatWereRead(t *testing.T) {
+	query, form := usher.FromQuery("t"), usher.FromForm("t")
+	tests := []struct {
+		name              string
+		sources           []usher.TokenSource
+		optional, require string
+	}{
+		{"default", nil, "Authorization", ""},
+		{"header", []usher.TokenSource{usher.FromHeader("x-access-token")}, "X-Access-Token", ""},
+		{"cookie", []usher.TokenSource{usher.FromCookie("session")}, "Cookie", "Cookie"},
+		{"bearer and cookie", []usher.TokenSource{usher.FromBearer(), usher.FromCookie("session")}, "Authorization, Cookie", "Authorization, Cookie"},
+		{"two schemes", []usher.TokenSource{usher.FromBearer(), usher.FromAuthorization("JWT")}, "Authorization", ""},
+		{"socket", []usher.TokenSource{usher.FromWebSocketProtocol("m")}, "Sec-WebSocket-Protocol", ""},
+		{"no header", []usher.TokenSource{query, form}, "", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := httpOpen(t, usher.MiddlewareOptions{Sources: test.sources})
+			hello := http.HandlerFunc(httpHello)
+			for name, h := range map[string]http.Handler{"Optional": d.Optional(hello), "Require": d.Require(hello), "RequireFunc": d.RequireFunc(httpGreet)} {
+				want := test.require
+				if name == "Optional" {
+					want = test.optional
+				}
+				for _, token := range []string{"", "bad", httpToken(t, nil)} {
+					r := httpRequest(token)
+					w := httptest.NewRecorder()
+					w.Header().Set("Vary", "Accept-Encoding")
+					h.ServeHTTP(w, r)
+					got, kept := strings.CutPrefix(strings.Join(w.Header()["Vary"], ", "), "Accept-Encoding")
+					if !kept || strings.TrimPrefix(got, ", ") != want {
+						t.Errorf("%s: Vary is %q, want %q besides", name, w.Header()["Vary"], want)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestVaryIsSetBeforeACustomReject(t *testing.T) {
+	var vary string
+	d := httpOpen(t, usher.MiddlewareOptions{
+		Sources: []usher.TokenSource{usher.FromCookie("session")},
+		Reject:  func(w http.ResponseWriter, _ *http.Request, _ *usher.Rejection) { vary = w.Header().Get("Vary") },
+	})
+	httpServe(d.RequireFunc(httpGreet), httpRequest(""))
+	if vary != "Cookie" {
+		t.Errorf("Vary was %q", vary)
+	}
+}
+
+func TestNilUsersDoNotExist(t *testing.T) {
+	t.Run("pointer", httpNilUser(func() *httpUser { return nil }))
+	t.Run("map", httpNilUser(func() map[string]string { return nil }))
+	t.Run("slice", httpNilUser(func() []string { return nil }))
+	t.Run("func", httpNilUser(func() func() { return nil }))
+	t.Run("chan", httpNilUser(func() chan int { return nil }))
+	t.Run("interface", httpNilUser(func() fmt.Stringer { return nil }))
+	t.Run("any", httpNilUser(func() any { return nil }))
+	t.Run("a nil pointer in an interface", httpNilUser(func() any { return (*httpUser)(nil) }))
+	t.Run("a nil map in an interface", httpNilUser(func() any { return map[string]int(nil) }))
+	t.Run("a nil pointer in an error", httpNilUser(func() error { return (*usher.ConfigError)(nil) }))
+	t.Run("unsafe pointer", httpNilUser(func() unsafe.Pointer { return nil }))
+	t.Run("a nil unsafe pointer in an interface", httpNilUser(func() any { return unsafe.Pointer(nil) }))
+}
+
+func httpNilUser[U any](nobody func() U) func(t *testing.T) {
+	return func(t *testing.T) {
+		var reason error
+		m, err := usher.NewMiddleware(httpDecoder(t), func(context.Context, *httpClaims) (U, error) { return nobody(), nil },
+			&usher.MiddlewareOptions{Observe: func(_ *http.Request, rej *usher.Rejection) { reason = rej.Err }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := m.RequireFunc(func(http.ResponseWriter, *http.Request, U) { t.Error("the handler was called") })
+		httpWant(t, httpServe(h, httpRequest(httpToken(t, nil))), 401, "")
+		if !errors.Is(reason, usher.ErrNoUser) {
+			t.Errorf("the reason is %v", reason)
+		}
+	}
+}
+
+func TestZeroUsersOfOtherKindsExist(t *testing.T) {
+	t.Run("struct", httpZeroUser(httpUser{}))
+	t.Run("string", httpZeroUser(""))
+	t.Run("number", httpZeroUser(0))
+	t.Run("array", httpZeroUser([2]int{}))
+	t.Run("a struct in an interface", httpZeroUser[any](httpUser{}))
+	t.Run("an empty slice", httpZeroUser([]string{}))
+}
+
+func httpZeroUser[U any](user U) func(t *testing.T) {
+	return func(t *testing.T) {
+		m, err := usher.NewMiddleware(httpDecoder(t), func(context.Context, *httpClaims) (U, error) { return user, nil }, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := m.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, ok := m.User(r.Context()); !ok {
+				t.Error("no user")
+			}
+			w.WriteHeader(http.StatusNoContent)
+		}))
+		httpWant(t, httpServe(h, httpRequest(httpToken(t, nil))), 204, "")
+	}
+}
+
+func TestVerifierWithoutClaimsOrErrorFailsClosed(t *testing.T) {
+	silent := httpVerifier(func(context.Context, string) (*httpClaims, error) { return nil, nil }) //nolint:nilnil // the point
+	d := httpOpenWith(t, silent, nil, usher.MiddlewareOptions{})
+	for _, h := range []http.Handler{d.RequireFunc(httpGreet), d.Optional(http.HandlerFunc(httpHello))} {
+		httpWant(t, httpServe(h, httpRequest("x")), 500, "")
+		if rej := d.refused(t); rej.Err == nil {
+			t.Error("observed no cause")
+		}
+	}
+	if got := d.took(); strings.Contains(got, "user") {
+		t.Errorf("took %q", got)
+	}
+}
+
+func TestUserThatComesWithAnErrorIsDropped(t *testing.T) {
+	d := httpOpenWith(t, nil, func(context.Context, *httpClaims) (*httpUser, error) {
+		return &httpUser{ID: "7"}, errors.New(httpCause)
+	}, usher.MiddlewareOptions{})
+	ctx, err := d.Authenticate(httpRequest(httpToken(t, nil)))
+	if user, ok := d.User(ctx); ok || err == nil {
+		t.Errorf("got %v and %v", user, err)
+	}
+}
+
+func TestRequireFuncHandsOverTheUser(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	h := d.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *httpUser) {
+		same, ok := d.User(r.Context())
+		claims, has := d.Claims(r.Context())
+		if !ok || same != user || !has || claims.Subject != user.ID || claims.Role != "editor" {
+			t.Errorf("context has %v and %v, argument is %v", same, claims, user)
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"role": "editor"}))), 204, "")
+}
+
+func TestClaimsAsUser(t *testing.T) {
+	m, err := usher.NewMiddleware(httpDecoder(t), usher.ClaimsAsUser, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := m.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *httpClaims) {
+		if claims, ok := m.Claims(r.Context()); !ok || claims != user {
+			t.Errorf("the claims are %p, the user is %p", claims, user)
+		}
+		_, _ = io.WriteString(w, user.Role)
+	})
+	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"role": "editor"}))), 200, "editor")
+}
+
+func TestOwnCopyOfClaims(t *testing.T) {
+	meddle := func(c *usher.Claims) {
+		c.Subject, c.Scope = "root", "admin"
+		c.AuthTime = usher.NewNumericDate(httpNow())
+		for i := range c.Audience {
+			c.Audience[i] = "meddled"
+		}
+	}
+	token := httpToken(t, map[string]any{"scope": "read", "aud": []string{"a", "b"}})
+	key := usher.Must(usher.NewKey(usher.HS256, []byte(httpSecret)))
+	decoder := usher.Must(usher.NewDecoder[httpClaims](key, &usher.DecoderOptions{Audience: usher.Audience{"a"}, Now: httpNow, CacheSize: 10}))
+
+	t.Run("guards do not see what the user function changed", func(t *testing.T) {
+		d := httpOpenWith(t, decoder, func(_ context.Context, c *httpClaims) (*httpUser, error) {
+			c.Claims.Subject, c.Claims.Scope, c.AuthTime = "root", "admin", usher.NewNumericDate(httpNow())
+			return &httpUser{ID: "7"}, nil
+		}, usher.MiddlewareOptions{})
+		httpWant(t, httpServe(d.With(usher.RequireScope("admin")).RequireFunc(httpGreet), httpRequest(token)), 403, "")
+		httpWant(t, httpServe(d.With(usher.RequireScope("read")).RequireFunc(httpGreet), httpRequest(token)), 200, "")
+		httpWant(t, httpServe(d.With(usher.RequireRecentLogin(time.Hour)).RequireFunc(httpGreet), httpRequest(token)), 401, "")
+	})
+	t.Run("a guard of one's own does not either", func(t *testing.T) {
+		d := httpOpenWith(t, decoder, func(_ context.Context, c *httpClaims) (*httpUser, error) {
+			c.Claims.Scope = "admin"
+			return &httpUser{ID: "7"}, nil
+		}, usher.MiddlewareOptions{})
+		guard := func(ctx context.Context) error {
+			if c, ok := usher.ClaimsFromContext[usher.Claims](ctx); !ok || c.Scope != "read" {
+				return fmt.Errorf("the scope is %q", c.Scope)
+			}
+			return nil
+		}
+		httpWant(t, httpServe(d.With(guard).RequireFunc(httpGreet), httpRequest(token)), 200, "")
+	})
+	t.Run("inner guards do not see what an outer handler changed", func(t *testing.T) {
+		d := httpOpenWith(t, decoder, nil, usher.MiddlewareOptions{})
+		inner := d.With(usher.RequireScope("admin")).RequireFunc(httpGreet)
+		h := d.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if c, ok := d.Claims(r.Context()); ok {
+				c.Claims.Scope = "admin"
+			}
+			inner.ServeHTTP(w, r)
+		}))
+		httpWant(t, httpServe(h, httpRequest(token)), 403, "")
+	})
+	t.Run("what Check changes nobody else sees", func(t *testing.T) {
+		d := httpOpenWith(t, decoder, nil, usher.MiddlewareOptions{Check: func(_ context.Context, c *usher.Claims) error {
+			meddle(c)
+			return nil
+		}})
+		for range 2 { // the second time from the cache
+			h := d.RequireFunc(func(_ http.ResponseWriter, r *http.Request, user *httpUser) {
+				c, _ := d.Claims(r.Context())
+				if user.ID != "7" || c.Subject != "7" || c.Scope != "read" || strings.Join(c.Audience, " ") != "a b" {
+					t.Errorf("user %v, claims %+v", user, c)
+				}
+			})
+			httpWant(t, httpServe(h, httpRequest(token)), 200, "")
+		}
+	})
+	t.Run("Check sees the token's claims", func(t *testing.T) {
+		d := httpOpenWith(t, decoder, nil, usher.MiddlewareOptions{Check: func(_ context.Context, c *usher.Claims) error {
+			if c.Subject != "7" || c.Scope != "read" || strings.Join(c.Audience, " ") != "a b" || c.Issuer != httpIssuer {
+				t.Errorf("claims %+v", c)
+			}
+			return nil
+		}})
+		httpWant(t, httpServe(d.RequireFunc(httpGreet), httpRequest(token)), 200, "hello 7")
+	})
+}
+
+func TestNestedMiddleware(t *testing.T) {
+	type bankUser struct{ Account string }
+	const once, twice = "decode check user", "decode check user decode check user"
+	token := httpToken(t, map[string]any{"scope": "read"})
+	// between returns a handler that changes the request on its way to next.
+	between := func(change func(*http.Request) *http.Request) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, change(r)) })
+		}
+	}
+	bank := usher.Must(usher.NewMiddleware(httpDecoder(t), func(context.Context, *httpClaims) (*bankUser, error) {
+		return &bankUser{"account"}, nil
+	}, &usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromBearer(), usher.FromHeader("X-Bank")}}))
+	pass := func(next http.Handler) http.Handler { return next }
+	ok := func(context.Context) error { return nil }
+	tests := []struct {
+		name    string
+		between func(http.Handler) http.Handler
+		steps   string
+	}{
+		{"directly", pass, once},
+		{"with other contexts in between", between(func(r *http.Request) *http.Request {
+			type key struct{}
+			ctx, cancel := context.WithCancel(context.WithValue(r.Context(), key{}, 1))
+			t.Cleanup(cancel)
+			return r.WithContext(ctx)
+		}), once},
+		{"in a context that can't be compared", between(func(r *http.Request) *http.Request {
+			return r.WithContext(httpListContext{r.Context(), []string{"a"}})
+		}), once},
+		{"with another token", between(func(r *http.Request) *http.Request {
+			r = r.Clone(r.Context())
+			r.Header.Set("Authorization", "Bearer "+httpToken(t, map[string]any{"scope": "read write"}))
+			return r
+		}), twice},
+		{"with another user in between", between(func(r *http.Request) *http.Request {
+			return r.WithContext(usher.ContextWithUser(r.Context(), &httpUser{ID: "somebody"}))
+		}), twice},
+		{"with a user of another type in between", between(func(r *http.Request) *http.Request {
+			return r.WithContext(usher.ContextWithUser(r.Context(), bankUser{}))
+		}), twice},
+		{"with other claims in between", between(func(r *http.Request) *http.Request {
+			return r.WithContext(usher.ContextWithClaims(r.Context(), &httpClaims{Claims: usher.Claims{Subject: "somebody", Scope: "all"}}))
+		}), twice},
+		{"with another root in between", func(next http.Handler) http.Handler { return bank.Require(next) }, twice},
+		{"with another root's stranger in between", func(next http.Handler) http.Handler {
+			other := usher.Must(usher.NewMiddleware(httpDecoder(t), httpFindUser, &usher.MiddlewareOptions{
+				Sources: []usher.TokenSource{usher.FromCookie("session")}}))
+			return other.Optional(next)
+		}, twice},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := httpOpen(t, usher.MiddlewareOptions{})
+			end := d.With(usher.RequireScope("read")).RequireFunc(func(w http.ResponseWriter, r *http.Request, user *httpUser) {
+				current, has := d.User(r.Context())
+				claims, _ := d.Claims(r.Context())
+				if !has || current != user || user.ID != "7" || claims == nil || claims.Subject != "7" {
+					t.Errorf("argument %v, context %v and %+v", user, current, claims)
+				}
+				_, _ = io.WriteString(w, "end")
+			})
+			for name, outer := range map[string]func(http.Handler) http.Handler{
+				"Require": d.Require, "Optional": d.Optional, "With": d.With(ok).Require,
+			} {
+				httpWant(t, httpServe(outer(test.between(end)), httpRequest(token)), 200, "end")
+				if got := d.took(); got != test.steps {
+					t.Errorf("within %s: took %q, want %q", name, got, test.steps)
+				}
+			}
+		})
+	}
+}
+
+// httpListContext is a context that == can't compare.
+type httpListContext struct {
+	context.Context
+	list []string
+}
+
+func TestNestedThreeTimesDecidesOnce(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	h := d.Optional(d.Require(d.With(usher.RequireScope("read")).RequireFunc(
+		func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+			ctx, err := d.Authenticate(r)
+			user, _ := d.User(ctx)
+			if err != nil {
+				t.Error(err)
+			}
+			ctx, err = d.AuthenticateToken(ctx, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+			if same, ok := d.User(ctx); err != nil || !ok || same != user {
+				t.Errorf("%v, %v", same, err)
+			}
+			w.WriteHeader(http.StatusNoContent)
+		})))
+	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"scope": "read"}))), 204, "")
+	if got := d.took(); got != "decode check user" {
+		t.Errorf("took %q", got)
+	}
+}
+
+func TestInnerGuardsAreAskedThoughTheDecisionIsReused(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	h := d.Require(d.With(usher.RequireScope("write")).RequireFunc(httpGreet))
+	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"scope": "read"}))), 403, "")
+	if rej := d.refused(t); rej == nil || rej.Scope != "write" {
+		t.Errorf("observed %+v", rej)
+	}
+}
+
+func TestInnerRequireWithinAnonymousIsRefused(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	httpWant(t, httpServe(d.Optional(d.RequireFunc(httpGreet)), httpRequest("")), 401, "")
+	if rej := d.refused(t); !errors.Is(rej, usher.ErrNoToken) {
+		t.Errorf("observed %v", rej)
+	}
+}
+
+func TestOtherRootReplacesUserAndClaimsAsAPair(t *testing.T) {
+	type bankClaims struct {
+		usher.Claims
+		Account string `json:"account"`
+	}
+	type bankUser struct{ Account string }
+	key := usher.Must(usher.NewKey(usher.HS256, []byte(httpSecret)))
+	decoder := usher.Must(usher.NewDecoder[bankClaims](key, &usher.DecoderOptions{Now: httpNow}))
+	bank := usher.Must(usher.NewMiddleware(decoder, func(_ context.Context, c *bankClaims) (bankUser, error) {
+		return bankUser{c.Account}, nil
+	}, &usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromHeader("X-Bank")}}))
+	shop := httpOpen(t, usher.MiddlewareOptions{})
+
+	h := shop.Require(bank.RequireFunc(func(_ http.ResponseWriter, r *http.Request, user bankUser) {
+		ctx := r.Context()
+		if user.Account != "DE7" {
+			t.Errorf("user %v", user)
+		}
+		if c, ok := bank.Claims(ctx); !ok || c.Subject != "8" || c.Account != "DE7" {
+			t.Errorf("claims %+v", c)
+		}
+		if c, ok := usher.ClaimsFromContext[usher.Claims](ctx); !ok || c.Subject != "8" {
+			t.Errorf("embedded claims %+v", c)
+		}
+		if u, ok := shop.User(ctx); ok {
+			t.Errorf("the outer user shows: %v", u)
+		}
+		if c, ok := shop.Claims(ctx); ok {
+			t.Errorf("the outer claims show: %v", c)
+		}
+	}))
+	r := httpRequest(httpToken(t, map[string]any{"sub": "7"}))
+	r.Header.Set("X-Bank", httpToken(t, map[string]any{"sub": "8", "account": "DE7"}))
+	httpWant(t, httpServe(h, r), 200, "")
+}
+
+func TestAnonymousHidesAnOuterUser(t *testing.T) {
+	look := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		if user, ok := usher.UserFromContext[*httpUser](ctx); ok {
+			t.Errorf("the outer user shows: %v", user)
+		}
+		if claims, ok := usher.ClaimsFromContext[httpClaims](ctx); ok {
+			t.Errorf("the outer claims show: %v", claims)
+		}
+		if claims, ok := usher.ClaimsFromContext[usher.Claims](ctx); ok {
+			t.Errorf("the outer claims show: %v", claims)
+		}
+		if err := usher.RequireScope("read")(ctx); err == nil {
+			t.Error("the outer scope counts")
+		}
+		if err := usher.RequireRecentLogin(time.Hour)(ctx); err == nil {
+			t.Error("the outer login counts")
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	outer := httpOpen(t, usher.MiddlewareOptions{})
+	inner := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
+	token := httpToken(t, map[string]any{"scope": "read", "auth_time": httpNow().Unix()})
+	httpWant(t, httpServe(outer.Require(inner.Optional(look)), httpRequest(token)), 204, "")
+
+	// The same middleware, with the token taken away in between.
+	strip := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		r.Header.Del("Authorization")
+		outer.Optional(look).ServeHTTP(w, r)
+	})
+	httpWant(t, httpServe(outer.Require(strip), httpRequest(token)), 204, "")
+
+	// A user by other means.
+	ctx := usher.ContextWithClaims(usher.ContextWithUser(t.Context(), &httpUser{ID: "9"}), &httpClaims{Claims: usher.Claims{Scope: "read"}})
+	httpWant(t, httpServe(outer.Optional(look), httpRequest("").WithContext(ctx)), 204, "")
+}
+
+func TestContextWithUserSaysNothingToAMiddleware(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	ctx := usher.ContextWithUser(t.Context(), &httpUser{ID: "9"})
+	ctx = usher.ContextWithClaims(ctx, &httpClaims{Claims: usher.Claims{Subject: "9"}})
+	httpWant(t, httpServe(d.RequireFunc(httpGreet), httpRequest("").WithContext(ctx)), 401, "")
+	httpWant(t, httpServe(d.RequireFunc(httpGreet), httpRequest(httpToken(t, nil)).WithContext(ctx)), 200, "hello 7")
+}
+
+func TestWithCopies(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	var asked []string
+	guard := func(name string) usher.Guard {
+		return func(context.Context) error {
+			asked = append(asked, name)
+			return nil
+		}
+	}
+	run := func(m *usher.Middleware[httpClaims, *httpUser]) string {
+		asked = nil
+		httpWant(t, httpServe(m.RequireFunc(httpGreet), httpRequest(httpToken(t, nil))), 200, "hello 7")
+		return strings.Join(asked, " ")
+	}
+	base := d.With(guard("1"))
+	for n := 2; n < 12; n++ { // past every capacity that append may have left over
+		left, right := base.With(guard("left")), base.With(guard("right"))
+		prefix := run(base)
+		if got := run(left); got != prefix+" left" {
+			t.Errorf("the left one asks %q", got)
+		}
+		if got := run(right); got != prefix+" right" {
+			t.Errorf("the right one asks %q", got)
+		}
+		if got := run(base); got != prefix {
+			t.Errorf("the base asks %q after that, %q before", got, prefix)
+		}
+		base = base.With(guard(fmt.Sprint(n)))
+	}
+	if got := run(d.Middleware); got != "" {
+		t.Errorf("the root asks %q", got)
+	}
+	guards := []usher.Guard{guard("given"), guard("also")}
+	given := d.With(guards...)
+	guards[0], guards[1] = guard("changed"), nil
+	if got := run(given); got != "given also" {
+		t.Errorf("after the caller's slice changed it asks %q", got)
+	}
+	if got := run(given.With()); got != "given also" {
+		t.Errorf("With() asks %q", got)
+	}
+}
+
+func TestHandlersOfOneMiddlewareServeConcurrently(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
+	h := d.Optional(d.With(usher.RequireScope("read")).RequireFunc(httpGreet))
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			id := fmt.Sprint(i)
+			for _, place := range []string{inBearer, inHeader, inCookie, inQuery} {
+				r := httpCarry(httpToken(t, map[string]any{"sub": id, "scope": "read"}), place)
+				w := httpServe(h, r)
+				if w.Code != 200 || w.Body.String() != "hello "+id {
+					t.Errorf("user %s got %d %s", id, w.Code, w.Body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestContextOfTheRequestFlowsThrough(t *testing.T) {
+	type key struct{}
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+	seen := 0
+	look := func(ctx context.Context) {
+		seen++
+		if ctx.Value(key{}) != "value" || ctx.Err() != nil {
+			t.Errorf("value %v, error %v", ctx.Value(key{}), ctx.Err())
+		}
+	}
+	d := httpOpenWith(t,
+		httpVerifier(func(ctx context.Context, _ string) (*httpClaims, error) {
+			look(ctx)
+			return &httpClaims{}, nil
+		}),
+		func(ctx context.Context, _ *httpClaims) (*httpUser, error) {
+			look(ctx)
+			return &httpUser{}, nil
+		},
+		usher.MiddlewareOptions{Check: func(ctx context.Context, _ *usher.Claims) error {
+			look(ctx)
+			return nil
+		}})
+	h := d.With(func(ctx context.Context) error {
+		look(ctx)
+		return nil
+	}).RequireFunc(func(_ http.ResponseWriter, r *http.Request, _ *httpUser) {
+		look(r.Context())
+		cancel()
+		if !errors.Is(r.Context().Err(), context.Canceled) {
+			t.Error("cancelling does not arrive")
+		}
+	})
+	httpWant(t, httpServe(h, httpRequest("x").WithContext(ctx)), 200, "")
+	if seen != 5 {
+		t.Errorf("%d of 5 were called", seen)
+	}
+}
+
+func TestPreflights(t *testing.T) {
+	preflight := func() *http.Request {
+		r := httptest.NewRequest(http.MethodOptions, "http://shop.example/", nil)
+		r.Header.Set("Origin", "https://pages.example")
+		r.Header.Set("Access-Control-Request-Method", "PUT")
+		return r
+	}
+	with := func(name string, values ...string) *http.Request {
+		r := preflight()
+		r.Header[name] = values
+		return r
+	}
+	method := func(name string) *http.Request {
+		r := preflight()
+		r.Method = name
+		return r
+	}
+	body := httptest.NewRequest(http.MethodOptions, "http://shop.example/", strings.NewReader("x"))
+	body.Header = preflight().Header
+	chunked := httptest.NewRequest(http.MethodOptions, "http://shop.example/", io.MultiReader(strings.NewReader("")))
+	chunked.Header, chunked.ContentLength, chunked.TransferEncoding = preflight().Header, -1, []string{"chunked"}
+	tests := []struct {
+		name    string
+		request *http.Request
+		status  int
+	}{
+		{"a genuine preflight", preflight(), 200},
+		{"of a header too", with("Access-Control-Request-Headers", "authorization"), 200},
+		{"GET", method(http.MethodGet), 401},
+		{"POST", method(http.MethodPost), 401},
+		{"lower case", method("options"), 401},
+		{"no Origin", with("Origin"), 401},
+		{"two Origins", with("Origin", "https://a.example", "https://b.example"), 401},
+		{"an empty Origin", with("Origin", ""), 401},
+		{"no method", with("Access-Control-Request-Method"), 401},
+		{"two methods", with("Access-Control-Request-Method", "PUT", "GET"), 401},
+		{"an empty method", with("Access-Control-Request-Method", ""), 401},
+		{"a cookie", with("Cookie", "a=b"), 401},
+		{"Basic", with("Authorization", "Basic dXNlcjpwYXNz"), 401},
+		{"a bad token", with("Authorization", "Bearer bad"), 401},
+		{"two tokens", with("Authorization", "Bearer a", "Bearer b"), 400},
+		{"a body", body, 401},
+		{"a body of unknown length", chunked, 401},
+	}
+	hello := http.HandlerFunc(httpHello)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := httpOpen(t, usher.MiddlewareOptions{DangerouslyPassPreflight: true})
+			guarded := d.With(usher.RequireScope("read"))
+			strict := httpOpen(t, usher.MiddlewareOptions{})
+			ctx := usher.ContextWithUser(t.Context(), &httpUser{ID: "outer"})
+			httpWant(t, httpServe(d.Require(hello), test.request.WithContext(ctx)), test.status, "")
+			if rej := d.refused(t); (rej == nil) != (test.status == 200) {
+				t.Errorf("observed %+v", rej)
+			}
+			httpWant(t, httpServe(guarded.Require(hello), test.request), test.status, "")
+			d.refused(t)
+			if test.status == 200 {
+				httpWant(t, httpServe(d.Require(hello), test.request.WithContext(ctx)), 200, "hello stranger")
+			}
+			refused := max(test.status, 401)
+			if test.status == 400 {
+				refused = 400
+			}
+			httpWant(t, httpServe(d.RequireFunc(httpGreet), test.request), refused, "")
+			d.refused(t)
+			httpWant(t, httpServe(strict.Require(hello), test.request), refused, "")
+			strict.refused(t)
+			_, err := strict.Authenticate(test.request)
+			if err == nil {
+				t.Error("Authenticate passed it")
+			}
+			strict.refused(t)
+		})
+	}
+}
+
+func TestPreflightOfAnOptionalRoutePassesItsGuardsToo(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{DangerouslyPassPreflight: true})
+	r := httptest.NewRequest(http.MethodOptions, "http://shop.example/", nil)
+	r.Header.Set("Origin", "https://pages.example")
+	r.Header.Set("Access-Control-Request-Method", "PUT")
+	hello := http.HandlerFunc(httpHello)
+	httpWant(t, httpServe(d.Optional(hello), r), 200, "hello stranger")
+	httpWant(t, httpServe(d.With(usher.RequireScope("read")).Optional(hello), r), 200, "hello stranger")
+}
+
+// What a token's own checks answer is no reason to take the request for one without credentials.
+func TestPreflightWithATokenElsewhereIsNone(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{
+		Sources:                  []usher.TokenSource{usher.FromHeader("X-Access-Token")},
+		DangerouslyPassPreflight: true,
+		Check:                    func(context.Context, *usher.Claims) error { return usher.ErrNoToken },
+	})
+	r := httptest.NewRequest(http.MethodOptions, "http://shop.example/", nil)
+	r.Header.Set("Origin", "https://pages.example")
+	r.Header.Set("Access-Control-Request-Method", "PUT")
+	r.Header.Set("X-Access-Token", httpToken(t, nil))
+	httpWant(t, httpServe(d.Require(http.HandlerFunc(httpHello)), r), 401, "")
+}
+
+func TestAuthenticate(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	type key struct{}
+	outer := context.WithValue(t.Context(), key{}, "value")
+
+	r := httpRequest(httpToken(t, nil)).WithContext(outer)
+	ctx, err := d.Authenticate(r)
+	if user, ok := d.User(ctx); err != nil || !ok || user.ID != "7" || ctx.Value(key{}) != "value" {
+		t.Errorf("user %v, error %v", user, err)
+	}
+	if claims, ok := d.Claims(ctx); !ok || claims.Subject != "7" {
+		t.Errorf("claims %v", claims)
+	}
+	if _, ok := d.User(r.Context()); ok {
+		t.Error("the request itself was changed")
+	}
+	if rej := d.refused(t); rej != nil {
+		t.Errorf("observed %v", rej)
+	}
+
+	for name, r := range map[string]*http.Request{
+		"no token": httpRequest(""), "a bad one": httpRequest("bad"),
+		"nobody": httpRequest(httpToken(t, map[string]any{"sub": "gone"})),
+	} {
+		r = r.WithContext(outer)
+		ctx, err := d.Authenticate(r)
+		var rej *usher.Rejection
+		if !errors.As(err, &rej) || rej.Status != 401 {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, direct := err.(*usher.Rejection); !direct { //nolint:errorlint // the error itself is one
+			t.Errorf("%s: the error is a %T", name, err)
+		}
+		if ctx != outer {
+			t.Errorf("%s: the context is not the request's own", name)
+		}
+		if observed := d.refused(t); observed == nil || observed.Err != rej.Err { //nolint:errorlint // the same, not alike
+			t.Errorf("%s: observed %v", name, observed)
+		}
+		w := httptest.NewRecorder()
+		rej.ServeHTTP(w, r)
+		if got := w.Header().Get("WWW-Authenticate"); w.Code != 401 || !strings.HasPrefix(got, `Bearer realm="shop"`) {
+			t.Errorf("%s: responded %d %q", name, w.Code, got)
+		}
+	}
+
+	// The guards decide too, and the context of a refusal shows no user.
+	ctx, err = d.With(usher.RequireScope("read")).Authenticate(httpRequest(httpToken(t, nil)).WithContext(outer))
+	if _, ok := d.User(ctx); ok || ctx != outer || !errors.Is(err, usher.ErrForbidden) {
+		t.Errorf("user %v, error %v", ok, err)
+	}
+}
+
+// An adapter that responds with Deny refuses once.
+func TestAuthenticateThenDenyIsObservedOnce(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	r := httpRequest("bad")
+	_, err := d.Authenticate(r)
+	w := httptest.NewRecorder()
+	d.Deny(w, r, err)
+	httpWant(t, w, 401, "")
+	if d.refused(t) == nil {
+		t.Error("never observed")
+	}
+}
+
+// Nobody observes AuthenticateToken but its caller; what the caller denies then is observed, once.
+func TestAuthenticateTokenThenDenyIsObservedOnce(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	_, err := d.AuthenticateToken(t.Context(), "bad")
+	if rej := d.refused(t); rej != nil {
+		t.Errorf("observed %v", rej)
+	}
+	d.Deny(httptest.NewRecorder(), httpRequest(""), err)
+	if rej := d.refused(t); !errors.Is(rej, usher.ErrTokenMalformed) {
+		t.Errorf("observed %v", rej)
+	}
+}
+
+// Where one middleware refuses for a reason that it has from another, both observe it.
+func TestRefusalPassedOnIsObservedByBoth(t *testing.T) {
+	inner := httpOpen(t, usher.MiddlewareOptions{})
+	outer := httpOpen(t, usher.MiddlewareOptions{Realm: "bank", Sources: []usher.TokenSource{usher.FromHeader("X-Bank")}})
+	h := outer.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+		_, err := inner.Authenticate(r)
+		outer.Deny(w, r, err)
+	})
+	r := httpRequest("")
+	r.Header.Set("X-Bank", httpToken(t, nil))
+	w := httpServe(h, r)
+	httpWant(t, w, 401, "")
+	if got := w.Header().Get("WWW-Authenticate"); got != `Bearer realm="bank"` {
+		t.Errorf("the challenge is %q", got)
+	}
+	if inner.refused(t) == nil || outer.refused(t) == nil {
+		t.Error("one of them did not observe it")
+	}
+}
+
+func TestAuthenticateToken(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
+	guarded := d.With(usher.RequireScope("read"))
+	type key struct{}
+	outer := context.WithValue(t.Context(), key{}, "value")
+	tests := []struct {
+		name   string
+		m      *usher.Middleware[httpClaims, *httpUser]
+		token  string
+		status int
+		code   string
+	}{
+		{"good", d.Middleware, httpToken(t, nil), 0, ""},
+		{"good for the guard", guarded, httpToken(t, map[string]any{"scope": "read"}), 0, ""},
+		{"none", d.Middleware, "", 401, ""},
+		{"malformed", d.Middleware, "Bearer x", 401, "invalid_token"},
+		{"huge", d.Middleware, strings.Repeat(".", 1<<20), 401, "invalid_token"},
+		{"revoked user", d.Middleware, httpToken(t, map[string]any{"sub": "gone"}), 401, "invalid_token"},
+		{"broken", d.Middleware, httpToken(t, map[string]any{"sub": "broken"}), 500, ""},
+		{"down", d.Middleware, httpToken(t, map[string]any{"sub": "down"}), 503, ""},
+		{"refused by the guard", guarded, httpToken(t, nil), 403, "insufficient_scope"},
+		{"refused by a nil guard", d.With(nil), httpToken(t, nil), 500, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			ctx, err := test.m.AuthenticateToken(outer, test.token)
+			if rej := d.refused(t); rej != nil {
+				t.Errorf("observed %v without a request", rej)
+			}
+			user, ok := d.User(ctx)
+			if test.status == 0 {
+				if err != nil || !ok || user.ID != "7" || ctx.Value(key{}) != "value" {
+					t.Errorf("user %v, error %v", user, err)
+				}
+				return
+			}
+			rej, direct := err.(*usher.Rejection) //nolint:errorlint // the error itself is one
+			if !direct || rej.Status != test.status || rej.Code != test.code || rej.Err == nil {
+				t.Errorf("the error is %#v", err)
+			}
+			if ok || ctx != outer {
+				t.Errorf("user %v, context %v", user, ctx)
+			}
+		})
+	}
+}
+
+func TestObserveGetsTheRequest(t *testing.T) {
+	var path string
+	d := httpOpen(t, usher.MiddlewareOptions{Observe: func(r *http.Request, _ *usher.Rejection) { path = r.URL.Path }})
+	r := httptest.NewRequest(http.MethodGet, "http://shop.example/orders", nil)
+	httpServe(d.RequireFunc(httpGreet), r)
+	if path != "/orders" {
+		t.Errorf("the path is %q", path)
+	}
+}
+
+func TestRefusalOfANestedMiddlewareIsObservedOnce(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	for name, h := range map[string]http.Handler{
+		"inner guard": d.Require(d.Allow(func(*httpUser) bool { return false }).RequireFunc(httpGreet)),
+		"outer guard": d.Allow(func(*httpUser) bool { return false }).Require(d.RequireFunc(httpGreet)),
+		"handler": d.Require(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+			d.Deny(w, r, usher.ErrForbidden)
+		})),
+	} {
+		httpWant(t, httpServe(h, httpRequest(httpToken(t, nil))), 403, "")
+		if d.refused(t) == nil {
+			t.Errorf("%s: never observed", name)
+		}
+	}
+}
+
+func TestCustomRejectCantForgetTheHeaders(t *testing.T) {
+	var order []string
+	d := httpOpen(t, usher.MiddlewareOptions{
+		Observe: func(*http.Request, *usher.Rejection) { order = append(order, "observe") },
+		Reject: func(w http.ResponseWriter, _ *http.Request, rej *usher.Rejection) {
+			order = append(order, "reject")
+			if got := w.Header().Get("WWW-Authenticate"); got != rej.Challenge() {
+				t.Errorf("the challenge is %q, not %q", got, rej.Challenge())
+			}
+			w.Header().Set("Content-Type", "text/plain")
+			w.WriteHeader(rej.Status)
+			_, _ = io.WriteString(w, "sorry: "+rej.Error())
+		},
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/", d.RequireFunc(httpGreet))
+	mux.Handle("/deny", d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+		d.Deny(w, r, usher.ErrForbidden)
+	}))
+	tests := []struct {
+		path, token string
+		status      int
+		body        string
+		challenge   string
+		retry       bool
+	}{
+		{"/", "", 401, "sorry: An access token is required.", `Bearer realm="shop"`, false},
+		{"/", httpToken(t, map[string]any{"sub": "down"}), 503, "sorry: Try again later.", "", true},
+		{"/", httpToken(t, map[string]any{"sub": "broken"}), 500, "sorry: The request can't be served.", "", false},
+		{"/deny", httpToken(t, nil), 403, "sorry: This is not allowed.", `Bearer realm="shop", error="insufficient_scope", error_description="This is not allowed."`, false},
+	}
+	for _, test := range tests {
+		order = nil
+		r := httpRequest(test.token)
+		r.URL.Path = test.path
+		w := httpServe(mux, r)
+		httpWant(t, w, test.status, test.body)
+		h := w.Header()
+		if h.Get("Cache-Control") != "no-store" || h.Get("WWW-Authenticate") != test.challenge || (h.Get("Retry-After") != "") != test.retry {
+			t.Errorf("%s: headers %v", test.path, h)
+		}
+		if strings.Join(order, " ") != "observe reject" {
+			t.Errorf("called %v", order)
+		}
+	}
+}
+
+func TestCustomRejectMayFallBack(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{
+		Reject: func(w http.ResponseWriter, r *http.Request, rej *usher.Rejection) { rej.ServeHTTP(w, r) },
+	})
+	plain := httpOpen(t, usher.MiddlewareOptions{})
+	for _, token := range []string{"", "bad"} {
+		a := httpServe(d.RequireFunc(httpGreet), httpRequest(token))
+		b := httpServe(plain.RequireFunc(httpGreet), httpRequest(token))
+		if a.Code != b.Code || a.Body.String() != b.Body.String() || fmt.Sprint(a.Header()) != fmt.Sprint(b.Header()) {
+			t.Errorf("%v %v, by default %v %v", a.Header(), a.Body, b.Header(), b.Body)
+		}
+	}
+}
+
+func TestNewMiddlewareReportsEveryMistakeAtOnce(t *testing.T) {
+	var noDecoder *usher.Decoder[httpClaims]
+	var noVerifier httpVerifier
+	decoder := httpDecoder(t)
+	tests := []struct {
+		name   string
+		v      usher.Verifier[httpClaims]
+		user   func(context.Context, *httpClaims) (*httpUser, error)
+		opts   *usher.MiddlewareOptions
+		fields string
+	}{
+		{"nothing wrong", decoder, httpFindUser, nil, ""},
+		{"zero options", decoder, httpFindUser, &usher.MiddlewareOptions{}, ""},
+		{"no verifier", nil, httpFindUser, nil, "v"},
+		{"a nil decoder", noDecoder, httpFindUser, nil, "v"},
+		{"a nil verifier func", noVerifier, httpFindUser, nil, "v"},
+		{"no user", decoder, nil, nil, "user"},
+		{"a quote in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: `my "shop"`}, "MiddlewareOptions.Realm"},
+		{"a line in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: "a\r\nSet-Cookie: b"}, "MiddlewareOptions.Realm"},
+		{"a backslash in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: `a\b`}, "MiddlewareOptions.Realm"},
+		{"a letter beyond ASCII in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: "Zürich"}, "MiddlewareOptions.Realm"},
+		{"bytes beyond UTF-8 in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: "\xff"}, "MiddlewareOptions.Realm"},
+		{"everything wrong", nil, nil, &usher.MiddlewareOptions{
+			Realm: "\x00", Sources: []usher.TokenSource{{}, usher.FromCookie("")}, TrustedOrigins: []string{"shop", "*"},
+		}, "MiddlewareOptions.Realm MiddlewareOptions.Sources MiddlewareOptions.Sources MiddlewareOptions.TrustedOrigins MiddlewareOptions.TrustedOrigins user v"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m, err := usher.NewMiddleware(test.v, test.user, test.opts)
+			if got := strings.Join(httpFields(err), " "); got != test.fields {
+				t.Fatalf("reported %q, want %q: %v", got, test.fields, err)
+			}
+			if (m == nil) != (err != nil) {
+				t.Errorf("got %v and %v", m, err)
+			}
+			var one *usher.ConfigError
+			if err != nil && (!errors.As(err, &one) || one.Reason == "" || !strings.Contains(err.Error(), one.Field)) {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}
+
+func TestOptionsCantBeChangedAfterwards(t *testing.T) {
+	opts := &usher.MiddlewareOptions{
+		Sources: []usher.TokenSource{usher.FromBearer()}, TrustedOrigins: []string{"https://trusted.example"}, Realm: "before",
+	}
+	m := usher.Must(usher.NewMiddleware(httpDecoder(t), httpFindUser, opts))
+	opts.Sources[0], opts.Realm = usher.FromHeader("X-Token"), "after"
+	opts.Check = func(context.Context, *usher.Claims) error { return usher.ErrForbidden }
+	httpWant(t, httpServe(m.RequireFunc(httpGreet), httpRequest(httpToken(t, nil))), 200, "hello 7")
+	if got := httpServe(m.RequireFunc(httpGreet), httpRequest("")).Header().Get("WWW-Authenticate"); got != `Bearer realm="before"` {
+		t.Errorf("the challenge is %q", got)
+	}
+}
+
+// Mistakes that no constructor sees fail closed, and never panic.
+func TestMisuseIsA500(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	var nobody *usher.Middleware[httpClaims, *httpUser]
+	zero := &usher.Middleware[httpClaims, *httpUser]{}
+	hello := http.HandlerFunc(httpHello)
+	for name, h := range map[string]func() http.Handler{
+		"Require(nil)":                  func() http.Handler { return d.Require(nil) },
+		"RequireFunc(nil)":              func() http.Handler { return d.RequireFunc(nil) },
+		"Optional(nil)":                 func() http.Handler { return d.Optional(nil) },
+		"Require of a nil HandlerFunc":  func() http.Handler { return d.Require(http.HandlerFunc(nil)) },
+		"Require of a nil ServeMux":     func() http.Handler { return d.Require((*http.ServeMux)(nil)) },
+		"the zero Middleware":           func() http.Handler { return zero.Require(hello) },
+		"the zero Middleware, with":     func() http.Handler { return zero.With(usher.RequireScope("x")).RequireFunc(httpGreet) },
+		"the zero Middleware, optional": func() http.Handler { return zero.Optional(hello) },
+		"a nil Middleware":              func() http.Handler { return nobody.Require(hello) },
+		"a nil Middleware, with":        func() http.Handler { return nobody.With(usher.RequireScope("x")).RequireFunc(httpGreet) },
+		"a nil Middleware's Deny": func() http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { nobody.Deny(w, r, errors.New(httpCause)) })
+		},
+		"a nil Middleware's Authenticate": func() http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, err := nobody.Authenticate(r)
+				_, err2 := zero.AuthenticateToken(r.Context(), "x")
+				var rej *usher.Rejection
+				if !errors.As(err, &rej) || !errors.As(err2, &rej) {
+					t.Errorf("got %v and %v", err, err2)
+				}
+				rej.ServeHTTP(w, r)
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if p := recover(); p != nil {
+					t.Errorf("it panics: %v", p)
+				}
+			}()
+			httpWant(t, httpServe(h(), httpRequest(httpToken(t, nil))), 500, "")
+			d.refused(t)
+		})
+	}
+}
+
+// Requests that no server makes, but adapters and tests do.
+func TestOddRequestsDoNotPanic(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources(), DangerouslyPassPreflight: true})
+	for name, r := range map[string]*http.Request{
+		"empty":          {},
+		"a bare POST":    {Method: http.MethodPost, Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}},
+		"a bare OPTIONS": {Method: http.MethodOptions, Header: http.Header{"Origin": nil}},
+		"a bare upgrade": {Header: http.Header{"Upgrade": {"websocket"}}},
+		"nil values":     {Header: http.Header{"Authorization": nil, "Cookie": nil, "X-Access-Token": {}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := httpServe(d.RequireFunc(httpGreet), r)
+			if w.Code != 401 && w.Code != 400 {
+				t.Errorf("got %d", w.Code)
+			}
+			d.refused(t)
+			httpServe(d.Optional(http.HandlerFunc(httpHello)), r)
+			d.refused(t)
+		})
+	}
+}

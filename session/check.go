@@ -1,0 +1,125 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/go-usher/usher"
+)
+
+// Check reports whether the session that an access token names is still alive; it is meant for
+// usher.MiddlewareOptions.Check. It asks the store once, or not at all if it has done so within Staleness.
+//
+// usher.ErrTokenRevoked: the session has ended, is another subject's, or the token names none.
+// usher.ErrUnavailable: the store can't answer.
+func (m *Manager[C]) Check(ctx context.Context, claims *usher.Claims) error {
+	if !isSubject(claims.Subject) || !isSessionID(claims.SessionID) {
+		return fmt.Errorf("%w: it names no session", usher.ErrTokenRevoked)
+	}
+	now := m.now()
+	alive, endings := m.recent.alive(claims.Subject, claims.SessionID, now)
+	if alive {
+		return nil
+	}
+	s, err := m.store.Lookup(ctx, claims.Subject, claims.SessionID, now)
+	switch {
+	case err == nil:
+		m.recent.remember(claims.Subject, claims.SessionID, now, s.ExpiresAt, endings)
+		return nil
+	case errors.Is(err, ErrSessionEnded):
+		return fmt.Errorf("%w: %w", usher.ErrTokenRevoked, err)
+	default:
+		return unavailable(err)
+	}
+}
+
+// recentChecks remembers sessions that were alive a moment ago. It is bounded without bookkeeping: when the
+// young generation is full it becomes the old one, and what isn't asked for in the meantime is dropped with
+// it. A nil *recentChecks remembers nothing.
+type recentChecks struct {
+	staleness time.Duration
+	mu        sync.Mutex
+	young     map[checkKey]checkAnswer
+	old       map[checkKey]checkAnswer
+	endings   uint64 // how often sessions were forgotten
+}
+
+type checkKey struct{ subject, id string }
+
+type checkAnswer struct{ asked, expires time.Time }
+
+// maxRecentChecks bounds each generation: some 200 bytes a session, 13 MB in all.
+const maxRecentChecks = 1 << 15
+
+func newRecentChecks(staleness time.Duration) *recentChecks {
+	return &recentChecks{staleness: staleness, young: map[checkKey]checkAnswer{}}
+}
+
+// alive reports whether the session was alive less than the staleness ago. If not, the caller asks the store and
+// hands endings on to remember.
+func (c *recentChecks) alive(subject, id string, now time.Time) (alive bool, endings uint64) {
+	if c == nil {
+		return false, 0
+	}
+	key := checkKey{subject, id}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.young[key]
+	if !ok {
+		if a, ok = c.old[key]; ok {
+			c.put(key, a)
+		}
+	}
+	age := now.Sub(a.asked)
+	return ok && age >= 0 && age < c.staleness && now.Before(a.expires), c.endings
+}
+
+// remember keeps a positive answer, unless a session has ended since it was asked for: it might be this one.
+func (c *recentChecks) remember(subject, id string, asked, expires time.Time, endings uint64) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.endings == endings {
+		c.put(checkKey{subject, id}, checkAnswer{asked, expires})
+	}
+}
+
+func (c *recentChecks) put(key checkKey, a checkAnswer) {
+	if len(c.young) >= maxRecentChecks {
+		c.old, c.young = c.young, make(map[checkKey]checkAnswer)
+	}
+	c.young[key] = a
+}
+
+// forget drops sessions that this process has ended, or tried to.
+func (c *recentChecks) forget(subject string, ids ...string) {
+	if c == nil || len(ids) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endings++
+	for _, id := range ids {
+		delete(c.young, checkKey{subject, id})
+		delete(c.old, checkKey{subject, id})
+	}
+}
+
+// forgetSubject drops all sessions of a subject.
+func (c *recentChecks) forgetSubject(subject string) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endings++
+	its := func(key checkKey, _ checkAnswer) bool { return key.subject == subject }
+	maps.DeleteFunc(c.young, its)
+	maps.DeleteFunc(c.old, its)
+}

@@ -1,0 +1,195 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+func claimsOf(t session.Tokens) *usher.Claims {
+	return &usher.Claims{Subject: subject, SessionID: t.SessionID}
+}
+
+func TestCheckRevokesWhatIsNoLiveSessionOfTheSubject(t *testing.T) {
+	store := &counting{Store: session.NewMemoryStore()}
+	w := newWorld(t, store)
+	tokens := w.mustStart(t)
+	if err := w.Check(t.Context(), claimsOf(tokens)); err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string]usher.Claims{
+		"no session":            {Subject: subject},
+		"no subject":            {SessionID: tokens.SessionID},
+		"another's session":     {Subject: "mallory", SessionID: tokens.SessionID},
+		"an unknown session":    {Subject: subject, SessionID: strings.Repeat("A", 22)},
+		"no session's id":       {Subject: subject, SessionID: "x\x00"},
+		"an id with line break": {Subject: subject, SessionID: tokens.SessionID + "\n"},
+	} {
+		wantErr(t, name, w.Check(t.Context(), &bad), usher.ErrTokenRevoked)
+	}
+	w.clock.Advance(idleTTL)
+	wantErr(t, "an expired session", w.Check(t.Context(), claimsOf(tokens)), usher.ErrTokenRevoked)
+}
+
+func TestARefreshAndACheckAreOneStoreCallEach(t *testing.T) {
+	store := &counting{Store: session.NewMemoryStore()}
+	w := newWorld(t, store)
+	tokens := w.mustStart(t)
+	for name, step := range map[string]func(){
+		"Refresh": func() { w.mustRefresh(t, tokens.RefreshToken) },
+		"retry":   func() { w.mustRefresh(t, tokens.RefreshToken) },
+		"Check": func() {
+			if err := w.Check(t.Context(), claimsOf(tokens)); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		store.calls = 0
+		step()
+		if store.calls != 1 {
+			t.Errorf("%s: %d calls; want 1", name, store.calls)
+		}
+	}
+}
+
+func TestCheckUsesAnswersWithinTheStaleness(t *testing.T) {
+	store := &counting{Store: session.NewMemoryStore()}
+	w := newWorld(t, store, func(c *session.Config[claims]) { c.Staleness = 5 * time.Second })
+	elsewhere := w.with(func(c *session.Config[claims]) { c.Staleness = 0 })
+	tokens := w.mustStart(t)
+	check := func(wantCalls int, want error) {
+		t.Helper()
+		store.calls = 0
+		wantErr(t, "Check", w.Check(t.Context(), claimsOf(tokens)), want)
+		if store.calls != wantCalls {
+			t.Fatalf("%d calls; want %d", store.calls, wantCalls)
+		}
+	}
+	check(1, nil)
+	check(0, nil)
+	w.clock.Advance(5*time.Second - time.Microsecond)
+	check(0, nil)
+	w.clock.Advance(time.Microsecond)
+	check(1, nil)
+
+	w.clock.Advance(-time.Second) // a clock that goes back makes no answer last longer
+	check(1, nil)
+
+	if err := elsewhere.EndSession(t.Context(), subject, tokens.SessionID); err != nil {
+		t.Fatal(err)
+	}
+	check(0, nil)
+	w.clock.Advance(5 * time.Second)
+	check(1, usher.ErrTokenRevoked)
+}
+
+func TestStalenessDoesNotOutliveTheSession(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.Staleness = time.Hour })
+	tokens := w.mustStart(t)
+	w.clock.Advance(idleTTL - time.Second)
+	if err := w.Check(t.Context(), claimsOf(tokens)); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Advance(time.Second)
+	wantErr(t, "Check", w.Check(t.Context(), claimsOf(tokens)), usher.ErrTokenRevoked)
+}
+
+func TestAManagerKnowsAtOnceWhatItHasEnded(t *testing.T) {
+	for name, end := range map[string]func(ctx context.Context, w *world, tokens session.Tokens) error{
+		"End": func(ctx context.Context, w *world, t session.Tokens) error { return w.End(ctx, t.RefreshToken) },
+		"EndSession": func(ctx context.Context, w *world, t session.Tokens) error {
+			return w.EndSession(ctx, subject, t.SessionID)
+		},
+		"EndOthers": func(ctx context.Context, w *world, _ session.Tokens) error { return w.EndOthers(ctx, subject, "") },
+		"EndAll":    func(ctx context.Context, w *world, _ session.Tokens) error { return w.EndAll(ctx, subject) },
+		"beyond MaxPerSubject": func(ctx context.Context, w *world, _ session.Tokens) error {
+			w.clock.Advance(time.Second)
+			_, err := w.Start(ctx, subject, session.About{})
+			return err
+		},
+		"reuse": func(ctx context.Context, w *world, t session.Tokens) error {
+			token := t.RefreshToken
+			for range 2 {
+				next, err := w.Refresh(ctx, token)
+				if err != nil {
+					return err
+				}
+				token = next.RefreshToken
+			}
+			_, err := w.Refresh(ctx, t.RefreshToken)
+			if err == nil {
+				return fmt.Errorf("no reuse")
+			}
+			return nil
+		},
+	} {
+		w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.Staleness, c.MaxPerSubject = time.Hour, 1 })
+		tokens := w.mustStart(t)
+		if err := w.Check(t.Context(), claimsOf(tokens)); err != nil {
+			t.Fatal(err)
+		}
+		if err := end(t.Context(), w, tokens); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		wantErr(t, name, w.Check(t.Context(), claimsOf(tokens)), usher.ErrTokenRevoked)
+	}
+}
+
+// ending ends the session while Check waits for the store's answer.
+type ending struct {
+	session.Store
+	end func()
+}
+
+func (s *ending) Lookup(ctx context.Context, subject, id string, now time.Time) (session.Session, error) {
+	found, err := s.Store.Lookup(ctx, subject, id, now)
+	if s.end != nil {
+		s.end()
+		s.end = nil
+	}
+	return found, err
+}
+
+func TestAnAnswerThatAnEndingOvertookIsNotKept(t *testing.T) {
+	store := &ending{Store: session.NewMemoryStore()}
+	w := newWorld(t, store, func(c *session.Config[claims]) { c.Staleness = time.Hour })
+	tokens := w.mustStart(t)
+	store.end = func() {
+		if err := w.End(t.Context(), tokens.RefreshToken); err != nil {
+			t.Error(err)
+		}
+	}
+	_ = w.Check(t.Context(), claimsOf(tokens)) // it began before the logout: either answer is right
+	wantErr(t, "Check after the logout", w.Check(t.Context(), claimsOf(tokens)), usher.ErrTokenRevoked)
+}
+
+// The memory of recent answers is bounded, and keeps what is in use.
+func TestStalenessRemembersABoundedNumberOfSessions(t *testing.T) {
+	store := &counting{Store: session.NewMemoryStore()}
+	w := newWorld(t, store, func(c *session.Config[claims]) { c.Staleness = time.Hour })
+	hot := w.mustStart(t)
+	cold := w.mustStart(t)
+	check := func(tokens session.Tokens) (calls int) {
+		store.calls = 0
+		if err := w.Check(t.Context(), claimsOf(tokens)); err != nil {
+			t.Fatal(err)
+		}
+		return store.calls
+	}
+	check(cold)
+	check(hot)
+	for i := range 70_000 {
+		check(w.mustStart(t))
+		if i%1000 == 0 && check(hot) != 0 {
+			t.Fatalf("a session in use was forgotten after %d others", i)
+		}
+	}
+	if check(cold) != 1 {
+		t.Error("a session that was not in use is remembered after 70,000 others")
+	}
+}

@@ -1,0 +1,126 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+func TestEndTakesAnyAuthenticTokenOfTheSession(t *testing.T) {
+	for name, choose := range map[string]func(r1, r2, r3 string) string{
+		"current":    func(_, _, r3 string) string { return r3 },
+		"spent":      func(_, r2, _ string) string { return r2 },
+		"long spent": func(r1, _, _ string) string { return r1 },
+	} {
+		w := newWorld(t, session.NewMemoryStore())
+		r1 := w.mustStart(t).RefreshToken
+		r2 := w.mustRefresh(t, r1).RefreshToken
+		r3 := w.mustRefresh(t, r2).RefreshToken
+		w.events.take()
+		for range 2 {
+			if err := w.End(t.Context(), choose(r1, r2, r3)); err != nil {
+				t.Errorf("End with a %s token: %v", name, err)
+			}
+		}
+		w.wantEvents(t, session.EventEnded)
+		w.wantSessions(t, 0)
+	}
+}
+
+func TestEndSessionEndsOnlyOnesOwn(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore())
+	tokens := w.mustStart(t)
+	for _, bad := range []struct{ subject, id string }{
+		{"mallory", tokens.SessionID}, {"", tokens.SessionID}, {subject, ""}, {subject, "x"}, {subject, tokens.SessionID + "\x00"},
+	} {
+		wantErr(t, "EndSession", w.EndSession(t.Context(), bad.subject, bad.id), session.ErrSessionEnded)
+	}
+	w.wantSessions(t, 1)
+	if err := w.EndSession(t.Context(), subject, tokens.SessionID); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "EndSession again", w.EndSession(t.Context(), subject, tokens.SessionID), session.ErrSessionEnded)
+	w.wantSessions(t, 0)
+}
+
+func TestEndOthersKeepsOneAndStopsLoginsUnderWay(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore())
+	began := w.clock.Now()
+	keep, gone := w.mustStart(t), w.mustStart(t)
+	w.clock.Advance(time.Second)
+	if err := w.EndOthers(t.Context(), subject, keep.SessionID); err != nil {
+		t.Fatal(err)
+	}
+	w.wantEvents(t, session.EventStarted, session.EventStarted, session.EventEnded)
+	w.mustRefresh(t, keep.RefreshToken)
+	_, err := w.Refresh(t.Context(), gone.RefreshToken)
+	wantErr(t, "Refresh of another", err, session.ErrSessionEnded)
+	_, err = w.Start(t.Context(), subject, session.About{AuthTime: began})
+	wantErr(t, "Start of a login that began before", err, session.ErrSessionEnded)
+
+	if err := w.EndOthers(t.Context(), subject, "not a session's id"); err != nil {
+		t.Fatal(err)
+	}
+	w.wantSessions(t, 0)
+}
+
+func TestEndAllStopsLoginsUnderWay(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore())
+	began := w.clock.Now()
+	tokens := w.mustStart(t)
+	w.clock.Advance(time.Second)
+	if err := w.EndAll(t.Context(), subject); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Refresh(t.Context(), tokens.RefreshToken)
+	wantErr(t, "Refresh", err, session.ErrSessionEnded)
+	for _, at := range []time.Time{began, w.clock.Now()} {
+		_, err = w.Start(t.Context(), subject, session.About{AuthTime: at})
+		wantErr(t, "Start of a login that began before", err, session.ErrSessionEnded)
+	}
+	w.clock.Advance(time.Microsecond)
+	w.mustStart(t)
+}
+
+func TestPruneRemovesWhatHasExpired(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore())
+	w.mustStart(t)
+	if n, err := w.Prune(t.Context()); n != 0 || err != nil {
+		t.Fatalf("Prune = %d, %v; want nothing to do", n, err)
+	}
+	w.clock.Advance(idleTTL)
+	if n, err := w.Prune(t.Context()); n != 1 || err != nil {
+		t.Fatalf("Prune = %d, %v; want 1", n, err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.mustStart(t)
+	_, err := w.Prune(cancelled)
+	wantErr(t, "Prune", err, usher.ErrUnavailable)
+}
+
+func TestPruneEveryRunsUntilItsContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Store: session.NewMemoryStore(), failAt: 2}
+		w := newWorld(t, store)
+		ctx, cancel := context.WithCancel(t.Context())
+		var failures []error
+		done := make(chan error)
+		go func() {
+			done <- w.PruneEvery(ctx, time.Hour, func(err error) { failures = append(failures, err) })
+		}()
+		time.Sleep(150 * time.Minute) // of the bubble's own time
+		cancel()
+		wantErr(t, "PruneEvery", <-done, context.Canceled)
+		if store.calls != 3 || len(failures) != 1 || !errors.Is(failures[0], usher.ErrUnavailable) {
+			t.Errorf("%d calls, failures %v; want 3 calls, of which one failed", store.calls, failures)
+		}
+	})
+	w := newWorld(t, session.NewMemoryStore())
+	wantConfigError(t, w.PruneEvery(t.Context(), 0, nil), "interval")
+}

@@ -1,0 +1,207 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-usher/usher"
+)
+
+// HandlerOptions are the options of LoginHandler, RefreshHandler, LogoutHandler and SessionsHandler, which are
+// meant to be given the same ones; nil means the defaults.
+type HandlerOptions struct {
+	// UsernameField and PasswordField are the names of the fields of a login: "username" and "password" by
+	// default.
+	UsernameField, PasswordField string
+	// Canonical returns the one form of a username under which the account is looked up and its attempts are
+	// counted. By default space around it is trimmed and letters are lowered. Whoever sets it must make equal
+	// what the lookup holds for equal, or guesses escape the throttle by spelling.
+	Canonical func(username string) string
+	// Throttle limits the attempts to log in. nil: one in memory, with its defaults, for the handler alone.
+	Throttle Throttle
+	// ClientAddress returns where a request comes from; nil: its RemoteAddr. Behind a reverse proxy that is the
+	// proxy, for everyone: take the address from the header that your proxy sets, and that clients can't.
+	ClientAddress func(r *http.Request) string
+	// Cookies keeps tokens in two cookies that scripts can't read, instead of in the JSON.
+	Cookies bool
+	// AccessCookie and RefreshCookie name them. They begin with "__Host-" (RFC 6265bis §4.1.3.2), and by
+	// default they are "__Host-access" and "__Host-refresh".
+	AccessCookie, RefreshCookie string
+	// TrustedOrigins lists other origins, as scheme://host[:port], whose pages may use the handlers.
+	TrustedOrigins []string
+	// Observe is told of every refusal, with the reason in rej.Err, for logs and metrics.
+	Observe func(r *http.Request, rej *usher.Rejection)
+}
+
+// complete returns the options with defaults filled in, or all mistakes in them.
+func (o *HandlerOptions) complete() (HandlerOptions, error) {
+	var opts HandlerOptions
+	if o != nil {
+		opts = *o
+	}
+	setDefault(&opts.UsernameField, "username")
+	setDefault(&opts.PasswordField, "password")
+	setDefault(&opts.AccessCookie, "__Host-access")
+	setDefault(&opts.RefreshCookie, "__Host-refresh")
+	if opts.Canonical == nil {
+		opts.Canonical = func(username string) string { return strings.ToLower(strings.TrimSpace(username)) }
+	}
+	if opts.ClientAddress == nil {
+		opts.ClientAddress = remoteAddress
+	}
+	var mistakes []error
+	bad := func(field, reason string) {
+		mistakes = append(mistakes, &usher.ConfigError{Field: "HandlerOptions." + field, Reason: reason})
+	}
+	if opts.UsernameField == opts.PasswordField {
+		bad("PasswordField", "must differ from UsernameField")
+	}
+	for field, name := range map[string]string{"AccessCookie": opts.AccessCookie, "RefreshCookie": opts.RefreshCookie} {
+		cookie := http.Cookie{Name: name, Value: "x"}
+		if !strings.HasPrefix(name, "__Host-") || cookie.Valid() != nil {
+			bad(field, `must be a cookie name that begins with "__Host-"`)
+		}
+	}
+	if opts.AccessCookie == opts.RefreshCookie {
+		bad("RefreshCookie", "must differ from AccessCookie")
+	}
+	for _, origin := range opts.TrustedOrigins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host || origin != strings.ToLower(origin) || strings.Contains(origin, "*") {
+			bad("TrustedOrigins", "must be scheme://host[:port] in lower case, which "+origin+" is not")
+		}
+	}
+	return opts, errors.Join(mistakes...)
+}
+
+// endpoint is what the four handlers have in common.
+type endpoint struct {
+	opts    HandlerOptions
+	origins http.CrossOriginProtection
+	methods []string
+	serve   func(w http.ResponseWriter, r *http.Request) error // an error is refused as refusal says
+}
+
+// newEndpoint returns an endpoint that lacks only its serve function. missing are the mistakes in the other
+// arguments of the handler's constructor.
+func newEndpoint(o *HandlerOptions, methods []string, missing ...error) (*endpoint, error) {
+	opts, err := o.complete()
+	if err := errors.Join(append(missing, err)...); err != nil {
+		return nil, err
+	}
+	e := &endpoint{opts: opts, methods: methods}
+	for _, origin := range opts.TrustedOrigins {
+		if err := e.origins.AddTrustedOrigin(origin); err != nil {
+			return nil, &usher.ConfigError{Field: "HandlerOptions.TrustedOrigins", Reason: "hold an " + err.Error()}
+		}
+	}
+	return e, nil
+}
+
+// ServeHTTP looks at the origin before anything else, cookies or not: a login that another site makes a browser
+// send would put its user into the attacker's account.
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if err := e.origins.Check(r); err != nil {
+		e.refuse(w, r, &usher.Rejection{Status: http.StatusForbidden, Description: "Cross-origin request.", Err: err})
+		return
+	}
+	if !slices.Contains(e.methods, r.Method) {
+		w.Header().Set("Allow", strings.Join(e.methods, ", "))
+		e.refuse(w, r, refused(http.StatusMethodNotAllowed, "Use "+strings.Join(e.methods, " or ")+"."))
+		return
+	}
+	if err := e.serve(w, r); err != nil {
+		e.refuse(w, r, err)
+	}
+}
+
+// refuse answers with a problem in the middleware's manner.
+func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	rej := refusal(err)
+	if e.opts.Observe != nil {
+		e.opts.Observe(r, rej)
+	}
+	rej.ServeHTTP(w, r)
+}
+
+func sessionOver(err error) bool {
+	return errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken)
+}
+
+// refusal is the one mapping of errors to responses. That something was out of reach comes first: then nothing
+// has been decided about password or token.
+func refusal(err error) *usher.Rejection {
+	var rej *usher.Rejection
+	if errors.As(err, &rej) && rej != nil {
+		return rej
+	}
+	rej = &usher.Rejection{Err: err}
+	switch {
+	case errors.Is(err, usher.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		rej.Status, rej.Description = http.StatusServiceUnavailable, "Try again later."
+	case sessionOver(err):
+		rej.Status, rej.Code, rej.Description = http.StatusUnauthorized, "invalid_token", "The session is over. Log in again."
+	case wrongPassword(err):
+		rej.Status, rej.Description = http.StatusUnauthorized, "Wrong username or password."
+	case errors.Is(err, usher.ErrNoToken):
+		rej.Status, rej.Description = http.StatusUnauthorized, "A refresh token is required."
+	case errors.Is(err, usher.ErrManyTokens):
+		rej.Status, rej.Code, rej.Description = http.StatusBadRequest, "invalid_request", "The request carries more than one token."
+	case errors.Is(err, usher.ErrForbidden):
+		rej.Status, rej.Description = http.StatusForbidden, "This is not allowed."
+	default:
+		rej.Status, rej.Description = http.StatusInternalServerError, "The request can't be served."
+	}
+	return rej
+}
+
+func wrongPassword(err error) bool {
+	return errors.Is(err, usher.ErrPasswordMismatch) || errors.Is(err, usher.ErrNoUser)
+}
+
+// refused is a refusal whose description says all about its cause.
+func refused(status int, description string) *usher.Rejection {
+	return &usher.Rejection{Status: status, Description: description, Err: errors.New("session: " + description)}
+}
+
+func writeJSON(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	// The status line is out by the time that writing fails, and the client gone.
+	_ = json.MarshalWrite(w, body)
+}
+
+func setDefault(s *string, def string) {
+	if *s == "" {
+		*s = def
+	}
+}
+
+// remoteAddress is the peer of the connection: forwarded headers are whatever the client likes.
+func remoteAddress(r *http.Request) string {
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		return peer.Addr().Unmap().WithZone("").String()
+	}
+	return r.RemoteAddr
+}
+
+// network is what attempts count for: the address, or for IPv6 its /64, which is what one customer has.
+func network(address string) string {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	addr = addr.Unmap().WithZone("")
+	if addr.Is4() {
+		return addr.String()
+	}
+	prefix, _ := addr.Prefix(64) // fails for more bits than the address has
+	return prefix.String()
+}

@@ -1,0 +1,61 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/go-usher/usher"
+)
+
+// issue makes an access token for the subject, with its claims as they are now; set overrides what is not the
+// application's to say.
+func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(context.Context, string) (C, error),
+	subject string, set func(*usher.Claims)) (Tokens, error) {
+	c, err := claims(ctx, subject)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("session: claims: %w", err)
+	}
+	registered := encoder.Fill(&c)
+	registered.Subject = subject
+	set(registered)
+	access, err := encoder.Encode(ctx, c)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("session: access token: %w", err)
+	}
+	// The encoder's TTL, unless the application's claims came with an exp of their own.
+	lasts := registered.ExpiresAt.Sub(registered.IssuedAt.Time)
+	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(lasts / time.Second)}, nil
+}
+
+// ownClaims refuses a C with a field of its own for a claim that the manager sets: the token would carry that
+// field instead.
+func ownClaims[C any]() error {
+	t := reflect.TypeFor[C]()
+	if t == reflect.TypeFor[usher.Claims]() || t.Kind() != reflect.Struct {
+		return nil
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if (name == "sid" || name == "auth_time") && !inClaims(t, f.Index) {
+			return &usher.ConfigError{
+				Field:  "claims type " + t.String(),
+				Reason: "has a field of its own for " + name + ", which is the session manager's to set",
+			}
+		}
+	}
+	return nil
+}
+
+// inClaims reports whether the field at index, as seen from t, belongs to the embedded usher.Claims.
+func inClaims(t reflect.Type, index []int) bool {
+	for _, i := range index[:len(index)-1] {
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		t = t.Field(i).Type
+	}
+	return t == reflect.TypeFor[usher.Claims]()
+}

@@ -1,0 +1,110 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-usher/usher"
+)
+
+// Authenticator says who logs in: it returns the subject whose username and password these are. username is in
+// its canonical form. usher.ErrPasswordMismatch and usher.ErrNoUser are a 401, the same for both;
+// usher.ErrForbidden is a 403; usher.ErrUnavailable and a context's error are a 503; an [usher.Rejection] is
+// answered as it is; anything else is a 500. [PasswordAuthenticator] returns a ready one.
+type Authenticator func(ctx context.Context, username, password string) (subject string, err error)
+
+// Starter issues the tokens of a login: a [Manager] with a session, [AccessTokens] without.
+type Starter interface {
+	Start(ctx context.Context, subject string, about About) (Tokens, error)
+
+	start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error)
+	now() time.Time
+}
+
+// LoginHandler returns a handler that checks a username and a password and answers with tokens. It takes POST,
+// with JSON or a form; a text field "label" names the device. Mistakes are reported as usher.ConfigError, all
+// at once.
+//
+// Attempts are counted before the password is checked, and given back if it was right, so that of any number of
+// guesses at once only as many are tried as the throttle allows. The others are a 429 that says when to try
+// again, for accounts that exist and for those that don't.
+func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (http.Handler, error) {
+	e, err := newEndpoint(opts, []string{http.MethodPost},
+		required(!isNil(s), "Starter"), required(authenticate != nil, "Authenticator"))
+	if err != nil {
+		return nil, err
+	}
+	if e.opts.Throttle == nil {
+		if e.opts.Throttle, err = NewMemoryThrottle(nil); err != nil {
+			return nil, err
+		}
+	}
+	l := &login{endpoint: e, starter: s, authenticate: authenticate}
+	e.serve = l.serve
+	return e, nil
+}
+
+type login struct {
+	*endpoint
+	starter      Starter
+	authenticate Authenticator
+}
+
+const labelField = "label"
+
+func (l *login) serve(w http.ResponseWriter, r *http.Request) error {
+	began := l.starter.now()
+	f, err := readFields(w, r, l.opts.UsernameField, l.opts.PasswordField, labelField)
+	if err != nil {
+		return err
+	}
+	username := l.opts.Canonical(f[l.opts.UsernameField])
+	f[l.opts.UsernameField] = username
+	if err := f.require(l.opts.UsernameField, l.opts.PasswordField); err != nil {
+		return err
+	}
+	address := l.opts.ClientAddress(r)
+	subject, err := l.attempt(w, r, username, f[l.opts.PasswordField], network(address))
+	if err != nil {
+		return err
+	}
+	about := About{UserAgent: r.UserAgent(), Address: address, Label: f[labelField], AuthTime: began}
+	tokens, err := l.starter.start(r.Context(), subject, about, l.fit)
+	if err != nil {
+		return err
+	}
+	l.handOut(w, tokens)
+	return nil
+}
+
+// attempt asks the authenticator, if the throttle has an attempt left. The attempt is given back unless the
+// password was wrong, or the client left before it could know.
+func (l *login) attempt(w http.ResponseWriter, r *http.Request, username, password, network string) (string, error) {
+	ctx := r.Context()
+	wait, err := l.opts.Throttle.Reserve(ctx, username, network)
+	if err != nil {
+		return "", fmt.Errorf("%w: session throttle: %w", usher.ErrUnavailable, err)
+	}
+	if wait > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(math.Ceil(wait.Seconds())), 10))
+		return "", refused(http.StatusTooManyRequests, "Too many attempts. Try again later.")
+	}
+	subject, err := l.authenticate(ctx, username, password)
+	if !wrongPassword(err) && (err == nil || ctx.Err() == nil) {
+		// A refund that fails costs its user an attempt, and is no reason to refuse the login.
+		_ = l.opts.Throttle.Refund(context.WithoutCancel(ctx), username, network)
+	}
+	return subject, err
+}
+
+// required is the mistake of an argument that was left out.
+func required(given bool, field string) error {
+	if given {
+		return nil
+	}
+	return &usher.ConfigError{Field: field, Reason: "is required"}
+}

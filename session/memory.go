@@ -1,0 +1,248 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// MemoryStore is a Store in the memory of one process: sessions end with it, and other processes don't see
+// them. It is safe for concurrent use.
+type MemoryStore struct {
+	mu       sync.RWMutex
+	sessions map[string]*memorySession
+	subjects map[string]*memorySubject
+}
+
+type memorySession struct {
+	State
+	about  Session // all that doesn't change; ExpiresAt and LastUsedAt are State's
+	endsAt time.Time
+}
+
+type memorySubject struct {
+	sessions []*memorySession // in the order of their start
+	cutoff   time.Time
+	forget   time.Time
+}
+
+// NewMemoryStore returns an empty store.
+func NewMemoryStore() *MemoryStore {
+	return &MemoryStore{sessions: map[string]*memorySession{}, subjects: map[string]*memorySubject{}}
+}
+
+// Start implements [Store].
+func (st *MemoryStore) Start(ctx context.Context, s Record, limit int, now time.Time) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.sweepSome(now)
+	owner := st.subject(s.Subject)
+	if !owner.cutoff.IsZero() && !s.AuthTime.After(owner.cutoff) {
+		return nil, ErrSessionEnded
+	}
+	if st.sessions[s.ID] != nil {
+		return nil, nil
+	}
+	added := &memorySession{
+		State:  State{Generation: 1, Token: s.Token, RotatedAt: s.StartedAt, ExpiresAt: s.ExpiresAt},
+		about:  s.Session,
+		endsAt: s.EndsAt,
+	}
+	st.removeFrom(owner, func(old *memorySession) bool { return !old.ExpiresAt.After(now) })
+	excess := 0
+	if limit > 0 {
+		excess = len(owner.sessions) + 1 - limit
+	}
+	var ended []string
+	st.removeFrom(owner, func(old *memorySession) bool {
+		if len(ended) >= excess {
+			return false
+		}
+		ended = append(ended, old.about.ID)
+		return true
+	})
+	st.sessions[s.ID] = added
+	after := func(a, b *memorySession) int { return a.about.StartedAt.Compare(b.about.StartedAt) }
+	owner.sessions = append(owner.sessions, added)
+	slices.SortStableFunc(owner.sessions, after) // a clock may have gone back
+	return ended, nil
+}
+
+// Rotate implements [Store].
+func (st *MemoryStore) Rotate(ctx context.Context, r Rotation) (Rotated, error) {
+	if err := ctx.Err(); err != nil {
+		return Rotated{}, err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	s := st.find(r.Subject, r.SessionID)
+	if s == nil {
+		return Rotated{}, ErrSessionEnded
+	}
+	switch r.Judge(s.State) {
+	case Rotate:
+		s.State = r.After(s.endsAt)
+		return Rotated{Successor: s.Token, Nonce: s.Nonce}, nil
+	case Retry:
+		return Rotated{Successor: s.Token, Nonce: s.Nonce}, nil
+	case Reuse:
+		st.remove(s)
+		return Rotated{}, ErrReused
+	case Refuse:
+		return Rotated{}, ErrRefreshToken
+	default:
+		st.remove(s)
+		return Rotated{}, ErrSessionEnded
+	}
+}
+
+// Lookup implements [Store].
+func (st *MemoryStore) Lookup(ctx context.Context, subject, id string, now time.Time) (Session, error) {
+	if err := ctx.Err(); err != nil {
+		return Session{}, err
+	}
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	s := st.find(subject, id)
+	if s == nil || !s.ExpiresAt.After(now) {
+		return Session{}, ErrSessionEnded
+	}
+	return s.session(), nil
+}
+
+// List implements [Store].
+func (st *MemoryStore) List(ctx context.Context, subject string, now time.Time) ([]Session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	owner := st.subjects[subject]
+	if owner == nil {
+		return nil, nil
+	}
+	var list []Session
+	for _, s := range owner.sessions {
+		if s.ExpiresAt.After(now) {
+			list = append(list, s.session())
+		}
+	}
+	return list, nil
+}
+
+// End implements [Store].
+func (st *MemoryStore) End(ctx context.Context, subject, id string, now time.Time) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	s := st.find(subject, id)
+	if s == nil {
+		return false, nil
+	}
+	st.remove(s)
+	return s.ExpiresAt.After(now), nil
+}
+
+// EndAll implements [Store].
+func (st *MemoryStore) EndAll(ctx context.Context, subject, keep string, now, forget time.Time) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	owner := st.subject(subject)
+	if now.After(owner.cutoff) {
+		owner.cutoff = now
+	}
+	if forget.After(owner.forget) {
+		owner.forget = forget
+	}
+	var ended []string
+	st.removeFrom(owner, func(s *memorySession) bool {
+		if s.about.ID == keep {
+			return false
+		}
+		if s.ExpiresAt.After(now) {
+			ended = append(ended, s.about.ID)
+		}
+		return true
+	})
+	return ended, nil
+}
+
+// Prune implements [Store]. It looks at every session.
+func (st *MemoryStore) Prune(ctx context.Context, now time.Time) (int, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	before := len(st.sessions)
+	for name, owner := range st.subjects {
+		if err := ctx.Err(); err != nil {
+			return before - len(st.sessions), err
+		}
+		st.sweep(name, owner, now)
+	}
+	return before - len(st.sessions), nil
+}
+
+// sweepSome sweeps a few subjects that come up by chance. Every start adds at most one, so that what has expired
+// stays a small part of the whole, even if nobody calls Prune.
+func (st *MemoryStore) sweepSome(now time.Time) {
+	seen := 0
+	for name, owner := range st.subjects { // starts anywhere (Go specification, "For statements")
+		st.sweep(name, owner, now)
+		if seen++; seen == 4 {
+			return
+		}
+	}
+}
+
+func (st *MemoryStore) sweep(name string, owner *memorySubject, now time.Time) {
+	st.removeFrom(owner, func(s *memorySession) bool { return !s.ExpiresAt.After(now) })
+	if len(owner.sessions) == 0 && !owner.forget.After(now) {
+		delete(st.subjects, name)
+	}
+}
+
+func (st *MemoryStore) find(subject, id string) *memorySession {
+	if s := st.sessions[id]; s != nil && s.about.Subject == subject {
+		return s
+	}
+	return nil
+}
+
+func (st *MemoryStore) subject(name string) *memorySubject {
+	owner := st.subjects[name]
+	if owner == nil {
+		owner = &memorySubject{}
+		st.subjects[strings.Clone(name)] = owner
+	}
+	return owner
+}
+
+func (st *MemoryStore) remove(s *memorySession) {
+	st.removeFrom(st.subjects[s.about.Subject], func(other *memorySession) bool { return other == s })
+}
+
+func (st *MemoryStore) removeFrom(owner *memorySubject, gone func(*memorySession) bool) {
+	owner.sessions = slices.DeleteFunc(owner.sessions, func(s *memorySession) bool {
+		if !gone(s) {
+			return false
+		}
+		delete(st.sessions, s.about.ID)
+		return true
+	})
+}
+
+func (s *memorySession) session() Session {
+	view := s.about
+	view.LastUsedAt = s.RotatedAt
+	view.ExpiresAt = s.ExpiresAt
+	return view
+}

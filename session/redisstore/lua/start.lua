@@ -1,0 +1,38 @@
+-- Starts a session, unless the cut-off forbids it, and ends those beyond the limit. record.go says how a session
+-- is packed.
+local id, value, auth = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local limit, now, expires = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+
+local others, ended = {}, {}
+local fields = redis.call('HGETALL', KEYS[1])
+for i = 1, #fields, 2 do
+	local field, packed = fields[i], fields[i + 1]
+	if field == 'cutoff' then
+		local cutoff, forget = struct.unpack('>dd', packed)
+		if auth <= cutoff then return 'ended' end
+		if forget <= now then redis.call('HDEL', KEYS[1], field) end
+	elseif field ~= id then
+		local _, _, expiry, _, started = struct.unpack('>ddddd', packed, 81)
+		if expiry <= now then
+			redis.call('HDEL', KEYS[1], field)
+		else
+			others[#others + 1] = {id = field, started = started}
+		end
+	end
+end
+
+if limit > 0 and #others >= limit then
+	table.sort(others, function(a, b)
+		if a.started ~= b.started then return a.started < b.started end
+		return a.id < b.id
+	end)
+	for i = 1, #others + 1 - limit do
+		redis.call('HDEL', KEYS[1], others[i].id)
+		ended[i] = others[i].id
+	end
+end
+
+redis.call('HSETNX', KEYS[1], id, value)
+local ttl = math.ceil((expires - now) / 1000)
+if redis.call('PTTL', KEYS[1]) < ttl then redis.call('PEXPIRE', KEYS[1], math.max(ttl, 1)) end
+return ended

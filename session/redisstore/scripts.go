@@ -1,0 +1,37 @@
+package redisstore
+
+import (
+	_ "embed"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// What the scripts answer, where it is a word.
+const (
+	answerEnded   = "ended"
+	answerReused  = "reused"
+	answerRefused = "refused"
+	answerRotated = "rotated"
+)
+
+var (
+	//go:embed lua/start.lua
+	startLua string
+	//go:embed lua/rotate.lua
+	rotateLua string
+	//go:embed lua/end.lua
+	endLua string
+	//go:embed lua/endall.lua
+	endAllLua string
+	//go:embed lua/reserve.lua
+	reserveLua string
+	//go:embed lua/refund.lua
+	refundLua string
+
+	startScript   = redis.NewScript(startLua)
+	rotateScript  = redis.NewScript(rotateLua)
+	endScript     = redis.NewScript(endLua)
+	endAllScript  = redis.NewScript(endAllLua)
+	reserveScript = redis.NewScript(reserveLua)
+	refundScript  = redis.NewScript(refundLua)
+)

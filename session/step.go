@@ -1,0 +1,47 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// stepTimeout bounds a store step that no longer depends on its request.
+const stepTimeout = 10 * time.Second
+
+// step runs a store step that starts, rotates or ends to its end, even if the client goes away meanwhile: half of
+// the clients that disconnect come back with the token that this step spends. A request that is over already
+// starts nothing.
+func (m *Manager[C]) step(ctx context.Context, do func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return unavailable(err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+	defer cancel()
+	return answer(do(ctx))
+}
+
+// answer tells a store's answers from its failures.
+func answer(err error) error {
+	if err == nil || errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken) {
+		return err
+	}
+	return unavailable(err)
+}
+
+func (m *Manager[C]) storeRotate(ctx context.Context, r Rotation) (rotated Rotated, err error) {
+	err = m.step(ctx, func(ctx context.Context) (err error) {
+		rotated, err = m.store.Rotate(ctx, r)
+		return err
+	})
+	return rotated, err
+}
+
+func (m *Manager[C]) storeEnd(ctx context.Context, now time.Time, subject, id string) (ended bool, err error) {
+	err = m.step(ctx, func(ctx context.Context) (err error) {
+		ended, err = m.store.End(ctx, subject, id, now)
+		return err
+	})
+	m.recent.forget(subject, id)
+	return ended, err
+}

@@ -1,0 +1,250 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+// Everything below runs once with a clock that goes and once with one that stands still.
+
+// manager is a Manager over the store, and what it reports.
+type manager struct {
+	*session.Manager[usher.Claims]
+	now    func() time.Time
+	mu     sync.Mutex
+	counts map[session.EventKind]int
+}
+
+func newManager(t *testing.T, store session.Store, now func() time.Time) *manager {
+	t.Helper()
+	key, err := usher.GenerateKey("HS256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoder, err := usher.NewEncoder[usher.Claims](key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &manager{now: now, counts: map[session.EventKind]int{}}
+	m.Manager, err = session.NewManager(session.Config[usher.Claims]{
+		Encoder: encoder,
+		Store:   store,
+		Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil },
+		Secret:  bytes.Repeat([]byte("secret! "), 4),
+		Grace:   5 * time.Minute, // slow machines don't turn a race into a theft
+		Now:     now,
+		OnEvent: func(_ context.Context, e session.Event) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.counts[e.Kind]++
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// count returns how many events of a kind there were since the last call for that kind.
+func (m *manager) count(kind session.EventKind) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.counts[kind]
+	m.counts[kind] = 0
+	return n
+}
+
+func (m *manager) mustStart(t *testing.T, subject string) session.Tokens {
+	t.Helper()
+	tokens, err := m.Start(t.Context(), subject, session.About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+func (m *manager) mustRefresh(t *testing.T, token string) session.Tokens {
+	t.Helper()
+	tokens, err := m.Refresh(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+// wantNothingAlive checks that a subject has no session, and that none of the tokens refreshes one.
+func (m *manager) wantNothingAlive(t *testing.T, subject string, tokens ...session.Tokens) {
+	t.Helper()
+	list, err := m.List(t.Context(), subject)
+	if err != nil || len(list) != 0 {
+		t.Fatalf("List = %v, %v; want none", list, err)
+	}
+	for _, tk := range tokens {
+		if tk.RefreshToken == "" {
+			continue
+		}
+		_, err := m.Refresh(t.Context(), tk.RefreshToken)
+		wantErr(t, "Refresh of what was left", err, session.ErrSessionEnded)
+		err = m.Check(t.Context(), &usher.Claims{Subject: subject, SessionID: tk.SessionID})
+		wantErr(t, "Check of what was left", err, usher.ErrTokenRevoked)
+	}
+}
+
+func withClocks(t *testing.T, store session.Store, run func(t *testing.T, m *manager)) {
+	t.Run("clock going", func(t *testing.T) { run(t, newManager(t, store, time.Now)) })
+	t.Run("clock frozen", func(t *testing.T) {
+		run(t, newManager(t, store, func() time.Time { return epoch }))
+	})
+}
+
+// raceRefresh: 64 requests with one token, as from 64 tabs, get one successor, and nobody is logged out.
+func raceRefresh(t *testing.T, store session.Store) {
+	withClocks(t, store, func(t *testing.T, m *manager) {
+		subject := t.Name()
+		current := m.mustStart(t, subject).RefreshToken
+		for round := range rounds(1000) {
+			got := make([]session.Tokens, 64)
+			errs := make([]error, len(got))
+			together(len(got), func(i int) { got[i], errs[i] = m.Refresh(t.Context(), current) })
+			if err := errors.Join(errs...); err != nil {
+				t.Fatalf("round %d: %v", round, err)
+			}
+			for _, g := range got {
+				if g.RefreshToken != got[0].RefreshToken || g.RefreshToken == current {
+					t.Fatalf("round %d: two successors", round)
+				}
+			}
+			if refreshed, retried := m.count(session.EventRefreshed), m.count(session.EventRetried); refreshed != 1 || retried != len(got)-1 {
+				t.Fatalf("round %d: %d refreshed, %d retried; want 1 and the others", round, refreshed, retried)
+			}
+			current = got[0].RefreshToken
+		}
+		if list, err := m.List(t.Context(), subject); err != nil || len(list) != 1 {
+			t.Fatalf("List = %v, %v; want the one session", list, err)
+		}
+	})
+}
+
+// raceLogout: whatever a refresh got that ran into the logout, it is worth nothing afterwards.
+func raceLogout(t *testing.T, store session.Store) {
+	withClocks(t, store, func(t *testing.T, m *manager) {
+		subject := t.Name()
+		for range rounds(1000) {
+			tokens := m.mustStart(t, subject)
+			m.raceAgainst(t, subject, tokens, func() error { return m.End(t.Context(), tokens.RefreshToken) })
+		}
+	})
+}
+
+func raceRefreshEndAll(t *testing.T, store session.Store) {
+	withClocks(t, store, func(t *testing.T, m *manager) {
+		for round := range rounds(200) {
+			subject := fmt.Sprintf("%s %d", t.Name(), round) // a frozen clock's cut-off would forbid the next start
+			tokens := m.mustStart(t, subject)
+			m.raceAgainst(t, subject, tokens, func() error { return m.EndAll(t.Context(), subject) })
+		}
+	})
+}
+
+// raceAgainst refreshes and refreshes again while end runs, then checks that nothing is left.
+func (m *manager) raceAgainst(t *testing.T, subject string, tokens session.Tokens, end func() error) {
+	t.Helper()
+	var got [4]session.Tokens
+	var errs [4]error
+	var endErr error
+	together(3, func(i int) {
+		if i == 2 {
+			endErr = end()
+			return
+		}
+		got[i], errs[i] = m.Refresh(t.Context(), tokens.RefreshToken)
+		if i == 0 && errs[i] == nil {
+			got[3], errs[3] = m.Refresh(t.Context(), got[i].RefreshToken)
+		}
+	})
+	if endErr != nil {
+		t.Fatal(endErr)
+	}
+	for _, err := range errs {
+		// Reuse: the second tab came after the first had used its successor.
+		if err != nil && !errors.Is(err, session.ErrSessionEnded) && !errors.Is(err, session.ErrReused) {
+			t.Fatal(err)
+		}
+	}
+	m.wantNothingAlive(t, subject, append(got[:], tokens)...)
+}
+
+// raceEndAllStart: a login that began before EndAll leaves no session behind, whichever comes first.
+func raceEndAllStart(t *testing.T, store session.Store) {
+	withClocks(t, store, func(t *testing.T, m *manager) {
+		subject := t.Name()
+		for range rounds(1000) {
+			began := m.now()
+			var got [3]session.Tokens
+			var errs [4]error
+			together(len(errs), func(i int) {
+				if i == len(got) {
+					errs[i] = m.EndAll(t.Context(), subject)
+					return
+				}
+				got[i], errs[i] = m.Start(t.Context(), subject, session.About{AuthTime: began})
+				if errors.Is(errs[i], session.ErrSessionEnded) {
+					errs[i] = nil
+				}
+			})
+			if err := errors.Join(errs[:]...); err != nil {
+				t.Fatal(err)
+			}
+			m.wantNothingAlive(t, subject, got[:]...)
+		}
+	})
+}
+
+// reuse: R1, R2, R3, then R1 again: whoever holds R3 shares the session with a thief, so it ends.
+func reuse(t *testing.T, store session.Store) {
+	withClocks(t, store, func(t *testing.T, m *manager) {
+		r1 := m.mustStart(t, t.Name())
+		r2 := m.mustRefresh(t, r1.RefreshToken)
+		r3 := m.mustRefresh(t, r2.RefreshToken)
+		_, err := m.Refresh(t.Context(), r1.RefreshToken)
+		wantErr(t, "R1 after R3", err, session.ErrReused)
+		m.wantNothingAlive(t, t.Name(), r3, r2, r1)
+		if n := m.count(session.EventReused); n != 1 {
+			t.Fatalf("%d reused events; want exactly one", n)
+		}
+	})
+}
+
+// guessed: who knows a session's id, and even how tokens are made, but not the secret, can't end it.
+func guessed(t *testing.T, store session.Store) {
+	withClocks(t, store, func(t *testing.T, m *manager) {
+		tokens := m.mustStart(t, t.Name())
+		b, err := base64.RawURLEncoding.DecodeString(tokens.RefreshToken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range b {
+			forged := bytes.Clone(b)
+			forged[i] ^= 1
+			text := base64.RawURLEncoding.EncodeToString(forged)
+			_, err := m.Refresh(t.Context(), text)
+			wantErr(t, "Refresh of a guessed token", err, session.ErrRefreshToken)
+			if err := m.End(t.Context(), text); err != nil {
+				t.Fatalf("End of a guessed token: %v", err)
+			}
+		}
+		m.mustRefresh(t, tokens.RefreshToken)
+		if n := m.count(session.EventEnded) + m.count(session.EventReused); n != 0 {
+			t.Fatalf("guessing ended %d sessions", n)
+		}
+	})
+}

@@ -1,0 +1,121 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher/session"
+)
+
+// rotate presents tokens to a session of generation 3: its second rotation was at epoch + 1 h.
+func rotate(t *testing.T, store session.Store) {
+	rotated := epoch.Add(time.Hour)
+	first := rotation("ada", 0, 1, epoch)
+	second := rotation("ada", 0, 2, rotated)
+	other := func(r session.Rotation, change func(*session.Rotation)) session.Rotation {
+		r = withNonce(r, 1)
+		change(&r)
+		return r
+	}
+	nothing := func(*session.Rotation) {}
+	current := rotation("ada", 0, 3, rotated)
+
+	for _, test := range []struct {
+		name     string
+		rotation session.Rotation
+		want     session.Rotated
+		err      error
+		live     bool
+	}{
+		{"the current token", current, written(current), nil, true},
+		{"the spent token within the grace", other(second, func(r *session.Rotation) { r.Now = rotated.Add(grace - 1000) }), written(second), nil, true},
+		{"the spent token by a clock that is behind", other(second, func(r *session.Rotation) { r.Now = rotated.Add(-time.Minute) }), written(second), nil, true},
+		{"the spent token at the end of the grace", other(second, func(r *session.Rotation) { r.Now = rotated.Add(grace) }), session.Rotated{}, session.ErrReused, false},
+		{"the spent token without grace", other(second, func(r *session.Rotation) { r.Grace = 0 }), session.Rotated{}, session.ErrReused, false},
+		{"another token of the spent generation", other(second, func(r *session.Rotation) { r.Token[0] ^= 1 }), session.Rotated{}, session.ErrReused, false},
+		{"a token whose successor is spent", other(first, func(r *session.Rotation) { r.Now = rotated }), session.Rotated{}, session.ErrReused, false},
+		{"another token of the current generation", other(current, func(r *session.Rotation) { r.Token[31] ^= 1 }), session.Rotated{}, session.ErrRefreshToken, true},
+		{"a generation above the current", other(current, func(r *session.Rotation) { r.Generation++ }), session.Rotated{}, session.ErrRefreshToken, true},
+		{"another subject's session", other(current, func(r *session.Rotation) { r.Subject = "bob" }), session.Rotated{}, session.ErrSessionEnded, true},
+		{"an unknown session", other(current, func(r *session.Rotation) { r.SessionID = sessionID("ada", 9) }), session.Rotated{}, session.ErrSessionEnded, true},
+		{"an expired session", other(current, func(r *session.Rotation) { r.Now = rotated.Add(idle) }), session.Rotated{}, session.ErrSessionEnded, false},
+		{"an expired session, with a spent token", other(first, func(r *session.Rotation) { r.Now = rotated.Add(idle) }), session.Rotated{}, session.ErrSessionEnded, false},
+		{"once more the current token", other(current, nothing), written(withNonce(current, 1)), nil, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			// A fresh session under the same name each time.
+			if _, err := store.End(t.Context(), "ada", sessionID("ada", 0), epoch); err != nil {
+				t.Fatal(err)
+			}
+			mustStart(t, store, record("ada", 0))
+			mustRotate(t, store, first)
+			mustRotate(t, store, second)
+
+			got, err := store.Rotate(t.Context(), test.rotation)
+			wantErr(t, "Rotate", err, test.err)
+			if test.err == nil && got != test.want {
+				t.Errorf("Rotate = %x; want %x", got, test.want)
+			}
+			wantLive(t, store, "ada", sessionID("ada", 0), test.rotation.Now, test.live)
+			if test.err != nil && test.live {
+				mustRotate(t, store, current) // nothing was spent
+			}
+			if !test.live {
+				_, err := store.Rotate(t.Context(), current)
+				if test.rotation.Now.Before(rotated.Add(idle)) { // an expired row may still be there
+					wantErr(t, "Rotate of the current token afterwards", err, session.ErrSessionEnded)
+				}
+			}
+		})
+	}
+}
+
+func rotateExpiry(t *testing.T, store session.Store) {
+	r := record("ada", 0)
+	mustStart(t, store, r)
+	now := epoch
+	for generation := int64(1); ; generation++ {
+		now = now.Add(idle - time.Microsecond)
+		if !now.Before(r.EndsAt) {
+			break
+		}
+		mustRotate(t, store, rotation("ada", 0, generation, now))
+		s, err := store.Lookup(t.Context(), "ada", r.ID, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := now.Add(idle)
+		if want.After(r.EndsAt) {
+			want = r.EndsAt
+		}
+		if !s.LastUsedAt.Equal(now) || !s.ExpiresAt.Equal(want) || !s.StartedAt.Equal(r.StartedAt) || !s.AuthTime.Equal(r.AuthTime) {
+			t.Fatalf("after the refresh of generation %d at %v:\n%+v\nwant expiry at %v", generation, now, s, want)
+		}
+	}
+	wantLive(t, store, "ada", r.ID, r.EndsAt.Add(-time.Microsecond), true)
+	wantLive(t, store, "ada", r.ID, r.EndsAt, false)
+}
+
+// rotateAgain sends one Rotation twice, as a client library does that has lost the answer.
+func rotateAgain(t *testing.T, store session.Store) {
+	mustStart(t, store, record("ada", 0))
+	r := rotation("ada", 0, 1, epoch)
+	r.Grace = 0
+	mustRotate(t, store, r)
+	mustRotate(t, store, r)
+	mustRotate(t, store, rotation("ada", 0, 2, epoch))
+}
+
+func rotateReuse(t *testing.T, store session.Store) {
+	mustStart(t, store, record("ada", 0), record("ada", 1))
+	mustRotate(t, store, rotation("ada", 0, 1, epoch))
+	mustRotate(t, store, rotation("ada", 0, 2, epoch)) // the clock stands still
+	stolen := withNonce(rotation("ada", 0, 1, epoch), 1)
+	_, err := store.Rotate(t.Context(), stolen)
+	wantErr(t, "the first reuse", err, session.ErrReused)
+	_, err = store.Rotate(t.Context(), stolen)
+	wantErr(t, "the second reuse", err, session.ErrSessionEnded)
+	_, err = store.Rotate(t.Context(), rotation("ada", 0, 3, epoch))
+	wantErr(t, "the current token", err, session.ErrSessionEnded)
+	wantSessions(t, store, "ada", epoch, sessionID("ada", 1))
+}

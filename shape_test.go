@@ -1,0 +1,378 @@
+package usher_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+)
+
+// TokBase is embedded, and itself embeds Claims.
+type TokBase struct {
+	usher.Claims
+	Tenant string `json:"tenant"`
+}
+
+type tokBase struct {
+	usher.Claims
+	Tenant string `json:"tenant"`
+}
+
+type TokDeep struct{ TokBase }
+
+// Types with codecs of their own, by value and by pointer.
+type (
+	TokMarshals       struct{}
+	TokUnmarshals     struct{}
+	TokTextMarshals   struct{}
+	TokTextUnmarshals struct{}
+	TokTextAppends    struct{}
+)
+
+func (TokMarshals) MarshalJSON() ([]byte, error)           { return []byte(`{}`), nil }
+func (*TokUnmarshals) UnmarshalJSON([]byte) error          { return nil }
+func (TokTextMarshals) MarshalText() ([]byte, error)       { return nil, nil }
+func (*TokTextUnmarshals) UnmarshalText([]byte) error      { return nil }
+func (TokTextAppends) AppendText(b []byte) ([]byte, error) { return b, nil }
+
+type tokMarshalsItself struct{ usher.Claims }
+
+func (tokMarshalsItself) MarshalJSON() ([]byte, error) { return []byte(`{}`), nil }
+
+type tokUnmarshalsItself struct{ usher.Claims }
+
+func (*tokUnmarshalsItself) UnmarshalJSON([]byte) error { return nil }
+
+type tokTextItself struct{ usher.Claims }
+
+func (*tokTextItself) UnmarshalText([]byte) error { return nil }
+
+// TokExpiry has a claim that is usher's to check.
+type TokExpiry struct {
+	Expiry int64 `json:"exp"`
+}
+
+type TokNode struct {
+	*TokNode
+	Name string `json:"name"`
+}
+
+type tokHidden struct {
+	Name string `json:"name"`
+}
+
+// tokShape checks what both constructors say about a claims type: with no texts that it is fine, else that it is
+// a mistake of the type, with these texts.
+func tokShape[C any, P usher.EmbedsClaims[C]](t *testing.T, name string, texts ...string) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		key := tokHMAC(t, tokSecret, "")
+		e, err1 := usher.NewEncoder[C, P](key, &usher.EncoderOptions{Now: tokClock})
+		d, err2 := usher.NewDecoder[C, P](key, &usher.DecoderOptions{Now: tokClock, CacheSize: 2})
+		if len(texts) > 0 {
+			if e != nil || d != nil {
+				t.Error("there is an encoder or decoder")
+			}
+			for _, err := range []error{err1, err2} {
+				if len(tokConfigErrors(t, err)) == 0 {
+					t.Error("no ConfigError")
+					continue
+				}
+				var mistake usher.ConfigError
+				if !errors.As(err, &mistake) || !strings.Contains(mistake.Field, fmt.Sprintf("%T", *new(C))) {
+					t.Errorf("%v does not name the type", err)
+				}
+				for _, text := range texts {
+					if !strings.Contains(err.Error(), text) {
+						t.Errorf("%v does not say %q", err, text)
+					}
+				}
+			}
+			return
+		}
+		if err1 != nil || err2 != nil {
+			t.Fatalf("NewEncoder: %v\nNewDecoder: %v", err1, err2)
+		}
+		var c C
+		e.Fill(&c).Subject = "42"
+		token, err := e.Encode(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			back := tokCheckDecode(t, d, token, nil)
+			if back == nil || e.Fill(back).Subject != "42" || !e.Fill(back).ExpiresAt.Equal(tokNow.Add(15*time.Minute)) {
+				t.Errorf("%+v", back)
+			}
+		}
+		tokCheckDecode(t, d, tokHS256(tokPayload().with("exp", tokSeconds(-1))), usher.ErrTokenExpired)
+		tokCheckDecode(t, d, tokHS256(tokPayload().with("sub", "")), usher.ErrTokenClaims)
+	})
+}
+
+func TestClaimsTypesEmbedClaimsByValueUntaggedAndOnce(t *testing.T) {
+	type named struct {
+		usher.Claims
+		tokHidden
+	}
+	type alias = usher.Claims
+	tokShape[usher.Claims](t, "Claims themselves")
+	tokShape[struct{ usher.Claims }](t, "embedded")
+	tokShape[struct{ alias }](t, "embedded under another name")
+	tokShape[struct {
+		Role string
+		usher.Claims
+	}](t, "embedded last")
+	tokShape[struct{ TokBase }](t, "through a struct")
+	tokShape[struct{ tokBase }](t, "through an unexported struct")
+	tokShape[named](t, "beside another struct")
+	tokShape[TokDeep](t, "through a struct, which is embedded directly")
+
+	tokShape[struct{ *usher.Claims }](t, "by pointer", "embed", "by value")
+	tokShape[struct {
+		usher.Claims `json:"claims"`
+	}](t, "with a name", "tag")
+	tokShape[struct {
+		usher.Claims `json:"-"`
+	}](t, "with a dash", "tag")
+	tokShape[struct {
+		usher.Claims `json:",omitempty"`
+	}](t, "with an option", "tag")
+	tokShape[struct {
+		usher.Claims `json:""`
+	}](t, "with an empty tag", "tag")
+	tokShape[struct{ *TokBase }](t, "through a pointer to a struct", "by value")
+	tokShape[struct {
+		TokBase `json:"base"`
+	}](t, "through a struct with a name", "embed")
+	tokShape[struct {
+		TokBase `json:"-"`
+	}](t, "through a struct with a dash", "embed")
+	tokShape[struct{ TokDeep }](t, "through two structs", "embed")
+	tokShape[struct {
+		usher.Claims
+		TokBase
+	}](t, "twice, one deeper", "once")
+	tokShape[struct {
+		usher.Claims
+		*TokBase
+	}](t, "twice, one by pointer", "once")
+}
+
+func TestClaimsTypesHaveNoFieldsForTheClaimsThatAreChecked(t *testing.T) {
+	tokShape[struct {
+		usher.Claims
+		X string `json:"iss"`
+	}](t, "iss", "iss")
+	tokShape[struct {
+		usher.Claims
+		X string `json:"sub,omitempty"`
+	}](t, "sub", "sub")
+	tokShape[struct {
+		usher.Claims
+		X []string `json:"aud"`
+	}](t, "aud", "aud")
+	tokShape[struct {
+		usher.Claims
+		X int `json:"exp"`
+	}](t, "exp", "exp")
+	tokShape[struct {
+		X int `json:"nbf"`
+		usher.Claims
+	}](t, "nbf", "nbf")
+	tokShape[struct {
+		usher.Claims
+		X *int `json:"iat"`
+	}](t, "iat", "iat")
+	tokShape[struct {
+		usher.Claims
+		TokExpiry
+	}](t, "exp in an embedded struct", "exp")
+	tokShape[struct {
+		usher.Claims
+		*TokExpiry
+	}](t, "exp in an embedded pointer", "exp")
+	tokShape[struct {
+		TokBase
+		X string `json:"sub"`
+	}](t, "sub beside a struct that embeds Claims", "sub")
+	tokShape[struct {
+		usher.Claims
+		A string `json:"iss"`
+		B string `json:"sub"`
+	}](t, "two", "iss", "sub")
+
+	tokShape[struct {
+		usher.Claims
+		Exp int // whose name is another: names match exactly
+		SUB string
+	}](t, "names in another case")
+	tokShape[struct {
+		usher.Claims
+		Nested struct {
+			Exp int `json:"exp"`
+		} `json:"nested"`
+	}](t, "exp in an object of its own")
+	tokShape[struct {
+		usher.Claims
+		Subject string // hides the field of Claims to Go, but its name is "Subject"
+	}](t, "a Go field of the same name")
+	tokShape[struct {
+		usher.Claims
+		exp int `json:"exp"` //nolint:unused,govet // JSON does not see it
+	}](t, "an unexported field")
+}
+
+func TestClaimsTypesHaveNoCodecs(t *testing.T) {
+	tokShape[tokMarshalsItself](t, "MarshalJSON", "MarshalJSON")
+	tokShape[tokUnmarshalsItself](t, "UnmarshalJSON", "UnmarshalJSON")
+	tokShape[tokTextItself](t, "UnmarshalText", "UnmarshalText")
+	tokShape[struct {
+		usher.Claims
+		TokMarshals
+	}](t, "MarshalJSON promoted", "MarshalJSON")
+	tokShape[struct {
+		usher.Claims
+		*TokMarshals
+	}](t, "MarshalJSON promoted from a pointer", "MarshalJSON")
+	tokShape[struct {
+		usher.Claims
+		TokUnmarshals
+	}](t, "UnmarshalJSON promoted", "UnmarshalJSON")
+	tokShape[struct {
+		usher.Claims
+		TokTextMarshals
+	}](t, "MarshalText promoted", "MarshalText")
+	tokShape[struct {
+		usher.Claims
+		TokTextUnmarshals
+	}](t, "UnmarshalText promoted", "UnmarshalText")
+	tokShape[struct {
+		usher.Claims
+		TokTextAppends
+	}](t, "AppendText promoted", "AppendText")
+	tokShape[struct {
+		usher.Claims
+		json.Marshaler
+	}](t, "an interface embedded", "MarshalJSON")
+	tokShape[struct {
+		usher.Claims
+		time.Time
+	}](t, "a time embedded", "JSON")
+	tokShape[struct {
+		usher.Claims
+		usher.NumericDate
+	}](t, "a NumericDate embedded", "JSON")
+	tokShape[struct {
+		usher.Claims
+		TokMarshals `json:"-"`
+	}](t, "promoted from a field that JSON does not see", "MarshalJSON")
+	tokShape[struct {
+		usher.Claims
+		A TokMarshals   `json:"a"`
+		B TokUnmarshals `json:"b"`
+		T time.Time     `json:"t"`
+		N usher.NumericDate
+	}](t, "types of fields have codecs")
+}
+
+// tokScopes is how some providers write scope: as an array.
+type tokScopes struct {
+	usher.Claims
+	Scopes  []string `json:"scope"`
+	Session int      `json:"sid"`
+	Number  *int     `json:"jti,omitempty"`
+	Login   string   `json:"auth_time,omitempty"`
+}
+
+func TestClaimsTypesMayReadScopeJTISIDAndAuthTimeThemselves(t *testing.T) {
+	d := tokDecoder[tokScopes](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	c := tokCheckDecode(t, d, tokHS256(tokPayload().with("scope", `["read","write"]`).with("sid", "7").with("jti", "1").with("auth_time", `"noon"`)), nil)
+	if c == nil || fmt.Sprint(c.Scopes) != "[read write]" || c.Session != 7 || *c.Number != 1 || c.Login != "noon" ||
+		c.Scope != "" || c.SessionID != "" || c.ID != "" || !c.AuthTime.IsZero() {
+		t.Errorf("%+v", c)
+	}
+	for _, wrong := range []tokObject{tokPayload().with("scope", `"read"`), tokPayload().with("sid", `"7"`), tokPayload().with("auth_time", "1")} {
+		tokCheckDecode(t, d, tokHS256(wrong), usher.ErrTokenClaims)
+	}
+	e := tokEncoder[tokScopes](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{})
+	claims := tokScopes{Scopes: []string{"a"}, Session: 1, Login: "noon", Claims: usher.Claims{
+		Subject: "42", Scope: "b", SessionID: "2", ID: "3", AuthTime: usher.NewNumericDate(tokNow),
+	}}
+	_, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), claims)))
+	members := tokMembers(t, payload)
+	delete(members, "exp")
+	delete(members, "iat")
+	if got := fmt.Sprint(members); got != "map[auth_time:noon scope:[a] sid:1 sub:42]" {
+		t.Errorf("payload %s", payload)
+	}
+	tokCheckDecode(t, d, usher.Must(e.Encode(t.Context(), claims)), nil)
+	tokShape[tokScopes](t, "shape")
+}
+
+func TestClaimsTypesThatJSONCouldNotWriteAreMistakes(t *testing.T) {
+	tokShape[struct {
+		usher.Claims
+		A string `json:"x"`
+		B string `json:"x"`
+	}](t, "two fields of one name", `"x"`)
+	tokShape[struct {
+		usher.Claims
+		*tokHidden
+	}](t, "a pointer to an unexported struct", "tokHidden")
+	tokShape[struct {
+		usher.Claims
+		X string `json:"a\"b"`
+	}](t, "a name that is none", "json")
+	tokShape[struct {
+		usher.Claims
+		X chan int `json:"x"`
+	}](t, "a channel", "chan int")
+	tokShape[struct {
+		usher.Claims
+		X map[string][]struct{ F func() } `json:"x"`
+	}](t, "a function deep down", "func()")
+	tokShape[struct {
+		usher.Claims
+		X chan int `json:"-"`
+	}](t, "a channel that JSON does not see")
+	tokShape[struct {
+		usher.Claims
+		A string `json:"x"`
+		X string
+		tokHidden
+		Name string `json:"name"` // hides the deeper one
+	}](t, "names hidden by others")
+	tokShape[struct {
+		usher.Claims
+		TokNode
+	}](t, "a struct that embeds itself")
+	tokShape[struct {
+		usher.Claims
+		Next *TokNode     `json:"next,omitempty"`
+		Any  any          `json:"any,omitempty"`
+		Err  fmt.Stringer `json:"stringer,omitempty"`
+	}](t, "recursive types and interfaces")
+}
+
+// Nothing in C can hide an unchecked registered claim: what was checked is what C holds.
+func TestClaimsThatAreCheckedAreTheOnesInC(t *testing.T) {
+	type claims struct {
+		usher.Claims
+		Subject string
+		EXP     int64
+		Sub     string
+	}
+	d := tokDecoder[claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	payload := tokPayload().with("Subject", `"root"`).with("EXP", "1").with("Sub", `"root"`).with("SUB", `"root"`).with("Exp", "9999999999")
+	c := tokCheckDecode(t, d, tokHS256(payload), nil)
+	if c == nil || c.Claims.Subject != "42" || c.Subject != "root" || c.Sub != "root" || c.EXP != 1 || !c.ExpiresAt.Equal(tokNow.Add(time.Hour)) {
+		t.Errorf("%+v", c)
+	}
+	tokCheckDecode(t, d, tokHS256(payload.with("exp", "1")), usher.ErrTokenExpired)
+	tokCheckDecode(t, d, tokHS256(payload.with("sub", "")), usher.ErrTokenClaims)
+}

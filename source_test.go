@@ -1,0 +1,678 @@
+package usher_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-usher/usher"
+)
+
+func TestEachSourceFindsItsToken(t *testing.T) {
+	token := httpToken(t, nil)
+	for _, place := range httpPlaces() {
+		t.Run(place, func(t *testing.T) {
+			alone := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{httpSource(place)}})
+			httpWant(t, httpServe(alone.RequireFunc(httpGreet), httpCarry(token, place)), 200, "hello 7")
+			httpWant(t, httpServe(alone.RequireFunc(httpGreet), httpCarry(token)), 401, "")
+			if rej := alone.refused(t); !errors.Is(rej, usher.ErrNoToken) || rej.Code != "" {
+				t.Errorf("observed %+v", rej)
+			}
+			all := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
+			httpWant(t, httpServe(all.RequireFunc(httpGreet), httpCarry(token, place)), 200, "hello 7")
+			for _, other := range httpPlaces() {
+				if other != place {
+					httpWant(t, httpServe(alone.Optional(http.HandlerFunc(httpHello)), httpCarry(token, other)), 200, "hello stranger")
+				}
+			}
+		})
+	}
+}
+
+// Two tokens are a 400 in every combination of places, in every order of the sources, whether they are the same
+// or not, and on optional routes too.
+func TestTwoTokensAreNeverFirstWins(t *testing.T) {
+	token := httpToken(t, nil)
+	forward := httpSources()
+	backward := slices.Clone(forward)
+	slices.Reverse(backward)
+	var combinations [][]string
+	for i, a := range httpPlaces() {
+		for j, b := range httpPlaces()[i:] {
+			if a == inForm && b == inSocket {
+				continue // a form is posted, a WebSocket is opened with GET
+			}
+			combinations = append(combinations, []string{a, b})
+			for _, c := range httpPlaces()[i+j:] {
+				if a == inForm && c == inSocket || b == inForm && c == inSocket {
+					continue
+				}
+				combinations = append(combinations, []string{a, b, c})
+			}
+		}
+	}
+	for _, places := range combinations {
+		t.Run(strings.Join(places, "+"), func(t *testing.T) {
+			for _, sources := range [][]usher.TokenSource{forward, backward} {
+				d := httpOpen(t, usher.MiddlewareOptions{Sources: sources})
+				for _, h := range []http.Handler{d.RequireFunc(httpGreet), d.Optional(http.HandlerFunc(httpHello))} {
+					for _, token := range []string{token, "bad"} {
+						w := httpServe(h, httpCarry(token, places...))
+						httpWant(t, w, 400, "")
+						rej := d.refused(t)
+						if rej == nil || rej.Code != "invalid_request" || !errors.Is(rej, usher.ErrManyTokens) {
+							t.Errorf("observed %+v", rej)
+						}
+						if got := w.Header().Get("WWW-Authenticate"); !strings.Contains(got, `error="invalid_request"`) {
+							t.Errorf("the challenge is %q", got)
+						}
+						if slices.Contains(places, inQuery) && w.Header().Get("Referrer-Policy") != "no-referrer" {
+							t.Fatal("the token in the URL is sent on as the referrer")
+						}
+						if got := w.Header().Get("Sec-Websocket-Protocol"); got != "" {
+							t.Errorf("a protocol was chosen: %q", got)
+						}
+					}
+				}
+				if got := d.took(); got != "" {
+					t.Errorf("took %q", got)
+				}
+			}
+		})
+	}
+}
+
+func TestEmptyTokens(t *testing.T) {
+	tests := []struct {
+		name    string
+		request *http.Request
+		status  int // on an optional route
+	}{
+		{"header", httpCarry("", inHeader), 401},
+		{"query", httpCarry("", inQuery), 401},
+		{"form", httpCarry("", inForm), 401},
+		{"socket", httpCarry("", inSocket), 401},
+		{"bearer", httpCarry("", inBearer), 401},
+		{"cookie", httpCarry("", inCookie), 200},
+		{"two empty cookies", httpCarry("", inCookie, inCookie), 400},
+		{"an empty bearer and an empty header", httpCarry("", inBearer, inHeader), 400},
+		{"an empty bearer and an empty cookie", httpCarry("", inBearer, inCookie), 401},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
+			httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), test.request), test.status, "")
+			if rej := d.refused(t); test.status == 401 && rej.Code != "invalid_token" {
+				t.Errorf("observed %+v", rej)
+			}
+		})
+	}
+	t.Run("an empty cookie beside a good token", func(t *testing.T) {
+		d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
+		r := httpCarry("", inCookie)
+		r.Header.Set("Authorization", "Bearer "+httpToken(t, nil))
+		httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 200, "hello 7")
+	})
+	t.Run("an empty bearer beside a good cookie", func(t *testing.T) {
+		d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
+		r := httpCarry(httpToken(t, nil), inCookie)
+		r.Header.Set("Authorization", "Bearer")
+		httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 400, "")
+	})
+}
+
+func TestAuthorizationSchemes(t *testing.T) {
+	token := httpToken(t, nil)
+	tests := []struct {
+		name   string
+		source usher.TokenSource
+		value  string
+		status int // on an optional route
+		body   string
+	}{
+		{"Bearer", usher.FromBearer(), "Bearer " + token, 200, "hello 7"},
+		{"lower case", usher.FromBearer(), "bearer " + token, 200, "hello 7"},
+		{"mixed case", usher.FromBearer(), "bEaReR " + token, 200, "hello 7"},
+		{"several spaces", usher.FromBearer(), "Bearer   " + token, 200, "hello 7"},
+		{"no space", usher.FromBearer(), "Bearer" + token, 200, "hello stranger"},
+		{"another scheme", usher.FromBearer(), "JWT " + token, 200, "hello stranger"},
+		{"no scheme", usher.FromBearer(), token, 200, "hello stranger"},
+		{"more than a token", usher.FromBearer(), "Bearer " + token + " x", 401, ""},
+		{"two in a list", usher.FromBearer(), "Bearer " + token + ", Bearer " + token, 401, ""},
+		{"a letter that folds to ASCII", usher.FromAuthorization("sesame"), "\u017fesame " + token, 200, "hello stranger"},
+		{"one's own scheme", usher.FromAuthorization("JWT"), "JWT " + token, 200, "hello 7"},
+		{"one's own scheme in lower case", usher.FromAuthorization("JWT"), "jwt " + token, 200, "hello 7"},
+		{"one's own scheme, empty", usher.FromAuthorization("JWT"), "JWT", 401, ""},
+		{"Bearer where another is wanted", usher.FromAuthorization("JWT"), "Bearer " + token, 200, "hello stranger"},
+		{"bare", usher.FromAuthorization(""), token, 200, "hello 7"},
+		{"a scheme where none is wanted", usher.FromAuthorization(""), "Bearer " + token, 401, ""},
+		{"bare in the header of that name", usher.FromHeader("authorization"), token, 200, "hello 7"},
+		{"FromBearer is FromAuthorization", usher.FromAuthorization("Bearer"), "Bearer " + token, 200, "hello 7"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{test.source}})
+			r := httpRequest("")
+			r.Header.Set("Authorization", test.value)
+			httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), r), test.status, test.body)
+		})
+	}
+}
+
+func TestTwoHeadersAreRefusedWhateverTheirScheme(t *testing.T) {
+	for name, source := range map[string]usher.TokenSource{
+		"Bearer": usher.FromBearer(), "JWT": usher.FromAuthorization("JWT"), "bare": usher.FromAuthorization(""),
+	} {
+		d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{source}})
+		for _, values := range [][]string{{"Bearer a", "Bearer b"}, {"Basic a", "Bearer b"}, {"Bearer a", ""}, {"Basic a", "Digest b"}} {
+			r := httpRequest("")
+			r.Header["Authorization"] = values
+			if w := httpServe(d.Optional(http.HandlerFunc(httpHello)), r); w.Code != 400 {
+				t.Errorf("%s, %q: %d", name, values, w.Code)
+			}
+			d.refused(t)
+		}
+	}
+}
+
+func TestTwoSchemesShareTheHeader(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromBearer(), usher.FromAuthorization("JWT")}})
+	for _, scheme := range []string{"Bearer ", "JWT "} {
+		r := httpRequest("")
+		r.Header.Set("Authorization", scheme+httpToken(t, nil))
+		httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 200, "hello 7")
+	}
+	r := httpRequest("")
+	r.Header["Authorization"] = []string{"Bearer a", "JWT b"}
+	httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 400, "")
+}
+
+func TestCookies(t *testing.T) {
+	token := httpToken(t, nil)
+	tests := []struct {
+		name    string
+		cookies []string
+		status  int
+		body    string
+	}{
+		{"among others", []string{"a=b; session=" + token + "; c=d"}, 200, "hello 7"},
+		{"quoted", []string{`session="` + token + `"`}, 200, "hello 7"},
+		{"of a name in another case", []string{"Session=" + token}, 200, "hello stranger"},
+		{"of a longer name", []string{"session2=" + token}, 200, "hello stranger"},
+		{"none", []string{"a=b"}, 200, "hello stranger"},
+		{"empty", []string{"session="}, 200, "hello stranger"},
+		{"bad", []string{"session=bad"}, 401, ""},
+		{"twice in one header", []string{"session=" + token + "; session=" + token}, 400, ""},
+		{"twice in two headers", []string{"session=" + token, "session=bad"}, 400, ""},
+		{"good and empty", []string{"session=" + token + "; session="}, 400, ""},
+		{"empty and good", []string{"session=; session=" + token}, 400, ""},
+		{"good, and another that no cookie may be", []string{"session=" + token + `; session=a\b`}, 400, ""},
+		{"one that no cookie may be, and good", []string{`session=a"b; session=` + token}, 400, ""},
+		{"one that no cookie may be", []string{`session=a\b`}, 401, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
+			r := httpRequest("")
+			r.Header["Cookie"] = test.cookies
+			httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), r), test.status, test.body)
+		})
+	}
+}
+
+func TestCookieTokensAreCheckedForTheirOrigin(t *testing.T) {
+	token := httpToken(t, nil)
+	cookie := func(headers ...string) http.Header {
+		h := http.Header{"Cookie": {"session=" + token}}
+		for i := 0; i < len(headers); i += 2 {
+			h[headers[i]] = append(h[headers[i]], headers[i+1])
+		}
+		return h
+	}
+	tests := []struct {
+		name   string
+		method string
+		header http.Header
+		status int
+	}{
+		{"not a browser", "POST", cookie(), 200},
+		{"same origin", "POST", cookie("Sec-Fetch-Site", "same-origin"), 200},
+		{"typed by the user", "POST", cookie("Sec-Fetch-Site", "none"), 200},
+		{"same site only", "POST", cookie("Sec-Fetch-Site", "same-site"), 403},
+		{"cross-site", "POST", cookie("Sec-Fetch-Site", "cross-site"), 403},
+		{"cross-site PUT", "PUT", cookie("Sec-Fetch-Site", "cross-site"), 403},
+		{"cross-site DELETE", "DELETE", cookie("Sec-Fetch-Site", "cross-site"), 403},
+		{"cross-site CONNECT", "CONNECT", cookie("Sec-Fetch-Site", "cross-site"), 403},
+		{"a link from another site", "GET", cookie("Sec-Fetch-Site", "cross-site"), 200},
+		{"HEAD from another site", "HEAD", cookie("Sec-Fetch-Site", "cross-site"), 200},
+		{"its own Origin", "POST", cookie("Origin", "http://shop.example"), 200},
+		{"another Origin", "POST", cookie("Origin", "https://evil.example"), 403},
+		{"an opaque Origin", "POST", cookie("Origin", "null"), 403},
+		{"a trusted Origin", "POST", cookie("Origin", "https://app.example:8443", "Sec-Fetch-Site", "cross-site"), 200},
+		{"a trusted host without its port", "POST", cookie("Origin", "https://app.example", "Sec-Fetch-Site", "cross-site"), 403},
+		{"a trusted host without TLS", "POST", cookie("Origin", "http://app.example:8443", "Sec-Fetch-Site", "cross-site"), 403},
+		{"a WebSocket of its own", "GET", cookie("Upgrade", "websocket", "Origin", "http://shop.example", "Sec-Fetch-Site", "same-origin"), 200},
+		{"a WebSocket from another site", "GET", cookie("Upgrade", "websocket", "Sec-Fetch-Site", "cross-site"), 403},
+		{"a WebSocket from another Origin", "GET", cookie("Upgrade", "websocket", "Origin", "https://evil.example"), 403},
+		{"a WebSocket from a trusted Origin", "GET", cookie("Upgrade", "websocket", "Origin", "https://app.example:8443", "Sec-Fetch-Site", "cross-site"), 200},
+		{"any other upgrade", "GET", cookie("Upgrade", "h2c", "Sec-Fetch-Site", "cross-site"), 403},
+		{"an upgrade in the second line", "GET", cookie("Upgrade", "", "Upgrade", "websocket", "Sec-Fetch-Site", "cross-site"), 403},
+		{"a bearer token from another site", "POST", http.Header{"Authorization": {"Bearer " + token}, "Sec-Fetch-Site": {"cross-site"}}, 200},
+		{"a bearer token and another cookie", "POST", http.Header{"Authorization": {"Bearer " + token}, "Cookie": {"a=b"}, "Sec-Fetch-Site": {"cross-site"}}, 200},
+		{"a bearer token and an empty cookie", "POST", http.Header{"Authorization": {"Bearer " + token}, "Cookie": {"session="}, "Sec-Fetch-Site": {"cross-site"}}, 200},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := httpOpen(t, usher.MiddlewareOptions{
+				Sources:        []usher.TokenSource{usher.FromCookie("session"), usher.FromBearer()},
+				TrustedOrigins: []string{"https://app.example:8443"},
+			})
+			method := ""
+			next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { method = r.Method })
+			for _, h := range []http.Handler{d.Require(next), d.Optional(next)} {
+				r := httptest.NewRequest(test.method, "http://shop.example/", nil)
+				r.Header = test.header
+				w := httpServe(h, r)
+				httpWant(t, w, test.status, "")
+				rej := d.refused(t)
+				if test.status == 200 {
+					if method != test.method {
+						t.Errorf("the handler got a %s", method)
+					}
+					continue
+				}
+				if rej == nil || rej.Code != "" || rej.Err == nil || w.Header().Get("WWW-Authenticate") != "" {
+					t.Errorf("observed %+v, headers %v", rej, w.Header())
+				}
+				if got := d.took(); got != "" {
+					t.Errorf("took %q before the check", got)
+				}
+			}
+		})
+	}
+}
+
+func TestTrustedOriginsArePlain(t *testing.T) {
+	for origin, plain := range map[string]bool{
+		"https://app.example":           true,
+		"https://app.example:8443":      true,
+		"http://localhost:3000":         true,
+		"http://127.0.0.1:3000":         true,
+		"https://[::1]:8443":            true,
+		"https://xn--bcher-kva.example": true,
+		"":                              false,
+		"null":                          false,
+		"*":                             false,
+		"app.example":                   false,
+		"//app.example":                 false,
+		"https:":                        false,
+		"https://":                      false,
+		"https://:8443":                 false,
+		"https://app.example:":          false,
+		"https://app.example:port":      false,
+		"https://app.example:99999":     false,
+		"https://app.example/":          false,
+		"https://app.example/path":      false,
+		"https://app.example?":          false,
+		"https://app.example?a=b":       false,
+		"https://app.example#":          false,
+		"https://app.example#a":         false,
+		"https://user@app.example":      false,
+		"https://u:p@app.example":       false,
+		"https://*.app.example":         false,
+		"https://App.example":           false,
+		"HTTPS://app.example":           false,
+		" https://app.example":          false,
+		"https://app.example ":          false,
+		"https://app example":           false,
+		"https://a.example,b.example":   false,
+		"https://app.example\n":         false,
+		"https://bücher.example":        false, // browsers send xn--bcher-kva.example
+		"https://app.example\\evil":     false,
+		"https://%61pp.example":         false,
+		"mailto:ann@app.example":        false,
+	} {
+		m, err := usher.NewMiddleware(httpDecoder(t), httpFindUser, &usher.MiddlewareOptions{
+			Sources:        []usher.TokenSource{usher.FromCookie("session")},
+			TrustedOrigins: []string{"https://fine.example", origin},
+		})
+		if got := strings.Join(httpFields(err), " "); (got == "") != plain || !plain && got != "MiddlewareOptions.TrustedOrigins" {
+			t.Errorf("%q: %v", origin, err)
+		}
+		if (m == nil) == plain {
+			t.Errorf("%q gives %v", origin, m)
+		}
+	}
+}
+
+func TestQueryTokens(t *testing.T) {
+	token := httpToken(t, nil)
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromQuery("access_token"), usher.FromBearer()}})
+	page := d.Optional(http.HandlerFunc(httpHello))
+	tests := []struct {
+		name, query      string
+		status           int
+		body             string
+		referrer, caches string
+	}{
+		{"a good token", "a=b&access_token=" + token, 200, "hello 7", "no-referrer", "private"},
+		{"a bad token", "access_token=bad", 401, "", "no-referrer", "no-store"},
+		{"an empty one", "access_token=", 401, "", "no-referrer", "no-store"},
+		{"two", "access_token=" + token + "&access_token=" + token, 400, "", "no-referrer", "no-store"},
+		{"none", "a=b", 200, "hello stranger", "", ""},
+		{"a name in another case", "Access_Token=" + token, 200, "hello stranger", "", ""},
+		{"in disguise", "%61ccess_token=" + token, 200, "hello 7", "no-referrer", "private"},
+		{"in what can't be read", "access_token=" + token + "&access_token=%zz", 400, "", "no-referrer", "no-store"},
+		{"behind a semicolon", "a=b;access_token=" + token, 400, "", "no-referrer", "no-store"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := httpServe(page, httptest.NewRequest(http.MethodGet, "http://shop.example/?"+test.query, nil))
+			httpWant(t, w, test.status, test.body)
+			if got := w.Header().Get("Referrer-Policy"); got != test.referrer {
+				t.Errorf("Referrer-Policy is %q", got)
+			}
+			if got := w.Header().Get("Cache-Control"); got != test.caches {
+				t.Errorf("Cache-Control is %q", got)
+			}
+			if rej := d.refused(t); test.status == 400 && (rej.Code != "invalid_request" || rej.Err == nil) {
+				t.Errorf("observed %+v", rej)
+			}
+			if strings.Contains(w.Body.String(), "%zz") {
+				t.Errorf("the body quotes the query: %s", w.Body)
+			}
+		})
+	}
+	t.Run("a bearer token is as ever", func(t *testing.T) {
+		w := httpServe(page, httpRequest(token))
+		if w.Header().Get("Referrer-Policy") != "" || w.Header().Get("Cache-Control") != "" {
+			t.Errorf("headers %v", w.Header())
+		}
+	})
+	t.Run("before a custom Reject", func(t *testing.T) {
+		d := httpOpen(t, usher.MiddlewareOptions{
+			Sources: []usher.TokenSource{usher.FromQuery("t")},
+			Reject:  func(w http.ResponseWriter, _ *http.Request, rej *usher.Rejection) { w.WriteHeader(rej.Status) },
+		})
+		w := httpServe(d.RequireFunc(httpGreet), httptest.NewRequest(http.MethodGet, "/?t=bad", nil))
+		if w.Code != 401 || w.Header().Get("Referrer-Policy") != "no-referrer" || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%d, headers %v", w.Code, w.Header())
+		}
+	})
+}
+
+func TestFormTokens(t *testing.T) {
+	const urlencoded = "application/x-www-form-urlencoded"
+	token := httpToken(t, nil)
+	body := "title=a&access_token=" + token
+	filled := func(size int) string { return body + "&fill=" + strings.Repeat("x", size-len(body)-len("&fill=")) }
+	tests := []struct {
+		name, method, kind, query, body string
+		status                          int // on an optional route
+		want                            string
+	}{
+		{"POST", "POST", urlencoded, "", body, 200, "hello 7"},
+		{"PUT", "PUT", urlencoded, "", body, 200, "hello 7"},
+		{"PATCH", "PATCH", urlencoded, "", body, 200, "hello 7"},
+		{"with a charset", "POST", "Application/X-WWW-Form-Urlencoded; charset=utf-8", "", body, 200, "hello 7"},
+		{"GET", "GET", urlencoded, "", body, 200, "hello stranger"},
+		{"DELETE", "DELETE", urlencoded, "", body, 200, "hello stranger"},
+		{"no type", "POST", "", "", body, 200, "hello stranger"},
+		{"text", "POST", "text/plain", "", body, 200, "hello stranger"},
+		{"JSON", "POST", "application/json", "", `{"access_token":"` + token + `"}`, 200, "hello stranger"},
+		{"a type that can't be read", "POST", urlencoded + "; charset", "", body, 200, "hello stranger"},
+		{"in the URL", "POST", urlencoded, "?access_token=" + token, "title=a", 200, "hello stranger"},
+		{"in the body and the URL", "POST", urlencoded, "?access_token=other", body, 200, "hello 7"},
+		{"a bad token", "POST", urlencoded, "", "access_token=bad", 401, ""},
+		{"twice", "POST", urlencoded, "", body + "&access_token=" + token, 400, ""},
+		{"what can't be read", "POST", urlencoded, "", body + "&a=%zz", 400, ""},
+		{"64 KiB", "POST", urlencoded, "", filled(64 << 10), 200, "hello 7"},
+		{"64 KiB and a byte", "POST", urlencoded, "", filled(64<<10 + 1), 400, ""},
+		{"no body", "POST", urlencoded, "", "", 200, "hello stranger"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
+			server := httptest.NewServer(d.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if test.want == "hello 7" {
+					if got := r.PostFormValue("access_token"); got != token {
+						t.Errorf("the handler finds no form but %v", r.PostForm)
+					}
+				} else if test.kind != urlencoded && test.method != http.MethodGet {
+					if got, err := io.ReadAll(r.Body); err != nil || string(got) != test.body {
+						t.Errorf("the handler reads %q, %v", got, err)
+					}
+				}
+				httpHello(w, r)
+			})))
+			defer server.Close()
+			r, err := http.NewRequestWithContext(t.Context(), test.method, server.URL+"/"+test.query, strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.kind != "" {
+				r.Header.Set("Content-Type", test.kind)
+			}
+			response, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			got, err := io.ReadAll(response.Body)
+			if err != nil || response.StatusCode != test.status || test.want != "" && string(got) != test.want {
+				t.Errorf("got %d %q, want %d %q", response.StatusCode, got, test.status, test.want)
+			}
+			rej := d.refused(t)
+			if test.status == 400 && (rej.Code != "invalid_request" || rej.Err == nil || strings.Contains(string(got), "%zz")) {
+				t.Errorf("observed %+v, answered %s", rej, got)
+			}
+		})
+	}
+}
+
+func TestFormInSeveralPartsIsNotSearched(t *testing.T) {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	if err := errors.Join(form.WriteField("access_token", httpToken(t, nil)), form.Close()); err != nil {
+		t.Fatal(err)
+	}
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
+	r := httptest.NewRequest(http.MethodPost, "/", &body)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), r), 200, "hello stranger")
+}
+
+// A form that never ends is read no further than the limit.
+func TestFormIsReadUpToItsLimit(t *testing.T) {
+	read := &httpEndless{}
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
+	r := httptest.NewRequest(http.MethodPost, "/", read)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 400, "")
+	if read.bytes > 130<<10 {
+		t.Errorf("%d bytes were read", read.bytes)
+	}
+	if rej := d.refused(t); !errors.As(rej, new(*http.MaxBytesError)) {
+		t.Errorf("observed %v", rej.Err)
+	}
+}
+
+// httpEndless is a body without an end.
+type httpEndless struct{ bytes int }
+
+func (e *httpEndless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	e.bytes += len(p)
+	return len(p), nil
+}
+
+func TestFormThatWasParsedBefore(t *testing.T) {
+	token := httpToken(t, nil)
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
+	nested := d.Require(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+		_, _ = io.WriteString(w, r.PostFormValue("title"))
+	}))
+	for name, h := range map[string]http.Handler{
+		"by an outer middleware": nested,
+		"by somebody else": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := r.ParseForm(); err != nil {
+				t.Error(err)
+			}
+			nested.ServeHTTP(w, r)
+		}),
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(url.Values{"title": {"a"}, "access_token": {token}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httpServe(h, r)
+		if w.Code != 200 || w.Body.String() != "a" {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		if got := d.took(); got != "decode check user" {
+			t.Errorf("%s: took %q", name, got)
+		}
+	}
+}
+
+func TestWebSocketTokens(t *testing.T) {
+	token := httpToken(t, nil)
+	tests := []struct {
+		name      string
+		upgrade   string
+		protocols []string
+		status    int // on an optional route
+		body      string
+		echo      string
+	}{
+		{"marker and token", "websocket", []string{"usher.bearer, " + token}, 200, "hello 7", "usher.bearer"},
+		{"in two lines", "websocket", []string{"usher.bearer", token}, 200, "hello 7", "usher.bearer"},
+		{"without spaces", "websocket", []string{"usher.bearer," + token}, 200, "hello 7", "usher.bearer"},
+		{"with tabs", "websocket", []string{"usher.bearer\t,\t" + token}, 200, "hello 7", "usher.bearer"},
+		{"behind another protocol", "websocket", []string{"chat, usher.bearer, " + token}, 200, "hello 7", "usher.bearer"},
+		{"before another protocol", "websocket", []string{"usher.bearer, " + token + ", chat"}, 200, "hello 7", "usher.bearer"},
+		{"in any case", "WebSocket", []string{"usher.bearer, " + token}, 200, "hello 7", "usher.bearer"},
+		{"another protocol", "websocket", []string{"chat"}, 200, "hello stranger", ""},
+		{"no protocol", "websocket", nil, 200, "hello stranger", ""},
+		{"another marker", "websocket", []string{"bearer, " + token}, 200, "hello stranger", ""},
+		{"the marker in another case", "websocket", []string{"Usher.Bearer, " + token}, 200, "hello stranger", ""},
+		{"no upgrade", "", []string{"usher.bearer, " + token}, 200, "hello stranger", ""},
+		{"a letter that folds to ASCII", "web\u017focket", []string{"usher.bearer, " + token}, 200, "hello stranger", ""},
+		{"another upgrade", "h2c", []string{"usher.bearer, " + token}, 200, "hello stranger", ""},
+		{"a bad token", "websocket", []string{"usher.bearer, bad"}, 401, "", ""},
+		{"the marker alone", "websocket", []string{"usher.bearer"}, 401, "", ""},
+		{"the marker and a comma", "websocket", []string{"usher.bearer, "}, 401, "", ""},
+		{"the marker twice", "websocket", []string{"usher.bearer, " + token + ", usher.bearer, " + token}, 400, "", ""},
+	}
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromWebSocketProtocol("usher.bearer")}})
+	server := httptest.NewServer(d.Optional(http.HandlerFunc(httpHello)))
+	defer server.Close()
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.upgrade != "" {
+				r.Header.Set("Connection", "Upgrade")
+				r.Header.Set("Upgrade", test.upgrade)
+			}
+			r.Header["Sec-WebSocket-Protocol"] = test.protocols
+			response, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			got, err := io.ReadAll(response.Body)
+			if err != nil || response.StatusCode != test.status || test.body != "" && string(got) != test.body {
+				t.Errorf("got %d %q, want %d %q", response.StatusCode, got, test.status, test.body)
+			}
+			if got := strings.Join(response.Header["Sec-Websocket-Protocol"], "|"); got != test.echo {
+				t.Errorf("the protocol is %q, want %q", got, test.echo)
+			}
+			d.refused(t)
+		})
+	}
+}
+
+// The 101 that a handler writes by itself has the marker, and the token nowhere.
+func TestWebSocketHandshake(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromWebSocketProtocol("usher.bearer")}})
+	server := httptest.NewServer(d.RequireFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpUser) {
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	}))
+	defer server.Close()
+	connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	token := httpToken(t, nil)
+	fmt.Fprintf(connection, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Protocol: usher.bearer, %s\r\n\r\n", token)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != 101 || strings.Join(response.Header["Sec-Websocket-Protocol"], "|") != "usher.bearer" ||
+		strings.Contains(fmt.Sprint(response.Header), token) {
+		t.Errorf("%d, headers %v", response.StatusCode, response.Header)
+	}
+}
+
+func TestUnfitSourcesAreReported(t *testing.T) {
+	tests := []struct {
+		name    string
+		sources []usher.TokenSource
+		wrong   bool
+	}{
+		{"none", nil, false},
+		{"all kinds", httpSources(), false},
+		{"two cookies of different names", []usher.TokenSource{usher.FromCookie("a"), usher.FromCookie("A")}, false},
+		{"two schemes", []usher.TokenSource{usher.FromBearer(), usher.FromAuthorization("JWT")}, false},
+		{"a parameter with an odd name", []usher.TokenSource{usher.FromQuery("access token"), usher.FromForm("token[0]")}, false},
+		{"the zero source", []usher.TokenSource{{}}, true},
+		{"a header without a name", []usher.TokenSource{usher.FromHeader("")}, true},
+		{"a header with a space", []usher.TokenSource{usher.FromHeader("X Token")}, true},
+		{"a header with a colon", []usher.TokenSource{usher.FromHeader("X-Token:")}, true},
+		{"a cookie without a name", []usher.TokenSource{usher.FromCookie("")}, true},
+		{"a cookie with an equals sign", []usher.TokenSource{usher.FromCookie("a=b")}, true},
+		{"a query without a name", []usher.TokenSource{usher.FromQuery("")}, true},
+		{"a form without a name", []usher.TokenSource{usher.FromForm("")}, true},
+		{"a protocol without a name", []usher.TokenSource{usher.FromWebSocketProtocol("")}, true},
+		{"a protocol with a comma", []usher.TokenSource{usher.FromWebSocketProtocol("a,b")}, true},
+		{"a scheme with a space", []usher.TokenSource{usher.FromAuthorization("Bearer ")}, true},
+		{"a scheme beyond ASCII", []usher.TokenSource{usher.FromAuthorization("Bärer")}, true},
+		{"the same twice", []usher.TokenSource{usher.FromBearer(), usher.FromBearer()}, true},
+		{"the same scheme in another case", []usher.TokenSource{usher.FromBearer(), usher.FromAuthorization("BEARER")}, true},
+		{"bare and with a scheme", []usher.TokenSource{usher.FromAuthorization(""), usher.FromBearer()}, true},
+		{"the header by both names", []usher.TokenSource{usher.FromBearer(), usher.FromHeader("authorization")}, true},
+		{"a header in another case", []usher.TokenSource{usher.FromHeader("x-token"), usher.FromHeader("X-TOKEN")}, true},
+		{"a cookie twice", []usher.TokenSource{usher.FromCookie("a"), usher.FromBearer(), usher.FromCookie("a")}, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := usher.NewMiddleware(httpDecoder(t), httpFindUser, &usher.MiddlewareOptions{Sources: test.sources})
+			want := ""
+			if test.wrong {
+				want = "MiddlewareOptions.Sources"
+			}
+			if got := strings.Join(httpFields(err), " "); got != want {
+				t.Errorf("reported %q: %v", got, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,85 @@
+package ushertest
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+)
+
+// BrokenToken is a token that has to be refused.
+type BrokenToken struct {
+	Name  string // what is wrong with it, to name a subtest with: "expired"
+	Token string // as it would stand in a request
+	Err   error  // what a decoder's error is, by errors.Is: usher.ErrTokenExpired
+}
+
+// BrokenTokens returns a token for each reason to refuse one: it is expired, not yet valid, forged, unsigned or
+// malformed, it has the wrong issuer, the wrong audience, an unknown kid or the wrong type. In all else they are
+// like the [Kit.Token] of these claims, which has to be a good one or the test ends. Where the decoder's options
+// let a kind pass, because they ask for no Issuer or allow any Audience, it is left out.
+func (k *Kit[C]) BrokenTokens(t testing.TB, claims C) []BrokenToken {
+	t.Helper()
+	good := k.Token(t, claims)
+	if _, err := k.Decoder.Decode(t.Context(), good); err != nil {
+		t.Fatalf("ushertest: the claims make no good token, so nothing can be told from broken ones: %v", err)
+	}
+	unsigned, signature := cutLast(good)
+	_, payload, _ := strings.Cut(unsigned, ".")
+	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
+	longer, _ := cutLast(k.altered(t, claims, func(c *usher.Claims) {
+		c.ExpiresAt = usher.NewNumericDate(c.ExpiresAt.Add(time.Hour))
+	}))
+
+	now := k.Clock.Now()
+	broken := []BrokenToken{
+		{"expired", k.altered(t, claims, func(c *usher.Claims) {
+			c.ExpiresAt = usher.NewNumericDate(now.Add(-time.Hour))
+		}), usher.ErrTokenExpired},
+		{"not yet valid", k.altered(t, claims, func(c *usher.Claims) {
+			c.NotBefore = usher.NewNumericDate(now.Add(time.Hour))
+			c.ExpiresAt = usher.NewNumericDate(now.Add(2 * time.Hour))
+		}), usher.ErrTokenNotYetValid},
+		{"forged", longer + "." + signature, usher.ErrTokenSignature},
+		{"unsigned", none + "." + payload + ".", usher.ErrTokenMalformed},
+		{"malformed", unsigned, usher.ErrTokenMalformed},
+		{"unknown kid", k.signed(t, claims, k.Key.WithID(rand.Text()), ""), usher.ErrUnknownKey},
+		{"wrong type", k.signed(t, claims, k.Key, otherType), usher.ErrTokenType},
+	}
+	if k.decoderOptions.Issuer != "" {
+		token := k.altered(t, claims, func(c *usher.Claims) { c.Issuer = otherIssuer })
+		broken = append(broken, BrokenToken{"wrong issuer", token, usher.ErrTokenIssuer})
+	}
+	if !k.decoderOptions.DangerouslyAllowAnyAudience {
+		token := k.altered(t, claims, func(c *usher.Claims) { c.Audience = usher.Audience{otherAudience} })
+		broken = append(broken, BrokenToken{"wrong audience", token, usher.ErrTokenAudience})
+	}
+	return broken
+}
+
+// altered returns a token in which the registered claims are changed.
+func (k *Kit[C]) altered(t testing.TB, claims C, change func(*usher.Claims)) string {
+	t.Helper()
+	change(k.Encoder.Fill(&claims))
+	return k.Token(t, claims)
+}
+
+// signed returns a token with another key or another typ.
+func (k *Kit[C]) signed(t testing.TB, claims C, key usher.Key, typ string) string {
+	t.Helper()
+	encoder, err := k.newEncoder(key, typ)
+	if err != nil {
+		t.Fatalf("ushertest: no encoder: %v", err)
+	}
+	other := Kit[C]{Encoder: encoder}
+	return other.Token(t, claims)
+}
+
+// cutLast returns a token without its signature, and the signature.
+func cutLast(token string) (unsigned, signature string) {
+	dot := strings.LastIndexByte(token, '.')
+	return token[:dot], token[dot+1:]
+}

@@ -1,0 +1,127 @@
+package ushertest
+
+import (
+	"cmp"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+)
+
+// Options are the options of [New]; nil means the defaults.
+type Options struct {
+	// Key signs and verifies; by default it is a new HS256 key.
+	Key usher.Key
+	// Clock is the clock of encoder and decoder. By default it is a new one, which stands at the present second.
+	Clock *Clock
+	// Encoder and Decoder are the service's own options, but for Now, which is always the Clock. If one of them is
+	// nil it is made to fit the other. If both are nil, tokens have an issuer and an audience, and need them.
+	Encoder *usher.EncoderOptions
+	Decoder *usher.DecoderOptions // see Encoder
+}
+
+// Kit issues the tokens of a test, and verifies them. It is made by [New] and safe for concurrent use. A service
+// that makes a decoder of its own is tested with the Kit's Key and Clock, and with its options as
+// [Options].Decoder.
+type Kit[C any] struct {
+	Key     usher.Key         // signs and verifies
+	Clock   *Clock            // is the clock of both
+	Encoder *usher.Encoder[C] // issues tokens with the Key
+	Decoder *usher.Decoder[C] // accepts them
+
+	decoderOptions usher.DecoderOptions
+	// newEncoder returns an encoder like Encoder, but with this key, and this typ unless it is "".
+	newEncoder func(key usher.Key, typ string) (*usher.Encoder[C], error)
+}
+
+// What a kit without options issues and expects, and what its broken tokens have instead. The names end in .test,
+// which RFC 6761 §6.2 reserves.
+const (
+	issuer        = "https://issuer.test"
+	audience      = "https://api.test"
+	otherIssuer   = "https://other-issuer.test"
+	otherAudience = "https://other-api.test"
+	otherType     = "other+jwt"
+)
+
+// New returns a kit for claims of type C. The test ends if usher refuses C or the options.
+func New[C any, P usher.EmbedsClaims[C]](t testing.TB, opts *Options) *Kit[C] {
+	t.Helper()
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	kit := &Kit[C]{Key: o.Key, Clock: o.Clock}
+	var err error
+	if kit.Key.Algorithm() == "" {
+		if kit.Key, err = usher.GenerateKey(usher.HS256); err != nil {
+			t.Fatalf("ushertest: %v", err)
+		}
+	}
+	if kit.Clock == nil {
+		kit.Clock = NewClock(time.Now().UTC().Truncate(time.Second))
+	}
+	encoderOptions, decoderOptions := matching(o.Encoder, o.Decoder)
+	encoderOptions.Now, decoderOptions.Now = kit.Clock.Now, kit.Clock.Now
+	kit.decoderOptions = decoderOptions
+	kit.newEncoder = func(key usher.Key, typ string) (*usher.Encoder[C], error) {
+		opts := encoderOptions
+		opts.Type = cmp.Or(typ, opts.Type)
+		return usher.NewEncoder[C, P](key, &opts)
+	}
+	if kit.Encoder, err = kit.newEncoder(kit.Key, ""); err != nil {
+		t.Fatalf("ushertest: no encoder: %v", err)
+	}
+	if kit.Decoder, err = usher.NewDecoder[C, P](kit.Key, &decoderOptions); err != nil {
+		t.Fatalf("ushertest: no decoder: %v", err)
+	}
+	return kit
+}
+
+// matching returns both options: those that are nil are made to fit the others.
+func matching(e *usher.EncoderOptions, d *usher.DecoderOptions) (usher.EncoderOptions, usher.DecoderOptions) {
+	if e == nil && d == nil {
+		e = &usher.EncoderOptions{Issuer: issuer, Audience: usher.Audience{audience}}
+	}
+	if e == nil {
+		e = &usher.EncoderOptions{Issuer: d.Issuer, Audience: d.Audience, Type: d.Type, AllowNoSubject: d.AllowNoSubject}
+	}
+	if d == nil {
+		d = &usher.DecoderOptions{Issuer: e.Issuer, Audience: e.Audience, Type: e.Type, AllowNoSubject: e.AllowNoSubject}
+	}
+	return *e, *d
+}
+
+// Token returns a signed token with these claims, of which the encoder fills those that are absent. The test ends
+// if the encoder refuses them, for example because Subject is missing.
+func (k *Kit[C]) Token(t testing.TB, claims C) string {
+	t.Helper()
+	token, err := k.Encoder.Encode(t.Context(), claims)
+	if err != nil {
+		t.Fatalf("ushertest: no token: %v", err)
+	}
+	return token
+}
+
+// NewRequest returns a request, as [httptest.NewRequest] does, that carries a [Kit.Token] with these claims as its
+// bearer token. It has no body; its context is the test's. The test ends if there is no such token or request.
+func (k *Kit[C]) NewRequest(t testing.TB, method, target string, claims C) *http.Request {
+	t.Helper()
+	r := newRequest(t, method, target)
+	r.Header.Set("Authorization", "Bearer "+k.Token(t, claims))
+	return r
+}
+
+// newRequest is httptest.NewRequestWithContext that ends the test where that would panic.
+func newRequest(t testing.TB, method, target string) *http.Request {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		if reason := recover(); reason != nil {
+			t.Fatalf("ushertest: no request %s %s: %v", method, target, reason)
+		}
+	}()
+	return httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
+}
