@@ -83,9 +83,10 @@ func (b *byIssuer[C]) Decode(ctx context.Context, token string) (*C, error) {
 // issuerOf returns the token's iss, which is not verified, unless a decoder remembers the token.
 func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 	for _, listed := range b.decoders {
-		known := listed.decoder.cache.get(token)
-		if known != nil && b.claims(&known.claims).Issuer == listed.issuer {
-			return listed.issuer, nil
+		if known := listed.decoder.cache.get(token); known != nil {
+			if c, ok := known.claims.(*C); ok && b.claims(c).Issuer == listed.issuer {
+				return listed.issuer, nil
+			}
 		}
 	}
 	if len(token) > b.maxSize {

@@ -46,14 +46,19 @@ type Middleware[C, U any] struct {
 
 // gate is what all that With makes of one middleware share.
 type gate[C, U any] struct {
+	door
 	verifier Verifier[C]
 	user     func(context.Context, *C) (U, error)
 	claims   func(*C) *Claims
-	opts     MiddlewareOptions
 	isNil    func(U) bool
-	vary     string // the request headers that sources read
-	cookie   bool   // is one of the sources
-	origins  http.CrossOriginProtection
+}
+
+// door is what a gate does whatever the types of claims and users, and so need be compiled only once.
+type door struct {
+	opts    MiddlewareOptions
+	vary    string // the request headers that sources read
+	cookie  bool   // is one of the sources
+	origins http.CrossOriginProtection
 }
 
 // NewMiddleware returns a middleware that verifies tokens with v and finds their user with user, which returns
@@ -76,15 +81,7 @@ func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	if g.opts.Now == nil {
 		g.opts.Now = time.Now
 	}
-	if strings.ContainsFunc(g.opts.Realm, notQuotable) {
-		wrong.add("MiddlewareOptions.Realm", "is %s, which can't stand in a challenge", quote(g.opts.Realm))
-	}
-	g.setSources(&wrong)
-	for _, origin := range g.opts.TrustedOrigins {
-		if !isOrigin(origin) || g.origins.AddTrustedOrigin(origin) != nil {
-			wrong.add("MiddlewareOptions.TrustedOrigins", "hold %s, which is not scheme://host[:port] in lower case", quote(origin))
-		}
-	}
+	g.checkOptions(&wrong)
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
@@ -282,11 +279,11 @@ func (g *gate[C, U]) stranger(r *http.Request) decision[C, U] {
 }
 
 // findToken returns the one token that the request carries; else the error is ErrNoToken or ErrManyTokens.
-func (g *gate[C, U]) findToken(r *http.Request) (token string, source TokenSource, err error) {
-	if g.verifier == nil {
+func (d *door) findToken(r *http.Request) (token string, source TokenSource, err error) {
+	if d.opts.Now == nil {
 		return "", source, errNotMade
 	}
-	for _, s := range g.opts.Sources {
+	for _, s := range d.opts.Sources {
 		t, found, fault := s.find(r)
 		if !found && fault == nil {
 			continue
@@ -309,13 +306,13 @@ func (g *gate[C, U]) findToken(r *http.Request) (token string, source TokenSourc
 
 // checkOrigin refuses what another site makes a browser send. The opening request of a WebSocket is a GET,
 // and yet it opens a connection that can do anything.
-func (g *gate[C, U]) checkOrigin(r *http.Request) error {
+func (d *door) checkOrigin(r *http.Request) error {
 	if len(r.Header["Upgrade"]) > 0 {
 		post := *r
 		post.Method = http.MethodPost
 		r = &post
 	}
-	if err := g.origins.Check(r); err != nil {
+	if err := d.origins.Check(r); err != nil {
 		return &Rejection{Status: http.StatusForbidden, Description: "Cross-origin request.", Err: err}
 	}
 	return nil
@@ -385,49 +382,61 @@ func (m *Middleware[C, U]) ask(decided decision[C, U]) *Rejection {
 	return nil
 }
 
-func (g *gate[C, U]) rejection(err error, otherwise int) *Rejection {
+func (d *door) rejection(err error, otherwise int) *Rejection {
 	rej := rejectionFor(err, otherwise)
-	rej.realm = g.opts.Realm
+	rej.realm = d.opts.Realm
 	return rej
 }
 
 // observe tells Observe of a refusal, once: an adapter may hand what Authenticate returned to Deny.
-func (g *gate[C, U]) observe(r *http.Request, rej *Rejection) {
-	if g.opts.Observe != nil && rej.observer != any(g) {
-		g.opts.Observe(r, rej)
+func (d *door) observe(r *http.Request, rej *Rejection) {
+	if d.opts.Observe != nil && rej.observer != any(d) {
+		d.opts.Observe(r, rej)
 	}
-	rej.observer = g
+	rej.observer = d
 }
 
-func (g *gate[C, U]) respond(w http.ResponseWriter, r *http.Request, rej *Rejection) {
-	g.observe(r, rej)
-	if g.opts.Reject == nil {
+func (d *door) respond(w http.ResponseWriter, r *http.Request, rej *Rejection) {
+	d.observe(r, rej)
+	if d.opts.Reject == nil {
 		rej.ServeHTTP(w, r)
 		return
 	}
 	rej.setHeaders(w.Header())
-	g.opts.Reject(w, r, rej)
+	d.opts.Reject(w, r, rej)
 }
 
-func (g *gate[C, U]) setSources(wrong *misconfigured) {
-	if len(g.opts.Sources) == 0 {
-		g.opts.Sources = []TokenSource{FromBearer()}
+func (d *door) checkOptions(wrong *misconfigured) {
+	if strings.ContainsFunc(d.opts.Realm, notQuotable) {
+		wrong.add("MiddlewareOptions.Realm", "is %s, which can't stand in a challenge", quote(d.opts.Realm))
 	}
-	g.opts.Sources = slices.Clone(g.opts.Sources)
+	for _, origin := range d.opts.TrustedOrigins {
+		if !isOrigin(origin) || d.origins.AddTrustedOrigin(origin) != nil {
+			wrong.add("MiddlewareOptions.TrustedOrigins", "hold %s, which is not scheme://host[:port] in lower case", quote(origin))
+		}
+	}
+	d.setSources(wrong)
+}
+
+func (d *door) setSources(wrong *misconfigured) {
+	if len(d.opts.Sources) == 0 {
+		d.opts.Sources = []TokenSource{FromBearer()}
+	}
+	d.opts.Sources = slices.Clone(d.opts.Sources)
 	var read []string
-	for i, source := range g.opts.Sources {
+	for i, source := range d.opts.Sources {
 		if reason := source.unfit(); reason != "" {
 			wrong.add("MiddlewareOptions.Sources", "holds a source that %s", reason)
 		}
-		if slices.ContainsFunc(g.opts.Sources[:i], source.overlaps) {
+		if slices.ContainsFunc(d.opts.Sources[:i], source.overlaps) {
 			wrong.add("MiddlewareOptions.Sources", "holds two sources that would find the same token")
 		}
-		g.cookie = g.cookie || source.kind == sourceCookie
+		d.cookie = d.cookie || source.kind == sourceCookie
 		if name := source.header(); name != "" && !slices.Contains(read, name) {
 			read = append(read, name)
 		}
 	}
-	g.vary = strings.Join(read, ", ")
+	d.vary = strings.Join(read, ", ")
 }
 
 // isOrigin reports whether text is an origin as browsers send it: scheme://host[:port] in lower case and ASCII.

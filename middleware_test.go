@@ -837,6 +837,18 @@ func TestOtherRootReplacesUserAndClaimsAsAPair(t *testing.T) {
 	httpWant(t, httpServe(h, r), 200, "")
 }
 
+// Another root decides for itself even where all types and the token are the same: its Check may be stricter.
+func TestOtherRootOfTheSameTypesDecidesForItself(t *testing.T) {
+	outer := httpOpen(t, usher.MiddlewareOptions{})
+	inner := httpOpen(t, usher.MiddlewareOptions{
+		Check: func(context.Context, *usher.Claims) error { return usher.ErrTokenRevoked },
+	})
+	httpWant(t, httpServe(outer.Require(inner.RequireFunc(httpGreet)), httpRequest(httpToken(t, nil))), 401, "")
+	if o, i := outer.took(), inner.took(); o != "decode check user" || i != "decode check" {
+		t.Errorf("the outer one took %q, the inner one %q", o, i)
+	}
+}
+
 func TestAnonymousHidesAnOuterUser(t *testing.T) {
 	look := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()

@@ -190,6 +190,13 @@ func (s *schema) set(f *field, c reflect.Value, o *object) error {
 	case f.kind == kindString && v.kind == '"':
 		target.SetString(v.text)
 		return nil
+	case f.kind == kindNumber && v.kind == '0':
+		target.SetString(v.raw)
+		return nil
+	case f.kind == kindNumber && v.kind == 'n':
+		return nil
+	case f.kind == kindNumber:
+		return fmt.Errorf("%w: %s is not a number", ErrTokenClaims, f.name)
 	case f.kind == kindBool && (v.kind == 't' || v.kind == 'f'):
 		target.SetBool(v.kind == 't')
 		return nil
@@ -257,6 +264,14 @@ func (s *schema) appendField(dst []byte, f *field, c reflect.Value) ([]byte, err
 		dst = strconv.AppendInt(dst, source.Int(), 10)
 	case kindUint:
 		dst = strconv.AppendUint(dst, source.Uint(), 10)
+	case kindNumber:
+		number := scanner{text: source.String()}
+		if number.text == "" {
+			number.text = "0" // as encoding/json does
+		} else if !number.number() || number.at < len(number.text) {
+			return dst, fmt.Errorf("%s is no number", f.name)
+		}
+		dst = append(dst, number.text...)
 	case kindStrings:
 		list, _ := source.Interface().([]string)
 		dst, err = appendStrings(dst, list)

@@ -2,6 +2,7 @@ package usher
 
 import (
 	"encoding"
+	stdjson "encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -44,6 +45,7 @@ const (
 	kindInt
 	kindUint
 	kindStrings
+	kindNumber
 )
 
 // newSchema returns the schema of C, and adds to wrong what is wrong with C's shape: nothing in C may hide a
@@ -92,6 +94,7 @@ func newSchema[C any](wrong *misconfigured) *schema {
 type walker struct {
 	found     []foundField
 	path      []reflect.Type // the structs that embed each other, from C on
+	pointers  int            // how many of them are embedded by pointer
 	embedded  int            // how often Claims is
 	misplaced bool           // by pointer, with a tag, or too deep
 	wrong     []string
@@ -130,7 +133,7 @@ func (w *walker) visit(f reflect.StructField, index []int) {
 	}
 	if f.Anonymous && target == reflect.TypeFor[Claims]() {
 		w.embedded++
-		w.misplaced = w.misplaced || hasTag || target != f.Type || len(index) > 2
+		w.misplaced = w.misplaced || hasTag || target != f.Type || w.pointers > 0 || len(index) > 2
 		if w.embedded == 1 {
 			w.walk(target, index)
 		}
@@ -144,6 +147,10 @@ func (w *walker) visit(f reflect.StructField, index []int) {
 			w.wrong = append(w.wrong, "embeds a pointer to the unexported struct "+target.String()+", which can't be set")
 			return
 		}
+		if target != f.Type {
+			w.pointers++
+			defer func() { w.pointers-- }()
+		}
 		w.walk(target, index)
 		return
 	}
@@ -154,11 +161,9 @@ func (w *walker) visit(f reflect.StructField, index []int) {
 		w.wrong = append(w.wrong, fmt.Sprintf("has the tag json:%q, whose name encoding/json would not accept", tag))
 		return
 	}
-	switch f.Type.Kind() {
-	case reflect.Func, reflect.Chan, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
-		if codecMethod(f.Type) == "" {
-			w.wrong = append(w.wrong, "has the field "+f.Name+" of type "+f.Type.String()+", which JSON has no form for")
-		}
+	if t := withoutJSON(f.Type, nil); t != nil {
+		w.wrong = append(w.wrong, "has the field "+f.Name+" of type "+f.Type.String()+", and JSON has no form for a "+t.String())
+		return
 	}
 	found := foundField{
 		tagged:     name != "",
@@ -171,9 +176,34 @@ func (w *walker) visit(f reflect.StructField, index []int) {
 	w.found = append(w.found, found)
 }
 
+// withoutJSON returns the first type that t leads to for which JSON has no form, or nil.
+func withoutJSON(t reflect.Type, path []reflect.Type) reflect.Type {
+	if slices.Contains(path, t) || codecMethod(t) != "" {
+		return nil
+	}
+	path = append(path, t)
+	switch t.Kind() {
+	case reflect.Func, reflect.Chan, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
+		return t
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return withoutJSON(t.Elem(), path)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if f := t.Field(i); f.IsExported() && f.Tag.Get("json") != "-" {
+				if found := withoutJSON(f.Type, path); found != nil {
+					return found
+				}
+			}
+		}
+	}
+	return nil
+}
+
 func newField(f reflect.StructField, name, options string, index []int) field {
 	label, _ := appendString(nil, name)
-	list := strings.Split(options, ",")
+	list := slices.DeleteFunc(strings.Split(options, ","), func(option string) bool {
+		return option != "omitempty" && option != "omitzero" && option != "string" // as encoding/json ignores the others
+	})
 	kind := kindOther
 	if reflect.PointerTo(f.Type).NumMethod() == 0 && !slices.Contains(list, "string") {
 		switch f.Type.Kind() {
@@ -191,6 +221,9 @@ func newField(f reflect.StructField, name, options string, index []int) field {
 			}
 		}
 	}
+	if f.Type == reflect.TypeFor[stdjson.Number]() && len(list) == 0 {
+		kind = kindNumber // which the JSON library doesn't know
+	}
 	if kind == kindStrings && slices.Contains(list, "omitzero") {
 		kind = kindOther // empty is not zero
 	}
@@ -201,7 +234,7 @@ func newField(f reflect.StructField, name, options string, index []int) field {
 		kind:      kind,
 		omitEmpty: slices.Contains(list, "omitempty") || slices.Contains(list, "omitzero"),
 		alone: reflect.StructOf([]reflect.StructField{{
-			Name: "V", Type: f.Type, Tag: reflect.StructTag("json:" + strconv.Quote("v,"+options)),
+			Name: "V", Type: f.Type, Tag: reflect.StructTag("json:" + strconv.Quote("v,"+strings.Join(list, ","))),
 		}}),
 	}
 }

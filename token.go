@@ -200,21 +200,26 @@ type Verifier[C any] interface {
 // Decoder verifies tokens and decodes their claims into a C. It is made by [NewDecoder] and safe for
 // concurrent use.
 type Decoder[C any] struct {
-	keys     KeySource
-	opts     DecoderOptions
+	checks
 	schema   *schema
 	claims   func(*C) *Claims
 	validate func(*C) error
-	headers  headers
-	cache    *cache[C]
+	cache    *cache
 	scratch  sync.Pool
+}
+
+// checks is what a Decoder asks of a token whatever its claims' type, and so need be compiled only once.
+type checks struct {
+	keys    KeySource
+	opts    DecoderOptions
+	headers headers
 }
 
 // NewDecoder returns a decoder that verifies with keys. What is wrong with the options, with C or with a fixed
 // set of keys is reported as [ConfigError], all at once.
 func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) (*Decoder[C], error) {
 	var wrong misconfigured
-	d := &Decoder[C]{keys: keys, claims: embedded[C, P], validate: validator[C](), scratch: scratchPool()}
+	d := &Decoder[C]{checks: checks{keys: keys}, claims: embedded[C, P], validate: validator[C](), scratch: scratchPool()}
 	if opts != nil {
 		d.opts = *opts
 	}
@@ -224,6 +229,17 @@ func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) 
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	d.checkOptions(&wrong)
+	d.schema = newSchema[C](&wrong)
+	if err := wrong.err(); err != nil {
+		return nil, err
+	}
+	d.cache = newCache(o.CacheSize, int(reflect.TypeFor[C]().Size()))
+	return d, nil
+}
+
+func (d *checks) checkOptions(wrong *misconfigured) {
+	o := &d.opts
 	if o.Leeway < 0 || o.Leeway > 5*time.Minute {
 		wrong.add("DecoderOptions.Leeway", "is %v, but lies between 0 and 5 minutes", o.Leeway)
 	}
@@ -236,31 +252,24 @@ func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) 
 	if o.CacheSize < 0 {
 		wrong.add("DecoderOptions.CacheSize", "is negative: %d", o.CacheSize)
 	}
-	checkAudience(&wrong, "DecoderOptions.Audience", o.Audience)
+	checkAudience(wrong, "DecoderOptions.Audience", o.Audience)
 	if len(o.Audience) > 0 && o.DangerouslyAllowAnyAudience {
 		wrong.add("DecoderOptions.DangerouslyAllowAnyAudience", "is set together with Audience; one of them must go")
 	}
 	if o.Type != "" {
-		checkType(&wrong, "DecoderOptions.Type", o.Type)
+		checkType(wrong, "DecoderOptions.Type", o.Type)
 	}
-	switch fixed := keys.(type) {
+	switch d.keys.(type) {
 	case nil:
 		wrong.add("keys", "are nil")
 	case Key, Keys, *KeyRing:
-		set, isSet := fixed.(Keys)
-		if isSet {
+		if set, ok := d.keys.(Keys); ok {
 			d.keys = slices.Clone(set)
 		}
-		if known, err := keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(known, Key{}) {
+		if known, err := d.keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(known, Key{}) {
 			wrong.add("keys", "hold no key, or the zero Key")
 		}
 	}
-	d.schema = newSchema[C](&wrong)
-	if err := wrong.err(); err != nil {
-		return nil, err
-	}
-	d.cache = newCache[C](o.CacheSize)
-	return d, nil
 }
 
 // Decode verifies a token and returns its claims. It checks in this order, and the first failure is the one
@@ -287,8 +296,9 @@ func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 			return nil, err
 		}
 		if known.verifiedBy(keys) {
+			pristine, _ := known.claims.(*C) // as verify put it there
 			c := new(C)
-			*c = known.claims
+			*c = *pristine
 			if err := d.checkTimes(d.claims(c)); err != nil {
 				return nil, err
 			}
@@ -331,11 +341,17 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (*C, error) {
 	if err := d.checkIdentity(claims, h); err != nil {
 		return nil, err
 	}
-	entry := d.cache.entry(token, h, key, c, s.object.foreign) // before Validate, which may change c
+	var pristine *C
+	if d.cache != nil {
+		pristine = new(C)
+		*pristine = *c // Validate may change c
+	}
 	if err := d.validate(c); err != nil {
 		return nil, err
 	}
-	d.cache.put(entry)
+	if d.cache != nil {
+		d.cache.put(token, h, key, pristine, s.object.foreign)
+	}
 	return c, nil
 }
 
@@ -344,7 +360,7 @@ func tooLarge(token string, most int) error {
 }
 
 // checkSignature returns the token's header and the key that verified it.
-func (d *Decoder[C]) checkSignature(ctx context.Context, token string, parts segments, s *scratch) (*header, Key, error) {
+func (d *checks) checkSignature(ctx context.Context, token string, parts segments, s *scratch) (*header, Key, error) {
 	var err error
 	h := d.headers.find(parts.header)
 	isNew := h == nil
@@ -379,7 +395,7 @@ func (d *Decoder[C]) checkSignature(ctx context.Context, token string, parts seg
 }
 
 // checkTimes checks what changes with the clock.
-func (d *Decoder[C]) checkTimes(c *Claims) error {
+func (d *checks) checkTimes(c *Claims) error {
 	now, leeway := d.opts.Now(), d.opts.Leeway
 	switch {
 	case !c.ExpiresAt.IsZero():
@@ -407,7 +423,7 @@ func (d *Decoder[C]) checkTimes(c *Claims) error {
 }
 
 // checkIdentity checks what does not change with the clock: who issued the token, for whom, and about whom.
-func (d *Decoder[C]) checkIdentity(c *Claims, h *header) error {
+func (d *checks) checkIdentity(c *Claims, h *header) error {
 	o := &d.opts
 	if o.Issuer != "" && c.Issuer != o.Issuer {
 		return fmt.Errorf("%w: iss is %s, and %s is expected", ErrTokenIssuer, quote(c.Issuer), quote(o.Issuer))

@@ -356,8 +356,8 @@ func FuzzParseKey(f *testing.F) {
 			func() (usher.Key, error) { return usher.NewKey(alg, text) },
 			func() (usher.Key, error) { return usher.DangerouslyShortKey(alg, text) },
 		}
-		for _, make := range keys {
-			key, err := make()
+		for _, keyOf := range keys {
+			key, err := keyOf()
 			if err != nil {
 				var mistake *usher.ConfigError
 				if !errors.As(err, &mistake) || key != (usher.Key{}) {

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"testing"
 
+	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/proof/attack"
 )
 
@@ -57,4 +58,30 @@ func keyTexts(tb testing.TB) [][]byte {
 	check(err)
 	add("EC PRIVATE KEY", der)
 	return append(texts, nil, []byte("secret"), make([]byte, 32), make([]byte, 64), []byte("ssh-ed25519 AAAA"), []byte(`{"kty":"oct","k":"AAAA"}`))
+}
+
+// everyKey returns a key for each algorithm. All have names: secrets have none of their own, and one RSA key, which
+// takes long to make, serves six algorithms.
+func everyKey(tb testing.TB) usher.Keys {
+	tb.Helper()
+	rsaKey := usher.Must(rsa.GenerateKey(rand.Reader, 2048))
+	var keys usher.Keys
+	for _, alg := range []usher.Algorithm{
+		usher.HS256, usher.HS384, usher.HS512, usher.RS256, usher.RS384, usher.RS512, usher.PS256, usher.PS384, usher.PS512,
+		usher.ES256, usher.ES384, usher.ES512, usher.EdDSA,
+	} {
+		var key usher.Key
+		var err error
+		switch alg[:2] {
+		case "RS", "PS":
+			key, err = usher.NewKey(alg, rsaKey)
+		default:
+			key, err = usher.GenerateKey(alg)
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+		keys = append(keys, key.WithID("key for "+string(alg)))
+	}
+	return keys
 }

@@ -159,7 +159,7 @@ func filled(c, by manyClaims) manyClaims {
 }
 
 func TestDecodingIsTheInverseOfEncoding(t *testing.T) {
-	now := time.Unix(1_800_000_000, 500_000_000)
+	now := time.Unix(1_800_000_000, 500_000_000).UTC()
 	clock := func() time.Time { return now }
 	keys := everyKey(t)
 	var encoders []*usher.Encoder[manyClaims]
@@ -190,23 +190,6 @@ func TestDecodingIsTheInverseOfEncoding(t *testing.T) {
 	})
 }
 
-// everyKey returns a key for each algorithm. Secrets get names, since many have none otherwise.
-func everyKey(t testing.TB) usher.Keys {
-	t.Helper()
-	var keys usher.Keys
-	for _, alg := range []usher.Algorithm{
-		usher.HS256, usher.HS384, usher.HS512, usher.RS256, usher.RS384, usher.RS512, usher.PS256, usher.PS384, usher.PS512,
-		usher.ES256, usher.ES384, usher.ES512, usher.EdDSA,
-	} {
-		key, err := usher.GenerateKey(alg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys = append(keys, key.WithID("key for "+string(alg)))
-	}
-	return keys
-}
-
 func TestAnyChangeOfATokenIsRefused(t *testing.T) {
 	clock := at(1_800_000_000)
 	keys := everyKey(t)
@@ -217,27 +200,31 @@ func TestAnyChangeOfATokenIsRefused(t *testing.T) {
 	}
 	plain := usher.Must(usher.NewDecoder[usher.Claims](keys, &usher.DecoderOptions{Now: clock}))
 	remembering := usher.Must(usher.NewDecoder[usher.Claims](keys, &usher.DecoderOptions{Now: clock, CacheSize: 64}))
-	refused := func(fatal func(...any), token, changed string) {
+	refused := func(fatal func(...any), d *usher.Decoder[usher.Claims], token, changed string) {
 		if token == changed {
 			return
 		}
-		for _, d := range []*usher.Decoder[usher.Claims]{plain, remembering} {
-			if claims, err := d.Decode(t.Context(), changed); !errors.Is(err, usher.ErrInvalidToken) || claims != nil {
-				fatal(fmt.Sprintf("%v for\n%s, which was\n%s", err, changed, token))
-			}
+		if claims, err := d.Decode(t.Context(), changed); !errors.Is(err, usher.ErrInvalidToken) || claims != nil {
+			fatal(fmt.Sprintf("%v for\n%s, which was\n%s", err, changed, token))
 		}
 	}
 
-	t.Run("every byte to some others", func(t *testing.T) {
-		for _, token := range tokens {
+	t.Run("every byte", func(t *testing.T) {
+		for i, token := range tokens {
+			alg := keys[i].Algorithm()
+			if !slices.Contains([]usher.Algorithm{usher.HS256, usher.RS256, usher.PS256, usher.ES256, usher.EdDSA}, alg) {
+				continue // one of each family
+			}
 			if _, err := remembering.Decode(t.Context(), token); err != nil {
 				t.Fatal(err)
 			}
-			for i := range len(token) {
-				for _, c := range []byte{token[i] ^ 1, token[i] ^ 2, token[i] ^ 0x20, token[i] ^ 0x80, 'A', '_', '.', '=', ' ', '\n', 0} {
-					changed := []byte(token)
-					changed[i] = c
-					refused(t.Fatal, token, string(changed))
+			for place := range len(token) {
+				changed := []byte(token)
+				changed[place] ^= 1
+				refused(t.Fatal, remembering, token, string(changed))
+				for c := 0; c < 256 && alg == usher.HS256; c++ { // to every other: it takes no time
+					changed[place] = byte(c)
+					refused(t.Fatal, plain, token, string(changed))
 				}
 			}
 		}
@@ -267,7 +254,8 @@ func TestAnyChangeOfATokenIsRefused(t *testing.T) {
 				}
 			}
 			if !slices.Contains(tokens, string(changed)) {
-				refused(rt.Fatal, token, string(changed))
+				refused(rt.Fatal, plain, token, string(changed))
+				refused(rt.Fatal, remembering, token, string(changed))
 			}
 		})
 	})

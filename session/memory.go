@@ -54,22 +54,20 @@ func (st *MemoryStore) Start(ctx context.Context, s Record, limit int, now time.
 		endsAt: s.EndsAt,
 	}
 	st.removeFrom(owner, func(old *memorySession) bool { return !old.ExpiresAt.After(now) })
-	excess := 0
-	if limit > 0 {
-		excess = len(owner.sessions) + 1 - limit
-	}
 	var ended []string
-	st.removeFrom(owner, func(old *memorySession) bool {
-		if len(ended) >= excess {
-			return false
+	if excess := len(owner.sessions) + 1 - limit; limit > 0 && excess > 0 {
+		for _, old := range owner.sessions[:excess] {
+			ended = append(ended, old.about.ID)
+			delete(st.sessions, old.about.ID)
 		}
-		ended = append(ended, old.about.ID)
-		return true
-	})
+		owner.sessions = slices.Delete(owner.sessions, 0, excess)
+	}
 	st.sessions[s.ID] = added
-	after := func(a, b *memorySession) int { return a.about.StartedAt.Compare(b.about.StartedAt) }
-	owner.sessions = append(owner.sessions, added)
-	slices.SortStableFunc(owner.sessions, after) // a clock may have gone back
+	place := len(owner.sessions)
+	for place > 0 && owner.sessions[place-1].about.StartedAt.After(s.StartedAt) {
+		place-- // a clock has gone back
+	}
+	owner.sessions = slices.Insert(owner.sessions, place, added)
 	return ended, nil
 }
 

@@ -43,5 +43,5 @@ func (m *Manager[C]) storeEnd(ctx context.Context, now time.Time, subject, id st
 		return err
 	})
 	m.recent.forget(subject, id)
-	return ended, err
+	return ended && err == nil, err
 }

@@ -72,7 +72,7 @@ func TestEnvironmentThatIsRefused(t *testing.T) {
 		{"sum of zero", map[string]string{"TOKEN_EXPIRATION_DAYS": "1", "TOKEN_EXPIRATION_SECONDS": "-86400"}, []string{"TOKEN_EXPIRATION_DAYS"}},
 		{"negative", map[string]string{"TOKEN_EXPIRATION_DAYS": "-1"}, []string{"TOKEN_EXPIRATION_DAYS"}},
 		{"fraction", map[string]string{"TOKEN_EXPIRATION_DAYS": "0.5"}, []string{"TOKEN_EXPIRATION_DAYS", "0.5"}},
-		{"overflow of the duration", map[string]string{"TOKEN_EXPIRATION_DAYS": "106752"}, []string{"TOKEN_EXPIRATION_DAYS"}},
+		{"overflow that comes out positive", map[string]string{"TOKEN_EXPIRATION_DAYS": "213505"}, []string{"TOKEN_EXPIRATION_DAYS"}},
 		{"overflow of the number", map[string]string{"TOKEN_EXPIRATION_SECONDS": "9223372036854775808"}, []string{"TOKEN_EXPIRATION_SECONDS"}},
 		{"email alone", map[string]string{"ADMIN_EMAIL": "a@example.com"}, []string{"ADMIN_PASSWORD"}},
 		{"password alone", map[string]string{"ADMIN_PASSWORD": password}, []string{"ADMIN_EMAIL"}},

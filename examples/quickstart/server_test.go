@@ -72,13 +72,20 @@ func refuseToStart(t *testing.T, env map[string]string) string {
 	t.Helper()
 	settings := map[string]string{"ADDR": "127.0.0.1:0", "DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "quickstart.db")}
 	maps.Copy(settings, env)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := main.Run(ctx, func(name string) string { return settings[name] }, io.Discard)
-	if err == nil || ctx.Err() != nil {
+	log := &logs{listening: make(chan string, 1)}
+	ended := make(chan error, 1)
+	go func() { ended <- main.Run(ctx, func(name string) string { return settings[name] }, log) }()
+	select {
+	case err := <-ended:
+		return err.Error()
+	case <-log.listening:
+		cancel()
+		<-ended
 		t.Fatalf("it started with %v", env)
+		return ""
 	}
-	return err.Error()
 }
 
 // reply is what came back for a request.

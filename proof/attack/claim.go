@@ -221,9 +221,9 @@ func (f *forge) audiences() {
 		g.refuse(usher.ErrTokenAudience, "aud "+value+", where none is asked for", token(value))
 	}
 	g.accept("an empty list of audiences, where none is asked for", token(`[]`))
-	any := g.at(f.with("a house that takes any audience", func(o *usher.DecoderOptions) { o.DangerouslyAllowAnyAudience = true }))
-	any.accept("some audience", token(`"elsewhere"`))
-	any.refuse(usher.ErrTokenClaims, "aud null", token(`null`))
+	lax := g.at(f.with("a house that takes any audience", func(o *usher.DecoderOptions) { o.DangerouslyAllowAnyAudience = true }))
+	lax.accept("some audience", token(`"elsewhere"`))
+	lax.refuse(usher.ErrTokenClaims, "aud null", token(`null`))
 	g = g.at(f.with("a house with an audience", func(o *usher.DecoderOptions) { o.Audience = usher.Audience{"api", "admin"} }))
 	for _, value := range []string{`"api"`, `["api"]`, `["other","api"]`, `["api","other"]`, `"admin"`, `["admin","api"]`, `"\u0061pi"`, `[ "x" , "api" ]`} {
 		g.accept("aud "+value, token(value))

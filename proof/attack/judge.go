@@ -105,7 +105,7 @@ func (c Case) verdict(claims *Claims, err error) error {
 	}
 	for _, refusal := range Refusals() {
 		if is, want := errors.Is(err, refusal), errors.Is(c.Want, refusal); is != want {
-			return fmt.Errorf("is %q: %t, but the error should be %q: %w", refusal, is, c.Want, err)
+			return fmt.Errorf("it is %s: %t, but should be %s: %w", refusal.Error(), is, c.Want.Error(), err)
 		}
 	}
 	return c.discreet(err.Error())

@@ -3,8 +3,8 @@ package attack
 import (
 	"bytes"
 	"crypto"
-	_ "crypto/md5" // for forged paddings
-	_ "crypto/sha1"
+	_ "crypto/md5"  //nolint:gosec // for forged paddings
+	_ "crypto/sha1" //nolint:gosec // for forged paddings
 	"encoding/asn1"
 	"encoding/hex"
 	"fmt"
@@ -216,7 +216,7 @@ func (f *forge) pssCases(alg usher.Algorithm) {
 	}
 	topBits := pssOf(hash, digest)
 	topBits.topBits = true
-	for i := 0; i < 64; i++ { // until it is less than the modulus
+	for range 64 { // until it is less than the modulus
 		if padded := f.pss(topBits); new(big.Int).SetBytes(padded).Cmp(f.rsa.N) < 0 {
 			refuse("the top bit set", padded)
 			break

@@ -169,11 +169,10 @@ func claimReasons(why []Reason, payload map[string]jsontext.Value, h *attack.Hou
 			note(DateRange, true)
 			continue
 		}
-		date, ok := new(big.Rat), true
-		if i := strings.IndexAny(string(value), "eE"); i < 0 || len(value)-i <= 4 {
-			date, ok = date.SetString(string(value))
-		} else {
-			ok = false
+		var date *big.Rat
+		ok := false
+		if i := strings.IndexAny(string(value), "eE"); i < 0 || len(value)-i <= 4 { // a Rat of 10⁹⁹⁹⁹⁹ takes its time
+			date, ok = new(big.Rat).SetString(string(value))
 		}
 		if !ok || date.Sign() < 0 || value[0] == '-' || date.Cmp(big.NewRat(253402300799, 1)) > 0 {
 			note(DateRange, true)

@@ -1,0 +1,66 @@
+package usher_test
+
+import (
+	"testing"
+
+	"github.com/go-usher/usher"
+)
+
+// tokEight is a token of eight claims, two of them private.
+type tokEight struct {
+	usher.Claims
+	Role string `json:"role"`
+	Team int    `json:"team"`
+}
+
+// The budgets of one token. They are part of what makes the library fast, and easily lost.
+func TestAllocationsStayWithinBudget(t *testing.T) {
+	if tokRace {
+		t.Skip("the race detector allocates")
+	}
+	ctx := t.Context()
+	key := tokHMAC(t, tokSecret, "")
+	payload := tokPayload().with("iss", `"login"`).with("aud", `"api"`).with("iat", tokSeconds(0)).with("jti", `"an-id"`).
+		with("role", `"admin"`).with("team", "7")
+	token := tokHS256(payload)
+	opts := usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}}
+	cold := tokDecoder[tokEight](t, key, opts)
+	opts.CacheSize = 10
+	warm := tokDecoder[tokEight](t, key, opts)
+	routed := usher.Must(usher.ByIssuer(map[string]usher.Verifier[tokEight]{"login": warm}))
+	e := tokEncoder[tokEight](t, key, usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"api"}})
+	claims := tokEight{Claims: usher.Claims{Subject: "42", Scope: "read"}, Role: "admin", Team: 7}
+	decodes := func(v usher.Verifier[tokEight], token string, want bool) func() {
+		return func() {
+			if c, err := v.Decode(ctx, token); (err == nil) != want || (c == nil) == want {
+				t.Errorf("%v, %v", c, err)
+			}
+		}
+	}
+	forged := tokJoin("HS256", tokOtherSecret, tokHeader().String(), payload.String())
+	for _, test := range []struct {
+		name string
+		most float64
+		run  func()
+	}{
+		{"decoding", 5, decodes(cold, token, true)},
+		{"decoding a remembered token", 2, decodes(warm, token, true)},
+		{"decoding a remembered token by issuer", 2, decodes(routed, token, true)},
+		{"refusing a forged token", 2, decodes(cold, forged, false)},
+		{"refusing a forged token, with a cache", 2, decodes(warm, forged, false)},
+		{"encoding", 6, func() {
+			if _, err := e.Encode(ctx, claims); err != nil {
+				t.Error(err)
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.run()
+			got := testing.AllocsPerRun(100, test.run)
+			if got > test.most {
+				t.Errorf("%v allocations, want %v at most", got, test.most)
+			}
+			t.Logf("%v allocations of %v", got, test.most)
+		})
+	}
+}

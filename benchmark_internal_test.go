@@ -1,0 +1,72 @@
+package usher
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	stdjson "encoding/json"
+	"reflect"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+)
+
+// BenchmarkTechnique measures each technique of the decoder beside what it stands in for; docs/adr/0005 quotes
+// the ratios.
+func BenchmarkTechnique(b *testing.B) {
+	type claims struct {
+		Claims
+		Role   string `json:"role"`
+		Tenant string `json:"tenant"`
+	}
+	const text = `{"iss":"https://issuer.example","sub":"user-1234","aud":"https://api.example","exp":1800000000,` +
+		`"iat":1799999100,"jti":"FXE6LNDROUC7EC3OXP2WCKG4IM","role":"editor","tenant":"acme"}`
+	const headerText = `{"alg":"HS256","kid":"2026-11","typ":"JWT"}`
+	payloadSegment := base64.RawURLEncoding.EncodeToString([]byte(text))
+	headerSegment := base64.RawURLEncoding.EncodeToString([]byte(headerText))
+	input := headerSegment + "." + payloadSegment
+	secret := make([]byte, 32)
+
+	run := func(name string, f func()) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+
+	var wrong misconfigured
+	schema := newSchema[claims](&wrong)
+	s := new(scratch)
+	run("payload/usher", func() {
+		c := new(claims)
+		if err := schema.decode(text, &c.Claims, reflect.ValueOf(c).Elem(), &s.object, &DecoderOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	})
+	run("payload/json-v2", func() { _ = json.Unmarshal([]byte(text), new(claims)) })
+	run("payload/encoding-json", func() { _ = stdjson.Unmarshal([]byte(text), new(claims)) })
+
+	strict := base64.RawURLEncoding.Strict()
+	run("base64/usher", func() { _, _ = s.decode(payloadSegment) })
+	run("base64/encoding-base64", func() {
+		s.encoded = append(s.encoded[:0], payloadSegment...)
+		_, _ = strict.Decode(s.decoded[:cap(s.decoded)], s.encoded)
+	})
+
+	known := new(headers)
+	h, _ := parseHeader(headerSegment, s)
+	known.remember(h)
+	run("header/remembered", func() { _ = known.find(headerSegment) })
+	run("header/parsed", func() { _, _ = parseHeader(headerSegment, s) })
+
+	pooled := newHMAC(HS256, secret)
+	signature := make([]byte, sha256.Size)
+	run("hmac/pooled", func() { pooled.verify([]byte(input), signature) })
+	run("hmac/new", func() {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(input))
+		hmac.Equal(mac.Sum(nil), signature)
+	})
+}

@@ -1,0 +1,248 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+func newThrottle(t *testing.T, c *clock, change func(*session.ThrottleOptions)) *session.MemoryThrottle {
+	t.Helper()
+	opts := &session.ThrottleOptions{
+		PerAddress: session.Limit{Burst: 3, Every: 30 * time.Second},
+		PerAccount: session.Limit{Burst: 5, Every: 10 * time.Second},
+		Now:        c.Now,
+	}
+	if change != nil {
+		change(opts)
+	}
+	return usher.Must(session.NewMemoryThrottle(opts))
+}
+
+// passes takes attempts until none is left, and returns how many there were and how long to wait.
+func passes(t *testing.T, throttle session.Throttle, account, address string) (n int, wait time.Duration) {
+	t.Helper()
+	for ; ; n++ {
+		wait, err := throttle.Reserve(t.Context(), account, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wait > 0 {
+			return n, wait
+		}
+	}
+}
+
+func TestThrottleCountsPerAddressThenPerAccount(t *testing.T) {
+	c := &clock{now: epoch}
+	throttle := newThrottle(t, c, nil)
+	want := func(account, address string, attempts int, wait time.Duration) {
+		t.Helper()
+		if n, w := passes(t, throttle, account, address); n != attempts || w != wait {
+			t.Fatalf("%s from %s: %d attempts, then %s; want %d, %s", account, address, n, w, attempts, wait)
+		}
+	}
+	want("ada", "1", 3, 30*time.Second)
+	want("ada", "2", 2, 10*time.Second) // of the account's five
+	want("ada", "3", 0, 10*time.Second)
+	want("bob", "1", 3, 30*time.Second) // another account is not concerned
+	c.Advance(10 * time.Second)
+	want("ada", "3", 1, 10*time.Second)
+	want("ada", "1", 0, 20*time.Second)
+	c.Advance(time.Hour)
+	want("ada", "1", 3, 30*time.Second)
+}
+
+func TestNobodyWaitsLongerThanOneInterval(t *testing.T) {
+	c := &clock{now: epoch}
+	throttle := newThrottle(t, c, nil)
+	for range 1000 {
+		wait, err := throttle.Reserve(t.Context(), "ada", "1")
+		if err != nil || wait > 30*time.Second {
+			t.Fatalf("wait %s, %v", wait, err)
+		}
+	}
+}
+
+func TestARefundGivesTheAttemptBack(t *testing.T) {
+	c := &clock{now: epoch}
+	throttle := newThrottle(t, c, nil)
+	for range 100 {
+		if wait, err := throttle.Reserve(t.Context(), "ada", "1"); err != nil || wait > 0 {
+			t.Fatal(wait, err)
+		}
+		if err := throttle.Refund(t.Context(), "ada", "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 100 { // what was never taken can't be given back
+		if err := throttle.Refund(t.Context(), "bob", "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, _ := passes(t, throttle, "bob", "1"); n != 3 {
+		t.Errorf("%d attempts; want 3", n)
+	}
+}
+
+func TestAFloodOfNewNamesDoesNotResetHotCounters(t *testing.T) {
+	c := &clock{now: epoch}
+	throttle := newThrottle(t, c, func(o *session.ThrottleOptions) { o.Size = 100 })
+	passes(t, throttle, "ada", "1")
+	for i := range 10_000 {
+		if _, err := throttle.Reserve(t.Context(), fmt.Sprint(i), "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, _ := passes(t, throttle, "ada", "1"); n != 0 {
+		t.Errorf("the flood bought %d attempts", n)
+	}
+}
+
+func TestThrottleOptionsAreChecked(t *testing.T) {
+	_, err := session.NewMemoryThrottle(&session.ThrottleOptions{
+		PerAddress: session.Limit{Burst: 0, Every: time.Second}, PerAccount: session.Limit{Burst: 1}, Size: 1,
+	})
+	for _, field := range []string{"PerAddress", "PerAccount", "Size"} {
+		wantConfigError(t, err, field)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = usher.Must(session.NewMemoryThrottle(nil)).Reserve(ctx, "ada", "1")
+	wantErr(t, "Reserve", err, context.Canceled)
+}
+
+func from(address string) func(*http.Request) {
+	return func(r *http.Request) { r.RemoteAddr = address }
+}
+
+func wrong(email string) string { return fmt.Sprintf(`{"email":%q,"password":"wrong"}`, email) }
+
+func TestTwoHundredParallelGuesses(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	var asked atomic.Int32
+	guess := s.auth
+	s.auth = func(ctx context.Context, username, password string) (string, error) {
+		asked.Add(1)
+		return guess(ctx, username, password)
+	}
+	s.opts.Observe = nil
+	h := usher.Must(session.LoginHandler(s.Manager, func(ctx context.Context, username, password string) (string, error) {
+		return s.auth(ctx, username, password)
+	}, &session.HandlerOptions{UsernameField: "email"}))
+	s.mux = http.NewServeMux()
+	s.mux.Handle("/login", h)
+	for _, account := range []string{"ada@example.org", "nobody@example.org"} {
+		asked.Store(0)
+		var mu sync.Mutex
+		answers := map[string]int{}
+		var group sync.WaitGroup
+		for range 200 {
+			group.Go(func() {
+				a := s.send(t, "POST", "/login", wrong(account))
+				mu.Lock()
+				defer mu.Unlock()
+				answers[fmt.Sprint(a.StatusCode, " ", a.Header.Get("Retry-After") != "", " ", a.body)]++
+			})
+		}
+		group.Wait()
+		if asked.Load() != 5 {
+			t.Errorf("%d guesses at %s reached the password; want 5", asked.Load(), account)
+		}
+		for text, n := range answers {
+			if want := map[string]int{"401": 5, "429": 195}[text[:3]]; n != want {
+				t.Errorf("%s: %d times %s; want %d", account, n, text, want)
+			}
+			if strings.HasPrefix(text, "429") != strings.HasPrefix(text, "429 true") {
+				t.Errorf("Retry-After: %s", text)
+			}
+		}
+	}
+}
+
+func TestEverySpellingAndEveryAddressOfANetworkCounts(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	for i, address := range []string{"[2001:db8::1]:1", "[2001:db8::2]:2", "[2001:db8:0:0:ffff::1]:3", "[2001:db8::1%eth0]:4", "[2001:db8::1]:5"} {
+		email := []string{"ada@example.org", "ADA@example.org", " ada@example.org", "Ada@Example.Org\t", "ada@example.org "}[i]
+		s.send(t, "POST", "/login", wrong(email), from(address)).want(t, 401, "")
+	}
+	a := s.send(t, "POST", "/login", login, from("[2001:db8::9]:1")).want(t, 429, "Too many")
+	if a.Header.Get("Retry-After") != "30" {
+		t.Errorf("Retry-After %q", a.Header.Get("Retry-After"))
+	}
+	s.send(t, "POST", "/login", login, from("[2001:db8::9]:1"), header("X-Forwarded-For", "198.51.100.7"), header("Forwarded", "for=198.51.100.7")).want(t, 429, "")
+	s.send(t, "POST", "/login", login, from("[2001:db8:0:1::1]:1")).want(t, 200, "")
+	s.send(t, "POST", "/login", login, from("192.0.2.7:1")).want(t, 200, "")
+	s.send(t, "POST", "/login", login, from("[::ffff:192.0.2.7]:1")).want(t, 200, "")
+	s.send(t, "POST", "/login", login, from("pipe")).want(t, 200, "")
+}
+
+func TestTheApplicationMaySayWhereAClientIs(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) {
+		o.ClientAddress = func(r *http.Request) string { return r.Header.Get("X-Real-IP") }
+	})
+	for range 5 {
+		s.send(t, "POST", "/login", wrong("ada@example.org"), header("X-Real-IP", "198.51.100.1")).want(t, 401, "")
+	}
+	s.send(t, "POST", "/login", login, header("X-Real-IP", "198.51.100.1")).want(t, 429, "")
+	s.send(t, "POST", "/login", login, header("X-Real-IP", "198.51.100.2")).want(t, 200, "")
+	if got := s.wantSessions(t, 1)[0].Address; got != "198.51.100.2" {
+		t.Errorf("address %s", got)
+	}
+}
+
+func TestOnlyWrongPasswordsCost(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	for range 50 {
+		s.send(t, "POST", "/login", login).want(t, 200, "")
+	}
+	right := s.auth
+	s.auth = func(context.Context, string, string) (string, error) { return "", usher.ErrUnavailable }
+	for range 50 {
+		s.send(t, "POST", "/login", login).want(t, 503, "")
+	}
+	s.auth = right
+	s.send(t, "POST", "/login", login).want(t, 200, "")
+
+	// Who hangs up before the answer may have had a guess all the same.
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.Context())
+		s.auth = func(ctx context.Context, _, _ string) (string, error) { cancel(); return "", ctx.Err() }
+		s.send(t, "POST", "/login", login, func(r *http.Request) { *r = *r.WithContext(ctx) }).want(t, 503, "")
+	}
+	s.auth = right
+	s.send(t, "POST", "/login", login).want(t, 429, "")
+}
+
+// broken is a throttle that is out of reach.
+type broken struct{ refund bool }
+
+var errBroken = errors.New("throttle out of reach")
+
+func (b broken) Reserve(context.Context, string, string) (time.Duration, error) {
+	if b.refund {
+		return 0, nil
+	}
+	return 0, errBroken
+}
+
+func (broken) Refund(context.Context, string, string) error { return errBroken }
+
+func TestAThrottleOutOfReachRefusesLogins(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = broken{} })
+	s.send(t, "POST", "/login", login).want(t, 503, "")
+	if cause := s.seen[0].Err; !errors.Is(cause, usher.ErrUnavailable) || !errors.Is(cause, errBroken) {
+		t.Errorf("the operator reads %v", cause)
+	}
+	s = newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = broken{refund: true} })
+	s.send(t, "POST", "/login", login).want(t, 200, "")
+}
