@@ -164,7 +164,7 @@ func TestDecodeRefusesFloodsAtOnce(t *testing.T) {
 			for _, v := range []usher.Verifier[tokUser]{d, router} {
 				tokCheckDecode(t, v, flood.token, usher.ErrTokenTooLarge)
 				took, bytes := tokCost(t, v, flood.token)
-				if took > time.Millisecond || bytes > 4<<10 {
+				if took > time.Millisecond && !tokRace || bytes > 4<<10 {
 					t.Errorf("took %v and %d bytes", took, bytes)
 				}
 			}
@@ -204,14 +204,16 @@ func TestDecodeBoundsTheCostOfLargeTokens(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			d := tokDecoder[claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{MaxSize: maxSize})
 			tokCheckDecode(t, d, test.token, test.want)
+			if tokRace {
+				return // it takes its time
+			}
 			took, bytes := tokCost(t, d, test.token)
 			if most := 20 * len(test.token); bytes > uint64(most) {
 				t.Errorf("took %d bytes for %d", bytes, len(test.token))
 			}
-			if took > time.Second {
+			if took > 2*time.Second { // what is quadratic takes minutes
 				t.Errorf("took %v", took)
 			}
-			t.Logf("%v, %d bytes for %d", took, bytes, len(test.token))
 		})
 	}
 }
@@ -323,6 +325,17 @@ func TestDecodeReportsAMalformedSegmentWhateverElseIsWrong(t *testing.T) {
 	}
 }
 
+// An issuer may sign what it has encoded wrongly, and it is still not canonical.
+func TestDecodeRefusesMalformedSegmentsThatAreSigned(t *testing.T) {
+	d := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{})
+	header, payload := tokB64(tokHeader().String()), tokB64(tokPayload().String())
+	for _, input := range []string{
+		header + "." + payload + "=", header + "=." + payload, header + ".\n" + payload, header + "." + payload + " ", header + "." + payload[:5],
+	} {
+		tokCheckDecode(t, d, input+"."+tokB64(tokSign("HS256", tokSecret, input)), usher.ErrTokenMalformed)
+	}
+}
+
 // The signature covers bytes: nothing of the payload is looked at before it is known to be good.
 func TestDecodeVerifiesBeforeItParsesThePayload(t *testing.T) {
 	d := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{})
@@ -384,6 +397,7 @@ func tokNotJSON(members string) map[string]string {
 		"a line break in a string":      inside("\"z\":\"\n\""),
 		"a NUL in a string":             inside("\"z\":\"\x00\""),
 		"a string not closed":           inside(`"z":"x`),
+		"an escape not closed":          "{" + members + `,"z":"\`,
 		"a vertical tab as space":       inside("\v\"z\":1"),
 		"a no-break space as space":     inside("\u00a0\"z\":1"),
 		"a plus sign":                   inside(`"z":+1`),

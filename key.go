@@ -238,10 +238,10 @@ func newKey(alg Algorithm, material any) (Key, error) {
 			state.verify = newPublicKey(alg, public)
 		}
 	case ed25519.PrivateKey:
-		private := slices.Clone(m)
 		if reason = unfitEd25519(alg, len(m), ed25519.PrivateKeySize); reason == "" {
 			// The second half repeats the public key; a wrong one there would sign what nobody can verify.
-			if private = ed25519.NewKeyFromSeed(m.Seed()); !private.Equal(m) {
+			private := ed25519.NewKeyFromSeed(m.Seed())
+			if !private.Equal(m) {
 				reason = "is an Ed25519 key whose halves do not belong together"
 			}
 			public, _ := private.Public().(ed25519.PublicKey)
@@ -337,7 +337,7 @@ func copyRSA(alg Algorithm, key *rsa.PrivateKey) (*rsa.PrivateKey, string) {
 }
 
 func copyECDSA(alg Algorithm, key *ecdsa.PrivateKey) (*ecdsa.PrivateKey, string) {
-	if key == nil || key.D == nil {
+	if key == nil || key.D == nil { //nolint:staticcheck // Bytes would panic
 		return nil, "is an incomplete ECDSA private key"
 	}
 	public, reason := copyECDSAPublic(alg, &key.PublicKey)
@@ -359,7 +359,8 @@ func copyECDSAPublic(alg Algorithm, key *ecdsa.PublicKey) (*ecdsa.PublicKey, str
 	if alg.family() != "ES" {
 		return nil, "is an ECDSA key, but " + string(alg) + " is no ECDSA algorithm"
 	}
-	if key == nil || key.X == nil || key.Y == nil || key.Curve != alg.curve() {
+	if key == nil || key.X == nil || key.Y == nil || //nolint:staticcheck // Bytes would panic
+		key.Curve != alg.curve() {
 		return nil, fmt.Sprintf("is not a key on %s, which is the curve of %s", alg.curve().Params().Name, alg)
 	}
 	point, err := key.Bytes()

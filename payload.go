@@ -273,7 +273,7 @@ func (s *schema) appendField(dst []byte, f *field, c reflect.Value) ([]byte, err
 		}
 		dst = append(dst, number.text...)
 	case kindStrings:
-		list, _ := source.Interface().([]string)
+		list, _ := reflect.TypeAssert[[]string](source)
 		dst, err = appendStrings(dst, list)
 	}
 	return append(dst, ','), err

@@ -188,8 +188,8 @@ func withoutJSON(t reflect.Type, path []reflect.Type) reflect.Type {
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
 		return withoutJSON(t.Elem(), path)
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if f := t.Field(i); f.IsExported() && f.Tag.Get("json") != "-" {
+		for f := range t.Fields() {
+			if f.IsExported() && f.Tag.Get("json") != "-" {
 				if found := withoutJSON(f.Type, path); found != nil {
 					return found
 				}
@@ -221,7 +221,7 @@ func newField(f reflect.StructField, name, options string, index []int) field {
 			}
 		}
 	}
-	if f.Type == reflect.TypeFor[stdjson.Number]() && len(list) == 0 {
+	if f.Type == reflect.TypeFor[stdjson.Number]() && !slices.Contains(list, "string") {
 		kind = kindNumber // which the JSON library doesn't know
 	}
 	if kind == kindStrings && slices.Contains(list, "omitzero") {

@@ -1,0 +1,106 @@
+package redisstore_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+	"github.com/go-usher/usher/session/internal/wire"
+	"github.com/go-usher/usher/session/redisstore"
+)
+
+// behindProxy returns a manager whose store talks to Redis through a proxy.
+func behindProxy(t *testing.T, change func(*session.Config[usher.Claims])) (*session.Manager[usher.Claims], *wire.Proxy) {
+	t.Helper()
+	direct, prefix := newClient(t)
+	options := *direct.Options()
+	proxy := wire.New(t, options.Addr)
+	options.Addr = proxy.Addr()
+	options.PoolSize = 1
+	client := redis.NewClient(&options)
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return newManager(t, client, prefix, change), proxy
+}
+
+func newManager(t testing.TB, client redis.UniversalClient, prefix string, change func(*session.Config[usher.Claims])) *session.Manager[usher.Claims] {
+	t.Helper()
+	config := session.Config[usher.Claims]{
+		Encoder: usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.GenerateKey("HS256")), nil)),
+		Store:   usher.Must(redisstore.New(client, &redisstore.Options{Prefix: prefix})),
+		Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil },
+		Secret:  bytes.Repeat([]byte("secret! "), 4),
+	}
+	if change != nil {
+		change(&config)
+	}
+	return usher.Must(session.NewManager(config))
+}
+
+func TestEveryStepIsOneRoundTrip(t *testing.T) {
+	m, proxy := behindProxy(t, nil)
+	tokens, err := m.Start(t.Context(), "ada", session.About{}) // connects, and loads two scripts on their first use
+	if err != nil {
+		t.Fatal(err)
+	}
+	spent := tokens.RefreshToken
+	if tokens, err = m.Refresh(t.Context(), spent); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"Start", func() error { _, err := m.Start(t.Context(), "ada", session.About{}); return err }},
+		{"retry", func() error { _, err := m.Refresh(t.Context(), spent); return err }},
+		{"Refresh", func() error { _, err := m.Refresh(t.Context(), tokens.RefreshToken); return err }},
+		{"Check", func() error {
+			return m.Check(t.Context(), &usher.Claims{Subject: "ada", SessionID: tokens.SessionID})
+		}},
+		{"List", func() error { _, err := m.List(t.Context(), "ada"); return err }},
+	} {
+		proxy.RoundTrips()
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		if n := proxy.RoundTrips(); n != 1 {
+			t.Errorf("%s: %d round trips; want 1", step.name, n)
+		}
+	}
+}
+
+// The client library sends a command again whose answer it has lost. Even without any grace that is no reuse.
+func TestALostAnswerIsMadeUpFor(t *testing.T) {
+	m, proxy := behindProxy(t, func(c *session.Config[usher.Claims]) { c.Grace = -1 })
+	tokens, err := m.Start(t.Context(), "ada", session.About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		proxy.LoseAnswer()
+		if tokens, err = m.Refresh(t.Context(), tokens.RefreshToken); err != nil {
+			t.Fatal(err)
+		}
+	}
+	proxy.LoseAnswer()
+	if _, err := m.Start(t.Context(), "ada", session.About{}); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := m.List(t.Context(), "ada"); err != nil || len(list) != 2 {
+		t.Fatalf("List = %v, %v; want two sessions", list, err)
+	}
+	proxy.LoseAnswer()
+	if err := m.End(t.Context(), tokens.RefreshToken); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := m.List(t.Context(), "ada"); err != nil || len(list) != 1 {
+		t.Fatalf("List = %v, %v; want the other session", list, err)
+	}
+}
