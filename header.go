@@ -23,7 +23,7 @@ func parseHeader(segment string, s *scratch) (*header, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := header{segment: strings.Clone(segment)}
+	h := header{segment: segment}
 	var alg value
 	var fault string
 	o := &s.object
@@ -117,6 +117,7 @@ func (hs *headers) find(segment string) *header {
 // remember adds h, which must not be there, and forgets the oldest. When two goroutines do so at once, one of
 // them may be in vain: there will be a next token.
 func (hs *headers) remember(h *header) {
+	h.segment = strings.Clone(h.segment) // which was a part of the token
 	known := hs.known.Load()
 	list := []*header{h}
 	if known != nil {

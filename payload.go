@@ -190,13 +190,16 @@ func (s *schema) set(f *field, c reflect.Value, o *object) error {
 	case f.kind == kindString && v.kind == '"':
 		target.SetString(v.text)
 		return nil
-	case f.kind == kindNumber && v.kind == '0':
-		target.SetString(v.raw)
-		return nil
-	case f.kind == kindNumber && v.kind == 'n':
-		return nil
 	case f.kind == kindNumber:
-		return fmt.Errorf("%w: %s is not a number", ErrTokenClaims, f.name)
+		switch {
+		case v.kind == '0':
+			target.SetString(v.raw)
+		case v.kind == '"' && isNumber(v.text):
+			target.SetString(v.text)
+		case v.kind != 'n':
+			return fmt.Errorf("%w: %s is not a number", ErrTokenClaims, f.name)
+		}
+		return nil
 	case f.kind == kindBool && (v.kind == 't' || v.kind == 'f'):
 		target.SetBool(v.kind == 't')
 		return nil
@@ -210,9 +213,15 @@ func (s *schema) set(f *field, c reflect.Value, o *object) error {
 			target.SetUint(n)
 			return nil
 		}
+	case f.kind == kindFloat && v.kind == '0':
+		if n, err := strconv.ParseFloat(v.raw, target.Type().Bits()); err == nil {
+			target.SetFloat(n)
+			return nil
+		}
 	case f.kind == kindStrings:
 		if list, ok := v.strings(); ok {
-			target.Set(reflect.ValueOf(list))
+			field, _ := reflect.TypeAssert[*[]string](target.Addr())
+			*field = list
 			return nil
 		}
 	}
@@ -237,7 +246,7 @@ func (s *schema) appendField(dst []byte, f *field, c reflect.Value) ([]byte, err
 		}
 		source = source.Field(i)
 	}
-	if f.kind == kindOther || f.kind == kindStrings && source.IsNil() {
+	if f.kind == kindOther || f.kind == kindFloat || f.kind == kindStrings && source.IsNil() {
 		alone := reflect.New(f.alone)
 		alone.Elem().Field(0).Set(source)
 		text, err := json.Marshal(alone.Interface(), s.json)
@@ -265,13 +274,12 @@ func (s *schema) appendField(dst []byte, f *field, c reflect.Value) ([]byte, err
 	case kindUint:
 		dst = strconv.AppendUint(dst, source.Uint(), 10)
 	case kindNumber:
-		number := scanner{text: source.String()}
-		if number.text == "" {
-			number.text = "0" // as encoding/json does
-		} else if !number.number() || number.at < len(number.text) {
+		number := source.String()
+		setDefault(&number, "0") // as encoding/json does
+		if !isNumber(number) {
 			return dst, fmt.Errorf("%s is no number", f.name)
 		}
-		dst = append(dst, number.text...)
+		dst = append(dst, number...)
 	case kindStrings:
 		list, _ := reflect.TypeAssert[[]string](source)
 		dst, err = appendStrings(dst, list)

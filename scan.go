@@ -259,6 +259,12 @@ func (s *scanner) number() bool {
 	return true
 }
 
+// isNumber reports whether text is a number and nothing else.
+func isNumber(text string) bool {
+	s := scanner{text: text}
+	return s.number() && s.at == len(text)
+}
+
 func (s *scanner) digits() bool {
 	start := s.at
 	for s.at < len(s.text) && '0' <= s.text[s.at] && s.text[s.at] <= '9' {

@@ -44,6 +44,7 @@ const (
 	kindBool
 	kindInt
 	kindUint
+	kindFloat // the JSON library writes them
 	kindStrings
 	kindNumber
 )
@@ -215,6 +216,8 @@ func newField(f reflect.StructField, name, options string, index []int) field {
 			kind = kindInt
 		case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 			kind = kindUint
+		case reflect.Float32, reflect.Float64:
+			kind = kindFloat
 		case reflect.Slice:
 			if f.Type == reflect.TypeFor[[]string]() {
 				kind = kindStrings

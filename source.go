@@ -151,7 +151,8 @@ func (s TokenSource) findInForm(r *http.Request) (string, bool, error) {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
 		return "", false, nil
 	}
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/x-www-form-urlencoded" {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if isForm := err == nil && kind == "application/x-www-form-urlencoded"; !isForm {
 		return "", false, nil
 	}
 	if r.PostForm == nil {

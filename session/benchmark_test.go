@@ -1,0 +1,65 @@
+package session_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+// benchmarkUserAgent is as long as those of today's browsers.
+const benchmarkUserAgent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+
+// BenchmarkMemoryStore reports what a session takes in memory, and that a refresh takes the same time however many
+// there are:
+//
+//	go test ./session -run '^$' -bench MemoryStore -benchtime 200000x
+func BenchmarkMemoryStore(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		b.Run(fmt.Sprintf("%d sessions", n), func(b *testing.B) {
+			before := heap()
+			store := session.NewMemoryStore()
+			now := time.Now()
+			for i := range n {
+				record := session.Record{EndsAt: now.Add(maxAge)}
+				record.Session = session.Session{
+					ID: rand.Text()[:22], Subject: fmt.Sprintf("user-%d", i), UserAgent: string([]byte(benchmarkUserAgent)), Address: fmt.Sprintf("192.0.2.%d", i%256),
+					AuthTime: now, StartedAt: now, LastUsedAt: now, ExpiresAt: now.Add(idleTTL),
+				}
+				if _, err := store.Start(b.Context(), record, 0, now); err != nil {
+					b.Fatal(err)
+				}
+			}
+			perSession := float64(heap()-before) / float64(n)
+			m := usher.Must(session.NewManager(session.Config[claims]{
+				Encoder: usher.Must(usher.NewEncoder[claims](usher.Must(usher.GenerateKey("HS256")), nil)),
+				Store:   store,
+				Claims:  func(context.Context, string) (claims, error) { return claims{}, nil },
+				Secret:  secret,
+			}))
+			tokens, err := m.Start(b.Context(), subject, session.About{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ResetTimer()
+			for range b.N {
+				if tokens, err = m.Refresh(b.Context(), tokens.RefreshToken); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(perSession, "B/session")
+		})
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
