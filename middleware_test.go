@@ -1016,7 +1016,9 @@ func TestPreflights(t *testing.T) {
 	body := httptest.NewRequest(http.MethodOptions, "http://shop.example/", strings.NewReader("x"))
 	body.Header = preflight().Header
 	chunked := httptest.NewRequest(http.MethodOptions, "http://shop.example/", io.MultiReader(strings.NewReader("")))
-	chunked.Header, chunked.ContentLength, chunked.TransferEncoding = preflight().Header, -1, []string{"chunked"}
+	chunked.Header, chunked.ContentLength, chunked.TransferEncoding = preflight().Header, 0, []string{"chunked"}
+	unknown := httptest.NewRequest(http.MethodOptions, "http://shop.example/", io.MultiReader(strings.NewReader("")))
+	unknown.Header, unknown.ContentLength = preflight().Header, -1
 	tests := []struct {
 		name    string
 		request *http.Request
@@ -1038,7 +1040,8 @@ func TestPreflights(t *testing.T) {
 		{"a bad token", with("Authorization", "Bearer bad"), 401},
 		{"two tokens", with("Authorization", "Bearer a", "Bearer b"), 400},
 		{"a body", body, 401},
-		{"a body of unknown length", chunked, 401},
+		{"a body in chunks", chunked, 401},
+		{"a body of unknown length", unknown, 401},
 	}
 	hello := http.HandlerFunc(httpHello)
 	for _, test := range tests {

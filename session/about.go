@@ -11,7 +11,7 @@ import (
 // About is what a session remembers of the login that started it. Texts are cut to 256 bytes, and control
 // characters are dropped: they come from clients.
 type About struct {
-	UserAgent string
+	UserAgent string // which browser or app, as the User-Agent header says
 	Address   string // where the client is
 	Label     string // what the user calls the device
 	// AuthTime is when the authentication began, which is before the password was checked: the zero value is

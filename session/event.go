@@ -20,11 +20,11 @@ const (
 
 // Event is reported to Config.OnEvent after it happened. It holds no token.
 type Event struct {
-	Kind      EventKind
-	Time      time.Time
-	Subject   string // "" when a refused token was not authentic
-	SessionID string // "" likewise
-	Err       error  // why, for EventRefused; the cause, where an error ended the session
+	Kind      EventKind // what happened
+	Time      time.Time // when
+	Subject   string    // "" when a refused token was not authentic
+	SessionID string    // "" likewise
+	Err       error     // why, for EventRefused; the cause, where an error ended the session
 }
 
 func (m *Manager[C]) report(ctx context.Context, e Event) {

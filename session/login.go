@@ -19,6 +19,7 @@ type Authenticator func(ctx context.Context, username, password string) (subject
 
 // Starter issues the tokens of a login: a [Manager] with a session, [AccessTokens] without.
 type Starter interface {
+	// Start returns the tokens of a new login of subject.
 	Start(ctx context.Context, subject string, about About) (Tokens, error)
 
 	start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error)

@@ -4,8 +4,8 @@ import "time"
 
 // Rotation is the spending of one refresh token, as a Store sees it.
 type Rotation struct {
-	SessionID  string
-	Subject    string
+	SessionID  string        // the session
+	Subject    string        // and whose it is
 	Generation int64         // of the token that is being spent
 	Token      Hash          // of the token that is being spent
 	Successor  Hash          // of the token that takes its place
@@ -29,7 +29,7 @@ type State struct {
 	Previous   Hash      // of the token that it replaced; zero in the first generation
 	Nonce      Nonce     // of the last rotation; zero in the first generation
 	RotatedAt  time.Time // when the last rotation was; the start in the first generation
-	ExpiresAt  time.Time
+	ExpiresAt  time.Time // when the session ends
 }
 
 // Verdict says what a Store has to do with a Rotation.

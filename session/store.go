@@ -52,15 +52,15 @@ type Store interface {
 
 // Session describes a session to its user, and to the application.
 type Session struct {
-	ID         string    `json:"id"`
-	Subject    string    `json:"-"`
-	UserAgent  string    `json:"user_agent,omitempty"`
-	Address    string    `json:"address,omitempty"`
-	Label      string    `json:"label,omitempty"`
-	AuthTime   time.Time `json:"auth_time"`    // when the authentication that started it began
-	StartedAt  time.Time `json:"started_at"`   // when it was started
-	LastUsedAt time.Time `json:"last_used_at"` // when it was started or last refreshed
-	ExpiresAt  time.Time `json:"expires_at"`   // when it ends, unless it is refreshed before
+	ID         string    `json:"id"`                   // the sid of its access tokens
+	Subject    string    `json:"-"`                    // whose session it is
+	UserAgent  string    `json:"user_agent,omitempty"` // see About
+	Address    string    `json:"address,omitempty"`    // see About
+	Label      string    `json:"label,omitempty"`      // see About
+	AuthTime   time.Time `json:"auth_time"`            // when the authentication that started it began
+	StartedAt  time.Time `json:"started_at"`           // when it was started
+	LastUsedAt time.Time `json:"last_used_at"`         // when it was started or last refreshed
+	ExpiresAt  time.Time `json:"expires_at"`           // when it ends, unless it is refreshed before
 }
 
 // Record is what a Store keeps of a session when it starts.

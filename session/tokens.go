@@ -9,10 +9,10 @@ import (
 // Tokens are what a login or a refresh hands out. As JSON they are an access token response (RFC 6749 §5.1).
 // Printed or logged they show no token.
 type Tokens struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"` // "Bearer"
-	ExpiresIn    int64  `json:"expires_in"` // how long the access token lasts, in seconds
-	RefreshToken string `json:"refresh_token,omitempty"`
+	AccessToken  string `json:"access_token"`            // the JWT
+	TokenType    string `json:"token_type"`              // "Bearer"
+	ExpiresIn    int64  `json:"expires_in"`              // how long the access token lasts, in seconds
+	RefreshToken string `json:"refresh_token,omitempty"` // "" where there is no session
 
 	SessionID  string        `json:"-"` // the access token's sid
 	RefreshTTL time.Duration `json:"-"` // how long the refresh token lasts, unless the session ends before

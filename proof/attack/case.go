@@ -13,12 +13,12 @@ import (
 
 // Case is one token and the verdict that it has to get.
 type Case struct {
-	Class   Class
+	Class   Class  // the kind of attack
 	Name    string // what the token is
 	Section string // the document and section that decide about it
 	House   *House // whose door the token is shown at
-	Token   string
-	Want    error // nil if it has to be accepted, else what the error has to be, by errors.Is
+	Token   string // what is shown
+	Want    error  // nil if it has to be accepted, else what the error has to be, by errors.Is
 }
 
 // String returns the class and the name.
@@ -57,9 +57,9 @@ func Classes() []Class {
 // Claims is the claims type of all houses.
 type Claims struct {
 	usher.Claims
-	Role  string   `json:"role,omitempty"`
-	Level int      `json:"level,omitempty"`
-	Teams []string `json:"teams,omitempty"`
+	Role  string   `json:"role,omitempty"`  // Validate refuses one
+	Level int      `json:"level,omitempty"` // a number
+	Teams []string `json:"teams,omitempty"` // a list
 }
 
 var errBarred = errors.New("the role is barred")
@@ -74,9 +74,9 @@ func (c *Claims) Validate() error {
 
 // House is a service with a door: keys and options.
 type House struct {
-	Name    string
-	Keys    usher.Keys
-	Options usher.DecoderOptions
+	Name    string               // in the names of tests
+	Keys    usher.Keys           // what it verifies with
+	Options usher.DecoderOptions // what it asks for
 	// Material holds the keys as other libraries take them: a secret or a public key.
 	Material map[usher.Algorithm]any
 	// Issuers, if there are any, have houses of their own behind one usher.ByIssuer.

@@ -23,12 +23,12 @@ import (
 
 // Claims are the claims that the libraries are compared by. Dates are whole seconds, -1 if absent.
 type Claims struct {
-	Issuer, Subject     string
-	Audience            []string
-	Expiry, Begin, Made int64
-	ID, Role            string
-	Level               int64
-	Teams               []string
+	Issuer, Subject     string   // iss, sub
+	Audience            []string // aud
+	Expiry, Begin, Made int64    // exp, nbf, iat
+	ID, Role            string   // jti, role
+	Level               int64    // level
+	Teams               []string // teams
 }
 
 // Equal reports whether both say the same.
@@ -56,7 +56,8 @@ func seconds(d usher.NumericDate) int64 {
 
 // Library is another library that verifies tokens.
 type Library struct {
-	Name   string
+	Name string // in the names of tests
+	// Verify returns the claims of a token that the library, at its strictest, accepts for h.
 	Verify func(token string, h *attack.House) (Claims, error)
 }
 

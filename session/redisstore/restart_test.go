@@ -20,13 +20,15 @@ import (
 
 // server is a Redis of the test's own, which it may stop.
 type server struct {
-	t    *testing.T
+	t    testing.TB
+	args []string
 	dir  string
 	addr string
 	cmd  *exec.Cmd
 }
 
-func newServer(t *testing.T) *server {
+// newServer starts a server that has every write on disk before it answers, unless args say otherwise.
+func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("CI") != "" {
@@ -38,7 +40,7 @@ func newServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, dir: t.TempDir(), addr: free.Addr().String()}
+	s := &server{t: t, args: args, dir: t.TempDir(), addr: free.Addr().String()}
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +55,9 @@ func (s *server) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.cmd = exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "",
-		"--appendonly", "yes", "--appendfsync", "always", "--logfile", filepath.Join(s.dir, "log"))
+	args := append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "",
+		"--appendonly", "yes", "--appendfsync", "always", "--logfile", filepath.Join(s.dir, "log")}, s.args...)
+	s.cmd = exec.Command("redis-server", args...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

@@ -17,8 +17,7 @@ if spent == generation then
 	redis.call('HSET', KEYS[1], ARGV[1],
 		successor .. token .. nonce .. struct.pack('>ddd', generation + 1, now, expires) .. string.sub(value, 105))
 	-- The key lives as long as the longest of its sessions.
-	local ttl = math.ceil((expires - now) / 1000)
-	if redis.call('PTTL', KEYS[1]) < ttl then redis.call('PEXPIRE', KEYS[1], ttl) end
+	redis.call('PEXPIRE', KEYS[1], math.ceil((expires - now) / 1000), 'GT')
 	return 'rotated'
 end
 if spent == generation - 1 and string.sub(value, 33, 64) == token

@@ -1,0 +1,150 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+func exampleManager(onEvent func(context.Context, session.Event)) *session.Manager[usher.Claims] {
+	return usher.Must(session.NewManager(session.Config[usher.Claims]{
+		Encoder: usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.GenerateKey("HS256")), nil)),
+		Store:   session.NewMemoryStore(),
+		Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{Scope: "read"}, nil },
+		Secret:  []byte("thirty-two random bytes or more!"),
+		OnEvent: onEvent,
+	}))
+}
+
+// A session from login to logout.
+func ExampleManager() {
+	ctx := context.Background()
+	sessions := exampleManager(nil)
+
+	first, err := sessions.Start(ctx, "user-7", session.About{Label: "phone"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	second, err := sessions.Refresh(ctx, first.RefreshToken)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(second.TokenType, second.ExpiresIn, second.SessionID == first.SessionID)
+
+	fmt.Println(sessions.End(ctx, second.RefreshToken))
+	_, err = sessions.Refresh(ctx, second.RefreshToken)
+	fmt.Println(errors.Is(err, session.ErrSessionEnded))
+	// Output:
+	// Bearer 900 true
+	// <nil>
+	// true
+}
+
+// A spent token is forgiven while its successor is unused, since the answer may have been lost. After that it is
+// a stolen copy.
+func ExampleManager_Refresh() {
+	ctx := context.Background()
+	sessions := exampleManager(func(_ context.Context, e session.Event) { fmt.Println(e.Kind) })
+
+	r1, _ := sessions.Start(ctx, "user-7", session.About{})
+	r2, _ := sessions.Refresh(ctx, r1.RefreshToken)
+	again, _ := sessions.Refresh(ctx, r1.RefreshToken)
+	fmt.Println(again.RefreshToken == r2.RefreshToken)
+	_, _ = sessions.Refresh(ctx, r2.RefreshToken)
+	_, err := sessions.Refresh(ctx, r1.RefreshToken)
+	fmt.Println(errors.Is(err, session.ErrReused))
+	// Output:
+	// started
+	// refreshed
+	// retried
+	// true
+	// refreshed
+	// reused
+	// true
+}
+
+// Check makes a logout bite at once.
+func ExampleManager_Check() {
+	key := usher.Must(usher.GenerateKey("HS256"))
+	sessions := usher.Must(session.NewManager(session.Config[usher.Claims]{
+		Encoder: usher.Must(usher.NewEncoder[usher.Claims](key, nil)),
+		Store:   session.NewMemoryStore(),
+		Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil },
+		Secret:  []byte("thirty-two random bytes or more!"),
+	}))
+	auth := usher.Must(usher.NewMiddleware(usher.Must(usher.NewDecoder[usher.Claims](key, nil)), usher.ClaimsAsUser[usher.Claims],
+		&usher.MiddlewareOptions{Check: sessions.Check}))
+	protected := auth.RequireFunc(func(w http.ResponseWriter, _ *http.Request, user *usher.Claims) {
+		fmt.Fprint(w, "hello ", user.Subject)
+	})
+
+	tokens, _ := sessions.Start(context.Background(), "user-7", session.About{})
+	for range 2 {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+		w := httptest.NewRecorder()
+		protected.ServeHTTP(w, r)
+		fmt.Println(w.Code)
+		_ = sessions.EndAll(context.Background(), "user-7")
+	}
+	// Output:
+	// 200
+	// 401
+}
+
+// The handler answers with tokens, and says which field it misses.
+func ExampleLoginHandler() {
+	authenticate := func(_ context.Context, username, password string) (string, error) {
+		if username == "ada@example.org" && password == "correct horse" {
+			return "user-7", nil
+		}
+		return "", usher.ErrPasswordMismatch
+	}
+	login := usher.Must(session.LoginHandler(exampleManager(nil), authenticate, &session.HandlerOptions{UsernameField: "email"}))
+
+	for _, body := range []string{
+		`{"email": "ada@example.org", "password": "correct horse"}`,
+		`{"email": "ada@example.org", "password": "wrong"}`,
+		`{"email": "ada@example.org"}`,
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/login", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		login.ServeHTTP(w, r)
+		if w.Code == http.StatusOK {
+			fmt.Println(w.Code, strings.Contains(w.Body.String(), `"refresh_token":`))
+		} else {
+			fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
+		}
+	}
+	// Output:
+	// 200 true
+	// 401 {"title":"Unauthorized","status":401,"detail":"Wrong username or password."}
+	// 422 {"title":"Unprocessable Entity","status":422,"detail":"\"password\" is required."}
+}
+
+// Access tokens alone, without sessions: the shortest login there is.
+func ExampleNewAccessTokens() {
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.GenerateKey("HS256")), nil))
+	tokens := usher.Must(session.NewAccessTokens(encoder,
+		func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil }))
+	authenticate := func(context.Context, string, string) (string, error) { return "user-7", nil }
+
+	mux := http.NewServeMux()
+	mux.Handle("POST /auth", usher.Must(session.LoginHandler(tokens, authenticate, nil)))
+
+	r := httptest.NewRequest(http.MethodPost, "/auth", strings.NewReader("username=ada&password=correct+horse"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	fmt.Println(w.Code, strings.Contains(w.Body.String(), "refresh_token"))
+	// Output: 200 false
+}

@@ -1,0 +1,94 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+// Two hundred logins at once, of as many accounts and at the default cost, leave the rest of the service usable:
+// passwords are checked by a part of the cores only, and what would queue for too long is told to come back.
+func TestAStormOfLoginsLeavesTheServiceUsable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("computes bcrypt for seconds")
+	}
+	w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.Now = time.Now })
+	passwords := usher.Must(usher.NewPasswords(nil))
+	hash := usher.Must(passwords.Hash(t.Context(), "correct horse"))
+	authenticate := usher.Must(session.PasswordAuthenticator(passwords,
+		func(_ context.Context, username string) (string, string, error) { return username, hash, nil },
+		func(context.Context, string, string, string) error { return nil }))
+	auth := usher.Must(usher.NewMiddleware(w.decoder, usher.ClaimsAsUser[claims], nil))
+	mux := http.NewServeMux()
+	mux.Handle("POST /login", usher.Must(session.LoginHandler(w.Manager, authenticate, nil)))
+	mux.Handle("GET /plain", auth.RequireFunc(func(http.ResponseWriter, *http.Request, *claims) {}))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+
+	ctx, cancel := context.WithCancel(t.Context())
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	var storm sync.WaitGroup
+	for i := range 200 {
+		storm.Go(func() {
+			body := strings.NewReader(fmt.Sprintf(`{"username":"user-%d","password":"correct horse"}`, i))
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/login", body)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			r.Header.Set("Content-Type", "application/json")
+			answer, err := server.Client().Do(r)
+			if err != nil {
+				return // still waiting when the measuring was over
+			}
+			defer answer.Body.Close()
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[answer.StatusCode]++
+		})
+	}
+	tokens, err := w.Start(t.Context(), subject, session.About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var took []time.Duration
+	for range 500 {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/plain", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+		began := time.Now()
+		answer, err := server.Client().Do(r)
+		took = append(took, time.Since(began))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := answer.Body.Close(); err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("%d, %v", answer.StatusCode, err)
+		}
+	}
+	cancel()
+	storm.Wait()
+	slices.Sort(took)
+	p99 := took[len(took)*99/100]
+	t.Logf("p99 of the plain route %s; logins answered meanwhile: %v", p99, statuses)
+	for status := range statuses {
+		if status != http.StatusOK && status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
+			t.Errorf("a login was answered with %d", status)
+		}
+	}
+	if p99 > 100*time.Millisecond && statuses[http.StatusTooManyRequests]+statuses[http.StatusServiceUnavailable] == 0 {
+		t.Errorf("the plain route's p99 is %s and no login was turned away", p99)
+	}
+}
