@@ -22,7 +22,7 @@ func TestUserFromContext(t *testing.T) {
 
 func httpRoundTrip[U comparable](user U) func(t *testing.T) {
 	return func(t *testing.T) {
-		type other struct{ user U }
+		type other struct{ User U }
 		ctx := usher.ContextWithUser(t.Context(), user)
 		if got, ok := usher.UserFromContext[U](ctx); !ok || got != user {
 			t.Errorf("got %v, %v", got, ok)

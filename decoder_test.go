@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -577,10 +578,10 @@ func TestDecodeVerifiesEveryAlgorithm(t *testing.T) {
 				"short":         signature[:len(signature)-1],
 				"one byte":      signature[:1],
 				"half":          signature[:len(signature)/2],
-				"long":          append(signature[:len(signature):len(signature)], 0),
+				"long":          append(slices.Clip(signature), 0),
 				"zero in front": append([]byte{0}, signature...),
 				"zeros":         make([]byte, len(signature)),
-				"twice":         append(signature[:len(signature):len(signature)], signature...),
+				"twice":         append(slices.Clip(signature), signature...),
 			} {
 				t.Run(name, func(t *testing.T) { tokCheckDecode(t, d, input+"."+tokB64(wrong), usher.ErrTokenSignature) })
 			}

@@ -101,8 +101,7 @@ func TestConfigErrorIsFoundByErrorsAs(t *testing.T) {
 	if !errors.As(err, &value) || value != *pointer {
 		t.Errorf("%v", value)
 	}
-	var other *tokOtherError
-	if errors.As(err, &other) {
+	if other, ok := errors.AsType[*tokOtherError](err); ok {
 		t.Errorf("%v", other)
 	}
 }

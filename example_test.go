@@ -268,8 +268,7 @@ func ExampleConfigError() {
 	_, err := usher.NewDecoder[usher.Claims](nil, &usher.DecoderOptions{Leeway: time.Hour, CacheSize: -1})
 	fmt.Println(err)
 
-	var mistake *usher.ConfigError
-	if errors.As(err, &mistake) {
+	if mistake, ok := errors.AsType[*usher.ConfigError](err); ok {
 		fmt.Println("the first is", mistake.Field)
 	}
 	// Output:

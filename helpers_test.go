@@ -362,7 +362,7 @@ func tokConfigErrors(tb testing.TB, err error) []*usher.ConfigError {
 			mistakes = append(mistakes, mistake)
 			return
 		}
-		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // likewise
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, e := range joined.Unwrap() {
 				walk(e)
 			}

@@ -335,8 +335,7 @@ func httpFields(err error) []string {
 			}
 			return
 		}
-		var mistake *usher.ConfigError
-		if errors.As(err, &mistake) {
+		if mistake, ok := errors.AsType[*usher.ConfigError](err); ok {
 			fields = append(fields, mistake.Field)
 		}
 	}

@@ -361,7 +361,7 @@ func TestSharedRejectionIsNeverChanged(t *testing.T) {
 
 // sources → cross-origin check → decode → Check → user → guards → next.
 func TestOrderOfSteps(t *testing.T) {
-	var d *httpDoor
+	var d *httpDoor //nolint:staticcheck // what is opened looks at it
 	d = httpOpen(t, usher.MiddlewareOptions{
 		Sources: []usher.TokenSource{usher.FromCookie("session"), usher.FromBearer()},
 		Check: func(_ context.Context, c *usher.Claims) error {

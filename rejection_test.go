@@ -156,7 +156,7 @@ func TestRejectionOverTheNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != 401 || len(response.Cookies()) > 0 ||
+	if response.StatusCode != http.StatusUnauthorized || len(response.Cookies()) > 0 ||
 		response.Header.Get("WWW-Authenticate") != `Bearer error="invalid_token", error_description="a??Set-Cookie: a=b"` {
 		t.Errorf("%d, headers %v", response.StatusCode, response.Header)
 	}

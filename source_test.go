@@ -628,7 +628,7 @@ func TestWebSocketHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != 101 || strings.Join(response.Header["Sec-Websocket-Protocol"], "|") != "usher.bearer" ||
+	if response.StatusCode != http.StatusSwitchingProtocols || strings.Join(response.Header["Sec-Websocket-Protocol"], "|") != "usher.bearer" ||
 		strings.Contains(fmt.Sprint(response.Header), token) {
 		t.Errorf("%d, headers %v", response.StatusCode, response.Header)
 	}

@@ -114,7 +114,7 @@ func TestPruneEveryRunsUntilItsContextEnds(t *testing.T) {
 		go func() {
 			done <- w.PruneEvery(ctx, time.Hour, func(err error) { failures = append(failures, err) })
 		}()
-		time.Sleep(150 * time.Minute) // of the bubble's own time
+		time.Sleep(150 * time.Minute) //nolint:forbidigo // of the bubble's own time
 		cancel()
 		wantErr(t, "PruneEvery", <-done, context.Canceled)
 		if store.calls != 3 || len(failures) != 1 || !errors.Is(failures[0], usher.ErrUnavailable) {

@@ -63,7 +63,7 @@ func (o *HandlerOptions) complete() (HandlerOptions, error) {
 		bad("PasswordField", "must differ from UsernameField")
 	}
 	for field, name := range map[string]string{"AccessCookie": opts.AccessCookie, "RefreshCookie": opts.RefreshCookie} {
-		cookie := http.Cookie{Name: name, Value: "x"}
+		cookie := http.Cookie{Name: name, Value: "x"} //nolint:gosec // to look at its name, not to set it
 		if !strings.HasPrefix(name, "__Host-") || cookie.Valid() != nil {
 			bad(field, `must be a cookie name that begins with "__Host-"`)
 		}

@@ -69,11 +69,12 @@ type answer struct {
 func (s *site) send(t *testing.T, method, target, body string, change ...func(*http.Request)) answer {
 	t.Helper()
 	r := httptest.NewRequest(method, "https://example.org"+target, strings.NewReader(body))
-	if body == "" {
+	switch {
+	case body == "":
 		r = httptest.NewRequest(method, "https://example.org"+target, nil)
-	} else if strings.HasPrefix(body, "{") {
+	case strings.HasPrefix(body, "{"):
 		r.Header.Set("Content-Type", "application/json")
-	} else {
+	default:
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	for _, c := range change {
@@ -234,7 +235,7 @@ func TestLoginMapsTheAuthenticatorsErrors(t *testing.T) {
 		if strings.Contains(a.body, "secret") {
 			t.Errorf("the cause is shown: %s", a.body)
 		}
-		if (a.StatusCode == 401) != (a.Header.Get("WWW-Authenticate") != "") || (a.StatusCode == 503) != (a.Header.Get("Retry-After") != "") {
+		if (a.StatusCode == http.StatusUnauthorized) != (a.Header.Get("WWW-Authenticate") != "") || (a.StatusCode == 503) != (a.Header.Get("Retry-After") != "") {
 			t.Errorf("%d with %v", a.StatusCode, a.Header)
 		}
 	}
@@ -457,7 +458,7 @@ func TestALoginWithoutSessions(t *testing.T) {
 	authenticate := func(context.Context, string, string) (string, error) { return subject, nil }
 	for _, cookies := range []bool{false, true} {
 		h := usher.Must(session.LoginHandler(plain, authenticate, &session.HandlerOptions{Cookies: cookies}))
-		r := httptest.NewRequest("POST", "/auth", strings.NewReader(`{"username":"ada","password":"x"}`))
+		r := httptest.NewRequest(http.MethodPost, "/auth", strings.NewReader(`{"username":"ada","password":"x"}`))
 		r.Header.Set("Content-Type", "application/json")
 		rec := httptest.NewRecorder()
 		h.ServeHTTP(rec, r)

@@ -73,7 +73,7 @@ func (t *MemoryThrottle) set(key counterKey, idle time.Time) {
 		return
 	}
 	if len(t.counters) >= t.opts.Size {
-		delete(t.counters, heap.Pop(&t.coldest).(*counter).key)
+		delete(t.counters, heap.Pop(&t.coldest).(*counter).key) //nolint:errcheck // it holds nothing else
 	}
 	c = &counter{key: key, idle: idle}
 	t.counters[key] = c
@@ -99,7 +99,7 @@ func (h counterHeap) Swap(i, j int) {
 	h[i].index, h[j].index = i, j
 }
 func (h *counterHeap) Push(c any) {
-	added := c.(*counter)
+	added := c.(*counter) //nolint:errcheck // Push is given nothing else
 	added.index = len(*h)
 	*h = append(*h, added)
 }

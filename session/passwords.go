@@ -23,7 +23,7 @@ import (
 func PasswordAuthenticator(
 	passwords *usher.Passwords,
 	find func(ctx context.Context, username string) (subject, hash string, err error),
-	upgrade func(ctx context.Context, subject, old, new string) error,
+	upgrade func(ctx context.Context, subject, oldHash, newHash string) error,
 ) (Authenticator, error) {
 	err := errors.Join(
 		required(passwords != nil, "PasswordAuthenticator passwords"),

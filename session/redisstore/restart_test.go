@@ -147,11 +147,22 @@ func TestRedisStopsAndStartsUnderLoad(t *testing.T) {
 	close(stop)
 	load.Wait()
 	for i := range tokens {
-		if _, err := m.Refresh(t.Context(), tokens[i].RefreshToken); err != nil {
+		err := untilAvailable(func() error { _, err := m.Refresh(t.Context(), tokens[i].RefreshToken); return err })
+		if err != nil {
 			t.Errorf("client %d afterwards: %v", i, err)
 		}
 		if list, err := m.List(t.Context(), fmt.Sprint(i)); err != nil || len(list) != 1 {
 			t.Errorf("client %d afterwards: sessions %v, %v", i, list, err)
+		}
+	}
+}
+
+// untilAvailable tries again as clients do: the client library needs a moment to find out that Redis is back.
+func untilAvailable(do func() error) error {
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		if err := do(); !errors.Is(err, usher.ErrUnavailable) || time.Now().After(deadline) {
+			return err
 		}
 	}
 }

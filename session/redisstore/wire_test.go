@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"bytes"
 	"context"
+	"os"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -16,12 +17,15 @@ import (
 // behindProxy returns a manager whose store talks to Redis through a proxy.
 func behindProxy(t *testing.T, change func(*session.Config[usher.Claims])) (*session.Manager[usher.Claims], *wire.Proxy) {
 	t.Helper()
-	direct, prefix := newClient(t)
-	options := *direct.Options()
+	_, prefix := newClient(t)
+	options, err := redis.ParseURL(os.Getenv("USHER_TEST_REDIS_URL"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	proxy := wire.New(t, options.Addr)
 	options.Addr = proxy.Addr()
 	options.PoolSize = 1
-	client := redis.NewClient(&options)
+	client := redis.NewClient(options)
 	t.Cleanup(func() {
 		if err := client.Close(); err != nil {
 			t.Error(err)

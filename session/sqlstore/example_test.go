@@ -17,7 +17,8 @@ func ExampleNew() {
 		if err != nil {
 			return nil, err
 		}
-		return store, store.Migrate(ctx)
+		err = store.Migrate(ctx)
+		return store, err
 	}
 	_ = newStore
 	// Output:

@@ -49,7 +49,7 @@ func newServer(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	// Not t.TempDir: its parents are closed to the other user.
-	dir, err := os.MkdirTemp("", "usher-postgres-")
+	dir, err := os.MkdirTemp("", "usher-postgres-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
