@@ -235,7 +235,7 @@ func TestLoginMapsTheAuthenticatorsErrors(t *testing.T) {
 		if strings.Contains(a.body, "secret") {
 			t.Errorf("the cause is shown: %s", a.body)
 		}
-		if (a.StatusCode == http.StatusUnauthorized) != (a.Header.Get("WWW-Authenticate") != "") || (a.StatusCode == 503) != (a.Header.Get("Retry-After") != "") {
+		if (a.StatusCode == http.StatusUnauthorized) != (a.Header.Get("WWW-Authenticate") != "") || (a.StatusCode == http.StatusServiceUnavailable) != (a.Header.Get("Retry-After") != "") {
 			t.Errorf("%d with %v", a.StatusCode, a.Header)
 		}
 	}
