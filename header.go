@@ -166,7 +166,4 @@ func (s *scratch) decode(segment string) ([]byte, error) {
 	return s.decoded, nil
 }
 
-var errSegment error = &kindError{
-	text: ErrTokenMalformed.Error() + ": a segment is not canonical base64url",
-	also: []error{ErrTokenMalformed},
-}
+var errSegment = fmt.Errorf("%w: a segment is not canonical base64url", ErrTokenMalformed)

@@ -171,12 +171,11 @@ func (ks Keys) find(kid string) ([]Key, error) {
 	}
 	var found []Key
 	for i, key := range ks {
-		if kid == "" || key.ID() != kid {
-			continue
-		}
-		if found == nil {
+		switch {
+		case key.ID() != kid:
+		case found == nil:
 			found = ks[i : i+1 : i+1]
-		} else {
+		default:
 			found = append(found, key)
 		}
 	}

@@ -47,10 +47,7 @@ func (s *schema) find(name string) int {
 	return len(s.fields)
 }
 
-var errPayload error = &kindError{
-	text: ErrTokenMalformed.Error() + ": its payload is not one JSON object with unique names",
-	also: []error{ErrTokenMalformed},
-}
+var errPayload = fmt.Errorf("%w: its payload is not one JSON object with unique names", ErrTokenMalformed)
 
 // append writes c, whose embedded claims are claims, as a JSON object.
 func (s *schema) append(dst []byte, claims *Claims, c reflect.Value) ([]byte, error) {

@@ -214,8 +214,8 @@ func (s *scanner) string() (value, bool) {
 }
 
 // plain returns how many bytes of text come before the first that a string may not hold just so: quotation
-// marks, backslashes, control characters and what is not ASCII. It looks at eight bytes at a time, which takes a
-// third of the instructions that a loop over bytes does.
+// marks, backslashes, control characters and what is not ASCII. It looks at eight bytes at a time, with which
+// reading the strings of a payload takes three quarters of the instructions that a loop over bytes takes.
 func plain(text string) int {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	i := 0

@@ -88,8 +88,7 @@ func (s TokenSource) find(r *http.Request) (token string, found bool, err error)
 		}
 		query, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
-			return "", false, &Rejection{Status: http.StatusBadRequest, Code: codeRequest,
-				Description: "The query can't be read.", Err: err}
+			return "", false, badRequest("The query can't be read.", err)
 		}
 		return only(query[s.name])
 	case sourceForm:
@@ -98,6 +97,10 @@ func (s TokenSource) find(r *http.Request) (token string, found bool, err error)
 		return s.findInProtocols(r)
 	}
 	return "", false, nil
+}
+
+func badRequest(description string, err error) error {
+	return &Rejection{Status: http.StatusBadRequest, Code: codeRequest, Description: description, Err: err}
 }
 
 // only returns the one value; more are ErrManyTokens.
@@ -160,8 +163,7 @@ func (s TokenSource) findInForm(r *http.Request) (string, bool, error) {
 			r.Body = http.MaxBytesReader(nil, r.Body, maxForm)
 		}
 		if err := r.ParseForm(); err != nil {
-			return "", false, &Rejection{Status: http.StatusBadRequest, Code: codeRequest,
-				Description: "The form can't be read.", Err: err}
+			return "", false, badRequest("The form can't be read.", err)
 		}
 	}
 	return only(r.PostForm[s.name])
