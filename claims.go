@@ -213,7 +213,7 @@ func (a Audience) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a string, an array of strings, or null as nil.
 func (a *Audience) UnmarshalJSON(data []byte) error {
-	s := scanner{text: string(data)}
+	s := newScanner(string(data))
 	v, ok := s.scan()
 	ok = ok && s.peek() == 0
 	switch {

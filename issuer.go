@@ -106,8 +106,7 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 		return "", err
 	}
 	var issuer value
-	o := &s.object
-	o.open(string(payload))
+	o := newObject(string(payload))
 	for o.next() {
 		if o.name == "iss" {
 			issuer = o.value

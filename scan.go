@@ -1,8 +1,6 @@
 package usher
 
 import (
-	"math/bits"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -12,7 +10,7 @@ import (
 // object reads the members of one JSON object (RFC 8259), which is all that its text may hold. Like I-JSON
 // (RFC 7493 §2) it allows no name twice and nothing but UTF-8. Use:
 //
-//	o.open(text)
+//	o := newObject(text)
 //	for o.next() {
 //		… o.name, o.value …
 //	}
@@ -23,25 +21,24 @@ type object struct {
 	value  value
 	broken bool
 
-	foreign int // bytes of values that the JSON library decoded, which users of object count
-
+	begin int // of the value
 	count int
-	names [64]string // read so far
-	marks uint64     // a bit for the hash of each name read, by which most new names are known to be new
+	names [64]int // where the names read so far begin
+	marks uint64  // a bit for the hash of each of them, by which most new names are known to be new
 }
 
 // value is one JSON value. A string, number or literal is valid; of an array or object only the end is known,
-// and it is still to be checked by strings, by valid, or by the JSON library.
+// and it is still to be checked by strings, by valid, or by the JSON library. It has few fields, since the
+// compiler keeps only structs of up to four in registers: with six, reading a payload took half as long again.
 type value struct {
 	kind byte   // its first byte, but '0' for all numbers
-	raw  string // as it stands
-	text string // what a string says; a part of raw, unless there were escapes
+	text string // what a string says; any other value as it stands
 }
 
-func (o *object) open(text string) {
-	o.scanner = scanner{text: text}
-	o.foreign, o.count, o.marks = 0, 0, 0
+func newObject(text string) object {
+	o := object{scanner: newScanner(text)}
 	o.broken = !o.skip('{')
+	return o
 }
 
 // next reads the next member, and returns false after the last, and at whatever is not valid.
@@ -57,35 +54,65 @@ func (o *object) next() bool {
 	if o.peek() != '"' {
 		return false
 	}
-	name, ok := o.string()
-	if !ok || !o.skip(':') || !o.isNew(name.text) {
+	begin := o.at + 1
+	var ok bool
+	if o.name, ok = o.string(); !ok || !o.isNew(begin) || !o.skip(':') {
 		return false
 	}
+	_ = o.peek()
+	o.begin = o.at
 	if o.value, ok = o.scan(); !ok {
 		return false
 	}
-	o.name, o.broken = name.text, false
+	o.broken = false
 	o.count++
 	return true
 }
 
-// isNew reports whether name has not come before. It compares up to 64 names itself; from there on the
-// library, which builds a set, judges the whole text once.
-func (o *object) isNew(name string) bool {
-	if o.count >= len(o.names) {
-		return o.count > len(o.names) || jsontext.Value(o.text).IsValid()
+// raw returns the value that has been read last as it stands.
+func (o *object) raw() string { return o.text[o.begin:o.at] }
+
+// isNew reports whether the name that has just been read, and that began at begin, has not come before. It
+// compares up to 64 names itself; from there on, and where a name holds escapes, the library, which builds a set,
+// judges the whole text once.
+func (o *object) isNew(begin int) bool {
+	name := o.name
+	if isEscaped := o.at != begin+len(name)+1; isEscaped || o.count >= len(o.names) {
+		isJudged := o.count > len(o.names)
+		o.count = len(o.names)
+		return isJudged || jsontext.Value(o.text).IsValid()
 	}
 	hash := len(name)
 	if name != "" {
 		hash += int(name[0])*5 + int(name[len(name)-1])*3
 	}
 	mark := uint64(1) << (hash % 64)
-	if o.marks&mark != 0 && slices.Contains(o.names[:o.count], name) {
-		return false
+	if o.marks&mark != 0 {
+		for _, other := range o.names[:o.count] {
+			if rest := o.text[other:]; strings.HasPrefix(rest, name) && rest[len(name)] == '"' {
+				return false
+			}
+		}
 	}
 	o.marks |= mark
-	o.names[o.count] = name
+	o.names[o.count] = begin
 	return true
+}
+
+// string returns what a string says, and "" for any other value.
+func (v value) string() string {
+	if v.kind != '"' {
+		return ""
+	}
+	return v.text
+}
+
+// number returns a number as it stands, and "" for any other value.
+func (v value) number() string {
+	if v.kind != '0' {
+		return ""
+	}
+	return v.text
 }
 
 // strings returns the elements of an array of strings, and false for any other value.
@@ -93,11 +120,12 @@ func (v value) strings() ([]string, bool) {
 	if v.kind != '[' {
 		return nil, false
 	}
-	s := scanner{text: v.raw, at: 1}
+	s := newScanner(v.text)
+	s.at = 1
 	if s.skip(']') {
 		return []string{}, s.at == len(s.text)
 	}
-	list := make([]string, 0, 1+strings.Count(v.raw, ","))
+	list := make([]string, 0, 1+strings.Count(v.text, ","))
 	for {
 		element, ok := s.scan()
 		if !ok || element.kind != '"' {
@@ -115,13 +143,37 @@ func (v value) strings() ([]string, bool) {
 
 // valid reports whether the value is valid all the way down: no name twice, nothing but UTF-8.
 func (v value) valid() bool {
-	return v.kind != '[' && v.kind != '{' || jsontext.Value(v.raw).IsValid()
+	return v.kind != '[' && v.kind != '{' || jsontext.Value(v.text).IsValid()
 }
 
 // scanner reads JSON tokens.
 type scanner struct {
-	text string
-	at   int // what lies before has been read
+	text  string
+	at    int  // what lies before has been read
+	plain bool // text is ASCII without backslashes and control characters
+}
+
+func newScanner(text string) scanner { return scanner{text: text, plain: isPlain(text)} }
+
+// isPlain reports whether a text is printable ASCII without backslashes, as most payloads are: there a string
+// ends at the next quotation mark, whatever it says. It looks at eight bytes at a time.
+func isPlain(text string) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; len(text) >= 8; text = text[8:] {
+		eight := uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
+			uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
+		backslash := eight ^ ('\\' * ones)
+		// The top bit of a byte is set, or x-1 borrows from it, where x is 0 or is less than the blank.
+		if (eight|(eight-' '*ones)|(backslash-ones))&tops != 0 {
+			return false
+		}
+	}
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // peek skips white space (RFC 8259 §2) and returns the byte after it, 0 at the end.
@@ -156,24 +208,19 @@ func (s *scanner) skip(c byte) bool {
 func (s *scanner) scan() (value, bool) {
 	kind := s.peek()
 	start := s.at
+	ok := false
 	switch kind {
 	case '"':
-		return s.string()
+		text, ok := s.string()
+		return value{kind, text}, ok
 	case '{', '[':
-		if !s.composite() {
-			return value{}, false
-		}
+		ok = s.composite()
 	case 't', 'f', 'n':
-		if !s.word("true") && !s.word("false") && !s.word("null") {
-			return value{}, false
-		}
+		ok = s.word("true") || s.word("false") || s.word("null")
 	default:
-		kind = '0'
-		if !s.number() {
-			return value{}, false
-		}
+		kind, ok = '0', s.number()
 	}
-	return value{kind: kind, raw: s.text[start:s.at]}, true
+	return value{kind, s.text[start:s.at]}, ok
 }
 
 func (s *scanner) word(word string) bool {
@@ -184,63 +231,44 @@ func (s *scanner) word(word string) bool {
 	return true
 }
 
-// string reads a string (RFC 8259 §7); the first quotation mark is there.
-func (s *scanner) string() (value, bool) {
-	escaped, ascii := false, true
-	for i := s.at + 1; ; i++ {
-		i += plain(s.text[i:])
-		if i >= len(s.text) {
-			return value{}, false
-		}
+// string reads a string (RFC 8259 §7) and returns what it says; the first quotation mark is there.
+func (s *scanner) string() (string, bool) {
+	if !s.plain {
+		return s.anyString()
+	}
+	rest := s.text[s.at+1:]
+	end := strings.IndexByte(rest, '"')
+	if end < 0 {
+		return "", false
+	}
+	s.at += end + 2
+	return rest[:end], true
+}
+
+// anyString is string for a text that is not plain.
+func (s *scanner) anyString() (string, bool) {
+	start := s.at + 1
+	isEscaped, isASCII := false, true
+	for i := start; i < len(s.text); i++ {
 		switch c := s.text[i]; {
 		case c == '"':
-			v := value{kind: '"', raw: s.text[s.at : i+1], text: s.text[s.at+1 : i]}
 			s.at = i + 1
-			if escaped {
-				return v.unescape()
+			if isEscaped {
+				text, err := jsontext.AppendUnquote(nil, s.text[start-1:s.at])
+				return string(text), err == nil
 			}
-			return v, ascii || utf8.ValidString(v.text)
+			text := s.text[start:i]
+			return text, isASCII || utf8.ValidString(text)
 		case c == '\\':
-			escaped = true
-			if i++; i == len(s.text) {
-				return value{}, false
-			}
+			isEscaped = true
+			i++
 		case c < ' ':
-			return value{}, false
-		default:
-			ascii = false
+			return "", false
+		case c >= utf8.RuneSelf:
+			isASCII = false
 		}
 	}
-}
-
-// plain returns how many bytes of text come before the first that a string may not hold just so: quotation
-// marks, backslashes, control characters and what is not ASCII. It looks at eight bytes at a time, with which
-// reading the strings of a payload takes three quarters of the instructions that a loop over bytes takes.
-func plain(text string) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; i+8 <= len(text); i += 8 {
-		t := text[i : i+8]
-		eight := uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 |
-			uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
-		quote, backslash := eight^('"'*ones), eight^('\\'*ones)
-		// The top bit of a byte is set, or x-1 borrows from it, where x is 0 or is less than the blank.
-		if found := (eight | (eight - ' '*ones) | (quote - ones) | (backslash - ones)) & tops; found != 0 {
-			return i + bits.TrailingZeros64(found)/8
-		}
-	}
-	for ; i < len(text); i++ {
-		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
-			break
-		}
-	}
-	return i
-}
-
-func (v value) unescape() (value, bool) {
-	text, err := jsontext.AppendUnquote(nil, v.raw)
-	v.text = string(text)
-	return v, err == nil
+	return "", false
 }
 
 // number reads a number (RFC 8259 §6): no plus sign, no leading zeros, digits around the point.

@@ -332,7 +332,8 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (*C, error) {
 	}
 	c := new(C)
 	claims := d.claims(c)
-	if err := d.schema.decode(string(payload), claims, reflect.ValueOf(c).Elem(), &s.object, &d.opts); err != nil {
+	foreign, err := d.schema.decode(string(payload), claims, reflect.ValueOf(c).Elem(), &d.opts)
+	if err != nil {
 		return nil, err
 	}
 	if err := d.checkTimes(claims); err != nil {
@@ -350,7 +351,7 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (*C, error) {
 		return nil, err
 	}
 	if d.cache != nil {
-		d.cache.put(token, h, key, pristine, s.object.foreign)
+		d.cache.put(token, h, key, pristine, foreign)
 	}
 	return c, nil
 }
