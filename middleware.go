@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -51,6 +52,7 @@ type gate[C, U any] struct {
 	user     func(context.Context, *C) (U, error)
 	claims   func(*C) *Claims
 	isNil    func(U) bool
+	guarded  atomic.Bool // With has been called, so that identities keep claims for guards
 }
 
 // door is what a gate does whatever the types of claims and users, and so need be compiled only once.
@@ -118,6 +120,7 @@ func (m *Middleware[C, U]) With(guards ...Guard) *Middleware[C, U] {
 			added[i] = misuse("With was given a nil guard")
 		}
 	}
+	m.guarded.Store(true)
 	return &Middleware[C, U]{gate: m.gate, guards: added}
 }
 
@@ -169,7 +172,7 @@ func (m *Middleware[C, U]) AuthenticateToken(ctx context.Context, token string) 
 	if token == "" {
 		return ctx, m.rejection(ErrNoToken, http.StatusInternalServerError)
 	}
-	decided, err := m.identify(ctx, token)
+	decided, err := m.identify(ctx, token, len(m.guards) > 0)
 	if err != nil {
 		return ctx, m.rejection(err, http.StatusInternalServerError)
 	}
@@ -263,7 +266,7 @@ func (m *Middleware[C, U]) decide(r *http.Request, optional bool) (decision[C, U
 	}
 	var decided decision[C, U]
 	if err == nil {
-		decided, err = m.identify(r.Context(), token)
+		decided, err = m.identify(r.Context(), token, len(m.guards) > 0)
 	}
 	decided.source = source
 	if err != nil {
@@ -320,36 +323,50 @@ func (d *door) checkOrigin(r *http.Request) error {
 
 // identify finds out whose token it is. Where an outer handler of the same middleware has done so for the same
 // token, and nobody has put another user or other claims in between, its result counts.
-func (g *gate[C, U]) identify(ctx context.Context, token string) (decision[C, U], error) {
+func (g *gate[C, U]) identify(ctx context.Context, token string, guarded bool) (decision[C, U], error) {
 	if who, ok := ctx.Value(userKey{}).(*identity[C, U]); ok && who.gate == g && !who.stranger &&
-		who.token == token && ctx.Value(claimsKey{}) == any(who) {
+		who.token == token && (who.own != nil || !guarded) && ctx.Value(claimsKey{}) == any(who) {
 		return decision[C, U]{ctx: ctx, who: who, reused: true}, nil
 	}
-	if g.verifier == nil {
-		return decision[C, U]{}, errNotMade
-	}
-	c, err := g.verifier.Decode(ctx, token)
-	if err != nil {
+	who := &identity[C, U]{Context: ctx, gate: g, token: token}
+	if err := g.decode(ctx, who); err != nil {
 		return decision[C, U]{}, err
 	}
-	if c == nil {
-		return decision[C, U]{}, errNoClaims
-	}
-	who := &identity[C, U]{Context: ctx, gate: g, token: token, given: c, own: *c}
-	own := g.claims(&who.own)
-	own.Audience = slices.Clone(own.Audience)
-	if g.opts.Check != nil {
-		if err := g.opts.Check(ctx, own); err != nil {
-			return decision[C, U]{}, err
+	if g.opts.Check != nil || g.guarded.Load() {
+		own := *who.given
+		who.own = &own
+		registered := g.claims(&own)
+		registered.Audience = slices.Clone(registered.Audience)
+		if g.opts.Check != nil {
+			if err := g.opts.Check(ctx, registered); err != nil {
+				return decision[C, U]{}, err
+			}
 		}
 	}
-	if who.user, err = g.user(ctx, c); err != nil {
+	var err error
+	if who.user, err = g.user(ctx, who.given); err != nil {
 		return decision[C, U]{}, err
 	}
 	if g.isNil(who.user) {
 		return decision[C, U]{}, ErrNoUser
 	}
 	return decision[C, U]{ctx: who, who: who}, nil
+}
+
+// decode finds the claims of who's token.
+func (g *gate[C, U]) decode(ctx context.Context, who *identity[C, U]) (err error) {
+	switch v := g.verifier.(type) {
+	case nil:
+		return errNotMade
+	case *Decoder[C]:
+		who.given = &who.room
+		return v.decode(ctx, who.token, &who.room)
+	default:
+		if who.given, err = v.Decode(ctx, who.token); err == nil && who.given == nil {
+			return errNoClaims
+		}
+		return err
+	}
 }
 
 var errNotMade = &ConfigError{"Middleware", "was not made by NewMiddleware"}
@@ -364,7 +381,7 @@ func (m *Middleware[C, U]) ask(decided decision[C, U]) *Rejection {
 	}
 	own := fixedClaims[C]{clock: m.opts.Now}
 	if !decided.who.stranger {
-		own.claims = &decided.who.own
+		own.claims = decided.who.own
 	}
 	ctx := context.WithValue(decided.ctx, claimsKey{}, own)
 	for _, guard := range m.guards {

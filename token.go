@@ -284,63 +284,69 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 // The result is the caller's own. Where a CacheSize is set it is a shallow copy: what its slices, maps and
 // pointers lead to is shared with other callers and must not be changed.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
+	c := new(C)
+	if err := d.decode(ctx, token, c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// decode is Decode into a zero C, which is of no use after an error.
+func (d *Decoder[C]) decode(ctx context.Context, token string, c *C) error {
 	if d == nil || d.keys == nil {
-		return nil, &ConfigError{"Decoder", "was not made by NewDecoder"}
+		return &ConfigError{"Decoder", "was not made by NewDecoder"}
 	}
 	if len(token) > d.opts.MaxSize {
-		return nil, tooLarge(token, d.opts.MaxSize)
+		return tooLarge(token, d.opts.MaxSize)
 	}
-	if known := d.cache.get(token); known != nil {
-		keys, err := d.keys.VerificationKeys(ctx, known.header.kid)
-		if err != nil {
-			return nil, err
-		}
-		if known.verifiedBy(keys) {
-			pristine, _ := known.claims.(*C) // as verify put it there
-			c := new(C)
-			*c = *pristine
-			if err := d.checkTimes(d.claims(c)); err != nil {
-				return nil, err
-			}
-			if err := d.validate(c); err != nil {
-				return nil, err
-			}
-			return c, nil
-		}
+	known := d.cache.get(token)
+	if known == nil {
+		return d.verify(ctx, token, c)
 	}
-	return d.verify(ctx, token)
+	keys, err := d.keys.VerificationKeys(ctx, known.header.kid)
+	if err != nil {
+		return err
+	}
+	if !known.verifiedBy(keys) {
+		return d.verify(ctx, token, c)
+	}
+	pristine, _ := known.claims.(*C) // as verify put it there
+	*c = *pristine
+	if err := d.checkTimes(d.claims(c)); err != nil {
+		return err
+	}
+	return d.validate(c)
 }
 
 // verify does the whole work, for a token that is not remembered.
-func (d *Decoder[C]) verify(ctx context.Context, token string) (*C, error) {
+func (d *Decoder[C]) verify(ctx context.Context, token string, c *C) error {
 	parts, err := split(token)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s, _ := d.scratch.Get().(*scratch)
 	defer d.scratch.Put(s)
 	h, key, err := d.checkSignature(ctx, token, parts, s)
 	if err != nil {
 		if malformed := parts.check(s); malformed != nil { // has precedence, wherever it is
-			return nil, malformed
+			return malformed
 		}
-		return nil, err
+		return err
 	}
 	payload, err := s.decode(parts.payload)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c := new(C)
 	claims := d.claims(c)
 	foreign, err := d.schema.decode(string(payload), claims, reflect.ValueOf(c).Elem(), &d.opts)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := d.checkTimes(claims); err != nil {
-		return nil, err
+		return err
 	}
 	if err := d.checkIdentity(claims, h); err != nil {
-		return nil, err
+		return err
 	}
 	var pristine *C
 	if d.cache != nil {
@@ -348,12 +354,12 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (*C, error) {
 		*pristine = *c // Validate may change c
 	}
 	if err := d.validate(c); err != nil {
-		return nil, err
+		return err
 	}
 	if d.cache != nil {
 		d.cache.put(token, h, key, pristine, foreign)
 	}
-	return c, nil
+	return nil
 }
 
 func tooLarge(token string, most int) error {
