@@ -26,7 +26,8 @@ func parseHeader(segment string, s *scratch) (*header, error) {
 	h := header{segment: segment}
 	var alg string
 	var fault string
-	o := newObject(string(text))
+	var o object
+	o.open(string(text))
 	for o.next() {
 		switch o.name {
 		case "alg":

@@ -106,7 +106,8 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 		return "", err
 	}
 	var issuer value
-	o := newObject(string(payload))
+	var o object
+	o.open(string(payload))
 	for o.next() {
 		if o.name == "iss" {
 			issuer = o.value

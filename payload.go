@@ -15,7 +15,8 @@ import (
 func (s *schema) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (foreign int, err error) {
 	var fault error // the first one; that the payload is not valid at all has precedence
 	next := 0       // the field after the last one: most issuers keep an order
-	o := newObject(text)
+	var o object
+	o.open(text)
 	for o.next() {
 		read := false
 		if fault == nil && (len(s.owned) == 0 || !s.owned[o.name]) {

@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 
@@ -10,7 +11,8 @@ import (
 // object reads the members of one JSON object (RFC 8259), which is all that its text may hold. Like I-JSON
 // (RFC 7493 §2) it allows no name twice and nothing but UTF-8. Use:
 //
-//	o := newObject(text)
+//	var o object
+//	o.open(text)
 //	for o.next() {
 //		… o.name, o.value …
 //	}
@@ -35,10 +37,10 @@ type value struct {
 	text string // what a string says; any other value as it stands
 }
 
-func newObject(text string) object {
-	o := object{scanner: newScanner(text)}
+// open takes the text; o must be new.
+func (o *object) open(text string) {
+	o.scanner = newScanner(text)
 	o.broken = !o.skip('{')
-	return o
 }
 
 // next reads the next member, and returns false after the last, and at whatever is not valid.
@@ -158,13 +160,10 @@ func newScanner(text string) scanner { return scanner{text: text, plain: isPlain
 // isPlain reports whether a text is printable ASCII without backslashes, as most payloads are: there a string
 // ends at the next quotation mark, whatever it says. It looks at eight bytes at a time.
 func isPlain(text string) bool {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	for ; len(text) >= 8; text = text[8:] {
-		eight := uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
-			uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
-		backslash := eight ^ ('\\' * ones)
+		x := load64(text)
 		// The top bit of a byte is set, or x-1 borrows from it, where x is 0 or is less than the blank.
-		if (eight|(eight-' '*ones)|(backslash-ones))&tops != 0 {
+		if (x|(x-' '*ones)|((x^'\\'*ones)-ones))&tops != 0 {
 			return false
 		}
 	}
@@ -174,6 +173,16 @@ func isPlain(text string) bool {
 		}
 	}
 	return true
+}
+
+// ones and tops have the lowest and the highest bit of each of eight bytes.
+const ones, tops = 0x0101010101010101, 0x8080808080808080
+
+// load64 returns the first eight bytes of text, the first one lowest: one instruction, as the compiler sees it.
+func load64(text string) uint64 {
+	t := text[:8]
+	return uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 |
+		uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
 }
 
 // peek skips white space (RFC 8259 §2) and returns the byte after it, 0 at the end.
@@ -237,12 +246,30 @@ func (s *scanner) string() (string, bool) {
 		return s.anyString()
 	}
 	rest := s.text[s.at+1:]
-	end := strings.IndexByte(rest, '"')
-	if end < 0 {
+	end := indexQuote(rest)
+	if end == len(rest) {
 		return "", false
 	}
 	s.at += end + 2
 	return rest[:end], true
+}
+
+// indexQuote returns where in an ASCII text the first quotation mark is; its length if there is none. Like isPlain
+// it looks at eight bytes at a time: strings.IndexByte takes twice as long for what names and most values have.
+func indexQuote(text string) int {
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		// The top bit of a byte is set where x-1 borrows from it, so where x is 0: at the first such, and maybe
+		// right after it.
+		x := load64(text[i:]) ^ ('"' * ones)
+		if found := (x - ones) & tops; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(text) && text[i] != '"' {
+		i++
+	}
+	return i
 }
 
 // anyString is string for a text that is not plain.
