@@ -33,8 +33,9 @@ type object struct {
 // and it is still to be checked by strings, by valid, or by the JSON library. It has few fields, since the
 // compiler keeps only structs of up to four in registers: with six, reading a payload took half as long again.
 type value struct {
-	kind byte   // its first byte, but '0' for all numbers
-	text string // what a string says; any other value as it stands
+	kind  byte   // its first byte, but '0' for all numbers
+	plain bool   // see scanner
+	text  string // what a string says; any other value as it stands
 }
 
 // open takes the text; o must be new.
@@ -48,6 +49,9 @@ func (o *object) next() bool {
 	if o.broken {
 		return false
 	}
+	if o.plain && o.nextPlain() {
+		return true
+	}
 	if o.count > 0 && !o.skip(',') || o.count == 0 && o.peek() == '}' {
 		o.broken = !o.skip('}') || o.peek() != 0 || o.at < len(o.text)
 		return false
@@ -57,8 +61,8 @@ func (o *object) next() bool {
 		return false
 	}
 	begin := o.at + 1
-	var ok bool
-	if o.name, ok = o.string(); !ok || !o.isNew(begin) || !o.skip(':') {
+	name, ok := o.string()
+	if isEscaped := o.at != begin+len(name)+1; !ok || !o.isNew(name, begin, isEscaped) || !o.skip(':') {
 		return false
 	}
 	_ = o.peek()
@@ -66,27 +70,73 @@ func (o *object) next() bool {
 	if o.value, ok = o.scan(); !ok {
 		return false
 	}
-	o.broken = false
+	o.name, o.broken = name, false
 	o.count++
 	return true
 }
 
-// raw returns the value that has been read last as it stands.
-func (o *object) raw() string { return o.text[o.begin:o.at] }
+// nextPlain is next for what most members of a plain text are: a string or a positive integer, and no white space.
+// Of anything else it reads nothing and returns false. Positions stay in registers here, for which reading a
+// payload takes 0.88 of the time.
+func (o *object) nextPlain() bool {
+	text, at := o.text, o.at
+	if o.count > 0 {
+		if at >= len(text) || text[at] != ',' {
+			return false
+		}
+		at++
+	}
+	if at >= len(text) || text[at] != '"' {
+		return false
+	}
+	begin := at + 1
+	end := begin + indexQuote(text[begin:])
+	at = end + 2
+	if at >= len(text) || text[end+1] != ':' {
+		return false
+	}
+	v := value{plain: true}
+	valueBegin := at
+	switch c := text[at]; {
+	case c == '"':
+		at++
+		size := indexQuote(text[at:])
+		if at+size == len(text) {
+			return false
+		}
+		v.kind, v.text = '"', text[at:at+size]
+		at += size + 1
+	case '1' <= c && c <= '9':
+		for at < len(text) && '0' <= text[at] && text[at] <= '9' {
+			at++
+		}
+		if at == len(text) || text[at] != ',' && text[at] != '}' {
+			return false
+		}
+		v.kind, v.text = '0', text[valueBegin:at]
+	default:
+		return false
+	}
+	if name := text[begin:end]; o.isNew(name, begin, false) {
+		o.name, o.value = name, v
+		o.begin, o.at = valueBegin, at
+		o.count++
+		return true
+	}
+	return false
+}
 
-// isNew reports whether the name that has just been read, and that began at begin, has not come before. It
-// compares up to 64 names itself; from there on, and where a name holds escapes, the library, which builds a set,
-// judges the whole text once.
-func (o *object) isNew(begin int) bool {
-	name := o.name
-	if isEscaped := o.at != begin+len(name)+1; isEscaped || o.count >= len(o.names) {
+// isNew reports whether a name, which begins at begin, has not come before. It compares up to 64 names itself;
+// from there on, and where a name holds escapes, the library, which builds a set, judges the whole text once.
+func (o *object) isNew(name string, begin int, isEscaped bool) bool {
+	if isEscaped || o.count >= len(o.names) {
 		isJudged := o.count > len(o.names)
 		o.count = len(o.names)
 		return isJudged || jsontext.Value(o.text).IsValid()
 	}
-	hash := len(name)
+	hash := uint(len(name))
 	if name != "" {
-		hash += int(name[0])*5 + int(name[len(name)-1])*3
+		hash += uint(name[0])*5 + uint(name[len(name)-1])*3
 	}
 	mark := uint64(1) << (hash % 64)
 	if o.marks&mark != 0 {
@@ -100,6 +150,9 @@ func (o *object) isNew(begin int) bool {
 	o.names[o.count] = begin
 	return true
 }
+
+// raw returns the value that has been read last as it stands.
+func (o *object) raw() string { return o.text[o.begin:o.at] }
 
 // string returns what a string says, and "" for any other value.
 func (v value) string() string {
@@ -122,18 +175,20 @@ func (v value) strings() ([]string, bool) {
 	if v.kind != '[' {
 		return nil, false
 	}
-	s := newScanner(v.text)
-	s.at = 1
+	s := scanner{text: v.text, at: 1, plain: v.plain}
 	if s.skip(']') {
 		return []string{}, s.at == len(s.text)
 	}
 	list := make([]string, 0, 1+strings.Count(v.text, ","))
 	for {
-		element, ok := s.scan()
-		if !ok || element.kind != '"' {
+		if s.peek() != '"' {
 			return nil, false
 		}
-		list = append(list, element.text)
+		element, ok := s.string()
+		if !ok {
+			return nil, false
+		}
+		list = append(list, element)
 		if s.skip(']') {
 			return list, s.at == len(s.text)
 		}
@@ -221,7 +276,7 @@ func (s *scanner) scan() (value, bool) {
 	switch kind {
 	case '"':
 		text, ok := s.string()
-		return value{kind, text}, ok
+		return value{kind, s.plain, text}, ok
 	case '{', '[':
 		ok = s.composite()
 	case 't', 'f', 'n':
@@ -229,7 +284,7 @@ func (s *scanner) scan() (value, bool) {
 	default:
 		kind, ok = '0', s.number()
 	}
-	return value{kind, s.text[start:s.at]}, ok
+	return value{kind, s.plain, s.text[start:s.at]}, ok
 }
 
 func (s *scanner) word(word string) bool {
