@@ -284,68 +284,82 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 // The result is the caller's own. Where a CacheSize is set it is a shallow copy: what its slices, maps and
 // pointers lead to is shared with other callers and must not be changed.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
+	v, err := d.verify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
 	c := new(C)
-	if err := d.decode(ctx, token, c); err != nil {
+	if err := d.read(v, c); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// decode is Decode into a zero C, which is of no use after an error.
-func (d *Decoder[C]) decode(ctx context.Context, token string, c *C) error {
-	if d == nil || d.keys == nil {
-		return &ConfigError{"Decoder", "was not made by NewDecoder"}
-	}
-	if len(token) > d.opts.MaxSize {
-		return tooLarge(token, d.opts.MaxSize)
-	}
-	known := d.cache.get(token)
-	if known == nil {
-		return d.verify(ctx, token, c)
-	}
-	keys, err := d.keys.VerificationKeys(ctx, known.header.kid)
-	if err != nil {
-		return err
-	}
-	if !known.verifiedBy(keys) {
-		return d.verify(ctx, token, c)
-	}
-	pristine, _ := known.claims.(*C) // as verify put it there
-	*c = *pristine
-	if err := d.checkTimes(d.claims(c)); err != nil {
-		return err
-	}
-	return d.validate(c)
+// verified is a token whose signature is good.
+type verified[C any] struct {
+	token   string
+	header  *header
+	key     Key
+	payload string // not read yet; or else
+	claims  *C     // what is remembered
 }
 
-// verify does the whole work, for a token that is not remembered.
-func (d *Decoder[C]) verify(ctx context.Context, token string, c *C) error {
+// verify is the first half of Decode, for which nobody needs a C yet: a token that is refused here costs none.
+func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], error) {
+	if d == nil || d.keys == nil {
+		return verified[C]{}, &ConfigError{"Decoder", "was not made by NewDecoder"}
+	}
+	if len(token) > d.opts.MaxSize {
+		return verified[C]{}, tooLarge(token, d.opts.MaxSize)
+	}
+	if known := d.cache.get(token); known != nil {
+		keys, err := d.keys.VerificationKeys(ctx, known.header.kid)
+		if err != nil {
+			return verified[C]{}, err
+		}
+		if known.verifiedBy(keys) {
+			claims, _ := known.claims.(*C) // as read put it there
+			return verified[C]{claims: claims}, nil
+		}
+	}
 	parts, err := split(token)
 	if err != nil {
-		return err
+		return verified[C]{}, err
 	}
 	s, _ := d.scratch.Get().(*scratch)
 	defer d.scratch.Put(s)
 	h, key, err := d.checkSignature(ctx, token, parts, s)
 	if err != nil {
 		if malformed := parts.check(s); malformed != nil { // has precedence, wherever it is
-			return malformed
+			return verified[C]{}, malformed
 		}
-		return err
+		return verified[C]{}, err
 	}
 	payload, err := s.decode(parts.payload)
 	if err != nil {
-		return err
+		return verified[C]{}, err
 	}
+	return verified[C]{token: token, header: h, key: key, payload: string(payload)}, nil
+}
+
+// read is the second half of Decode: into c, which is new, and of no use after an error.
+func (d *Decoder[C]) read(v verified[C], c *C) error {
 	claims := d.claims(c)
-	foreign, err := d.schema.decode(string(payload), claims, reflect.ValueOf(c).Elem(), &d.opts)
+	if v.claims != nil {
+		*c = *v.claims
+		if err := d.checkTimes(claims); err != nil {
+			return err
+		}
+		return d.validate(c)
+	}
+	foreign, err := d.schema.decode(v.payload, claims, reflect.ValueOf(c).Elem(), &d.opts)
 	if err != nil {
 		return err
 	}
 	if err := d.checkTimes(claims); err != nil {
 		return err
 	}
-	if err := d.checkIdentity(claims, h); err != nil {
+	if err := d.checkIdentity(claims, v.header); err != nil {
 		return err
 	}
 	var pristine *C
@@ -357,7 +371,7 @@ func (d *Decoder[C]) verify(ctx context.Context, token string, c *C) error {
 		return err
 	}
 	if d.cache != nil {
-		d.cache.put(token, h, key, pristine, foreign)
+		d.cache.put(v.token, v.header, v.key, pristine, foreign)
 	}
 	return nil
 }
