@@ -181,15 +181,15 @@ func parseDate(number string) (NumericDate, bool) {
 
 // digits reads decimal digits alone; none are zero.
 func digits(s string) (int64, bool) {
-	var n int64
+	var n uint64
 	for i := range len(s) {
-		digit := int64(s[i]) - '0'
-		if digit < 0 || digit > 9 || n > maxDate {
+		digit := s[i] - '0'
+		if digit > 9 || n > maxDate {
 			return 0, false
 		}
-		n = 10*n + digit
+		n = 10*n + uint64(digit)
 	}
-	return n, true
+	return int64(n), true
 }
 
 func (d NumericDate) forJWT() *jwt.NumericDate {

@@ -420,13 +420,13 @@ func (d *checks) checkTimes(c *Claims) error {
 	now, leeway := d.opts.Now(), d.opts.Leeway
 	switch {
 	case !c.ExpiresAt.IsZero():
-		if !now.Before(c.ExpiresAt.Add(leeway)) {
+		if !now.Add(-leeway).Before(c.ExpiresAt.Time) {
 			return fmt.Errorf("%w: at %s, and now it is %s", ErrTokenExpired, stamp(c.ExpiresAt.Time), stamp(now))
 		}
 	case !d.opts.DangerouslyAllowNoExpiry:
 		return fmt.Errorf("%w: exp is missing", ErrTokenClaims)
 	}
-	if now.Add(leeway).Before(c.NotBefore.Time) {
+	if !c.NotBefore.IsZero() && now.Add(leeway).Before(c.NotBefore.Time) {
 		return fmt.Errorf("%w: before %s, and now it is %s", ErrTokenNotYetValid, stamp(c.NotBefore.Time), stamp(now))
 	}
 	if d.opts.MaxAge == 0 {
