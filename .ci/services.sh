@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The servers that tests talk to: PostgreSQL, MariaDB and Redis on this machine's loopback.
+# The servers that tests talk to: PostgreSQL, MariaDB and Redis on this machine's loopback; and the browser, Chromium.
 #
 #   eval "$(bash .ci/services.sh)"
 #
@@ -7,6 +7,7 @@
 # that server answers. For each that is not, it installs Debian's package if there is none (as root or by sudo),
 # starts the server if it is stopped, and makes a user and a database of the tests' own: usher_test, with a password
 # that everybody knows and rights over databases named usher_test… alone (PostgreSQL: over databases of its own).
+# USHER_TEST_CHROMIUM is the browser's path: if it is not set, that of a Chromium or Chrome that is there or installed.
 # It prints the variables as export commands, and all else on stderr.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -110,6 +111,16 @@ set_up_redis() {
 	echo "$url"
 }
 
+# The tests themselves start it.
+set_up_chromium() {
+	local name
+	for name in chromium chromium-browser google-chrome; do
+		! command -v "$name" || return 0
+	done
+	need chromium chromium
+	command -v chromium
+}
+
 # provide VARIABLE FUNCTION: prints the variable, as given or with what the function sets up and prints.
 provide() {
 	local value=${!1:-}
@@ -128,3 +139,4 @@ trap 'rm -f "$log"' EXIT
 provide USHER_TEST_POSTGRES_URL set_up_postgres
 provide USHER_TEST_MARIADB_DSN set_up_mariadb
 provide USHER_TEST_REDIS_URL set_up_redis
+provide USHER_TEST_CHROMIUM set_up_chromium
