@@ -272,7 +272,7 @@ func (s *scanner) skip(c byte) bool {
 func (s *scanner) scan() (value, bool) {
 	kind := s.peek()
 	start := s.at
-	ok := false
+	var ok bool
 	switch kind {
 	case '"':
 		text, ok := s.string()
