@@ -145,6 +145,9 @@ func parseDate(number string) (NumericDate, bool) {
 	if seconds, ok := digits(number); ok {
 		return NumericDate{time.Unix(seconds, 0).UTC()}, seconds <= maxDate
 	}
+	if number[0] == '-' { // also -0: nothing below looks at a sign
+		return NumericDate{}, false
+	}
 	mantissa, exponent := number, 0
 	if i := strings.IndexAny(number, "eE"); i >= 0 {
 		n, err := strconv.Atoi(number[i+1:])
