@@ -95,8 +95,8 @@ func bareType(typ string) string {
 // such letters are longer.
 func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
-// headers remembers the last few headers of verified tokens. An issuer writes the same header into every
-// token, and reading it costs more than verifying an HMAC.
+// headers remembers the last few headers of verified tokens: an issuer writes the same header into every token, and
+// reading it costs half of what verifying an HMAC does.
 type headers struct{ known atomic.Pointer[[]*header] }
 
 const maxHeaders = 8

@@ -3,6 +3,8 @@ package usher
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -18,7 +20,8 @@ func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verif
 	if len(verifiers) == 0 {
 		wrong.add("verifiers", "are empty")
 	}
-	for issuer, v := range verifiers {
+	for _, issuer := range slices.Sorted(maps.Keys(verifiers)) {
+		v := verifiers[issuer]
 		field := fmt.Sprintf("verifiers[%q]", issuer)
 		if issuer == "" {
 			wrong.add(field, "is listed under no issuer")

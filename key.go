@@ -8,7 +8,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -438,7 +437,7 @@ func parseDER(der []byte) (any, error) {
 // thumbprint returns the SHA-256 thumbprint of a public key as base64url (RFC 7638 §3): the hash of the
 // required members of its JWK, in order.
 func thumbprint(public crypto.PublicKey) string {
-	b64 := base64.RawURLEncoding.EncodeToString
+	b64 := base64url.EncodeToString
 	var jwk string
 	switch key := public.(type) {
 	case *rsa.PublicKey:

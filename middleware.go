@@ -419,7 +419,7 @@ func (d *door) rejection(err error, otherwise int) *Rejection {
 
 // observe tells Observe of a refusal, once: an adapter may hand what Authenticate returned to Deny.
 func (d *door) observe(r *http.Request, rej *Rejection) {
-	if d.opts.Observe != nil && rej.observer != any(d) {
+	if d.opts.Observe != nil && rej.observer != d {
 		d.opts.Observe(r, rej)
 	}
 	rej.observer = d

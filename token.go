@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -49,8 +50,8 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 		e.opts = *opts
 	}
 	e.opts.Audience = slices.Clone(e.opts.Audience)
-	setDefault(&e.opts.TTL, 15*time.Minute)
-	setDefault(&e.opts.Type, "JWT")
+	e.opts.TTL = cmp.Or(e.opts.TTL, 15*time.Minute)
+	e.opts.Type = cmp.Or(e.opts.Type, "JWT")
 	if e.opts.Now == nil {
 		e.opts.Now = time.Now
 	}
@@ -59,16 +60,18 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 	}
 	checkAudience(&wrong, "EncoderOptions.Audience", e.opts.Audience)
 	checkType(&wrong, "EncoderOptions.Type", e.opts.Type)
-	switch fixed := keys.(type) {
-	case nil:
-		wrong.add("keys", "are nil")
+	if set, ok := keys.(Keys); ok {
+		e.keys = slices.Clone(set)
+	}
+	switch keys.(type) {
 	case Key, Keys, *KeyRing:
-		if set, ok := fixed.(Keys); ok {
-			e.keys = slices.Clone(set)
-		}
 		var mistake *ConfigError
 		if _, err := keys.SigningKey(context.Background()); errors.As(err, &mistake) {
 			wrong.add("keys", "can't sign: the %s %s", mistake.Field, mistake.Reason)
+		}
+	default:
+		if isNil(keys) {
+			wrong.add("keys", "are nil")
 		}
 	}
 	e.schema = newSchema[C](&wrong)
@@ -126,7 +129,7 @@ func (e *Encoder[C]) Fill(claims *C) *Claims {
 	}
 	c := e.claims(claims)
 	now := e.opts.Now()
-	setDefault(&c.Issuer, e.opts.Issuer)
+	c.Issuer = cmp.Or(c.Issuer, e.opts.Issuer)
 	if len(c.Audience) == 0 {
 		c.Audience = slices.Clone(e.opts.Audience)
 	}
@@ -225,7 +228,7 @@ func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) 
 	}
 	o := &d.opts
 	o.Audience = slices.Clone(o.Audience)
-	setDefault(&o.MaxSize, defaultMaxSize)
+	o.MaxSize = cmp.Or(o.MaxSize, defaultMaxSize)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -259,15 +262,17 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 	if o.Type != "" {
 		checkType(wrong, "DecoderOptions.Type", o.Type)
 	}
+	if set, ok := d.keys.(Keys); ok {
+		d.keys = slices.Clone(set)
+	}
 	switch d.keys.(type) {
-	case nil:
-		wrong.add("keys", "are nil")
 	case Key, Keys, *KeyRing:
-		if set, ok := d.keys.(Keys); ok {
-			d.keys = slices.Clone(set)
-		}
 		if known, err := d.keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(known, Key{}) {
 			wrong.add("keys", "hold no key, or the zero Key")
+		}
+	default:
+		if isNil(d.keys) {
+			wrong.add("keys", "are nil")
 		}
 	}
 }
@@ -295,13 +300,14 @@ func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 	return c, nil
 }
 
-// verified is a token whose signature is good.
+// verified is a token whose signature is good: one that is remembered, of which claims alone is set, or one whose
+// payload is still to be read.
 type verified[C any] struct {
+	claims  *C
 	token   string
 	header  *header
 	key     Key
-	payload string // not read yet; or else
-	claims  *C     // what is remembered
+	payload string
 }
 
 // verify is the first half of Decode, for which nobody needs a C yet: a token that is refused here costs none.
@@ -362,17 +368,15 @@ func (d *Decoder[C]) read(v verified[C], c *C) error {
 	if err := d.checkIdentity(claims, v.header); err != nil {
 		return err
 	}
-	var pristine *C
-	if d.cache != nil {
-		pristine = new(C)
-		*pristine = *c // Validate may change c
+	if d.cache == nil {
+		return d.validate(c)
 	}
+	pristine := new(C)
+	*pristine = *c // Validate may change c
 	if err := d.validate(c); err != nil {
 		return err
 	}
-	if d.cache != nil {
-		d.cache.put(v.token, v.header, v.key, pristine, foreign)
-	}
+	d.cache.put(v.token, v.header, v.key, pristine, foreign)
 	return nil
 }
 
@@ -486,13 +490,6 @@ func validator[C any]() func(*C) error {
 	}
 }
 
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
 func checkAudience(wrong *misconfigured, field string, audience Audience) {
 	if slices.Contains(audience, "") {
 		wrong.add(field, "names an empty audience")
@@ -500,7 +497,7 @@ func checkAudience(wrong *misconfigured, field string, audience Audience) {
 }
 
 func checkType(wrong *misconfigured, field, typ string) {
-	if strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+	if strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, notQuotable) {
 		wrong.add(field, "is %s, which is no media type", quote(typ))
 	}
 }
