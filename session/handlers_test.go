@@ -177,6 +177,7 @@ func TestInputIsRefusedBeforeAnythingHappens(t *testing.T) {
 		{"no JSON", "POST", "/login", "{", nil, 400, "one JSON object"},
 		{"two objects", "POST", "/login", login + "{}", nil, 400, "one JSON object"},
 		{"a list", "POST", "/login", "[]", header("Content-Type", "application/json"), 400, "one JSON object"},
+		{"null for a body", "POST", "/login", "null", header("Content-Type", "application/json"), 400, "one JSON object"},
 		{"a name twice", "POST", "/login", `{"email":"a","email":"b","password":"x"}`, nil, 400, "one JSON object"},
 		{"a form field twice", "POST", "/login", "email=a&email=b&password=x", nil, 400, "email"},
 		{"a broken form", "POST", "/login", "email=%zz", nil, 400, "form"},
