@@ -127,7 +127,7 @@ func ExampleLoginHandler() {
 	}
 	// Output:
 	// 200 true
-	// 401 {"title":"Unauthorized","status":401,"detail":"Wrong username or password."}
+	// 401 {"title":"Unauthorized","status":401,"detail":"Wrong email or password."}
 	// 422 {"title":"Unprocessable Entity","status":422,"detail":"\"password\" is required."}
 }
 

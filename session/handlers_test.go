@@ -223,8 +223,8 @@ func TestLoginMapsTheAuthenticatorsErrors(t *testing.T) {
 		status int
 		text   string
 	}{
-		{usher.ErrPasswordMismatch, 401, "Wrong username or password."},
-		{usher.ErrNoUser, 401, "Wrong username or password."},
+		{usher.ErrPasswordMismatch, 401, "Wrong email or password."},
+		{usher.ErrNoUser, 401, "Wrong email or password."},
 		{fmt.Errorf("%w: locked", usher.ErrForbidden), 403, "not allowed"},
 		{usher.ErrUnavailable, 503, "Try again"},
 		{context.DeadlineExceeded, 503, "Try again"},
@@ -242,7 +242,7 @@ func TestLoginMapsTheAuthenticatorsErrors(t *testing.T) {
 	}
 	s.auth = func(context.Context, string, string) (string, error) { return subject, nil }
 	s.user = func(context.Context, string) (claims, error) { return claims{}, usher.ErrNoUser }
-	s.send(t, "POST", "/login", login).want(t, 401, "Wrong username or password.")
+	s.send(t, "POST", "/login", login).want(t, 401, "Wrong email or password.")
 }
 
 func TestALoginThatBeganBeforeEndAllIsRefused(t *testing.T) {
