@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-usher/usher"
 )
 
@@ -175,7 +176,7 @@ func writeJSON(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	// The status line is out by the time that writing fails, and the client gone.
-	_ = json.MarshalWrite(w, body)
+	_ = json.MarshalEncode(jsontext.NewEncoder(w), body) // with a line break at the end, for terminals
 }
 
 func setDefault(s *string, def string) {

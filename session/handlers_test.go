@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -89,6 +90,9 @@ func (s *site) send(t *testing.T, method, target, body string, change ...func(*h
 	}
 	if res.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s %s may be cached", method, target)
+	}
+	if len(b) > 0 && !bytes.HasSuffix(b, []byte("}\n")) {
+		t.Errorf("%s %s: %q does not end its line", method, target, b)
 	}
 	if res.StatusCode >= 400 && res.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%s %s: %d as %s; want problem+json", method, target, res.StatusCode, res.Header.Get("Content-Type"))
