@@ -91,7 +91,11 @@ func TestRefreshesAndLogoutsThatAreRefused(t *testing.T) {
 		expectProblem(t, s.send(t, "POST", path, tokens.access, ""), 415, "application/json")
 		expectProblem(t, s.send(t, "GET", path, "", ""), 405, "Method Not Allowed")
 	}
-	for _, wrong := range []string{"x", tokens.access, tokens.refresh + "A", "A" + tokens.refresh[1:]} {
+	changed := "A" + tokens.refresh[1:]
+	if changed == tokens.refresh {
+		changed = "B" + tokens.refresh[1:]
+	}
+	for _, wrong := range []string{"x", tokens.access, tokens.refresh + "A", changed} {
 		body := fmt.Sprintf(`{"refresh_token":%q}`, wrong)
 		expectProblem(t, s.send(t, "POST", "/refresh", "", body), 401, "Log in again.")
 		s.send(t, "POST", "/logout", "", body).expect(t, "logout with a forged token", 204)
