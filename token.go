@@ -83,8 +83,8 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 
 // Encode returns a signed token with these claims. It fills iss, aud, exp, iat and jti where they are absent,
 // requires a subject unless AllowNoSubject is set, and runs the claims' Validate method, if C has one. It does
-// not require that exp lies in the future. Claims that can't be encoded, or that Validate refuses, are an
-// ErrTokenClaims; the errors of keys pass as they are.
+// not require that exp lies in the future. Claims without a subject, that can't be encoded, or that Validate refuses
+// are an ErrTokenClaims; a key that can't sign is a [ConfigError]; the errors of keys pass as they are.
 func (e *Encoder[C]) Encode(ctx context.Context, claims C) (string, error) {
 	if e == nil || e.keys == nil {
 		return "", &ConfigError{"Encoder", "was not made by NewEncoder"}
@@ -174,8 +174,8 @@ type DecoderOptions struct {
 	// MaxSize is the most bytes that a token may have, 8 KiB by default.
 	MaxSize int
 	// CacheSize is how many verified tokens are remembered, so that the same token need not be verified
-	// again; they take up to 2 KiB each. By default none are. The keys, the clock and Validate are asked
-	// each time all the same.
+	// again; all together they take at most CacheSize × 2 KiB. By default none are. The keys, the clock and
+	// Validate are asked each time all the same.
 	CacheSize int
 	// AllowNoSubject accepts tokens that name no user.
 	AllowNoSubject bool
@@ -281,12 +281,13 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 // that is reported: the size (ErrTokenTooLarge); three segments of base64url, and the header
 // (ErrTokenMalformed); the algorithm (ErrTokenSignature); the key (ErrUnknownKey, or ErrUnavailable from the
 // source); the signature (ErrTokenSignature); that the payload is one JSON object (ErrTokenMalformed) with
-// claims of the right types (ErrTokenClaims); exp (ErrTokenExpired), nbf and iat (ErrTokenNotYetValid), iss
+// claims of the right types (ErrTokenClaims); exp (ErrTokenExpired, or ErrTokenClaims if it is missing), nbf
+// (ErrTokenNotYetValid), iat if MaxAge is set (ErrTokenClaims, ErrTokenNotYetValid, ErrTokenExpired), iss
 // (ErrTokenIssuer), aud (ErrTokenAudience), typ (ErrTokenType), sub (ErrTokenClaims); and at last the claims'
 // Validate method, if C has one (ErrTokenClaims, which wraps its error). All of these but ErrUnavailable are
 // ErrInvalidToken.
 //
-// The result is the caller's own. Where a CacheSize is set it is a shallow copy: what its slices, maps and
+// The result is the caller's own. Its strings are parts of one: strings.Clone what is kept for long. Where a CacheSize is set it is a shallow copy: what its slices, maps and
 // pointers lead to is shared with other callers and must not be changed.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 	v, err := d.verify(ctx, token)

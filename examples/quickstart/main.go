@@ -94,10 +94,10 @@ func newService(cfg config, users *users, stores *stores, log *slog.Logger) *ser
 	s.options = &session.HandlerOptions{UsernameField: "email", Throttle: stores.throttle, Observe: logRefusal(log)}
 	s.attempts = usher.Must(session.NewAttempts(s.options))
 
-	// Every request with an access token asks for its session, so that a logout counts at once.
+	// A request with an access token asks for its session, so that a logout counts at once.
 	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
 	s.auth = usher.Must(usher.NewMiddleware(decoder, users.OfToken, &usher.MiddlewareOptions{
-		Check:   s.sessions.Check,
+		Check:   s.check,
 		Observe: logRefusal(log),
 	}))
 	return s

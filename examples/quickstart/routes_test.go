@@ -298,7 +298,11 @@ func TestRoutesRefuseStrangersAndBrokenTokens(t *testing.T) {
 	if got := s.send(t, "GET", "/me", kit.Token(t, good), ""); got.status != 200 {
 		t.Fatalf("a good token is answered with %d %s", got.status, got.body)
 	}
-	expectProblem(t, s.send(t, "GET", "/me", kit.Token(t, usher.Claims{Subject: id}), ""), 401, "not valid") // of no session
+	unknown := usher.Claims{Subject: id, SessionID: "unknown"}
+	expectProblem(t, s.send(t, "GET", "/me", kit.Token(t, unknown), ""), 401, "not valid")
+	if got := s.send(t, "GET", "/me", kit.Token(t, usher.Claims{Subject: id}), ""); got.status != 200 {
+		t.Errorf("a token of before there were sessions is answered with %d %s", got.status, got.body)
+	}
 	for _, broken := range kit.BrokenTokens(t, good) {
 		for _, path := range []string{"/me", "/admin", "/"} {
 			if got := s.send(t, "GET", path, broken.Token, ""); got.status != 401 {

@@ -76,6 +76,15 @@ func parseRedisURL(text string) (*redis.Options, error) {
 	return opts, nil
 }
 
+// check refuses access tokens whose session has ended. One that names no session was issued before there were any, or by
+// another service with the same key, and is good until it expires.
+func (s *service) check(ctx context.Context, c *usher.Claims) error {
+	if c.SessionID == "" {
+		return nil
+	}
+	return s.sessions.Check(ctx, c)
+}
+
 // prune removes expired sessions from the database until ctx is done. Redis does so by itself.
 func (s *service) prune(ctx context.Context) {
 	_ = s.sessions.PruneEvery(ctx, time.Hour, func(err error) {
