@@ -365,13 +365,13 @@ func (g *gate[C, U]) identify(ctx context.Context, token string, guarded bool) (
 // itself, which saves an allocation.
 func (g *gate[C, U]) decode(ctx context.Context, token string) (*identity[C, U], error) {
 	if d, ok := g.verifier.(*Decoder[C]); ok {
-		v, err := d.verify(ctx, token)
-		if err != nil {
+		var v verified[C]
+		if err := d.verify(ctx, token, &v); err != nil {
 			return nil, err
 		}
 		who := &identity[C, U]{Context: ctx, gate: g, token: token}
 		who.given = &who.room
-		return who, d.read(v, who.given)
+		return who, d.read(&v, who.given)
 	}
 	if g.verifier == nil {
 		return nil, errNotMade

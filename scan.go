@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"math"
 	"math/bits"
 	"strings"
 	"unicode/utf8"
@@ -23,11 +24,11 @@ type object struct {
 	value  value
 	broken bool
 
-	begin  int     // of the value
-	count  int     // of the members read
-	judged bool    // the library has found that no name comes twice
-	names  [64]int // where the names read so far begin
-	marks  uint64  // a bit for the hash of each of them, by which most new names are known to be new
+	begin  int        // of the value
+	count  int        // of the members read
+	judged bool       // the library has found that no name comes twice
+	names  [64]uint16 // where the names read so far begin
+	marks  uint64     // a bit for the hash of each of them, by which most new names are known to be new
 }
 
 // value is one JSON value. A string, number or literal is valid; of an array or object only the end is known,
@@ -127,13 +128,13 @@ func (o *object) nextPlain() bool {
 	return false
 }
 
-// isNew reports whether a name, which begins at begin, has not come before. It compares up to 64 names itself;
-// from there on, and where a name holds escapes, the library, which builds a set, judges the whole text once.
+// isNew reports whether a name, which begins at begin, has not come before. It compares up to 64 names itself; from
+// there on, in huge texts, and where a name holds escapes, the library, which builds a set, judges the whole text once.
 func (o *object) isNew(name string, begin int, isEscaped bool) bool {
 	if o.judged {
 		return true
 	}
-	if isEscaped || o.count >= len(o.names) {
+	if isEscaped || o.count >= len(o.names) || len(o.text) > math.MaxUint16 {
 		o.judged = jsontext.Value(o.text).IsValid()
 		return o.judged
 	}
@@ -144,13 +145,13 @@ func (o *object) isNew(name string, begin int, isEscaped bool) bool {
 	mark := uint64(1) << (hash % 64)
 	if o.marks&mark != 0 {
 		for _, other := range o.names[:o.count] {
-			if rest := o.text[other:]; strings.HasPrefix(rest, name) && rest[len(name)] == '"' {
+			if rest := o.text[int(other):]; strings.HasPrefix(rest, name) && rest[len(name)] == '"' {
 				return false
 			}
 		}
 	}
 	o.marks |= mark
-	o.names[o.count] = begin
+	o.names[o.count] = uint16(begin)
 	return true
 }
 

@@ -290,12 +290,12 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 // The result is the caller's own. Its strings are parts of one: strings.Clone what is kept for long. Where a CacheSize is set it is a shallow copy: what its slices, maps and
 // pointers lead to is shared with other callers and must not be changed.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
-	v, err := d.verify(ctx, token)
-	if err != nil {
+	var v verified[C]
+	if err := d.verify(ctx, token, &v); err != nil {
 		return nil, err
 	}
 	c := new(C)
-	if err := d.read(v, c); err != nil {
+	if err := d.read(&v, c); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -312,45 +312,46 @@ type verified[C any] struct {
 }
 
 // verify is the first half of Decode, for which nobody needs a C yet: a token that is refused here costs none.
-func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], error) {
+func (d *Decoder[C]) verify(ctx context.Context, token string, v *verified[C]) error {
 	if d == nil || d.keys == nil {
-		return verified[C]{}, &ConfigError{"Decoder", "was not made by NewDecoder"}
+		return &ConfigError{"Decoder", "was not made by NewDecoder"}
 	}
 	if len(token) > d.opts.MaxSize {
-		return verified[C]{}, tooLarge(token, d.opts.MaxSize)
+		return tooLarge(token, d.opts.MaxSize)
 	}
 	if known := d.cache.get(token); known != nil {
 		keys, err := d.keys.VerificationKeys(ctx, known.header.kid)
 		if err != nil {
-			return verified[C]{}, err
+			return err
 		}
 		if known.verifiedBy(keys) {
-			claims, _ := known.claims.(*C) // as read put it there
-			return verified[C]{claims: claims}, nil
+			v.claims, _ = known.claims.(*C) // as read put it there
+			return nil
 		}
 	}
 	parts, err := split(token)
 	if err != nil {
-		return verified[C]{}, err
+		return err
 	}
 	s, _ := d.scratch.Get().(*scratch)
 	defer d.scratch.Put(s)
 	h, key, err := d.checkSignature(ctx, token, parts, s)
 	if err != nil {
 		if malformed := parts.check(s); malformed != nil { // has precedence, wherever it is
-			return verified[C]{}, malformed
+			return malformed
 		}
-		return verified[C]{}, err
+		return err
 	}
 	payload, err := s.decode(parts.payload)
 	if err != nil {
-		return verified[C]{}, err
+		return err
 	}
-	return verified[C]{token: token, header: h, key: key, payload: string(payload)}, nil
+	v.token, v.header, v.key, v.payload = token, h, key, string(payload)
+	return nil
 }
 
 // read is the second half of Decode: into c, which is new, and of no use after an error.
-func (d *Decoder[C]) read(v verified[C], c *C) error {
+func (d *Decoder[C]) read(v *verified[C], c *C) error {
 	claims := d.claims(c)
 	if v.claims != nil {
 		*c = *v.claims
