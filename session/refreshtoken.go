@@ -44,8 +44,8 @@ func newRefreshToken(subject string, authTime time.Time) refreshToken {
 // sessionID is the text of the session's id: what sid says, and what stores know.
 func (t refreshToken) sessionID() string { return encoding.EncodeToString(t.session[:]) }
 
-func (t refreshToken) fields() []byte {
-	b := make([]byte, 0, fixedSize+len(t.subject))
+// appendFields appends what the tag authenticates.
+func (t refreshToken) appendFields(b []byte) []byte {
 	b = append(b, tokenVersion)
 	b = append(b, t.session[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.authTime))
@@ -68,10 +68,6 @@ func parseFields(b []byte) (refreshToken, bool) {
 	}, true
 }
 
-func tokenText(tag, fields []byte) string {
-	return encoding.EncodeToString(append(tag, fields...))
-}
-
 func splitToken(text string) (tag, fields []byte, ok bool) {
 	if len(text) > encoding.EncodedLen(maxTokenBytes) {
 		return nil, nil, false
@@ -83,7 +79,10 @@ func splitToken(text string) (tag, fields []byte, ok bool) {
 	return b[:tagSize], b[tagSize:], true
 }
 
-func hashToken(text string) Hash { return sha256.Sum256([]byte(text)) }
+func hashToken(text string) Hash {
+	var room [(maxTokenBytes*8 + 5) / 6]byte // for the longest token, so that nothing is allocated
+	return sha256.Sum256(append(room[:0], text...))
+}
 
 func newNonce() (n Nonce) {
 	rand.Read(n[:])
