@@ -22,10 +22,11 @@ if next == generation + 1 then
 	end
 	redis.call('HSET', key, id, state .. sub(value, 105))
 	-- start.lua says how long the key lives.
-	local step, ceil = math.max((ends - started) / 1024, 1000), math.ceil
-	local steps = ceil((expires - started) / step)
-	if steps > ceil((expiry - started) / step) then
-		redis.call('PEXPIRE', key, ceil((started + steps * step - now) / 1000), 'GT')
+	local step = (ends - started) / 1024
+	if step < 1000 then step = 1000 end
+	local lives = expires - expires % step
+	if lives > expiry - expiry % step then
+		redis.call('PEXPIRE', key, math.ceil((lives + step - now) / 1000), 'GT')
 	end
 	return 'rotated'
 end

@@ -36,7 +36,8 @@ redis.call('HSETNX', KEYS[1], id, value)
 -- The key lives as long as the longest of its sessions, and longer by at most a 1024th of what a session may last:
 -- in such steps, so that few refreshes have to prolong it.
 local _, _, expires, ends, started = struct.unpack('>ddddd', value, 81)
-local step = math.max((ends - started) / 1024, 1000)
-local ttl = math.ceil((started + math.ceil((expires - started) / step) * step - now) / 1000)
+local step = (ends - started) / 1024
+if step < 1000 then step = 1000 end
+local ttl = math.ceil((expires - expires % step + step - now) / 1000)
 if redis.call('PTTL', KEYS[1]) < ttl then redis.call('PEXPIRE', KEYS[1], math.max(ttl, 1)) end
 return ended
