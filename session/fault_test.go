@@ -250,17 +250,19 @@ func TestAGoneUsersSessionThatCantBeEndedIsUnavailable(t *testing.T) {
 }
 
 func TestAFailedCheckIsA503(t *testing.T) {
-	store := &failing{Store: session.NewMemoryStore(), failAt: 2, andOn: true}
-	w := newWorld(t, store)
-	tokens := w.mustStart(t)
-	auth := usher.Must(usher.NewMiddleware(w.decoder, usher.ClaimsAsUser[claims], &usher.MiddlewareOptions{Check: w.Check}))
-	protected := auth.RequireFunc(func(http.ResponseWriter, *http.Request, *claims) { t.Error("let through") })
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
-	answer := httptest.NewRecorder()
-	protected.ServeHTTP(answer, r)
-	if answer.Code != http.StatusServiceUnavailable {
-		t.Errorf("status %d; want 503", answer.Code)
+	for _, applied := range []bool{false, true} { // whether the store found the session, and then failed to say so
+		store := &failing{Store: session.NewMemoryStore(), failAt: 2, andOn: true, applied: applied}
+		w := newWorld(t, store)
+		tokens := w.mustStart(t)
+		auth := usher.Must(usher.NewMiddleware(w.decoder, usher.ClaimsAsUser[claims], &usher.MiddlewareOptions{Check: w.Check}))
+		protected := auth.RequireFunc(func(http.ResponseWriter, *http.Request, *claims) { t.Error("let through") })
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+		answer := httptest.NewRecorder()
+		protected.ServeHTTP(answer, r)
+		if answer.Code != http.StatusServiceUnavailable {
+			t.Errorf("applied %v: status %d; want 503", applied, answer.Code)
+		}
 	}
 }
 

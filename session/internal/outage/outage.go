@@ -81,19 +81,6 @@ func Run(t *testing.T, store session.Store, stop, start func()) {
 	}
 }
 
-// wantOn checks that a client goes on with the token that it has, in its one session, until it logs out.
-func (s *site) wantOn(t *testing.T, subject string, tokens session.Tokens) {
-	t.Helper()
-	status := s.untilAvailable(func() (status int) { tokens, status = s.refresh(tokens); return status })
-	s.want(t, subject+"'s refresh afterwards", status, http.StatusOK)
-	s.want(t, subject+"'s request afterwards", s.request(tokens), http.StatusNoContent)
-	if list, err := s.List(t.Context(), subject); err != nil || len(list) != 1 {
-		t.Errorf("%s afterwards: sessions %v, %v; want one", subject, list, err)
-	}
-	s.want(t, subject+"'s logout afterwards", s.logout(tokens), http.StatusNoContent)
-	s.want(t, subject+"'s request after the logout", s.request(tokens), http.StatusUnauthorized)
-}
-
 func subject(i int) string { return fmt.Sprintf("client-%d", i) }
 
 // site is a service that asks the store at every request.
@@ -121,6 +108,19 @@ func newSite(t *testing.T, store session.Store) *site {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	return s
+}
+
+// wantOn checks that a client goes on with the token that it has, in its one session, until it logs out.
+func (s *site) wantOn(t *testing.T, subject string, tokens session.Tokens) {
+	t.Helper()
+	status := s.untilAvailable(func() (status int) { tokens, status = s.refresh(tokens); return status })
+	s.want(t, subject+"'s refresh afterwards", status, http.StatusOK)
+	s.want(t, subject+"'s request afterwards", s.request(tokens), http.StatusNoContent)
+	if list, err := s.List(t.Context(), subject); err != nil || len(list) != 1 {
+		t.Errorf("%s afterwards: sessions %v, %v; want one", subject, list, err)
+	}
+	s.want(t, subject+"'s logout afterwards", s.logout(tokens), http.StatusNoContent)
+	s.want(t, subject+"'s request after the logout", s.request(tokens), http.StatusUnauthorized)
 }
 
 func (s *site) mustLogIn(t *testing.T, subject string) session.Tokens {
@@ -173,7 +173,7 @@ func (s *site) refresh(tokens session.Tokens) (session.Tokens, int) {
 func (s *site) logout(tokens session.Tokens) int { return s.post("/logout", tokens).Code }
 
 func (s *site) post(target string, tokens session.Tokens) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, target, bytes.NewBufferString(`{"refresh_token":"`+tokens.RefreshToken+`"}`))
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, target, bytes.NewBufferString(`{"refresh_token":"`+tokens.RefreshToken+`"}`))
 	r.Header.Set("Content-Type", "application/json")
 	answer := httptest.NewRecorder()
 	s.mux.ServeHTTP(answer, r)
@@ -181,7 +181,7 @@ func (s *site) post(target string, tokens session.Tokens) *httptest.ResponseReco
 }
 
 func (s *site) request(tokens session.Tokens) int {
-	r := httptest.NewRequest(http.MethodGet, "/me", nil)
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/me", nil)
 	r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
 	answer := httptest.NewRecorder()
 	s.mux.ServeHTTP(answer, r)
