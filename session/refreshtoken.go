@@ -27,6 +27,7 @@ const (
 	fixedSize     = 1 + 16 + 8 + 8 + 32
 	maxSubject    = 255
 	maxTokenBytes = tagSize + fixedSize + maxSubject
+	maxTokenText  = (maxTokenBytes*8 + 5) / 6
 )
 
 // Strict refuses spare bits, so that a token has one text only; it still skips line breaks, which splitToken
@@ -69,7 +70,7 @@ func parseFields(b []byte) (refreshToken, bool) {
 }
 
 func splitToken(text string) (tag, fields []byte, ok bool) {
-	if len(text) > encoding.EncodedLen(maxTokenBytes) {
+	if len(text) > maxTokenText {
 		return nil, nil, false
 	}
 	b, err := encoding.DecodeString(text)
@@ -80,7 +81,7 @@ func splitToken(text string) (tag, fields []byte, ok bool) {
 }
 
 func hashToken(text string) Hash {
-	var room [(maxTokenBytes*8 + 5) / 6]byte // for the longest token, so that nothing is allocated
+	var room [maxTokenText]byte // so that nothing is allocated
 	return sha256.Sum256(append(room[:0], text...))
 }
 

@@ -30,7 +30,8 @@ func (k secretKeys) seal(t refreshToken) string {
 	b := t.appendFields(make([]byte, tagSize, tagSize+fixedSize+len(t.subject)))
 	tag := k.tag.mac(b[tagSize:])
 	copy(b, tag[:])
-	return encoding.EncodeToString(b)
+	var room [maxTokenText]byte
+	return string(encoding.AppendEncode(room[:0], b))
 }
 
 // successorOf derives the token that follows t, whose text is given, in the rotation that wrote nonce. Who has
