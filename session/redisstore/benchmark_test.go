@@ -129,6 +129,7 @@ func BenchmarkManySessions(b *testing.B) {
 			}
 			group.Wait()
 			perSession := float64(usedMemory(b, client)-before) / float64(n)
+			server, own := serverCPU(b, client), ownCPU(b)
 			b.ResetTimer()
 			for i := range b.N {
 				token := &tokens[i*617%refreshed] // all of them, in no order
@@ -138,7 +139,10 @@ func BenchmarkManySessions(b *testing.B) {
 				}
 				*token = next.RefreshToken
 			}
+			b.StopTimer()
 			b.ReportMetric(perSession, "B/session")
+			b.ReportMetric(float64((serverCPU(b, client)-server).Microseconds())/float64(b.N), "server-µs/op")
+			b.ReportMetric(float64((ownCPU(b)-own).Microseconds())/float64(b.N), "client-µs/op")
 		})
 	}
 }
