@@ -12,15 +12,15 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// life is what a client does that tries again whenever it is told to: log in, refresh, refresh again, log in
-// elsewhere, end the others, refresh, log out. It returns an error where the outcome is not what it would be
-// without faults.
+// life is what a client does that tries again whenever something fails: log in, refresh, refresh again, log in
+// elsewhere, end the others, refresh, log out; log in twice, end one session, end all. It returns an error where the
+// outcome is not what it would be without faults.
 func life(ctx context.Context, w *world) error {
 	var tries int
 	again := func(do func() error) error {
 		for tries = 1; ; tries++ {
 			err := do()
-			if !errors.Is(err, usher.ErrUnavailable) {
+			if !errors.Is(err, usher.ErrUnavailable) && !errors.Is(err, errStore) {
 				return err
 			}
 			if tries == 10 {
@@ -94,6 +94,35 @@ func life(ctx context.Context, w *world) error {
 	if _, err := refresh(fourth.RefreshToken); !errors.Is(err, session.ErrSessionEnded) {
 		return fmt.Errorf("Refresh after the logout: %w", err)
 	}
+	if err := count(0); err != nil {
+		return err
+	}
+
+	w.clock.Advance(1000)
+	one, err := start()
+	if err != nil {
+		return err
+	}
+	two, err := start()
+	if err != nil {
+		return err
+	}
+	err = again(func() error { return w.EndSession(ctx, subject, one.SessionID) })
+	if err != nil && (tries == 1 || !errors.Is(err, session.ErrSessionEnded)) { // ended by the try that failed
+		return err
+	}
+	if err := check(one.SessionID); !errors.Is(err, usher.ErrTokenRevoked) {
+		return fmt.Errorf("Check of the session that was ended: %w", err)
+	}
+	if err := count(1); err != nil {
+		return err
+	}
+	if err := again(func() error { return w.EndAll(ctx, subject) }); err != nil {
+		return err
+	}
+	if _, err := refresh(two.RefreshToken); !errors.Is(err, session.ErrSessionEnded) {
+		return fmt.Errorf("Refresh after all were ended: %w", err)
+	}
 	return count(0)
 }
 
@@ -113,6 +142,58 @@ func TestAFaultAtAnyCallLosesAndDoublesNothing(t *testing.T) {
 			}
 			if store.calls <= whole.calls {
 				t.Errorf("fault at call %d went unnoticed", n)
+			}
+		}
+	}
+}
+
+// fault fails one of many calls.
+type fault struct{ failAt, calls int }
+
+func (f *fault) strikes() bool {
+	f.calls++
+	return f.calls == f.failAt
+}
+
+// A fault of the claims callback or of the signing key comes before anything is spent, started or ended.
+func TestAFaultOfTheClaimsOrTheKeyLosesAndDoublesNothing(t *testing.T) {
+	for name, install := range map[string]func(w *world, f *fault){
+		"claims": func(w *world, f *fault) {
+			user := w.user
+			w.user = func(ctx context.Context, subject string) (claims, error) {
+				if f.strikes() {
+					return claims{}, errStore
+				}
+				return user(ctx, subject)
+			}
+		},
+		"key": func(w *world, f *fault) { w.keys.fault = f },
+	} {
+		live := func(f *fault) (*counting, error) {
+			store := &counting{Store: session.NewMemoryStore()}
+			w := newWorld(t, store)
+			install(w, f)
+			return store, life(t.Context(), w)
+		}
+		whole := &fault{}
+		without, err := live(whole)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if whole.calls == 0 {
+			t.Fatalf("%s: nobody asks", name)
+		}
+		for n := 1; n <= whole.calls; n++ {
+			f := &fault{failAt: n}
+			store, err := live(f)
+			if err != nil {
+				t.Errorf("%s, fault at call %d of %d: %v", name, n, whole.calls, err)
+			}
+			if f.calls != whole.calls+1 {
+				t.Errorf("%s: fault at call %d went unnoticed", name, n)
+			}
+			if store.calls != without.calls {
+				t.Errorf("%s, fault at call %d: %d calls of the store; want %d, as without", name, n, store.calls, without.calls)
 			}
 		}
 	}
@@ -169,17 +250,19 @@ func TestAGoneUsersSessionThatCantBeEndedIsUnavailable(t *testing.T) {
 }
 
 func TestAFailedCheckIsA503(t *testing.T) {
-	store := &failing{Store: session.NewMemoryStore(), failAt: 2, andOn: true}
-	w := newWorld(t, store)
-	tokens := w.mustStart(t)
-	auth := usher.Must(usher.NewMiddleware(w.decoder, usher.ClaimsAsUser[claims], &usher.MiddlewareOptions{Check: w.Check}))
-	protected := auth.RequireFunc(func(http.ResponseWriter, *http.Request, *claims) { t.Error("let through") })
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
-	answer := httptest.NewRecorder()
-	protected.ServeHTTP(answer, r)
-	if answer.Code != http.StatusServiceUnavailable {
-		t.Errorf("status %d; want 503", answer.Code)
+	for _, applied := range []bool{false, true} { // whether the store found the session, and then failed to say so
+		store := &failing{Store: session.NewMemoryStore(), failAt: 2, andOn: true, applied: applied}
+		w := newWorld(t, store)
+		tokens := w.mustStart(t)
+		auth := usher.Must(usher.NewMiddleware(w.decoder, usher.ClaimsAsUser[claims], &usher.MiddlewareOptions{Check: w.Check}))
+		protected := auth.RequireFunc(func(http.ResponseWriter, *http.Request, *claims) { t.Error("let through") })
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+		answer := httptest.NewRecorder()
+		protected.ServeHTTP(answer, r)
+		if answer.Code != http.StatusServiceUnavailable {
+			t.Errorf("applied %v: status %d; want 503", applied, answer.Code)
+		}
 	}
 }
 

@@ -225,11 +225,12 @@ func (m *Manager[C]) earlierSuccessor(token refreshToken, text string, rotated R
 
 // issue makes the access token, and all of Tokens but the refresh token.
 func (m *Manager[C]) issue(ctx context.Context, token refreshToken) (Tokens, error) {
+	id := token.sessionID()
 	tokens, err := issue(ctx, m.encoder, m.claims, token.subject, func(c *usher.Claims) {
-		c.SessionID = token.sessionID()
+		c.SessionID = id
 		c.AuthTime = usher.NewNumericDate(time.Unix(token.authTime, 0))
 	})
-	tokens.SessionID = token.sessionID()
+	tokens.SessionID = id
 	tokens.RefreshTTL = m.idleTTL
 	return tokens, err
 }
