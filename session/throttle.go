@@ -36,7 +36,9 @@ type ThrottleOptions struct {
 	// seconds.
 	PerAccount Limit
 	// Size is how many counters are kept in memory; beyond it the ones that are nearest to being idle are
-	// dropped, so that a flood of new names doesn't reset those that are in use. Default: 100,000.
+	// dropped, so that a flood of new names doesn't reset those that are in use. A counter that takes the
+	// place of one still in use begins where that one was: a flood makes logins wait, and buys no guesses.
+	// Default: 100,000.
 	Size int
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time

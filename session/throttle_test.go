@@ -108,6 +108,39 @@ func TestAFloodOfNewNamesDoesNotResetHotCounters(t *testing.T) {
 	}
 }
 
+// Once all counters are hotter than a new one could be, new ones must not drive each other out unseen.
+func TestAFloodOfHotCountersBuysNoGuesses(t *testing.T) {
+	c := &clock{now: epoch}
+	throttle := newThrottle(t, c, func(o *session.ThrottleOptions) { o.Size = 100 })
+	passes(t, throttle, "bob", "1")
+	for i := range 1000 {
+		for range 3 {
+			if wait, err := throttle.Reserve(t.Context(), fmt.Sprint(i), "1"); err != nil || wait > 30*time.Second {
+				t.Fatal(wait, err)
+			}
+		}
+	}
+	for _, account := range []string{"ada", "bob"} {
+		guesses := 0
+		for range 1000 {
+			wait, err := throttle.Reserve(t.Context(), account, "2")
+			if err != nil || wait > 30*time.Second {
+				t.Fatal(wait, err)
+			}
+			if wait <= 0 {
+				guesses++
+			}
+		}
+		if guesses > 3 {
+			t.Errorf("the flood bought %d guesses at %s; want 3 at most", guesses, account)
+		}
+	}
+	c.Advance(time.Hour)
+	if n, _ := passes(t, throttle, "ada", "1"); n != 3 {
+		t.Errorf("%d attempts after the flood; want 3", n)
+	}
+}
+
 func TestThrottleOptionsAreChecked(t *testing.T) {
 	_, err := session.NewMemoryThrottle(&session.ThrottleOptions{
 		PerAddress: session.Limit{Burst: 0, Every: time.Second}, PerAccount: session.Limit{Burst: 1}, Size: 1,
