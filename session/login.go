@@ -14,7 +14,8 @@ import (
 // Authenticator says who logs in: it returns the subject whose username and password these are. username is in
 // its canonical form. usher.ErrPasswordMismatch and usher.ErrNoUser are a 401, the same for both;
 // usher.ErrForbidden is a 403; usher.ErrUnavailable and a context's error are a 503; an [usher.Rejection] is
-// answered as it is; anything else is a 500. [PasswordAuthenticator] returns a ready one.
+// answered as it is; anything else is a 500. What is answered with a 4xx costs an attempt (see LoginHandler).
+// [PasswordAuthenticator] returns a ready one.
 type Authenticator func(ctx context.Context, username, password string) (subject string, err error)
 
 // Starter issues the tokens of a login: a [Manager] with a session, [AccessTokens] without.
@@ -30,9 +31,9 @@ type Starter interface {
 // with JSON or a form; a text field "label" names the device. Mistakes are reported as usher.ConfigError, all
 // at once.
 //
-// Attempts are counted before the password is checked, and given back if it was right, so that of any number of
-// guesses at once only as many are tried as the throttle allows. The others are a 429 that says when to try
-// again, for accounts that exist and for those that don't.
+// Attempts are counted before the password is checked, and given back if it was right, or if a failure (a 5xx)
+// left it open, so that of any number of guesses at once only as many are tried as the throttle allows. The
+// others are a 429 that says when to try again, for accounts that exist and for those that don't.
 func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodPost},
 		required(!isNil(s), "Starter"), required(authenticate != nil, "Authenticator"))
@@ -82,8 +83,9 @@ func (l *login) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// attempt asks the authenticator, if the throttle has an attempt left. The attempt is given back unless the
-// password was wrong, or the client left before it could know.
+// attempt asks the authenticator, if the throttle has an attempt left. The attempt is given back if the login is
+// right, or if nothing was decided about it: not if it was refused in whatever way, for that may have been a
+// guess, nor if the client left before it could know.
 func (l *login) attempt(w http.ResponseWriter, r *http.Request, username, password, network string) (string, error) {
 	ctx := r.Context()
 	wait, err := l.opts.Throttle.Reserve(ctx, username, network)
@@ -95,7 +97,7 @@ func (l *login) attempt(w http.ResponseWriter, r *http.Request, username, passwo
 		return "", refused(http.StatusTooManyRequests, "Too many attempts. Try again later.")
 	}
 	subject, err := l.authenticate(ctx, username, password)
-	if !wrongPassword(err) && (err == nil || ctx.Err() == nil) {
+	if err == nil || !wrongPassword(err) && refusal(err).Status >= http.StatusInternalServerError && ctx.Err() == nil {
 		// A refund that fails costs its user an attempt, and is no reason to refuse the login.
 		_ = l.opts.Throttle.Refund(context.WithoutCancel(ctx), username, network)
 	}

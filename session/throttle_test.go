@@ -239,9 +239,11 @@ func TestOnlyWrongPasswordsCost(t *testing.T) {
 		s.send(t, "POST", "/login", login).want(t, 200, "")
 	}
 	right := s.auth
-	s.auth = func(context.Context, string, string) (string, error) { return "", usher.ErrUnavailable }
-	for range 50 {
-		s.send(t, "POST", "/login", login).want(t, 503, "")
+	for status, err := range map[int]error{503: usher.ErrUnavailable, 500: errBroken, 502: &usher.Rejection{Status: 502}} {
+		s.auth = func(context.Context, string, string) (string, error) { return "", err }
+		for range 50 {
+			s.send(t, "POST", "/login", login).want(t, status, "")
+		}
 	}
 	s.auth = right
 	s.send(t, "POST", "/login", login).want(t, 200, "")
@@ -254,6 +256,25 @@ func TestOnlyWrongPasswordsCost(t *testing.T) {
 	}
 	s.auth = right
 	s.send(t, "POST", "/login", login).want(t, 429, "")
+}
+
+// An application's own refusal, of a second factor say, is a guess that was wrong all the same.
+func TestEveryRefusalCosts(t *testing.T) {
+	for _, err := range []error{
+		&usher.Rejection{Status: 401, Description: "Wrong code."},
+		&usher.Rejection{Status: 403, Description: "Wrong code."},
+		usher.ErrForbidden,
+		errors.Join(usher.ErrPasswordMismatch, usher.ErrUnavailable),
+	} {
+		s := newSite(t, session.NewMemoryStore())
+		s.auth = func(context.Context, string, string) (string, error) { return "", err }
+		for range 5 {
+			if a := s.send(t, "POST", "/login", login); a.StatusCode == http.StatusTooManyRequests {
+				t.Fatalf("%v: too early", err)
+			}
+		}
+		s.send(t, "POST", "/login", login).want(t, 429, "")
+	}
 }
 
 // broken is a throttle that is out of reach.
