@@ -410,6 +410,26 @@ func TestAClaimsTypeMustNotHideTheManagersClaims(t *testing.T) {
 	wantConfigError(t, err, "sid")
 }
 
+// hiding has a sid that Go doesn't see, for ID hides it; JSON does.
+type hiding struct {
+	standard
+	sidAsID
+	ID string `json:"id"`
+}
+
+type (
+	standard struct{ usher.Claims }
+	sidAsID  struct {
+		ID string `json:"sid"`
+	}
+)
+
+func TestAClaimsTypeMustNotHideTheManagersClaimsOutOfSight(t *testing.T) {
+	encoder := usher.Must(usher.NewEncoder[hiding](usher.Must(usher.GenerateKey("HS256")), nil))
+	_, err := session.NewAccessTokens(encoder, func(context.Context, string) (hiding, error) { return hiding{}, nil })
+	wantConfigError(t, err, "sid")
+}
+
 func wantConfigError(t *testing.T, err error, text string) {
 	t.Helper()
 	if !errors.As(err, new(*usher.ConfigError)) || !strings.Contains(err.Error(), text) {
