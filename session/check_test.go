@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -200,4 +201,34 @@ func TestStalenessRemembersABoundedNumberOfSessions(t *testing.T) {
 	if check(cold) != 1 {
 		t.Error("a session that was not in use is remembered after 70,000 others")
 	}
+}
+
+// What is remembered of a session must not keep the token that was checked.
+func TestStalenessRemembersNamesAndNotTokens(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.Staleness = time.Hour })
+	w.user = func(context.Context, string) (claims, error) { return claims{Role: strings.Repeat("x", 5000)}, nil }
+	const n = 1000
+	issued := make([]session.Tokens, n)
+	for i := range issued {
+		issued[i] = w.mustStart(t)
+	}
+	inUse := func() uint64 {
+		var stats runtime.MemStats
+		for range 2 { // what a sync.Pool holds outlives one collection
+			runtime.GC()
+		}
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	before := inUse()
+	for _, tokens := range issued {
+		if err := w.Check(t.Context(), &w.mustDecode(t, tokens).Claims); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := inUse(); after > before+n*1000 {
+		t.Errorf("%d bytes for each session that was checked; want some 200", (after-before)/n)
+	}
+	runtime.KeepAlive(issued)
+	runtime.KeepAlive(w)
 }
