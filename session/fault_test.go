@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
@@ -209,4 +210,26 @@ func TestARotationRunsToItsEndWhenTheClientHasGone(t *testing.T) {
 	if again := w.mustRefresh(t, first.RefreshToken); again.RefreshToken != second.RefreshToken {
 		t.Error("the client that comes back gets another successor")
 	}
+}
+
+// goneAtStart starts sessions whose client then leaves, and whose answer is lost.
+type goneAtStart struct {
+	session.Store
+	cancel context.CancelFunc
+}
+
+func (s *goneAtStart) Start(ctx context.Context, r session.Record, limit int, now time.Time) ([]string, error) {
+	if _, err := s.Store.Start(ctx, r, limit, now); err != nil {
+		return nil, err
+	}
+	s.cancel()
+	return nil, errStore
+}
+
+func TestASessionThatNobodyHasATokenOfDoesNotStay(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	w := newWorld(t, &goneAtStart{session.NewMemoryStore(), cancel})
+	_, err := w.Start(ctx, subject, session.About{})
+	wantErr(t, "Start", err, usher.ErrUnavailable)
+	w.wantSessions(t, 0)
 }

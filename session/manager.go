@@ -136,11 +136,15 @@ func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []str
 		return err
 	})
 	if errors.Is(err, usher.ErrUnavailable) {
-		// The session may be there, and nobody has its token: it would only confuse the user's list.
-		_ = m.step(ctx, func(ctx context.Context) error {
+		// The session may be there, and nobody has its token: it would only confuse the user's list, whether or
+		// not the client is still there. Others may have been ended for it.
+		_ = m.step(context.WithoutCancel(ctx), func(ctx context.Context) error {
 			_, err := m.store.End(ctx, record.Subject, record.ID, record.StartedAt)
 			return err
 		})
+		if m.maxPerSubject > 0 {
+			m.recent.forgetSubject(record.Subject)
+		}
 	}
 	return ended, err
 }
@@ -201,8 +205,8 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 	if err != nil {
 		if errors.Is(err, ErrReused) {
 			event.Kind = EventReused
-			m.recent.forget(token.subject, event.SessionID)
 		}
+		m.recent.forget(token.subject, event.SessionID) // also where the store's answer is lost: it may have been reuse
 		return Tokens{}, err
 	}
 	if rotated.Nonce != rotation.Nonce {
