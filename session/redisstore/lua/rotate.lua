@@ -21,7 +21,7 @@ if spent == generation then
 	return 'rotated'
 end
 if spent == generation - 1 and string.sub(value, 33, 64) == token
-	and (string.sub(value, 65, 80) == nonce or now - rotated < grace) then
+	and (string.sub(value, 65, 80) == nonce or grace > 0 and now - rotated < grace) then
 	return string.sub(value, 1, 32) .. string.sub(value, 65, 80)
 end
 redis.call('HDEL', KEYS[1], ARGV[1])
