@@ -39,7 +39,8 @@ type Config[C any] struct {
 	// Staleness is how old a positive answer Check may use instead of asking the store. What this manager ends
 	// it knows at once; other processes' endings it sees when the answer is that old. 0: always ask.
 	Staleness time.Duration
-	// OnEvent is told what happened, after it happened and before the call returns. It must be safe for
+	// OnEvent is told what happened, after it happened and before the call returns. Its context has the
+	// request's values, and doesn't end with the request: what happened, happened. It must be safe for
 	// concurrent use. nil: nobody is.
 	OnEvent func(ctx context.Context, e Event)
 	// Now is the clock; those of processes that share a store must agree to well below Grace. nil: time.Now.

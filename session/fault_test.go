@@ -212,6 +212,45 @@ func TestARotationRunsToItsEndWhenTheClientHasGone(t *testing.T) {
 	}
 }
 
+// goneAtReuse cancels the client's context once a token is found to be reused.
+type goneAtReuse struct {
+	session.Store
+	cancel context.CancelFunc
+}
+
+func (s *goneAtReuse) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
+	rotated, err := s.Store.Rotate(ctx, r)
+	if errors.Is(err, session.ErrReused) {
+		s.cancel()
+	}
+	return rotated, err
+}
+
+func TestAThiefWhoHangsUpIsReportedAllTheSame(t *testing.T) {
+	type key struct{}
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "request 7"))
+	reported := 0
+	w := newWorld(t, &goneAtReuse{session.NewMemoryStore(), cancel}, func(c *session.Config[claims]) {
+		c.OnEvent = func(ctx context.Context, e session.Event) {
+			if e.Kind != session.EventReused {
+				return
+			}
+			reported++
+			if ctx.Err() != nil || ctx.Value(key{}) != "request 7" {
+				t.Errorf("reported with a context of %v, %v; want the request's values, and no end", ctx.Err(), ctx.Value(key{}))
+			}
+		}
+	})
+	first := w.mustStart(t)
+	w.mustRefresh(t, first.RefreshToken)
+	w.clock.Advance(grace)
+	_, err := w.Refresh(ctx, first.RefreshToken)
+	wantErr(t, "Refresh", err, session.ErrReused)
+	if reported != 1 || ctx.Err() == nil {
+		t.Errorf("reported %d times; want once, to a client that had gone", reported)
+	}
+}
+
 // goneAtStart starts sessions whose client then leaves, and whose answer is lost.
 type goneAtStart struct {
 	session.Store
