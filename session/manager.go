@@ -210,10 +210,12 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 		return Tokens{}, err
 	}
 	if rotated.Nonce != rotation.Nonce {
+		if tokens.RefreshToken, err = m.earlierSuccessor(token, text, rotated); err != nil {
+			return Tokens{}, err
+		}
 		event.Kind = EventRetried
-		tokens.RefreshToken, err = m.earlierSuccessor(token, text, rotated)
 	}
-	return tokens, err
+	return tokens, nil
 }
 
 // earlierSuccessor derives what the rotation derived that spent the token first, in this process or another.

@@ -212,8 +212,10 @@ func TestSecretsCanBeReplaced(t *testing.T) {
 	}
 	// A process that was never told of the new secret can't know the successor; it must not take the retry
 	// for a theft either.
+	w.events.take()
 	_, err = w.Refresh(t.Context(), first.RefreshToken)
 	wantErr(t, "a retry at a process without the new secret", err, usher.ErrUnavailable)
+	w.wantEvents(t, session.EventRefused)
 
 	third, err := forgotten.Refresh(t.Context(), second.RefreshToken)
 	if err != nil {
