@@ -233,6 +233,25 @@ func TestTheApplicationMaySayWhereAClientIs(t *testing.T) {
 	}
 }
 
+// The headers of some proxies have the port of the connection, which a client changes at will.
+func TestEveryPortOfAnAddressCounts(t *testing.T) {
+	for _, addresses := range [][]string{
+		{"198.51.100.1:1", "198.51.100.1:2", "198.51.100.1", "[::ffff:198.51.100.1]:3", "198.51.100.1:4", "198.51.100.1:5"},
+		{"[2001:db8::1]:1", "[2001:db8::2]:2", "2001:db8::3", "[2001:db8::4]", "[2001:db8::5%eth0]:4", "[2001:db8::6]:5"},
+	} {
+		s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) {
+			o.ClientAddress = func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") }
+		})
+		for i, address := range addresses {
+			want := http.StatusUnauthorized
+			if i == 5 {
+				want = http.StatusTooManyRequests
+			}
+			s.send(t, "POST", "/login", wrong("ada@example.org"), header("X-Forwarded-For", address)).want(t, want, "")
+		}
+	}
+}
+
 func TestOnlyWrongPasswordsCost(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore())
 	for range 50 {
