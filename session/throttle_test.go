@@ -148,6 +148,15 @@ func TestThrottleOptionsAreChecked(t *testing.T) {
 	for _, field := range []string{"PerAddress", "PerAccount", "Size"} {
 		wantConfigError(t, err, field)
 	}
+	for _, l := range []session.Limit{{Burst: 1_000_000, Every: 24 * time.Hour}, {Burst: 3651, Every: 24 * time.Hour}} {
+		_, err := session.NewMemoryThrottle(&session.ThrottleOptions{PerAccount: l})
+		wantConfigError(t, err, "PerAccount")
+	}
+	for _, l := range []session.Limit{{Burst: 1_000_000, Every: time.Minute}, {Burst: 3650, Every: 24 * time.Hour}} {
+		if _, err := session.NewMemoryThrottle(&session.ThrottleOptions{PerAccount: l}); err != nil {
+			t.Error(err)
+		}
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = usher.Must(session.NewMemoryThrottle(nil)).Reserve(ctx, "ada", "1")
