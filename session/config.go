@@ -18,7 +18,8 @@ type Config[C any] struct {
 	Store Store
 	// Claims returns a subject's claims; it is asked afresh at every issue and refresh, so that roles never go
 	// stale. The manager sets sub, sid and auth_time itself. usher.ErrNoUser ends the session that is being
-	// refreshed; any other error refuses the refresh and spends nothing. Required.
+	// refreshed; any other error, usher.ErrUnavailable together with it included, refuses the refresh and spends
+	// nothing. Required.
 	Claims func(ctx context.Context, subject string) (C, error)
 	// Secret is random, of 32 bytes or more, and the same in every process that shares the store. It is used
 	// for refresh tokens only. Required.

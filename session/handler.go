@@ -131,8 +131,14 @@ func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	rej.ServeHTTP(w, r)
 }
 
+// outOfReach reports that nothing has been decided, whatever else the error says.
+func outOfReach(err error) bool {
+	return errors.Is(err, usher.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
 func sessionOver(err error) bool {
-	return errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken)
+	return !outOfReach(err) &&
+		(errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken))
 }
 
 // refusal is the one mapping of errors to responses. That something was out of reach comes first: then nothing
@@ -144,7 +150,7 @@ func refusal(err error) *usher.Rejection {
 	}
 	rej = &usher.Rejection{Err: err}
 	switch {
-	case errors.Is(err, usher.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case outOfReach(err):
 		rej.Status, rej.Description = http.StatusServiceUnavailable, "Try again later."
 	case sessionOver(err):
 		rej.Status, rej.Code, rej.Description = http.StatusUnauthorized, "invalid_token", "The session is over. Log in again."

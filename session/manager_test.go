@@ -291,6 +291,19 @@ func TestNothingIsSpentBeforeEverythingElseSucceeded(t *testing.T) {
 	w.wantSessions(t, 1)
 }
 
+// One of two places that users are kept in doesn't know the user, and the other doesn't answer.
+func TestAUserWhoMayBeGoneKeepsTheSession(t *testing.T) {
+	for _, cause := range []error{usher.ErrUnavailable, context.DeadlineExceeded} {
+		w := newWorld(t, session.NewMemoryStore())
+		first := w.mustStart(t)
+		w.user = func(context.Context, string) (claims, error) { return claims{}, errors.Join(usher.ErrNoUser, cause) }
+		_, err := w.Refresh(t.Context(), first.RefreshToken)
+		wantErr(t, "Refresh", err, cause)
+		w.wantEvents(t, session.EventStarted, session.EventRefused)
+		w.wantSessions(t, 1)
+	}
+}
+
 func TestAGoneUserEndsTheSession(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	first := w.mustStart(t)
