@@ -33,7 +33,7 @@ type Config[C any] struct {
 	// days.
 	MaxAge time.Duration
 	// Grace is how long after a refresh the spent token counts as a retry; at most 5 minutes. 0: 10 seconds;
-	// negative: never.
+	// negative: never. A store has three tenths of it, and 1 to 10 seconds, to answer a refresh.
 	Grace time.Duration
 	// MaxPerSubject is how many sessions a subject may have: a login beyond it ends the oldest. 0: no limit.
 	MaxPerSubject int

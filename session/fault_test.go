@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-usher/usher"
@@ -210,6 +211,47 @@ func TestARotationRunsToItsEndWhenTheClientHasGone(t *testing.T) {
 	if again := w.mustRefresh(t, first.RefreshToken); again.RefreshToken != second.RefreshToken {
 		t.Error("the client that comes back gets another successor")
 	}
+}
+
+// The answer to a rotation may be lost in a store that hangs. Its client is told to come back after 5 seconds, and is
+// no thief then.
+func TestAStoreThatHangsLeavesTimeForARetry(t *testing.T) {
+	for _, test := range []struct{ grace, want time.Duration }{
+		{0, 3 * time.Second}, {-1, 10 * time.Second}, {8 * time.Second, 2400 * time.Millisecond}, {time.Second, time.Second}, {time.Minute, 10 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &hanging{Store: session.NewMemoryStore()}
+			w := newWorld(t, store, func(c *session.Config[claims]) { c.Grace, c.Now = test.grace, time.Now })
+			first := w.mustStart(t)
+			began := time.Now()
+			_, err := w.Refresh(t.Context(), first.RefreshToken)
+			wantErr(t, "Refresh while the store hangs", err, usher.ErrUnavailable)
+			if took := time.Since(began); took != test.want {
+				t.Errorf("grace %s: given up after %s; want %s", test.grace, took, test.want)
+			}
+			if test.grace < 0 || test.grace == time.Second {
+				return // shorter than the 5 seconds
+			}
+			time.Sleep(5 * time.Second) //nolint:forbidigo // of the bubble's own time
+			w.mustRefresh(t, first.RefreshToken)
+		})
+	}
+}
+
+// hanging applies its first rotation, and then says nothing until the context ends.
+type hanging struct {
+	session.Store
+	hung bool
+}
+
+func (s *hanging) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
+	rotated, err := s.Store.Rotate(ctx, r)
+	if !s.hung {
+		s.hung = true
+		<-ctx.Done()
+		return session.Rotated{}, ctx.Err()
+	}
+	return rotated, err
 }
 
 // goneAtReuse cancels the client's context once a token is found to be reused.

@@ -186,22 +186,29 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 	if err != nil {
 		return Tokens{}, err
 	}
+	// The grace is for answers that get lost, so it begins with the rotation, however long the claims took. Whether
+	// the token came within it is a matter of when it came, and not of how long its own claims took.
+	rotated := m.now()
+	grace := m.grace
+	if grace > 0 {
+		grace += max(rotated.Sub(now), 0)
+	}
 	rotation := Rotation{
 		SessionID:  event.SessionID,
 		Subject:    token.subject,
 		Generation: token.generation,
 		Token:      hashToken(text),
 		Nonce:      newNonce(),
-		Now:        now,
-		ExpiresAt:  now.Add(m.idleTTL),
-		Grace:      m.grace,
+		Now:        rotated,
+		ExpiresAt:  rotated.Add(m.idleTTL),
+		Grace:      grace,
 	}
 	tokens.RefreshToken = m.keys[0].successorOf(token, text, rotation.Nonce)
 	if err := fit(tokens); err != nil {
 		return Tokens{}, err
 	}
 	rotation.Successor = hashToken(tokens.RefreshToken)
-	rotated, err := m.storeRotate(ctx, rotation)
+	stored, err := m.storeRotate(ctx, rotation)
 	if err != nil {
 		if errors.Is(err, ErrReused) {
 			event.Kind = EventReused
@@ -209,8 +216,8 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 		m.recent.forget(token.subject, event.SessionID) // also where the store's answer is lost: it may have been reuse
 		return Tokens{}, err
 	}
-	if rotated.Nonce != rotation.Nonce {
-		if tokens.RefreshToken, err = m.earlierSuccessor(token, text, rotated); err != nil {
+	if stored.Nonce != rotation.Nonce {
+		if tokens.RefreshToken, err = m.earlierSuccessor(token, text, stored); err != nil {
 			return Tokens{}, err
 		}
 		event.Kind = EventRetried

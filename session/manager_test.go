@@ -100,6 +100,31 @@ func TestASpentTokenYieldsTheSameSuccessorWithinTheGrace(t *testing.T) {
 	w.wantSessions(t, 0)
 }
 
+// Claims that take longer than the grace make no thief of whoever lost the answer, or of the slower of two tabs.
+func TestTheGraceBeginsWithTheRotation(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore())
+	first := w.mustStart(t)
+	slow := func(context.Context, string) (claims, error) { w.clock.Advance(2 * grace); return claims{}, nil }
+	w.user = slow
+	second := w.mustRefresh(t, first.RefreshToken)
+	w.clock.Advance(grace - time.Microsecond)
+	if again := w.mustRefresh(t, first.RefreshToken); again.RefreshToken != second.RefreshToken {
+		t.Error("a retry after slow claims has another successor")
+	}
+
+	var third session.Tokens
+	w.user = func(ctx context.Context, subject string) (claims, error) {
+		w.user = func(context.Context, string) (claims, error) { return claims{}, nil }
+		third = w.mustRefresh(t, second.RefreshToken)
+		return slow(ctx, subject)
+	}
+	if again := w.mustRefresh(t, second.RefreshToken); again.RefreshToken != third.RefreshToken {
+		t.Error("the slower tab has another successor")
+	}
+	_, err := w.Refresh(t.Context(), second.RefreshToken)
+	wantErr(t, "Refresh after the grace", err, session.ErrReused)
+}
+
 func TestNegativeGraceMeansNone(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.Grace = -1 })
 	first := w.mustStart(t)
