@@ -41,8 +41,8 @@ type Config[C any] struct {
 	// it knows at once; other processes' endings it sees when the answer is that old. 0: always ask.
 	Staleness time.Duration
 	// OnEvent is told what happened, after it happened and before the call returns. Its context has the
-	// request's values, and doesn't end with the request: what happened, happened. It must be safe for
-	// concurrent use. nil: nobody is.
+	// request's values, and ends after 10 seconds, not with the request: what happened, happened. It must be
+	// safe for concurrent use. nil: nobody is.
 	OnEvent func(ctx context.Context, e Event)
 	// Now is the clock; those of processes that share a store must agree to well below Grace. nil: time.Now.
 	Now func() time.Time

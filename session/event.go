@@ -31,7 +31,9 @@ type Event struct {
 // context.
 func (m *Manager[C]) report(ctx context.Context, e Event) {
 	if m.onEvent != nil {
-		m.onEvent(context.WithoutCancel(ctx), e)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+		defer cancel()
+		m.onEvent(ctx, e)
 	}
 }
 

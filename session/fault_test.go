@@ -278,8 +278,8 @@ func TestAThiefWhoHangsUpIsReportedAllTheSame(t *testing.T) {
 				return
 			}
 			reported++
-			if ctx.Err() != nil || ctx.Value(key{}) != "request 7" {
-				t.Errorf("reported with a context of %v, %v; want the request's values, and no end", ctx.Err(), ctx.Value(key{}))
+			if _, bounded := ctx.Deadline(); !bounded || ctx.Err() != nil || ctx.Value(key{}) != "request 7" {
+				t.Errorf("reported with a context of %v, %v, bounded %v; want the request's values, and an end of its own", ctx.Err(), ctx.Value(key{}), bounded)
 			}
 		}
 	})

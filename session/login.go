@@ -99,7 +99,9 @@ func (l *login) attempt(w http.ResponseWriter, r *http.Request, username, passwo
 	subject, err := l.authenticate(ctx, username, password)
 	if err == nil || !wrongPassword(err) && refusal(err).Status >= http.StatusInternalServerError && ctx.Err() == nil {
 		// A refund that fails costs its user an attempt, and is no reason to refuse the login.
-		_ = l.opts.Throttle.Refund(context.WithoutCancel(ctx), username, network)
+		_ = stepWithin(context.WithoutCancel(ctx), stepTimeout, func(ctx context.Context) error {
+			return l.opts.Throttle.Refund(ctx, username, network)
+		})
 	}
 	return subject, err
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// stepTimeout bounds a store step that no longer depends on its request.
+// stepTimeout bounds what no longer depends on its request: store steps, refunds, and the telling of events.
 const stepTimeout = 10 * time.Second
 
 // rotateTimeout leaves most of the grace to the client: one whose rotation was applied, but not answered, gets a 503 that

@@ -319,6 +319,34 @@ func (b broken) Reserve(context.Context, string, string) (time.Duration, error) 
 
 func (broken) Refund(context.Context, string, string) error { return errBroken }
 
+// refunding is a throttle that watches its refunds.
+type refunding struct {
+	session.Throttle
+	refund func(ctx context.Context)
+}
+
+func (r refunding) Refund(ctx context.Context, account, address string) error {
+	r.refund(ctx)
+	return r.Throttle.Refund(ctx, account, address)
+}
+
+func TestARefundOutlivesItsClientButNotForever(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	refunds := 0
+	throttle := refunding{usher.Must(session.NewMemoryThrottle(nil)), func(ctx context.Context) {
+		refunds++
+		if _, bounded := ctx.Deadline(); ctx.Err() != nil || !bounded {
+			t.Errorf("the refund's context: %v, bounded %v", ctx.Err(), bounded)
+		}
+	}}
+	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = throttle })
+	s.auth = func(context.Context, string, string) (string, error) { cancel(); return subject, nil }
+	s.send(t, "POST", "/login", login, func(r *http.Request) { *r = *r.WithContext(ctx) }).want(t, 503, "")
+	if refunds != 1 {
+		t.Errorf("%d refunds; want one", refunds)
+	}
+}
+
 func TestAThrottleOutOfReachRefusesLogins(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = broken{} })
 	s.send(t, "POST", "/login", login).want(t, 503, "")
