@@ -132,8 +132,14 @@ func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	rej.ServeHTTP(w, r)
 }
 
+// outOfReach reports that nothing has been decided, whatever else the error says.
+func outOfReach(err error) bool {
+	return errors.Is(err, usher.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
 func sessionOver(err error) bool {
-	return errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken)
+	return !outOfReach(err) &&
+		(errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken))
 }
 
 // refusal is the one mapping of errors to responses. That something was out of reach comes first: then nothing
@@ -145,7 +151,7 @@ func (e *endpoint) refusal(err error) *usher.Rejection {
 	}
 	rej = &usher.Rejection{Err: err}
 	switch {
-	case errors.Is(err, usher.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case outOfReach(err):
 		rej.Status, rej.Description = http.StatusServiceUnavailable, "Try again later."
 	case sessionOver(err):
 		rej.Status, rej.Code, rej.Description = http.StatusUnauthorized, "invalid_token", "The session is over. Log in again."
@@ -187,19 +193,32 @@ func setDefault(s *string, def string) {
 
 // remoteAddress is the peer of the connection: forwarded headers are whatever the client likes.
 func remoteAddress(r *http.Request) string {
-	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		return peer.Addr().Unmap().WithZone("").String()
+	if peer, ok := parseAddress(r.RemoteAddr); ok {
+		return peer.String()
 	}
 	return r.RemoteAddr
 }
 
+// parseAddress takes an IP address, with or without the port that connections and the headers of some proxies
+// have: each new connection has another.
+func parseAddress(s string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	if err != nil {
+		peer, err := netip.ParseAddrPort(s)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		addr = peer.Addr()
+	}
+	return addr.Unmap().WithZone(""), true
+}
+
 // network is what attempts count for: the address, or for IPv6 its /64, which is what one customer has.
 func network(address string) string {
-	addr, err := netip.ParseAddr(address)
-	if err != nil {
+	addr, ok := parseAddress(address)
+	if !ok {
 		return address
 	}
-	addr = addr.Unmap().WithZone("")
 	if addr.Is4() {
 		return addr.String()
 	}

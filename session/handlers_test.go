@@ -342,6 +342,22 @@ func TestCookiesAreClearedOnlyWhereTheSessionIsOver(t *testing.T) {
 	}
 }
 
+// torn is a store that fails while it says that a session has ended.
+type torn struct{ session.Store }
+
+func (torn) Rotate(context.Context, session.Rotation) (session.Rotated, error) {
+	return session.Rotated{}, errors.Join(session.ErrSessionEnded, context.DeadlineExceeded)
+}
+
+func TestAnAnswerThatComesWithAFailureClearsNothing(t *testing.T) {
+	s := newSite(t, torn{session.NewMemoryStore()}, withCookies)
+	jar := cookieJar{}
+	jar.keep(t, s.send(t, "POST", "/login", login).want(t, 200, ""))
+	if a := s.send(t, "POST", "/refresh", "", jar.send).want(t, 503, "Try again"); len(a.Cookies()) != 0 {
+		t.Errorf("a 503 clears %v", a.Cookies())
+	}
+}
+
 func TestACookieThatBrowsersWouldDropSpendsNothing(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore(), withCookies)
 	jar := cookieJar{}

@@ -30,8 +30,9 @@ if next == generation + 1 then
 	end
 	return 'rotated'
 end
+local grace = tonumber(ARGV[3])
 if next == generation and sub(value, 33, 64) == token
-	and (sub(value, 65, 80) == sub(state, 65, 80) or now - rotated < tonumber(ARGV[3])) then
+	and (sub(value, 65, 80) == sub(state, 65, 80) or grace > 0 and now - rotated < grace) then
 	return sub(value, 1, 32) .. sub(value, 65, 80)
 end
 redis.call('HDEL', key, id)
