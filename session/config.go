@@ -65,7 +65,7 @@ func (cfg Config[C]) check() error {
 	}
 	const short = "has %d bytes and needs %d or more of random data; make one with: openssl rand -base64 32"
 	bad(cfg.Encoder == nil, "Encoder", "is required: it issues the access tokens")
-	bad(cfg.Store == nil, "Store", "is required; NewMemoryStore serves a single process")
+	bad(isNil(cfg.Store), "Store", "is required; NewMemoryStore serves a single process")
 	bad(cfg.Claims == nil, "Claims", "is required: it returns a subject's claims")
 	bad(len(cfg.Secret) < minSecret, "Secret", short, len(cfg.Secret), minSecret)
 	for i, old := range cfg.OldSecrets {

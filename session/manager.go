@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,19 +27,16 @@ type Manager[C any] struct {
 
 // NewManager returns a Manager, or the joined [usher.ConfigError] values of all mistakes in cfg.
 func NewManager[C any, P usher.EmbedsClaims[C]](cfg Config[C]) (*Manager[C], error) {
-	if err := cfg.check(); err != nil {
-		return nil, err
-	}
-	if err := ownClaims[C](); err != nil {
+	if err := errors.Join(cfg.check(), ownClaims[C]()); err != nil {
 		return nil, err
 	}
 	m := &Manager[C]{
 		encoder:       cfg.Encoder,
 		store:         cfg.Store,
 		claims:        cfg.Claims,
-		idleTTL:       defaultTo(cfg.IdleTTL, defaultIdleTTL),
-		maxAge:        defaultTo(cfg.MaxAge, defaultMaxAge),
-		grace:         max(defaultTo(cfg.Grace, defaultGrace), 0),
+		idleTTL:       cmp.Or(cfg.IdleTTL, defaultIdleTTL),
+		maxAge:        cmp.Or(cfg.MaxAge, defaultMaxAge),
+		grace:         max(cmp.Or(cfg.Grace, defaultGrace), 0),
 		maxPerSubject: cfg.MaxPerSubject,
 		onEvent:       cfg.OnEvent,
 		clock:         cfg.Now,
@@ -250,10 +248,3 @@ func (m *Manager[C]) issue(ctx context.Context, token refreshToken) (Tokens, err
 
 // now is the manager's clock, as precise as every store keeps it.
 func (m *Manager[C]) now() time.Time { return m.clock().UTC().Truncate(time.Microsecond) }
-
-func defaultTo(d, def time.Duration) time.Duration {
-	if d == 0 {
-		return def
-	}
-	return d
-}

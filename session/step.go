@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -18,9 +17,8 @@ func rotateTimeout(grace time.Duration) time.Duration {
 	return min(max(grace*3/10, time.Second), stepTimeout)
 }
 
-// step runs a store step that starts, rotates or ends to its end, even if the client goes away meanwhile: half of
-// the clients that disconnect come back with the token that this step spends. A request that is over already
-// starts nothing.
+// step runs a store step that starts, rotates or ends to its end, even if the client goes away meanwhile: it may come
+// back with the token that this step spends. A request that is over already starts nothing.
 func (m *Manager[C]) step(ctx context.Context, do func(context.Context) error) error {
 	return stepWithin(ctx, stepTimeout, do)
 }
@@ -36,7 +34,7 @@ func stepWithin(ctx context.Context, timeout time.Duration, do func(context.Cont
 
 // answer tells a store's answers from its failures.
 func answer(err error) error {
-	if err == nil || errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken) {
+	if err == nil || isAnswer(err) {
 		return err
 	}
 	return unavailable(err)
