@@ -352,7 +352,7 @@ func (d *Decoder[C]) read(v verified[C], c *C) error {
 		}
 		return d.validate(c)
 	}
-	foreign, err := d.schema.decode(v.payload, claims, reflect.ValueOf(c).Elem(), &d.opts)
+	beside, err := d.schema.decode(v.payload, claims, reflect.ValueOf(c).Elem(), &d.opts)
 	if err != nil {
 		return err
 	}
@@ -371,7 +371,7 @@ func (d *Decoder[C]) read(v verified[C], c *C) error {
 		return err
 	}
 	if d.cache != nil {
-		d.cache.put(v.token, v.header, v.key, pristine, foreign)
+		d.cache.put(v.token, v.header, v.key, pristine, beside)
 	}
 	return nil
 }
