@@ -145,6 +145,9 @@ func parseDate(number string) (NumericDate, bool) {
 	if seconds, ok := digits(number); ok {
 		return NumericDate{time.Unix(seconds, 0).UTC()}, seconds <= maxDate
 	}
+	if strings.HasPrefix(number, "-") {
+		return NumericDate{}, false
+	}
 	mantissa, exponent := number, 0
 	if i := strings.IndexAny(number, "eE"); i >= 0 {
 		n, err := strconv.Atoi(number[i+1:])
@@ -154,18 +157,13 @@ func parseDate(number string) (NumericDate, bool) {
 		mantissa, exponent = number[:i], n
 	}
 	whole, fraction, _ := strings.Cut(mantissa, ".")
-	for ; exponent > 0; exponent-- { // move the point to the right …
-		if fraction == "" {
-			fraction = "0"
-		}
-		whole, fraction = whole+fraction[:1], fraction[1:]
-	}
-	for ; exponent < 0; exponent++ { // … or to the left
-		if whole == "" {
-			whole = "0"
-		}
-		last := len(whole) - 1
-		whole, fraction = whole[:last], whole[last:]+fraction
+	if exponent > 0 { // move the point to the right …
+		fraction += strings.Repeat("0", max(0, exponent-len(fraction)))
+		whole, fraction = whole+fraction[:exponent], fraction[exponent:]
+	} else if exponent < 0 { // … or to the left
+		whole = strings.Repeat("0", max(0, -exponent-len(whole))) + whole
+		point := len(whole) + exponent
+		whole, fraction = whole[:point], whole[point:]+fraction
 	}
 	seconds, ok := digits(whole)
 	if !ok {
