@@ -213,7 +213,7 @@ func (a Audience) MarshalJSON() ([]byte, error) {
 func (a *Audience) UnmarshalJSON(data []byte) error {
 	s := newScanner(string(data))
 	v, ok := s.scan()
-	ok = ok && s.peek() == 0
+	ok = ok && s.peek() == 0 && s.at == len(s.text)
 	switch {
 	case ok && v.kind == '"':
 		*a = Audience{v.text}

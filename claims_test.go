@@ -218,7 +218,7 @@ func TestAudienceIsOneStringOrAnArray(t *testing.T) {
 			t.Errorf("%s: %#v", text, got)
 		}
 	}
-	for _, text := range []string{"", `"a`, `["a"`, `"a" "b"`, `"\ud800"`, "\"\xff\"", "a"} {
+	for _, text := range []string{"", `"a`, `["a"`, `"a" "b"`, `"\ud800"`, "\"\xff\"", "a", "\"a\"\x00", "[\"a\"]\x00b", "null\x00"} {
 		var got usher.Audience
 		if err := got.UnmarshalJSON([]byte(text)); err == nil {
 			t.Errorf("%q: %#v", text, got)
