@@ -73,6 +73,8 @@ func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	g := &gate[C, U]{verifier: v, user: user, claims: embedded[C, P], isNil: nilCheck[U]()}
 	if isNil(v) {
 		wrong.add("v", "is nil")
+	} else if d, ok := v.(*Decoder[C]); ok && d.keys == nil {
+		wrong.add("v", "was not made by NewDecoder")
 	}
 	if user == nil {
 		wrong.add("user", "is nil; where the claims are the user, it is ClaimsAsUser")

@@ -70,6 +70,10 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 		if _, err := keys.SigningKey(context.Background()); errors.As(err, &mistake) {
 			wrong.add("keys", "can't sign: the %s %s", mistake.Field, mistake.Reason)
 		}
+	default:
+		if isNil(keys) {
+			wrong.add("keys", "are a nil %T", keys)
+		}
 	}
 	e.schema = newSchema[C](&wrong)
 	if err := wrong.err(); err != nil {
@@ -268,6 +272,10 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 		}
 		if known, err := d.keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(known, Key{}) {
 			wrong.add("keys", "hold no key, or the zero Key")
+		}
+	default:
+		if isNil(d.keys) {
+			wrong.add("keys", "are a nil %T", d.keys)
 		}
 	}
 }
