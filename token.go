@@ -290,7 +290,7 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 // ErrInvalidToken.
 //
 // The result is the caller's own. Where a CacheSize is set it is a shallow copy: what its slices, maps and
-// pointers lead to is shared with other callers and must not be changed.
+// pointers lead to is shared with other callers and must not be changed, by Validate neither.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 	v, err := d.verify(ctx, token)
 	if err != nil {
