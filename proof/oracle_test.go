@@ -185,14 +185,18 @@ func audienceOf(v jsontext.Value) ([]string, bool) {
 	return list, true
 }
 
-// dateOf reads a number of seconds exactly, and drops what is less than a nanosecond. Exponents have two digits.
+// dateOf reads a number of seconds exactly, and drops what is less than a nanosecond.
 func dateOf(v jsontext.Value) (time.Time, bool) {
 	number := string(v)
 	if v.Kind() != '0' || number[0] == '-' {
 		return time.Time{}, false
 	}
 	if i := strings.IndexAny(number, "eE"); i >= 0 {
-		if exponent, err := strconv.Atoi(number[i+1:]); err != nil || exponent < -99 || exponent > 99 {
+		const far = 10_000 // more digits than a token has; a Rat of 10⁹⁹⁹⁹⁹ takes its time
+		switch exponent, _ := strconv.Atoi(number[i+1:]); {
+		case strings.Trim(number[:i], "0.") == "" || exponent < -far:
+			return time.Unix(0, 0), true
+		case exponent > far:
 			return time.Time{}, false
 		}
 	}
