@@ -239,7 +239,9 @@ func TestAnyChangeOfATokenIsRefused(t *testing.T) {
 				case 0:
 					changed[i] = rapid.Byte().Draw(rt, "byte")
 				case 1:
-					changed = slices.Delete(changed, i, i+1)
+					if len(changed) > 1 {
+						changed = slices.Delete(changed, i, i+1)
+					}
 				case 2:
 					changed = slices.Insert(changed, i, rapid.Byte().Draw(rt, "byte"))
 				case 3:
