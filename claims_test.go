@@ -123,11 +123,14 @@ var tokDates = map[string]int64{
 	"0.00000000000000000001":    0,
 	"1.9999999999":              1999999999, // digits beyond nanoseconds are dropped
 	"100000000000000000000e-20": 1e9,
+	"0e99":                      0,
+	"1e-99":                     0,
 }
 
 // tokNoDates are JSON values that are no dates.
 var tokNoDates = []string{
 	"-1", "-0.5", "-1e-9", "253402300800", "253402300799.1", "253402300799.000000001", "2534023008e2", "1e12", "1e300", "1e999", "1e99999999999999999999",
+	"0e100", "1e-100", // no clock writes such exponents
 	"9223372036854775807", "9223372036854775808", "18446744073709551616", "18446744073709551617", "99999999999999999999999999999999999",
 	`"1893553445"`, `"2030-01-02T03:04:05Z"`, `""`, "true", "false", "{}", "[]", "[1]", `{"a":1}`,
 }
@@ -139,9 +142,11 @@ func TestNumericDateReadsJSON(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, date, err)
 		}
 	}
-	var last usher.NumericDate
-	if err := json.Unmarshal([]byte("253402300799"), &last); err != nil || last.Year() != 9999 || last.Second() != 59 {
-		t.Errorf("the last second: %v, %v", last, err)
+	for _, text := range []string{"253402300799", "253402300799.0", "2.53402300799e11"} {
+		var last usher.NumericDate
+		if err := json.Unmarshal([]byte(text), &last); err != nil || last.Year() != 9999 || last.Second() != 59 {
+			t.Errorf("the last second, %s: %v, %v", text, last, err)
+		}
 	}
 	date := usher.NewNumericDate(tokNow)
 	if err := json.Unmarshal([]byte("null"), &date); err != nil || !date.IsZero() {
