@@ -145,6 +145,9 @@ func parseDate(number string) (NumericDate, bool) {
 	if seconds, ok := digits(number); ok {
 		return NumericDate{time.Unix(seconds, 0).UTC()}, seconds <= maxDate
 	}
+	if number[0] == '-' { // also -0: nothing below looks at a sign
+		return NumericDate{}, false
+	}
 	mantissa, exponent := number, 0
 	if i := strings.IndexAny(number, "eE"); i >= 0 {
 		n, err := strconv.Atoi(number[i+1:])
@@ -181,15 +184,15 @@ func parseDate(number string) (NumericDate, bool) {
 
 // digits reads decimal digits alone; none are zero.
 func digits(s string) (int64, bool) {
-	var n int64
+	var n uint64
 	for i := range len(s) {
-		digit := int64(s[i]) - '0'
-		if digit < 0 || digit > 9 || n > maxDate {
+		digit := s[i] - '0'
+		if digit > 9 || n > maxDate {
 			return 0, false
 		}
-		n = 10*n + digit
+		n = 10*n + uint64(digit)
 	}
-	return n, true
+	return int64(n), true
 }
 
 func (d NumericDate) forJWT() *jwt.NumericDate {
@@ -213,7 +216,7 @@ func (a Audience) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a string, an array of strings, or null as nil.
 func (a *Audience) UnmarshalJSON(data []byte) error {
-	s := scanner{text: string(data)}
+	s := newScanner(string(data))
 	v, ok := s.scan()
 	ok = ok && s.peek() == 0
 	switch {

@@ -24,21 +24,21 @@ func parseHeader(segment string, s *scratch) (*header, error) {
 		return nil, err
 	}
 	h := header{segment: segment}
-	var alg value
+	var alg string
 	var fault string
-	o := &s.object
+	var o object
 	o.open(string(text))
 	for o.next() {
 		switch o.name {
 		case "alg":
-			alg = o.value
+			alg = o.value.string()
 		case "kid":
-			h.kid = o.value.text
+			h.kid = o.value.string()
 			if h.kid == "" || len(h.kid) > maxKeyID {
 				fault = fmt.Sprintf("its kid is not a string of 1 to %d bytes", maxKeyID)
 			}
 		case "typ":
-			h.typ, h.hasType = o.value.text, true
+			h.typ, h.hasType = o.value.string(), true
 		case "crit":
 			fault = "it has a crit header, and usher knows no extensions"
 		}
@@ -52,9 +52,9 @@ func parseHeader(segment string, s *scratch) (*header, error) {
 	if fault != "" {
 		return nil, fmt.Errorf("%w: %s", ErrTokenMalformed, fault)
 	}
-	h.alg = Algorithm(alg.text)
+	h.alg = Algorithm(alg)
 	if h.alg.family() == "" {
-		return nil, fmt.Errorf("%w: usher does not support the algorithm %s", ErrTokenSignature, quote(alg.text))
+		return nil, fmt.Errorf("%w: usher does not support the algorithm %s", ErrTokenSignature, quote(alg))
 	}
 	return &h, nil
 }
@@ -154,7 +154,6 @@ func (p segments) check(s *scratch) error {
 type scratch struct {
 	encoded []byte
 	decoded []byte
-	object  object
 }
 
 // decode decodes a segment. The result is overwritten by the next call.

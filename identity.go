@@ -70,7 +70,8 @@ type identity[C, U any] struct {
 	token    string
 	user     U
 	given    *C // to the user function and to handlers, which may change it
-	own      C  // what Check and guards go by
+	room     C  // for a Decoder, whose result given is
+	own      *C // what Check and guards go by; nil where there are neither
 	stranger bool
 }
 

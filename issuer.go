@@ -106,7 +106,7 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 		return "", err
 	}
 	var issuer value
-	o := &s.object
+	var o object
 	o.open(string(payload))
 	for o.next() {
 		if o.name == "iss" {

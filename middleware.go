@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -51,6 +52,7 @@ type gate[C, U any] struct {
 	user     func(context.Context, *C) (U, error)
 	claims   func(*C) *Claims
 	isNil    func(U) bool
+	guarded  atomic.Bool // With has been called, so that identities keep claims for guards
 }
 
 // door is what a gate does whatever the types of claims and users, and so need be compiled only once.
@@ -118,6 +120,7 @@ func (m *Middleware[C, U]) With(guards ...Guard) *Middleware[C, U] {
 			added[i] = misuse("With was given a nil guard")
 		}
 	}
+	m.guarded.Store(true)
 	return &Middleware[C, U]{gate: m.gate, guards: added}
 }
 
@@ -159,7 +162,7 @@ func (m *Middleware[C, U]) Authenticate(r *http.Request) (context.Context, error
 		m.observe(r, rej)
 		return r.Context(), rej
 	}
-	return decided.ctx, nil
+	return decided.context(r.Context()), nil
 }
 
 // AuthenticateToken is Authenticate for a token that came by another way than HTTP; "" is no token. Observe
@@ -169,14 +172,14 @@ func (m *Middleware[C, U]) AuthenticateToken(ctx context.Context, token string) 
 	if token == "" {
 		return ctx, m.rejection(ErrNoToken, http.StatusInternalServerError)
 	}
-	decided, err := m.identify(ctx, token)
+	decided, err := m.identify(ctx, token, len(m.guards) > 0)
 	if err != nil {
 		return ctx, m.rejection(err, http.StatusInternalServerError)
 	}
-	if rej := m.ask(decided); rej != nil {
+	if rej := m.ask(ctx, decided); rej != nil {
 		return ctx, rej
 	}
-	return decided.ctx, nil
+	return decided.context(ctx), nil
 }
 
 // made returns m, or, if NewMiddleware did not make it, one that answers everything with a 500.
@@ -220,7 +223,7 @@ func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		decided = m.stranger(r)
 	}
 	if !decided.reused {
-		r = r.WithContext(decided.ctx)
+		r = r.WithContext(decided.who)
 	}
 	if h.nextFunc != nil {
 		h.nextFunc(w, r, decided.who.user)
@@ -230,8 +233,8 @@ func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // passes reports whether a request that was refused passes as a preflight.
-func (h *handler[C, U]) passes(r *http.Request, source TokenSource) bool {
-	return h.m.opts.DangerouslyPassPreflight && h.nextFunc == nil && source.kind == sourceNone && isPreflight(r)
+func (h *handler[C, U]) passes(r *http.Request, source *TokenSource) bool {
+	return h.m.opts.DangerouslyPassPreflight && h.nextFunc == nil && source == nil && isPreflight(r)
 }
 
 // isPreflight reports whether r is what a browser sends before a cross-origin request (Fetch §3.2.2), and
@@ -245,10 +248,17 @@ func isPreflight(r *http.Request) bool {
 
 // decision is what was found out about a request.
 type decision[C, U any] struct {
-	ctx    context.Context // for the handler
 	who    *identity[C, U]
-	source TokenSource // where the token was found, also if it was refused
-	reused bool        // ctx is the request's own: an outer handler has decided
+	source *TokenSource // where the token was found, also if it was refused
+	reused bool         // an outer handler has decided, and who is in the request's context already
+}
+
+// context returns the context for the handler.
+func (d decision[C, U]) context(requests context.Context) context.Context {
+	if d.reused {
+		return requests
+	}
+	return d.who
 }
 
 // decide takes a request from its sources to the guards.
@@ -256,49 +266,49 @@ func (m *Middleware[C, U]) decide(r *http.Request, optional bool) (decision[C, U
 	token, source, err := m.findToken(r)
 	if optional && errors.Is(err, ErrNoToken) {
 		decided := m.stranger(r)
-		return decided, m.ask(decided)
+		return decided, m.ask(r.Context(), decided)
 	}
 	if err == nil && source.kind == sourceCookie {
 		err = m.checkOrigin(r)
 	}
 	var decided decision[C, U]
 	if err == nil {
-		decided, err = m.identify(r.Context(), token)
+		decided, err = m.identify(r.Context(), token, len(m.guards) > 0)
 	}
 	decided.source = source
 	if err != nil {
 		return decided, m.rejection(err, http.StatusInternalServerError)
 	}
-	return decided, m.ask(decided)
+	return decided, m.ask(r.Context(), decided)
 }
 
 // stranger is the decision about a request without a token that may go on.
 func (g *gate[C, U]) stranger(r *http.Request) decision[C, U] {
-	who := &identity[C, U]{Context: r.Context(), gate: g, stranger: true}
-	return decision[C, U]{ctx: who, who: who}
+	return decision[C, U]{who: &identity[C, U]{Context: r.Context(), gate: g, stranger: true}}
 }
 
-// findToken returns the one token that the request carries; else the error is ErrNoToken or ErrManyTokens.
-func (d *door) findToken(r *http.Request) (token string, source TokenSource, err error) {
+// findToken returns the one token that the request carries, and where; else the error is ErrNoToken or ErrManyTokens.
+func (d *door) findToken(r *http.Request) (token string, source *TokenSource, err error) {
 	if d.opts.Now == nil {
-		return "", source, errNotMade
+		return "", nil, errNotMade
 	}
-	for _, s := range d.opts.Sources {
+	for i := range d.opts.Sources {
+		s := &d.opts.Sources[i]
 		t, found, fault := s.find(r)
 		if !found && fault == nil {
 			continue
 		}
-		if fault == nil && source.kind != sourceNone {
+		if fault == nil && source != nil {
 			fault = ErrManyTokens
 		}
 		if err == nil {
 			err = fault
 		}
-		if source.kind != sourceQuery { // whose mark the response needs in any case
+		if source == nil || source.kind != sourceQuery { // whose mark the response needs in any case
 			token, source = t, s
 		}
 	}
-	if source.kind == sourceNone {
+	if source == nil {
 		err = ErrNoToken
 	}
 	return token, source, err
@@ -320,36 +330,55 @@ func (d *door) checkOrigin(r *http.Request) error {
 
 // identify finds out whose token it is. Where an outer handler of the same middleware has done so for the same
 // token, and nobody has put another user or other claims in between, its result counts.
-func (g *gate[C, U]) identify(ctx context.Context, token string) (decision[C, U], error) {
+func (g *gate[C, U]) identify(ctx context.Context, token string, guarded bool) (decision[C, U], error) {
 	if who, ok := ctx.Value(userKey{}).(*identity[C, U]); ok && who.gate == g && !who.stranger &&
-		who.token == token && ctx.Value(claimsKey{}) == any(who) {
-		return decision[C, U]{ctx: ctx, who: who, reused: true}, nil
+		who.token == token && (who.own != nil || !guarded) && ctx.Value(claimsKey{}) == any(who) {
+		return decision[C, U]{who: who, reused: true}, nil
 	}
-	if g.verifier == nil {
-		return decision[C, U]{}, errNotMade
-	}
-	c, err := g.verifier.Decode(ctx, token)
+	who, err := g.decode(ctx, token)
 	if err != nil {
 		return decision[C, U]{}, err
 	}
-	if c == nil {
-		return decision[C, U]{}, errNoClaims
-	}
-	who := &identity[C, U]{Context: ctx, gate: g, token: token, given: c, own: *c}
-	own := g.claims(&who.own)
-	own.Audience = slices.Clone(own.Audience)
-	if g.opts.Check != nil {
-		if err := g.opts.Check(ctx, own); err != nil {
-			return decision[C, U]{}, err
+	if g.opts.Check != nil || g.guarded.Load() {
+		own := *who.given
+		who.own = &own
+		registered := g.claims(&own)
+		registered.Audience = slices.Clone(registered.Audience)
+		if g.opts.Check != nil {
+			if err := g.opts.Check(ctx, registered); err != nil {
+				return decision[C, U]{}, err
+			}
 		}
 	}
-	if who.user, err = g.user(ctx, c); err != nil {
+	if who.user, err = g.user(ctx, who.given); err != nil {
 		return decision[C, U]{}, err
 	}
 	if g.isNil(who.user) {
 		return decision[C, U]{}, ErrNoUser
 	}
-	return decision[C, U]{ctx: who, who: who}, nil
+	return decision[C, U]{who: who}, nil
+}
+
+// decode returns an identity that has the token's claims, and no user yet. A Decoder reads them into the identity
+// itself, which saves an allocation.
+func (g *gate[C, U]) decode(ctx context.Context, token string) (*identity[C, U], error) {
+	if d, ok := g.verifier.(*Decoder[C]); ok {
+		v, err := d.verify(ctx, token)
+		if err != nil {
+			return nil, err
+		}
+		who := &identity[C, U]{Context: ctx, gate: g, token: token}
+		who.given = &who.room
+		return who, d.read(v, who.given)
+	}
+	if g.verifier == nil {
+		return nil, errNotMade
+	}
+	c, err := g.verifier.Decode(ctx, token)
+	if err == nil && c == nil {
+		err = errNoClaims
+	}
+	return &identity[C, U]{Context: ctx, gate: g, token: token, given: c}, err
 }
 
 var errNotMade = &ConfigError{"Middleware", "was not made by NewMiddleware"}
@@ -358,15 +387,15 @@ var errNoClaims = errors.New("usher: the verifier returned neither claims nor an
 
 // ask asks the guards, who find usher's own copy of the claims in their context. A stranger whom they would
 // refuse is asked for a token instead.
-func (m *Middleware[C, U]) ask(decided decision[C, U]) *Rejection {
+func (m *Middleware[C, U]) ask(requests context.Context, decided decision[C, U]) *Rejection {
 	if len(m.guards) == 0 {
 		return nil
 	}
 	own := fixedClaims[C]{clock: m.opts.Now}
 	if !decided.who.stranger {
-		own.claims = &decided.who.own
+		own.claims = decided.who.own
 	}
-	ctx := context.WithValue(decided.ctx, claimsKey{}, own)
+	ctx := context.WithValue(decided.context(requests), claimsKey{}, own)
 	for _, guard := range m.guards {
 		err := guard(ctx)
 		if err == nil {

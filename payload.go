@@ -10,14 +10,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text.
-func (s *schema) decode(text string, claims *Claims, c reflect.Value, o *object, opts *DecoderOptions) error {
+// decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text. It returns
+// how many bytes have become values of types that usher doesn't know.
+func (s *schema) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (foreign int, err error) {
 	var fault error // the first one; that the payload is not valid at all has precedence
 	next := 0       // the field after the last one: most issuers keep an order
+	var o object
 	o.open(text)
 	for o.next() {
 		read := false
-		if fault == nil && !s.owned[o.name] {
+		if fault == nil && (len(s.owned) == 0 || !s.owned[o.name]) {
 			read, fault = claims.set(o.name, o.value, opts)
 		}
 		if fault == nil && !read {
@@ -25,7 +27,9 @@ func (s *schema) decode(text string, claims *Claims, c reflect.Value, o *object,
 				next = s.find(o.name)
 			}
 			if next < len(s.fields) {
-				read, fault = true, s.set(&s.fields[next], c, o)
+				var more int
+				more, fault = s.set(&s.fields[next], c, &o)
+				read, foreign = true, foreign+more
 				next++
 			}
 		}
@@ -34,9 +38,9 @@ func (s *schema) decode(text string, claims *Claims, c reflect.Value, o *object,
 		}
 	}
 	if o.broken {
-		return errPayload
+		return 0, errPayload
 	}
-	return fault
+	return foreign, fault
 }
 
 // find returns the index of the field of this name, or one more than the last.
@@ -75,7 +79,7 @@ func (c *Claims) set(name string, v value, opts *DecoderOptions) (known bool, er
 	case "sub":
 		c.Subject, ok, want = v.text, v.kind == '"', "a string"
 		if opts.AllowNumericSubject && v.kind == '0' {
-			c.Subject, ok, want = v.raw, canonicalInteger(v.raw), "a string or an integer of at most 20 digits"
+			c.Subject, ok, want = v.text, canonicalInteger(v.text), "a string or an integer of at most 20 digits"
 		}
 	case "aud":
 		want = "a string or an array of strings"
@@ -109,7 +113,7 @@ func (c *Claims) set(name string, v value, opts *DecoderOptions) (known bool, er
 
 func (v value) date() (date NumericDate, ok bool, want string) {
 	if v.kind == '0' {
-		date, ok = parseDate(v.raw)
+		date, ok = parseDate(v.text)
 	}
 	return date, ok, "a number of seconds between 0 and 253402300799"
 }
@@ -171,9 +175,9 @@ func (c *Claims) without(owned map[string]bool) *Claims {
 	return &rest
 }
 
-// set reads the value that o is at into the field f of c.
-func (s *schema) set(f *field, c reflect.Value, o *object) error {
-	target, v := c, o.value
+// set reads the value that o is at into the field f of c, and returns how many bytes the JSON library has read.
+func (s *schema) set(f *field, c reflect.Value, o *object) (foreign int, err error) {
+	target := c
 	for _, i := range f.index {
 		if target.Kind() == reflect.Pointer { // an embedded pointer
 			if target.IsNil() {
@@ -183,52 +187,62 @@ func (s *schema) set(f *field, c reflect.Value, o *object) error {
 		}
 		target = target.Field(i)
 	}
-	switch {
-	case f.kind == kindString && v.kind == '"':
-		target.SetString(v.text)
-		return nil
-	case f.kind == kindNumber:
-		switch {
-		case v.kind == '0':
-			target.SetString(v.raw)
-		case v.kind == '"' && isNumber(v.text):
+	if f.kind.set(target, o.value) {
+		return 0, nil
+	}
+	if f.kind == kindNumber {
+		return 0, fmt.Errorf("%w: %s is not a number", ErrTokenClaims, f.name)
+	}
+	raw, alone := o.raw(), reflect.New(f.alone)
+	if err := json.Unmarshal([]byte(`{"v":`+raw+`}`), alone.Interface(), s.json); err != nil {
+		return 0, fmt.Errorf("%w: %s is not a %s", ErrTokenClaims, f.name, target.Type())
+	}
+	target.Set(alone.Elem().Field(0))
+	return len(raw), nil
+}
+
+// set reads v into target, which is of this kind, and returns false if usher does not know how.
+func (k fieldKind) set(target reflect.Value, v value) bool {
+	switch k {
+	case kindString:
+		if v.kind == '"' {
 			target.SetString(v.text)
-		case v.kind != 'n':
-			return fmt.Errorf("%w: %s is not a number", ErrTokenClaims, f.name)
+			return true
 		}
-		return nil
-	case f.kind == kindBool && (v.kind == 't' || v.kind == 'f'):
-		target.SetBool(v.kind == 't')
-		return nil
-	case f.kind == kindInt && v.kind == '0':
-		if n, err := strconv.ParseInt(v.raw, 10, target.Type().Bits()); err == nil {
+	case kindBool:
+		if v.kind == 't' || v.kind == 'f' {
+			target.SetBool(v.kind == 't')
+			return true
+		}
+	case kindInt:
+		if n, err := strconv.ParseInt(v.number(), 10, target.Type().Bits()); err == nil {
 			target.SetInt(n)
-			return nil
+			return true
 		}
-	case f.kind == kindUint && v.kind == '0':
-		if n, err := strconv.ParseUint(v.raw, 10, target.Type().Bits()); err == nil {
+	case kindUint:
+		if n, err := strconv.ParseUint(v.number(), 10, target.Type().Bits()); err == nil {
 			target.SetUint(n)
-			return nil
+			return true
 		}
-	case f.kind == kindFloat && v.kind == '0':
-		if n, err := strconv.ParseFloat(v.raw, target.Type().Bits()); err == nil {
+	case kindFloat:
+		if n, err := strconv.ParseFloat(v.number(), target.Type().Bits()); err == nil {
 			target.SetFloat(n)
-			return nil
+			return true
 		}
-	case f.kind == kindStrings:
+	case kindStrings:
 		if list, ok := v.strings(); ok {
 			field, _ := reflect.TypeAssert[*[]string](target.Addr())
 			*field = list
-			return nil
+			return true
 		}
+	case kindNumber:
+		if v.kind == '0' || v.kind == '"' && isNumber(v.text) {
+			target.SetString(v.text)
+			return true
+		}
+		return v.kind == 'n' // which changes nothing
 	}
-	o.foreign += len(v.raw)
-	alone := reflect.New(f.alone)
-	if err := json.Unmarshal([]byte(`{"v":`+v.raw+`}`), alone.Interface(), s.json); err != nil {
-		return fmt.Errorf("%w: %s is not a %s", ErrTokenClaims, f.name, target.Type())
-	}
-	target.Set(alone.Elem().Field(0))
-	return nil
+	return false
 }
 
 // appendField writes the field f of c, if it is not to be omitted, and a comma.

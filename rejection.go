@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
 )
 
 // Rejection is the refusal of a request: what the client is told, and why. It is the error of
@@ -59,25 +57,34 @@ func (rej *Rejection) Challenge() string {
 		(rej.Code == "" || rej.Status != http.StatusForbidden && rej.Status != http.StatusBadRequest) {
 		return ""
 	}
-	var parameters []string
+	const scheme = "Bearer "
+	challenge := append(make([]byte, 0, 128), scheme...)
 	add := func(name, value string) {
-		if value != "" {
-			parameters = append(parameters, name+`="`+strings.Map(quotable, value)+`"`)
+		if len(challenge) > len(scheme) {
+			challenge = append(challenge, ", "...)
 		}
+		challenge = append(append(challenge, name...), `="`...)
+		challenge = append(append(challenge, strings.Map(quotable, value)...), '"')
 	}
-	add("realm", rej.realm)
-	add("error", rej.Code)
+	if rej.realm != "" {
+		add("realm", rej.realm)
+	}
 	if rej.Code != "" {
+		add("error", rej.Code)
+	}
+	if rej.Code != "" && rej.Description != "" {
 		add("error_description", rej.Description)
 	}
-	add("scope", rej.Scope)
+	if rej.Scope != "" {
+		add("scope", rej.Scope)
+	}
 	if rej.MaxAge > 0 {
 		add("max_age", strconv.FormatInt(int64(rej.MaxAge/time.Second), 10))
 	}
-	if parameters == nil {
-		parameters = []string{`realm=""`} // a challenge has at least one parameter
+	if len(challenge) == len(scheme) {
+		add("realm", "") // a challenge has at least one parameter
 	}
-	return "Bearer " + strings.Join(parameters, ", ")
+	return string(challenge)
 }
 
 // ServeHTTP writes the default response: the status, the challenge, and a problem (RFC 9457) with the
@@ -88,13 +95,10 @@ func (rej *Rejection) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	problem := struct {
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-	}{http.StatusText(status), status, strings.ToValidUTF8(rej.Error(), "?")}
-	body, _ := json.Marshal(problem)
-	_, _ = w.Write(append(body, '\n'))
+	body, _ := appendString([]byte(`{"title":`), http.StatusText(status))
+	body = strconv.AppendInt(append(body, `,"status":`...), int64(status), 10)
+	body, _ = appendString(append(body, `,"detail":`...), strings.ToValidUTF8(rej.Error(), "?"))
+	_, _ = w.Write(append(body, "}\n"...))
 }
 
 // status returns a status that a refusal may have, whatever the field says.
@@ -121,13 +125,12 @@ func (rej *Rejection) setHeaders(h http.Header) {
 // status otherwise. That something was out of reach goes before all else that an error may be: it is no
 // judgement about the token.
 func rejectionFor(err error, otherwise int) *Rejection {
-	var rej *Rejection
-	if errors.As(err, &rej) && rej != nil {
-		own := *rej
-		own.Status = rej.status()
+	if given, ok := errors.AsType[*Rejection](err); ok && given != nil {
+		own := *given
+		own.Status = given.status()
 		return &own
 	}
-	rej = &Rejection{Err: err}
+	rej := &Rejection{Err: err}
 	switch {
 	case errors.Is(err, ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		rej.Status, rej.Description = http.StatusServiceUnavailable, "Try again later."

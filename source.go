@@ -116,7 +116,7 @@ func only(values []string) (string, bool, error) {
 
 // cutScheme returns what follows the scheme in the value of an Authorization header (RFC 9110 §11.4).
 func cutScheme(value, scheme string) (string, bool) {
-	if len(value) < len(scheme) || !equalFold(value[:len(scheme)], scheme) {
+	if len(value) < len(scheme) || value[:len(scheme)] != scheme && !equalFold(value[:len(scheme)], scheme) {
 		return "", false
 	}
 	rest := value[len(scheme):]
@@ -205,9 +205,10 @@ func (s TokenSource) header() string {
 	return ""
 }
 
-// mark sets the response headers that a token from this source brings with it.
-func (s TokenSource) mark(h http.Header, accepted bool) {
+// mark sets the response headers that a token from this source, nil if there was none, brings with it.
+func (s *TokenSource) mark(h http.Header, accepted bool) {
 	switch {
+	case s == nil:
 	case s.kind == sourceQuery:
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "private")

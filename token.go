@@ -284,62 +284,83 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 // The result is the caller's own. Where a CacheSize is set it is a shallow copy: what its slices, maps and
 // pointers lead to is shared with other callers and must not be changed.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
+	v, err := d.verify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	c := new(C)
+	if err := d.read(v, c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// verified is a token whose signature is good.
+type verified[C any] struct {
+	token   string
+	header  *header
+	key     Key
+	payload string // not read yet; or else
+	claims  *C     // what is remembered
+}
+
+// verify is the first half of Decode, for which nobody needs a C yet: a token that is refused here costs none.
+func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], error) {
 	if d == nil || d.keys == nil {
-		return nil, &ConfigError{"Decoder", "was not made by NewDecoder"}
+		return verified[C]{}, &ConfigError{"Decoder", "was not made by NewDecoder"}
 	}
 	if len(token) > d.opts.MaxSize {
-		return nil, tooLarge(token, d.opts.MaxSize)
+		return verified[C]{}, tooLarge(token, d.opts.MaxSize)
 	}
 	if known := d.cache.get(token); known != nil {
 		keys, err := d.keys.VerificationKeys(ctx, known.header.kid)
 		if err != nil {
-			return nil, err
+			return verified[C]{}, err
 		}
 		if known.verifiedBy(keys) {
-			pristine, _ := known.claims.(*C) // as verify put it there
-			c := new(C)
-			*c = *pristine
-			if err := d.checkTimes(d.claims(c)); err != nil {
-				return nil, err
-			}
-			if err := d.validate(c); err != nil {
-				return nil, err
-			}
-			return c, nil
+			claims, _ := known.claims.(*C) // as read put it there
+			return verified[C]{claims: claims}, nil
 		}
 	}
-	return d.verify(ctx, token)
-}
-
-// verify does the whole work, for a token that is not remembered.
-func (d *Decoder[C]) verify(ctx context.Context, token string) (*C, error) {
 	parts, err := split(token)
 	if err != nil {
-		return nil, err
+		return verified[C]{}, err
 	}
 	s, _ := d.scratch.Get().(*scratch)
 	defer d.scratch.Put(s)
 	h, key, err := d.checkSignature(ctx, token, parts, s)
 	if err != nil {
 		if malformed := parts.check(s); malformed != nil { // has precedence, wherever it is
-			return nil, malformed
+			return verified[C]{}, malformed
 		}
-		return nil, err
+		return verified[C]{}, err
 	}
 	payload, err := s.decode(parts.payload)
 	if err != nil {
-		return nil, err
+		return verified[C]{}, err
 	}
-	c := new(C)
+	return verified[C]{token: token, header: h, key: key, payload: string(payload)}, nil
+}
+
+// read is the second half of Decode: into c, which is new, and of no use after an error.
+func (d *Decoder[C]) read(v verified[C], c *C) error {
 	claims := d.claims(c)
-	if err := d.schema.decode(string(payload), claims, reflect.ValueOf(c).Elem(), &s.object, &d.opts); err != nil {
-		return nil, err
+	if v.claims != nil {
+		*c = *v.claims
+		if err := d.checkTimes(claims); err != nil {
+			return err
+		}
+		return d.validate(c)
+	}
+	foreign, err := d.schema.decode(v.payload, claims, reflect.ValueOf(c).Elem(), &d.opts)
+	if err != nil {
+		return err
 	}
 	if err := d.checkTimes(claims); err != nil {
-		return nil, err
+		return err
 	}
-	if err := d.checkIdentity(claims, h); err != nil {
-		return nil, err
+	if err := d.checkIdentity(claims, v.header); err != nil {
+		return err
 	}
 	var pristine *C
 	if d.cache != nil {
@@ -347,12 +368,12 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (*C, error) {
 		*pristine = *c // Validate may change c
 	}
 	if err := d.validate(c); err != nil {
-		return nil, err
+		return err
 	}
 	if d.cache != nil {
-		d.cache.put(token, h, key, pristine, s.object.foreign)
+		d.cache.put(v.token, v.header, v.key, pristine, foreign)
 	}
-	return c, nil
+	return nil
 }
 
 func tooLarge(token string, most int) error {
@@ -399,13 +420,13 @@ func (d *checks) checkTimes(c *Claims) error {
 	now, leeway := d.opts.Now(), d.opts.Leeway
 	switch {
 	case !c.ExpiresAt.IsZero():
-		if !now.Before(c.ExpiresAt.Add(leeway)) {
+		if !now.Add(-leeway).Before(c.ExpiresAt.Time) {
 			return fmt.Errorf("%w: at %s, and now it is %s", ErrTokenExpired, stamp(c.ExpiresAt.Time), stamp(now))
 		}
 	case !d.opts.DangerouslyAllowNoExpiry:
 		return fmt.Errorf("%w: exp is missing", ErrTokenClaims)
 	}
-	if now.Add(leeway).Before(c.NotBefore.Time) {
+	if !c.NotBefore.IsZero() && now.Add(leeway).Before(c.NotBefore.Time) {
 		return fmt.Errorf("%w: before %s, and now it is %s", ErrTokenNotYetValid, stamp(c.NotBefore.Time), stamp(now))
 	}
 	if d.opts.MaxAge == 0 {

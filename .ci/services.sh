@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The servers that tests talk to: PostgreSQL, MariaDB and Redis on this machine's loopback.
+# What tests talk to: PostgreSQL, MariaDB and Redis on this machine's loopback; Chromium; and the libraries of other
+# languages that tokens are exchanged with.
 #
 #   eval "$(bash .ci/services.sh)"
 #
@@ -7,6 +8,8 @@
 # that server answers. For each that is not, it installs Debian's package if there is none (as root or by sudo),
 # starts the server if it is stopped, and makes a user and a database of the tests' own: usher_test, with a password
 # that everybody knows and rights over databases named usher_test… alone (PostgreSQL: over databases of its own).
+# USHER_TEST_CHROMIUM is the browser's path: if it is not set, that of a Chromium or Chrome that is there or installed.
+# USHER_TEST_INTEROP=1 says that Node, PHP and Python with PyJWT and bcrypt are there.
 # It prints the variables as export commands, and all else on stderr.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -54,10 +57,13 @@ await_given() {
 
 # need COMMAND PACKAGE: installs the package that brings a command, if there is no such command.
 need() {
-	PATH=$PATH:/usr/sbin command -v "$1" >/dev/null && return
-	say "installing $2"
+	PATH=$PATH:/usr/sbin command -v "$1" >/dev/null || install "$2"
+}
+
+install() {
+	say "installing $*"
 	as root apt-get update -qq >&2 || say "apt-get update failed; trying with the lists that are here"
-	as root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >&2 </dev/null
+	as root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 </dev/null
 }
 
 # start SERVICE PORT: starts a service of the distribution, if nothing answers at its port.
@@ -110,6 +116,29 @@ set_up_redis() {
 	echo "$url"
 }
 
+# The tests themselves start it.
+set_up_chromium() {
+	local name
+	for name in chromium chromium-browser google-chrome; do
+		! command -v "$name" || return 0
+	done
+	need chromium chromium
+	command -v chromium
+}
+
+# The tests themselves start these, and get the libraries that come from npm.
+set_up_interop() {
+	need node nodejs
+	need npm npm
+	need php php-cli
+	local python has=false
+	for python in python3 /usr/bin/python3; do
+		"$python" -c 'import jwt, bcrypt, cryptography' 2>/dev/null && has=true
+	done
+	"$has" || install python3-jwt python3-bcrypt python3-cryptography
+	echo 1
+}
+
 # provide VARIABLE FUNCTION: prints the variable, as given or with what the function sets up and prints.
 provide() {
 	local value=${!1:-}
@@ -128,3 +157,5 @@ trap 'rm -f "$log"' EXIT
 provide USHER_TEST_POSTGRES_URL set_up_postgres
 provide USHER_TEST_MARIADB_DSN set_up_mariadb
 provide USHER_TEST_REDIS_URL set_up_redis
+provide USHER_TEST_CHROMIUM set_up_chromium
+provide USHER_TEST_INTEROP set_up_interop

@@ -1,6 +1,7 @@
 // Testreport reads what go test -json prints and reports what matters of it: the output of what failed, how many
-// tests passed, and every test that was skipped, with its reason. A test that was skipped because its server is
-// missing counts as a failure: such tests name the USHER_TEST_ variable that would have told them where it is.
+// tests passed, and every test that was skipped, with its reason. A test that was skipped because its server
+// or browser is missing counts as a failure: such tests name the USHER_TEST_ variable that would have told them where
+// it is.
 package main
 
 import (
@@ -13,8 +14,8 @@ import (
 	"strings"
 )
 
-// missingServer occurs in the reason of a test that was skipped for want of a server.
-const missingServer = "USHER_TEST_"
+// missing occurs in the reason of a test that was skipped for want of a server or browser.
+const missing = "USHER_TEST_"
 
 func main() {
 	counts := flag.String("counts", "", "file to write the line \"N passed, N failed\" to")
@@ -92,9 +93,9 @@ func report(events io.Reader, out io.Writer) (summary, error) {
 		case e.Action == "skip" && isTest:
 			sum.skipped++
 			reason := reasonOf(output.String())
-			if strings.Contains(reason, missingServer) {
+			if strings.Contains(reason, missing) {
 				sum.broken++
-				fmt.Fprintln(out, "SKIPPED FOR WANT OF A SERVER", name+":", reason)
+				fmt.Fprintln(out, "SKIPPED FOR WANT OF A SERVER OR BROWSER", name+":", reason)
 			} else {
 				skips = append(skips, name+": "+reason)
 			}

@@ -63,7 +63,16 @@ func TestReport(t *testing.T) {
 				`{"Action":"skip","Package":"p","Test":"TestA"}`,
 				`{"Action":"pass","Package":"p","Test":"TestB"}`,
 			},
-			line: "1 passed, 0 failed, 1 skipped", says: "SKIPPED FOR WANT OF A SERVER p TestA",
+			line: "1 passed, 0 failed, 1 skipped", says: "SKIPPED FOR WANT OF A SERVER OR BROWSER p TestA",
+		},
+		{
+			name: "a skip for want of a browser fails",
+			events: []string{
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:7: there is no Chromium: apt-get install chromium, or set USHER_TEST_CHROMIUM to its path\n"}`,
+				`{"Action":"skip","Package":"p","Test":"TestA"}`,
+				`{"Action":"pass","Package":"p","Test":"TestB"}`,
+			},
+			line: "1 passed, 0 failed, 1 skipped", says: "SKIPPED FOR WANT OF A SERVER OR BROWSER p TestA",
 		},
 		{
 			name:   "nothing at all fails, and what is no event is shown",
