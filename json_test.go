@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,20 @@ func TestDecodeRefusesRegisteredClaimsOfTheWrongType(t *testing.T) {
 					t.Errorf("%v does not name the claim", err)
 				}
 			})
+		}
+	}
+}
+
+// What is wrong with one claim is not forgotten over another that is right.
+func TestDecodeRefusesOneWrongClaimAmongOthers(t *testing.T) {
+	d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	claims := []string{`"sub":"42"`, `"exp":9999999999`, `"role":"admin"`, `"teams":["a"]`, `"z":1`}
+	for _, wrong := range []string{`"jti":1`, `"nbf":"1"`, `"aud":[1]`, `"role":1`, `"teams":"x"`} {
+		for at := range len(claims) + 1 {
+			name, _, _ := strings.Cut(wrong, ":")
+			members := slices.Insert(slices.Clone(claims), at, wrong)
+			members = slices.DeleteFunc(members, func(m string) bool { return m != wrong && strings.HasPrefix(m, name) })
+			tokCheckDecode(t, d, tokHS256(tokText("{"+strings.Join(members, ",")+"}")), usher.ErrTokenClaims)
 		}
 	}
 }
