@@ -26,7 +26,7 @@ type remembered struct {
 // slotSize is the bytes that one of CacheSize tokens has: larger ones take the place of several.
 const slotSize = 2 << 10
 
-// newCache returns a cache for this many tokens, nil for none. A nil cache remembers nothing.
+// newCache returns a cache for this many tokens, nil for none. In a nil cache get finds nothing.
 func newCache(size, claimsSize int) *cache {
 	if size == 0 {
 		return nil

@@ -52,7 +52,7 @@ func (c Claims) HasScope(scope string) bool {
 // not the canonical decimal form of an int64 ("7", not "07" or "+7") is an ErrTokenClaims.
 func (c Claims) SubjectInt() (int64, error) {
 	n, err := strconv.ParseInt(c.Subject, 10, 64)
-	if err != nil || !canonicalInteger(c.Subject) {
+	if err != nil || strconv.FormatInt(n, 10) != c.Subject {
 		return 0, fmt.Errorf("%w: sub is not an integer", ErrTokenClaims)
 	}
 	return n, nil
@@ -121,7 +121,9 @@ func (d *NumericDate) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-var errDate = errors.New("usher: a date is a number of seconds between 0 and 253402300799")
+const dateRange = "a number of seconds between 0 and 253402300799"
+
+var errDate = errors.New("usher: a date is " + dateRange)
 
 // maxDate is the last second of the year 9999, which is as far as RFC 3339 and most databases can go.
 const maxDate = 253402300799
@@ -216,34 +218,23 @@ func (a Audience) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a string, an array of strings, or null as nil.
 func (a *Audience) UnmarshalJSON(data []byte) error {
-	s := newScanner(string(data))
-	v, ok := s.scan()
-	ok = ok && s.peek() == 0
-	switch {
-	case ok && v.kind == '"':
-		*a = Audience{v.text}
-		return nil
-	case ok && v.kind == 'n':
+	v, ok := scanAlone(string(data))
+	if !ok || v.kind == 'n' {
 		*a = nil
-		return nil
+	} else {
+		*a, ok = v.audience()
 	}
-	list, isList := v.strings()
-	if !ok || !isList {
+	if !ok {
 		return errors.New("usher: an audience is a string or an array of strings")
 	}
-	*a = list
 	return nil
 }
 
-// canonicalInteger reports whether s is 0 or an integer without superfluous sign or zeros, of at most
-// 20 digits.
-func canonicalInteger(s string) bool {
-	s, negative := strings.CutPrefix(s, "-")
-	if s == "0" {
-		return !negative
+// audience returns the audience that a string or an array of strings says.
+func (v value) audience() (Audience, bool) {
+	if v.kind == '"' {
+		return Audience{v.text}, true
 	}
-	if s == "" || len(s) > 20 || s[0] == '0' {
-		return false
-	}
-	return strings.Trim(s, "0123456789") == ""
+	list, ok := v.strings()
+	return list, ok
 }

@@ -223,7 +223,7 @@ func TestAudienceIsOneStringOrAnArray(t *testing.T) {
 			t.Errorf("%s: %#v", text, got)
 		}
 	}
-	for _, text := range []string{"", `"a`, `["a"`, `"a" "b"`, `"\ud800"`, "\"\xff\"", "a"} {
+	for _, text := range []string{"", `"a`, `["a"`, `"a" "b"`, "\"a\"\x00", "null\x00", `"\ud800"`, "\"\xff\"", "a"} {
 		var got usher.Audience
 		if err := got.UnmarshalJSON([]byte(text)); err == nil {
 			t.Errorf("%q: %#v", text, got)

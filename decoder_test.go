@@ -1088,6 +1088,7 @@ func TestNewDecoderReportsMistakes(t *testing.T) {
 		"a nil set":                 {usher.Keys(nil), usher.DecoderOptions{}, "keys"},
 		"a set with the zero Key":   {usher.Keys{key, {}}, usher.DecoderOptions{}, "keys"},
 		"a nil ring":                {noRing, usher.DecoderOptions{}, "keys"},
+		"a nil source":              {(*tokNobodysKeys)(nil), usher.DecoderOptions{}, "keys"},
 		"a ring of nobody's making": {new(usher.KeyRing), usher.DecoderOptions{}, "keys"},
 		"too much leeway":           {key, usher.DecoderOptions{Leeway: 5*time.Minute + 1}, "DecoderOptions.Leeway"},
 		"negative leeway":           {key, usher.DecoderOptions{Leeway: -1}, "DecoderOptions.Leeway"},

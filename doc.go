@@ -1,7 +1,7 @@
 // Package usher puts JSON Web Token authentication into HTTP services: it issues and verifies tokens, hashes
 // passwords with bcrypt, and wraps handlers so that they find the current user in the request's context.
 //
-// Four lines set it up. The claims are a struct of yours that embeds [Claims], the user is any type of yours:
+// Four lines set it up. The claims are [Claims], or a struct of yours that embeds it; the user is any type of yours:
 //
 //	key, err := usher.NewKey(usher.HS256, secret)                     // 32 bytes or more
 //	encoder, err := usher.NewEncoder[usher.Claims](key, nil)          // issues tokens
@@ -26,7 +26,12 @@
 //
 // The signature is checked before any of the payload is read, by a [Key] that carries its one algorithm. Tokens
 // need exp and sub; an aud that no option asks for, any crit header, a claim name that comes twice, and more than
-// 8 KiB are refused. Claim names match exactly. Options that weaken this are named Dangerously….
+// 8 KiB are refused. Claim names match exactly. AllowNoSubject and MaxSize loosen two of these rules; options that weaken
+// more are named Dangerously….
+//
+// # Sessions
+//
+// A token is good until it expires. Refresh tokens, logout and login handlers are package session's.
 //
 // # Errors
 //

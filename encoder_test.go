@@ -299,6 +299,9 @@ func TestEncodeSignsWithTheKeyOfTheMoment(t *testing.T) {
 	}
 }
 
+// tokNobodysKeys is a source of keys whose nil pointer is of no use.
+type tokNobodysKeys struct{ usher.KeyRing }
+
 func TestNewEncoderReportsMistakes(t *testing.T) {
 	key := tokHMAC(t, tokSecret, "")
 	public, _ := tokKey(t, usher.EdDSA).Public()
@@ -316,6 +319,7 @@ func TestNewEncoderReportsMistakes(t *testing.T) {
 		"a set that begins with zero": {usher.Keys{{}, key}, usher.EncoderOptions{}, "keys"},
 		"a set whose first verifies":  {usher.Keys{public, key}, usher.EncoderOptions{}, "keys"},
 		"a nil ring":                  {noRing, usher.EncoderOptions{}, "keys"},
+		"a nil source":                {(*tokNobodysKeys)(nil), usher.EncoderOptions{}, "keys"},
 		"a ring of nobody's making":   {new(usher.KeyRing), usher.EncoderOptions{}, "keys"},
 		"a negative TTL":              {key, usher.EncoderOptions{TTL: -time.Hour}, "EncoderOptions.TTL"},
 		"a TTL of less than a second": {key, usher.EncoderOptions{TTL: time.Second - 1}, "EncoderOptions.TTL"},

@@ -15,7 +15,8 @@ var ErrInvalidToken error = &kindError{text: "usher: invalid token"}
 // [Decoder.Decode].
 var (
 	// ErrTokenMalformed: not three canonical base64url segments (RFC 7515 §7.1), or a header or payload
-	// that is not one JSON object with unique names (RFC 7519 §4), or a crit header (RFC 7515 §4.1.11).
+	// that is not one JSON object with unique names (RFC 7519 §4), or a header with crit (RFC 7515 §4.1.11)
+	// or with a kid that is not a string of 1 to 256 bytes.
 	ErrTokenMalformed error = tokenError("usher: malformed token", jwt.ErrTokenMalformed)
 	// ErrTokenSignature: the signature is not the key's, or the algorithm is none that usher supports.
 	ErrTokenSignature error = tokenError("usher: wrong signature", jwt.ErrTokenSignatureInvalid)

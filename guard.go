@@ -79,4 +79,4 @@ func misuse(format string, args ...any) Guard {
 }
 
 // notScope is true for what may not be in a scope (RFC 6749 §3.3).
-func notScope(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
+func notScope(r rune) bool { return r == ' ' || notQuotable(r) }

@@ -95,8 +95,8 @@ func bareType(typ string) string {
 // such letters are longer.
 func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
-// headers remembers the last few headers of verified tokens. An issuer writes the same header into every
-// token, and reading it costs more than verifying an HMAC.
+// headers remembers the last few headers of verified tokens: an issuer writes the same header into every token, and
+// reading it costs half of what verifying an HMAC does.
 type headers struct{ known atomic.Pointer[[]*header] }
 
 const maxHeaders = 8
@@ -129,19 +129,25 @@ func (hs *headers) remember(h *header) {
 // segments are the parts of a compact token (RFC 7515 §7.1), still encoded.
 type segments struct{ header, payload, signature string }
 
+// split takes a token apart. A fourth segment is left to be found in the signature.
 func split(token string) (segments, error) {
 	var s segments
 	var rest string
 	s.header, rest, _ = strings.Cut(token, ".")
 	s.payload, s.signature, _ = strings.Cut(rest, ".")
-	if s.header == "" || s.payload == "" || s.signature == "" || strings.IndexByte(s.signature, '.') >= 0 {
-		return segments{}, fmt.Errorf("%w: it is not three segments with dots between them", ErrTokenMalformed)
+	if s.header == "" || s.payload == "" || s.signature == "" {
+		return segments{}, errSegments
 	}
 	return s, nil
 }
 
+var errSegments = fmt.Errorf("%w: it is not three segments with dots between them", ErrTokenMalformed)
+
 // check decodes all segments, for the error that comes before all others.
 func (p segments) check(s *scratch) error {
+	if strings.Contains(p.signature, ".") {
+		return errSegments
+	}
 	for _, segment := range []string{p.header, p.payload, p.signature} {
 		if _, err := s.decode(segment); err != nil {
 			return err

@@ -8,7 +8,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -69,7 +68,8 @@ func NewKey[M KeyMaterial](alg Algorithm, material M) (Key, error) {
 }
 
 // DangerouslyShortKey returns a key that verifies, and never signs, with an older system's HMAC secret that
-// [NewKey] would refuse as too short: tokens signed with it can be forged by whoever guesses it.
+// [NewKey] would refuse as too short: tokens signed with it can be forged by whoever guesses it. Another algorithm, an
+// empty secret, and what is plainly another kind of key are a [ConfigError].
 func DangerouslyShortKey(alg Algorithm, secret []byte) (Key, error) {
 	var wrong misconfigured
 	if alg.family() != "HS" {
@@ -88,7 +88,7 @@ func DangerouslyShortKey(alg Algorithm, secret []byte) (Key, error) {
 }
 
 // GenerateKey returns a new random key for alg: a secret as long as the hash, 2048 bits of RSA, or a key on
-// the algorithm's curve.
+// the algorithm's curve. An alg that is none of the constants is a [ConfigError].
 func GenerateKey(alg Algorithm) (Key, error) {
 	var material any
 	var err error
@@ -438,7 +438,7 @@ func parseDER(der []byte) (any, error) {
 // thumbprint returns the SHA-256 thumbprint of a public key as base64url (RFC 7638 §3): the hash of the
 // required members of its JWK, in order.
 func thumbprint(public crypto.PublicKey) string {
-	b64 := base64.RawURLEncoding.EncodeToString
+	b64 := base64url.EncodeToString
 	var jwk string
 	switch key := public.(type) {
 	case *rsa.PublicKey:

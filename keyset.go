@@ -27,7 +27,7 @@ type KeySource interface {
 	VerificationKeys(ctx context.Context, kid string) ([]Key, error)
 }
 
-// SigningKey returns the key itself, or an error if it can't sign.
+// SigningKey returns the key itself, or a [ConfigError] if it can't sign.
 func (k Key) SigningKey(context.Context) (Key, error) {
 	if reason := k.unfitToSign(); reason != "" {
 		return Key{}, &ConfigError{"key", reason}
@@ -46,7 +46,7 @@ func (k Key) VerificationKeys(_ context.Context, kid string) ([]Key, error) {
 // Keys is a fixed set of keys: the first signs, all of them verify.
 type Keys []Key
 
-// SigningKey returns the first key, or an error if it can't sign.
+// SigningKey returns the first key, or a [ConfigError] if it can't sign.
 func (ks Keys) SigningKey(ctx context.Context) (Key, error) {
 	if len(ks) == 0 {
 		return Key{}, &ConfigError{"keys", "are empty"}

@@ -21,11 +21,13 @@ type MiddlewareOptions struct {
 	// Realm is the realm of the challenges (RFC 9110 §11.5), none by default.
 	Realm string
 	// Check is asked about the claims of every verified token, before the user is looked up: for example
-	// whether the session still lasts. ErrTokenRevoked is a 401, ErrUnavailable a 503.
+	// whether the session still lasts. ErrTokenRevoked is a 401, ErrUnavailable a 503, other errors are answered as
+	// by Deny. The guards go by the same c: it is not to be changed.
 	Check func(ctx context.Context, c *Claims) error
 	// Observe is told of every refusal, with the reason in rej.Err, for logs and metrics.
 	Observe func(r *http.Request, rej *Rejection)
-	// Reject writes the response of a refusal in place of [Rejection.ServeHTTP]. The headers have been set.
+	// Reject writes the response of a refusal in place of [Rejection.ServeHTTP]: rej.Status and a body.
+	// WWW-Authenticate, Cache-Control and Retry-After have been set.
 	Reject func(w http.ResponseWriter, r *http.Request, rej *Rejection)
 	// TrustedOrigins lists other origins, as scheme://host[:port], whose pages may make requests with the
 	// token in a cookie.
@@ -64,8 +66,8 @@ type door struct {
 }
 
 // NewMiddleware returns a middleware that verifies tokens with v and finds their user with user, which returns
-// ErrNoUser if the user is gone; a nil user is the same. What is wrong is reported as [ConfigError], all at
-// once.
+// ErrNoUser if the user is gone; a nil user is the same, and other errors are answered as by Deny. What is wrong is
+// reported as [ConfigError], all at once.
 func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	user func(context.Context, *C) (U, error), opts *MiddlewareOptions,
 ) (*Middleware[C, U], error) {
@@ -363,13 +365,13 @@ func (g *gate[C, U]) identify(ctx context.Context, token string, guarded bool) (
 // itself, which saves an allocation.
 func (g *gate[C, U]) decode(ctx context.Context, token string) (*identity[C, U], error) {
 	if d, ok := g.verifier.(*Decoder[C]); ok {
-		v, err := d.verify(ctx, token)
-		if err != nil {
+		var v verified[C]
+		if err := d.verify(ctx, token, &v); err != nil {
 			return nil, err
 		}
 		who := &identity[C, U]{Context: ctx, gate: g, token: token}
 		who.given = &who.room
-		return who, d.read(v, who.given)
+		return who, d.read(&v, who.given)
 	}
 	if g.verifier == nil {
 		return nil, errNotMade
@@ -419,7 +421,7 @@ func (d *door) rejection(err error, otherwise int) *Rejection {
 
 // observe tells Observe of a refusal, once: an adapter may hand what Authenticate returned to Deny.
 func (d *door) observe(r *http.Request, rej *Rejection) {
-	if d.opts.Observe != nil && rej.observer != any(d) {
+	if d.opts.Observe != nil && rej.observer != d {
 		d.opts.Observe(r, rej)
 	}
 	rej.observer = d

@@ -29,7 +29,7 @@ const (
 // A password with fewer than 8 characters is ErrPasswordTooShort, one over 72 bytes ErrPasswordTooLong, one
 // with a NUL byte ErrPasswordInvalid.
 //
-// A call takes a fifth of a second or so of one core, and nothing limits how many run at once; a service that
+// A call takes a quarter of a second or so of one core, and nothing limits how many run at once; a service that
 // strangers can reach wants [NewPasswords]. Safe for concurrent use.
 func HashPassword(password string) (string, error) {
 	rules := defaultPasswordRules()
@@ -60,7 +60,7 @@ type PasswordVerifier func(hash, password string) (recognized, match bool)
 // PasswordOptions configures NewPasswords. The zero value of each field means its default.
 type PasswordOptions struct {
 	// Cost is the bcrypt cost of new hashes, from 4 to 20; one more doubles the time. The default is 12,
-	// about 0.2 seconds; 20 takes a minute, and 4 is for tests. Stored hashes may have any cost from 4 up
+	// about a quarter of a second; 20 takes a minute, and 4 is for tests. Stored hashes may have any cost from 4 up
 	// to this plus 4.
 	Cost int
 

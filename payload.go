@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -82,12 +83,8 @@ func (c *Claims) set(name string, v value, opts *DecoderOptions) (known bool, er
 			c.Subject, ok, want = v.text, canonicalInteger(v.text), "a string or an integer of at most 20 digits"
 		}
 	case "aud":
+		c.Audience, ok = v.audience()
 		want = "a string or an array of strings"
-		if ok = v.kind == '"'; ok {
-			c.Audience = Audience{v.text}
-		} else {
-			c.Audience, ok = v.strings()
-		}
 	case "exp":
 		c.ExpiresAt, ok, want = v.date()
 	case "nbf":
@@ -115,7 +112,20 @@ func (v value) date() (date NumericDate, ok bool, want string) {
 	if v.kind == '0' {
 		date, ok = parseDate(v.text)
 	}
-	return date, ok, "a number of seconds between 0 and 253402300799"
+	return date, ok, dateRange
+}
+
+// canonicalInteger reports whether s is 0 or an integer without superfluous sign or zeros, of at most
+// 20 digits.
+func canonicalInteger(s string) bool {
+	s, negative := strings.CutPrefix(s, "-")
+	if s == "0" {
+		return !negative
+	}
+	if s == "" || len(s) > 20 || s[0] == '0' {
+		return false
+	}
+	return strings.Trim(s, "0123456789") == ""
 }
 
 // append writes the registered claims that are there, each followed by a comma.
@@ -285,8 +295,7 @@ func (s *schema) appendField(dst []byte, f *field, c reflect.Value) ([]byte, err
 	case kindUint:
 		dst = strconv.AppendUint(dst, source.Uint(), 10)
 	case kindNumber:
-		number := source.String()
-		setDefault(&number, "0") // as encoding/json does
+		number := cmp.Or(source.String(), "0") // as encoding/json does
 		if !isNumber(number) {
 			return dst, fmt.Errorf("%s is no number", f.name)
 		}

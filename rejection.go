@@ -21,7 +21,7 @@ type Rejection struct {
 	Err         error         // the cause, which the client is never told
 
 	realm    string
-	observer any // the gate whose Observe has been told
+	observer *door // whose Observe has been told
 }
 
 // The error codes of challenges.

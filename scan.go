@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"math"
 	"math/bits"
 	"strings"
 	"unicode/utf8"
@@ -23,10 +24,11 @@ type object struct {
 	value  value
 	broken bool
 
-	begin int // of the value
-	count int
-	names [64]int // where the names read so far begin
-	marks uint64  // a bit for the hash of each of them, by which most new names are known to be new
+	begin  int        // of the value
+	count  int        // of the members read
+	judged bool       // the library has found that no name comes twice
+	names  [64]uint16 // where the names read so far begin
+	marks  uint64     // a bit for the hash of each of them, by which most new names are known to be new
 }
 
 // value is one JSON value. A string, number or literal is valid; of an array or object only the end is known,
@@ -126,13 +128,15 @@ func (o *object) nextPlain() bool {
 	return false
 }
 
-// isNew reports whether a name, which begins at begin, has not come before. It compares up to 64 names itself;
-// from there on, and where a name holds escapes, the library, which builds a set, judges the whole text once.
+// isNew reports whether a name, which begins at begin, has not come before. It compares up to 64 names itself; from
+// there on, in huge texts, and where a name holds escapes, the library, which builds a set, judges the whole text once.
 func (o *object) isNew(name string, begin int, isEscaped bool) bool {
-	if isEscaped || o.count >= len(o.names) {
-		isJudged := o.count > len(o.names)
-		o.count = len(o.names)
-		return isJudged || jsontext.Value(o.text).IsValid()
+	if o.judged {
+		return true
+	}
+	if isEscaped || o.count >= len(o.names) || len(o.text) > math.MaxUint16 {
+		o.judged = jsontext.Value(o.text).IsValid()
+		return o.judged
 	}
 	hash := uint(len(name))
 	if name != "" {
@@ -141,13 +145,13 @@ func (o *object) isNew(name string, begin int, isEscaped bool) bool {
 	mark := uint64(1) << (hash % 64)
 	if o.marks&mark != 0 {
 		for _, other := range o.names[:o.count] {
-			if rest := o.text[other:]; strings.HasPrefix(rest, name) && rest[len(name)] == '"' {
+			if rest := o.text[int(other):]; strings.HasPrefix(rest, name) && rest[len(name)] == '"' {
 				return false
 			}
 		}
 	}
 	o.marks |= mark
-	o.names[o.count] = begin
+	o.names[o.count] = uint16(begin)
 	return true
 }
 
@@ -207,17 +211,18 @@ func (v value) valid() bool {
 type scanner struct {
 	text  string
 	at    int  // what lies before has been read
-	plain bool // text is ASCII without backslashes and control characters
+	plain bool // text is ASCII without backslashes and bytes below the blank
 }
 
 func newScanner(text string) scanner { return scanner{text: text, plain: isPlain(text)} }
 
-// isPlain reports whether a text is printable ASCII without backslashes, as most payloads are: there a string
-// ends at the next quotation mark, whatever it says. It looks at eight bytes at a time.
+// isPlain reports whether a text is ASCII without backslashes and bytes below the blank, as most payloads are: there
+// a string ends at the next quotation mark, whatever it says. It looks at eight bytes at a time.
 func isPlain(text string) bool {
 	for ; len(text) >= 8; text = text[8:] {
 		x := load64(text)
-		// The top bit of a byte is set, or x-1 borrows from it, where x is 0 or is less than the blank.
+		// A byte's top bit is set in the first term if it is not ASCII. A borrow sets it in the second if the byte is
+		// below the blank, and in the third if it is a backslash.
 		if (x|(x-' '*ones)|((x^'\\'*ones)-ones))&tops != 0 {
 			return false
 		}
@@ -266,6 +271,14 @@ func (s *scanner) skip(c byte) bool {
 	}
 	s.at++
 	return true
+}
+
+// scanAlone reads the one value that text is.
+func scanAlone(text string) (value, bool) {
+	s := newScanner(text)
+	v, ok := s.scan()
+	_ = s.peek()
+	return v, ok && s.at == len(text)
 }
 
 // scan skips white space and reads the value after it.

@@ -57,7 +57,7 @@ func FromCookie(name string) TokenSource { return TokenSource{sourceCookie, name
 func FromQuery(name string) TokenSource { return TokenSource{sourceQuery, name} }
 
 // FromForm finds the token in a field of a form in the body (RFC 6750 §2.2): of a POST, PUT or PATCH request
-// of type application/x-www-form-urlencoded and at most 64 KiB. The handler finds the form parsed.
+// of type application/x-www-form-urlencoded. One of more than 64 KiB is a 400. The handler finds the form parsed.
 func FromForm(name string) TokenSource { return TokenSource{sourceForm, name} }
 
 // FromWebSocketProtocol finds the token in the Sec-WebSocket-Protocol header of a WebSocket's opening request,

@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -49,8 +50,8 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 		e.opts = *opts
 	}
 	e.opts.Audience = slices.Clone(e.opts.Audience)
-	setDefault(&e.opts.TTL, 15*time.Minute)
-	setDefault(&e.opts.Type, "JWT")
+	e.opts.TTL = cmp.Or(e.opts.TTL, 15*time.Minute)
+	e.opts.Type = cmp.Or(e.opts.Type, "JWT")
 	if e.opts.Now == nil {
 		e.opts.Now = time.Now
 	}
@@ -59,16 +60,18 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 	}
 	checkAudience(&wrong, "EncoderOptions.Audience", e.opts.Audience)
 	checkType(&wrong, "EncoderOptions.Type", e.opts.Type)
-	switch fixed := keys.(type) {
-	case nil:
-		wrong.add("keys", "are nil")
+	if set, ok := keys.(Keys); ok {
+		e.keys = slices.Clone(set)
+	}
+	switch keys.(type) {
 	case Key, Keys, *KeyRing:
-		if set, ok := fixed.(Keys); ok {
-			e.keys = slices.Clone(set)
-		}
 		var mistake *ConfigError
 		if _, err := keys.SigningKey(context.Background()); errors.As(err, &mistake) {
 			wrong.add("keys", "can't sign: the %s %s", mistake.Field, mistake.Reason)
+		}
+	default:
+		if isNil(keys) {
+			wrong.add("keys", "are nil")
 		}
 	}
 	e.schema = newSchema[C](&wrong)
@@ -80,8 +83,8 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 
 // Encode returns a signed token with these claims. It fills iss, aud, exp, iat and jti where they are absent,
 // requires a subject unless AllowNoSubject is set, and runs the claims' Validate method, if C has one. It does
-// not require that exp lies in the future. Claims that can't be encoded, or that Validate refuses, are an
-// ErrTokenClaims; the errors of keys pass as they are.
+// not require that exp lies in the future. Claims without a subject, that can't be encoded, or that Validate refuses
+// are an ErrTokenClaims; a key that can't sign is a [ConfigError]; the errors of keys pass as they are.
 func (e *Encoder[C]) Encode(ctx context.Context, claims C) (string, error) {
 	if e == nil || e.keys == nil {
 		return "", &ConfigError{"Encoder", "was not made by NewEncoder"}
@@ -126,7 +129,7 @@ func (e *Encoder[C]) Fill(claims *C) *Claims {
 	}
 	c := e.claims(claims)
 	now := e.opts.Now()
-	setDefault(&c.Issuer, e.opts.Issuer)
+	c.Issuer = cmp.Or(c.Issuer, e.opts.Issuer)
 	if len(c.Audience) == 0 {
 		c.Audience = slices.Clone(e.opts.Audience)
 	}
@@ -171,8 +174,8 @@ type DecoderOptions struct {
 	// MaxSize is the most bytes that a token may have, 8 KiB by default.
 	MaxSize int
 	// CacheSize is how many verified tokens are remembered, so that the same token need not be verified
-	// again; they take up to 2 KiB each. By default none are. The keys, the clock and Validate are asked
-	// each time all the same.
+	// again; all together they take at most CacheSize × 2 KiB. By default none are. The keys, the clock and
+	// Validate are asked each time all the same.
 	CacheSize int
 	// AllowNoSubject accepts tokens that name no user.
 	AllowNoSubject bool
@@ -225,7 +228,7 @@ func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) 
 	}
 	o := &d.opts
 	o.Audience = slices.Clone(o.Audience)
-	setDefault(&o.MaxSize, defaultMaxSize)
+	o.MaxSize = cmp.Or(o.MaxSize, defaultMaxSize)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -259,15 +262,17 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 	if o.Type != "" {
 		checkType(wrong, "DecoderOptions.Type", o.Type)
 	}
+	if set, ok := d.keys.(Keys); ok {
+		d.keys = slices.Clone(set)
+	}
 	switch d.keys.(type) {
-	case nil:
-		wrong.add("keys", "are nil")
 	case Key, Keys, *KeyRing:
-		if set, ok := d.keys.(Keys); ok {
-			d.keys = slices.Clone(set)
-		}
 		if known, err := d.keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(known, Key{}) {
 			wrong.add("keys", "hold no key, or the zero Key")
+		}
+	default:
+		if isNil(d.keys) {
+			wrong.add("keys", "are nil")
 		}
 	}
 }
@@ -276,74 +281,77 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 // that is reported: the size (ErrTokenTooLarge); three segments of base64url, and the header
 // (ErrTokenMalformed); the algorithm (ErrTokenSignature); the key (ErrUnknownKey, or ErrUnavailable from the
 // source); the signature (ErrTokenSignature); that the payload is one JSON object (ErrTokenMalformed) with
-// claims of the right types (ErrTokenClaims); exp (ErrTokenExpired), nbf and iat (ErrTokenNotYetValid), iss
+// claims of the right types (ErrTokenClaims); exp (ErrTokenExpired, or ErrTokenClaims if it is missing), nbf
+// (ErrTokenNotYetValid), iat if MaxAge is set (ErrTokenClaims, ErrTokenNotYetValid, ErrTokenExpired), iss
 // (ErrTokenIssuer), aud (ErrTokenAudience), typ (ErrTokenType), sub (ErrTokenClaims); and at last the claims'
 // Validate method, if C has one (ErrTokenClaims, which wraps its error). All of these but ErrUnavailable are
 // ErrInvalidToken.
 //
-// The result is the caller's own. Where a CacheSize is set it is a shallow copy: what its slices, maps and
+// The result is the caller's own. Its strings are parts of one: strings.Clone what is kept for long. Where a CacheSize is set it is a shallow copy: what its slices, maps and
 // pointers lead to is shared with other callers and must not be changed.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
-	v, err := d.verify(ctx, token)
-	if err != nil {
+	var v verified[C]
+	if err := d.verify(ctx, token, &v); err != nil {
 		return nil, err
 	}
 	c := new(C)
-	if err := d.read(v, c); err != nil {
+	if err := d.read(&v, c); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// verified is a token whose signature is good.
+// verified is a token whose signature is good: one that is remembered, of which claims alone is set, or one whose
+// payload is still to be read.
 type verified[C any] struct {
+	claims  *C
 	token   string
 	header  *header
 	key     Key
-	payload string // not read yet; or else
-	claims  *C     // what is remembered
+	payload string
 }
 
 // verify is the first half of Decode, for which nobody needs a C yet: a token that is refused here costs none.
-func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], error) {
+func (d *Decoder[C]) verify(ctx context.Context, token string, v *verified[C]) error {
 	if d == nil || d.keys == nil {
-		return verified[C]{}, &ConfigError{"Decoder", "was not made by NewDecoder"}
+		return &ConfigError{"Decoder", "was not made by NewDecoder"}
 	}
 	if len(token) > d.opts.MaxSize {
-		return verified[C]{}, tooLarge(token, d.opts.MaxSize)
+		return tooLarge(token, d.opts.MaxSize)
 	}
 	if known := d.cache.get(token); known != nil {
 		keys, err := d.keys.VerificationKeys(ctx, known.header.kid)
 		if err != nil {
-			return verified[C]{}, err
+			return err
 		}
 		if known.verifiedBy(keys) {
-			claims, _ := known.claims.(*C) // as read put it there
-			return verified[C]{claims: claims}, nil
+			v.claims, _ = known.claims.(*C) // as read put it there
+			return nil
 		}
 	}
 	parts, err := split(token)
 	if err != nil {
-		return verified[C]{}, err
+		return err
 	}
 	s, _ := d.scratch.Get().(*scratch)
 	defer d.scratch.Put(s)
 	h, key, err := d.checkSignature(ctx, token, parts, s)
 	if err != nil {
 		if malformed := parts.check(s); malformed != nil { // has precedence, wherever it is
-			return verified[C]{}, malformed
+			return malformed
 		}
-		return verified[C]{}, err
+		return err
 	}
 	payload, err := s.decode(parts.payload)
 	if err != nil {
-		return verified[C]{}, err
+		return err
 	}
-	return verified[C]{token: token, header: h, key: key, payload: string(payload)}, nil
+	v.token, v.header, v.key, v.payload = token, h, key, string(payload)
+	return nil
 }
 
 // read is the second half of Decode: into c, which is new, and of no use after an error.
-func (d *Decoder[C]) read(v verified[C], c *C) error {
+func (d *Decoder[C]) read(v *verified[C], c *C) error {
 	claims := d.claims(c)
 	if v.claims != nil {
 		*c = *v.claims
@@ -362,17 +370,15 @@ func (d *Decoder[C]) read(v verified[C], c *C) error {
 	if err := d.checkIdentity(claims, v.header); err != nil {
 		return err
 	}
-	var pristine *C
-	if d.cache != nil {
-		pristine = new(C)
-		*pristine = *c // Validate may change c
+	if d.cache == nil {
+		return d.validate(c)
 	}
+	pristine := new(C)
+	*pristine = *c // Validate may change c
 	if err := d.validate(c); err != nil {
 		return err
 	}
-	if d.cache != nil {
-		d.cache.put(v.token, v.header, v.key, pristine, foreign)
-	}
+	d.cache.put(v.token, v.header, v.key, pristine, foreign)
 	return nil
 }
 
@@ -486,13 +492,6 @@ func validator[C any]() func(*C) error {
 	}
 }
 
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
 func checkAudience(wrong *misconfigured, field string, audience Audience) {
 	if slices.Contains(audience, "") {
 		wrong.add(field, "names an empty audience")
@@ -500,7 +499,7 @@ func checkAudience(wrong *misconfigured, field string, audience Audience) {
 }
 
 func checkType(wrong *misconfigured, field, typ string) {
-	if strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+	if strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, notQuotable) {
 		wrong.add(field, "is %s, which is no media type", quote(typ))
 	}
 }

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # bash .ci/quickstart.sh BINARY: does with the quickstart what a newcomer does first, and stops it. It inherits the
-# environment, so DATABASE_URL chooses the database.
+# environment, so DATABASE_URL chooses the database, and REDIS_URL whether there is a Redis.
 set -euo pipefail
 binary=$(realpath "$1")
 email=gate-$(date +%s)-$RANDOM@example.com
 password=$(head -c 18 /dev/urandom | base64)
 kind=SQLite
 [[ -z ${DATABASE_URL:-} ]] || kind=PostgreSQL
+[[ -z ${REDIS_URL:-} ]] || kind+=" with Redis"
 
 # Whatever it writes goes into this directory.
 home=$(mktemp -d)
 log=$home/log
 cd "$home"
+: >"$log"
 env HOME="$home" TMPDIR="$home" XDG_CACHE_HOME= XDG_CONFIG_HOME= ADDR=127.0.0.1:0 "$binary" >"$log" 2>&1 </dev/null &
 server=$!
 trap 'kill -KILL "$server" 2>/dev/null || true; rm -rf "$home"' EXIT
@@ -22,7 +24,7 @@ fail() {
 	exit 1
 }
 
-# The address is one that its log names and that answers (the log may name a database server, too).
+# The address is one that its log names and that answers (the log may name a database or Redis, too).
 find_address() {
 	for _ in {1..150}; do
 		kill -0 "$server" 2>/dev/null || fail "ended before it served"
@@ -42,6 +44,11 @@ ask() {
 	[[ $status == "$expected" ]] || fail "$what answered $status instead of $expected: $(cat answer)"
 }
 
+# field NAME: the text that the last answer's JSON has under this name.
+field() {
+	sed -nE "s/.*\"$1\" *: *\"([^\"]+)\".*/\1/p" answer | grep . || fail "the answer has no $1: $(cat answer)"
+}
+
 find_address
 credentials=$(printf '{"email":"%s","password":"%s"}' "$email" "$password")
 json=(-H 'Content-Type: application/json')
@@ -49,12 +56,38 @@ ask "registering" 201 "${json[@]}" -d "$credentials" "http://$address/register"
 ask "registering again" 409 "${json[@]}" -d "$credentials" "http://$address/register"
 ask "a wrong password" 401 "${json[@]}" -d "${credentials/\"password\":\"/&x}" "http://$address/login"
 ask "logging in" 200 "${json[@]}" -d "$credentials" "http://$address/login"
-token=$(sed -nE 's/.*"access_token" *: *"([^"]+)".*/\1/p' answer)
-[[ -n $token ]] || fail "the login has no access_token: $(cat answer)"
+token=$(field access_token)
+first=$(field refresh_token)
 ask "GET /me with the token" 200 -H "Authorization: Bearer $token" "http://$address/me"
 grep -qF "$email" answer || fail "GET /me does not name $email: $(cat answer)"
 ask "GET /me without a token" 401 "http://$address/me"
 ask "GET /me with a changed token" 401 -H "Authorization: Bearer x$token" "http://$address/me"
+
+# Sessions: this one is refreshed, a second one is ended by a change of password, and a logout ends this one.
+bearer=(-H "Authorization: Bearer $token")
+ask "logging in once more" 200 "${json[@]}" -d "$credentials" "http://$address/login"
+second=$(field refresh_token)
+ask "refreshing" 200 "${json[@]}" -d "{\"refresh_token\":\"$first\"}" "http://$address/refresh"
+refresh=$(field refresh_token)
+ask "refreshing with a forged token" 401 "${json[@]}" -d "{\"refresh_token\":\"x$refresh\"}" "http://$address/refresh"
+ask "listing sessions" 200 "${bearer[@]}" "http://$address/sessions"
+[[ $(grep -oE '"current" *: *(true|false)' answer | sort | tr -d ' \n') == '"current":false"current":true' ]] ||
+	fail "the list has not two sessions, one of them the current: $(cat answer)"
+ask "listing sessions without a token" 401 "http://$address/sessions"
+ask "ending a session that is nobody's" 404 "${bearer[@]}" -X DELETE "http://$address/sessions/x"
+
+new_password=$(head -c 18 /dev/urandom | base64)
+change=$(printf '{"old_password":"%s","new_password":"%s"}' "$password" "$new_password")
+ask "a wrong old password" 401 "${bearer[@]}" "${json[@]}" -d "${change/\"old_password\":\"/&x}" "http://$address/password"
+ask "a short new password" 422 "${bearer[@]}" "${json[@]}" -d "${change/$new_password/short}" "http://$address/password"
+ask "changing the password" 204 "${bearer[@]}" "${json[@]}" -d "$change" "http://$address/password"
+ask "refreshing the other session" 401 "${json[@]}" -d "{\"refresh_token\":\"$second\"}" "http://$address/refresh"
+ask "logging in with the old password" 401 "${json[@]}" -d "$credentials" "http://$address/login"
+ask "logging in with the new password" 200 "${json[@]}" -d "${credentials/$password/$new_password}" "http://$address/login"
+ask "ending the other sessions" 204 "${bearer[@]}" -X DELETE "http://$address/sessions"
+ask "logging out" 204 "${json[@]}" -d "{\"refresh_token\":\"$refresh\"}" "http://$address/logout"
+ask "GET /me after the logout" 401 "${bearer[@]}" "http://$address/me"
+ask "refreshing after the logout" 401 "${json[@]}" -d "{\"refresh_token\":\"$refresh\"}" "http://$address/refresh"
 
 kill -TERM "$server"
 for _ in {1..50}; do
@@ -65,5 +98,6 @@ done
 status=0
 wait "$server" || status=$?
 [[ $status == 0 ]] || fail "exited with $status after SIGTERM"
-! grep -qF -e "$token" -e "$password" "$log" || fail "logged a token or a password"
-echo "the quickstart on $kind: registered, logged in, asked who it is, stopped"
+! grep -qF -e "$token" -e "$first" -e "$refresh" -e "$second" -e "$password" -e "$new_password" "$log" ||
+	fail "logged a token or a password"
+echo "the quickstart on $kind: registered, logged in, asked who it is, refreshed, changed its password, logged out, stopped"

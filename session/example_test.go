@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 
 	"github.com/go-usher/usher"
@@ -127,7 +128,7 @@ func ExampleLoginHandler() {
 	}
 	// Output:
 	// 200 true
-	// 401 {"title":"Unauthorized","status":401,"detail":"Wrong username or password."}
+	// 401 {"title":"Unauthorized","status":401,"detail":"Wrong email or password."}
 	// 422 {"title":"Unprocessable Entity","status":422,"detail":"\"password\" is required."}
 }
 
@@ -147,4 +148,41 @@ func ExampleNewAccessTokens() {
 	mux.ServeHTTP(w, r)
 	fmt.Println(w.Code, strings.Contains(w.Body.String(), "refresh_token"))
 	// Output: 200 false
+}
+
+// A handler that asks for the password once more, and counts the guesses together with those at the login.
+func ExampleAttempts() {
+	accounts := map[string]string{"ada@example.org": "correct horse"}
+	opts := &session.HandlerOptions{UsernameField: "email", Throttle: usher.Must(session.NewMemoryThrottle(nil))}
+	attempts := usher.Must(session.NewAttempts(opts)) // and session.LoginHandler(…, opts)
+
+	deleteAccount := func(w http.ResponseWriter, r *http.Request, email string) {
+		err := attempts.Try(w, r, email, func(context.Context) error {
+			if r.FormValue("password") != accounts[email] {
+				return usher.ErrPasswordMismatch
+			}
+			return nil
+		})
+		var rej *usher.Rejection
+		switch {
+		case errors.As(err, &rej):
+			rej.ServeHTTP(w, r)
+		case errors.Is(err, usher.ErrPasswordMismatch):
+			w.WriteHeader(http.StatusUnauthorized)
+		case err != nil:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		default:
+			delete(accounts, email)
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}
+
+	for _, guess := range []string{"1", "2", "3", "4", "5", "correct horse"} {
+		r := httptest.NewRequest(http.MethodPost, "/delete?password="+url.QueryEscape(guess), nil)
+		w := httptest.NewRecorder()
+		deleteAccount(w, r, "ada@example.org")
+		fmt.Print(w.Code, " ")
+	}
+	fmt.Println(len(accounts))
+	// Output: 401 401 401 401 401 429 1
 }

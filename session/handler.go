@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-usher/usher"
 )
 
@@ -124,7 +125,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers with a problem in the middleware's manner.
 func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	rej := refusal(err)
+	rej := e.refusal(err)
 	if e.opts.Observe != nil {
 		e.opts.Observe(r, rej)
 	}
@@ -137,7 +138,7 @@ func sessionOver(err error) bool {
 
 // refusal is the one mapping of errors to responses. That something was out of reach comes first: then nothing
 // has been decided about password or token.
-func refusal(err error) *usher.Rejection {
+func (e *endpoint) refusal(err error) *usher.Rejection {
 	var rej *usher.Rejection
 	if errors.As(err, &rej) && rej != nil {
 		return rej
@@ -149,7 +150,7 @@ func refusal(err error) *usher.Rejection {
 	case sessionOver(err):
 		rej.Status, rej.Code, rej.Description = http.StatusUnauthorized, "invalid_token", "The session is over. Log in again."
 	case wrongPassword(err):
-		rej.Status, rej.Description = http.StatusUnauthorized, "Wrong username or password."
+		rej.Status, rej.Description = http.StatusUnauthorized, "Wrong "+e.opts.UsernameField+" or "+e.opts.PasswordField+"."
 	case errors.Is(err, usher.ErrNoToken):
 		rej.Status, rej.Description = http.StatusUnauthorized, "A refresh token is required."
 	case errors.Is(err, usher.ErrManyTokens):
@@ -175,7 +176,7 @@ func writeJSON(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	// The status line is out by the time that writing fails, and the client gone.
-	_ = json.MarshalWrite(w, body)
+	_ = json.MarshalEncode(jsontext.NewEncoder(w), body) // with a line break at the end, for terminals
 }
 
 func setDefault(s *string, def string) {

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -90,6 +91,9 @@ func (s *site) send(t *testing.T, method, target, body string, change ...func(*h
 	if res.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s %s may be cached", method, target)
 	}
+	if len(b) > 0 && !bytes.HasSuffix(b, []byte("}\n")) {
+		t.Errorf("%s %s: %q does not end its line", method, target, b)
+	}
 	if res.StatusCode >= 400 && res.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%s %s: %d as %s; want problem+json", method, target, res.StatusCode, res.Header.Get("Content-Type"))
 	}
@@ -177,6 +181,7 @@ func TestInputIsRefusedBeforeAnythingHappens(t *testing.T) {
 		{"no JSON", "POST", "/login", "{", nil, 400, "one JSON object"},
 		{"two objects", "POST", "/login", login + "{}", nil, 400, "one JSON object"},
 		{"a list", "POST", "/login", "[]", header("Content-Type", "application/json"), 400, "one JSON object"},
+		{"null for a body", "POST", "/login", "null", header("Content-Type", "application/json"), 400, "one JSON object"},
 		{"a name twice", "POST", "/login", `{"email":"a","email":"b","password":"x"}`, nil, 400, "one JSON object"},
 		{"a form field twice", "POST", "/login", "email=a&email=b&password=x", nil, 400, "email"},
 		{"a broken form", "POST", "/login", "email=%zz", nil, 400, "form"},
@@ -222,8 +227,8 @@ func TestLoginMapsTheAuthenticatorsErrors(t *testing.T) {
 		status int
 		text   string
 	}{
-		{usher.ErrPasswordMismatch, 401, "Wrong username or password."},
-		{usher.ErrNoUser, 401, "Wrong username or password."},
+		{usher.ErrPasswordMismatch, 401, "Wrong email or password."},
+		{usher.ErrNoUser, 401, "Wrong email or password."},
 		{fmt.Errorf("%w: locked", usher.ErrForbidden), 403, "not allowed"},
 		{usher.ErrUnavailable, 503, "Try again"},
 		{context.DeadlineExceeded, 503, "Try again"},
@@ -241,7 +246,7 @@ func TestLoginMapsTheAuthenticatorsErrors(t *testing.T) {
 	}
 	s.auth = func(context.Context, string, string) (string, error) { return subject, nil }
 	s.user = func(context.Context, string) (claims, error) { return claims{}, usher.ErrNoUser }
-	s.send(t, "POST", "/login", login).want(t, 401, "Wrong username or password.")
+	s.send(t, "POST", "/login", login).want(t, 401, "Wrong email or password.")
 }
 
 func TestALoginThatBeganBeforeEndAllIsRefused(t *testing.T) {

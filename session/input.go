@@ -42,6 +42,9 @@ func readJSON(body io.Reader, names []string) (fields, error) {
 	if err := json.UnmarshalRead(body, &members); err != nil {
 		return nil, unreadable(err, "The body must be one JSON object.")
 	}
+	if members == nil {
+		return nil, refused(http.StatusBadRequest, "The body must be one JSON object.")
+	}
 	f := fields{}
 	for _, name := range names {
 		value, ok := members[name]

@@ -2,10 +2,7 @@ package session
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/go-usher/usher"
@@ -44,7 +41,7 @@ func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (
 			return nil, err
 		}
 	}
-	l := &login{endpoint: e, starter: s, authenticate: authenticate}
+	l := &login{endpoint: e, starter: s, authenticate: authenticate, guesses: e.attempts()}
 	e.serve = l.serve
 	return e, nil
 }
@@ -53,6 +50,7 @@ type login struct {
 	*endpoint
 	starter      Starter
 	authenticate Authenticator
+	guesses      *Attempts
 }
 
 const labelField = "label"
@@ -68,38 +66,21 @@ func (l *login) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := f.require(l.opts.UsernameField, l.opts.PasswordField); err != nil {
 		return err
 	}
-	address := l.opts.ClientAddress(r)
-	subject, err := l.attempt(w, r, username, f[l.opts.PasswordField], network(address))
+	var subject string
+	err = l.guesses.try(w, r, username, func(ctx context.Context) (err error) {
+		subject, err = l.authenticate(ctx, username, f[l.opts.PasswordField])
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	about := About{UserAgent: r.UserAgent(), Address: address, Label: f[labelField], AuthTime: began}
+	about := About{UserAgent: r.UserAgent(), Address: l.opts.ClientAddress(r), Label: f[labelField], AuthTime: began}
 	tokens, err := l.starter.start(r.Context(), subject, about, l.fit)
 	if err != nil {
 		return err
 	}
 	l.handOut(w, tokens)
 	return nil
-}
-
-// attempt asks the authenticator, if the throttle has an attempt left. The attempt is given back unless the
-// password was wrong, or the client left before it could know.
-func (l *login) attempt(w http.ResponseWriter, r *http.Request, username, password, network string) (string, error) {
-	ctx := r.Context()
-	wait, err := l.opts.Throttle.Reserve(ctx, username, network)
-	if err != nil {
-		return "", fmt.Errorf("%w: session throttle: %w", usher.ErrUnavailable, err)
-	}
-	if wait > 0 {
-		w.Header().Set("Retry-After", strconv.FormatInt(int64(math.Ceil(wait.Seconds())), 10))
-		return "", refused(http.StatusTooManyRequests, "Too many attempts. Try again later.")
-	}
-	subject, err := l.authenticate(ctx, username, password)
-	if !wrongPassword(err) && (err == nil || ctx.Err() == nil) {
-		// A refund that fails costs its user an attempt, and is no reason to refuse the login.
-		_ = l.opts.Throttle.Refund(context.WithoutCancel(ctx), username, network)
-	}
-	return subject, err
 }
 
 // required is the mistake of an argument that was left out.

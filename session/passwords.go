@@ -17,9 +17,9 @@ import (
 // change of password that runs at the same time would be undone. Its failure is no failed login; it is asked
 // again at the next one.
 //
-// The authenticator's errors: usher.ErrPasswordMismatch for a wrong password and for an unknown user;
-// usher.ErrUnavailable and what find returns otherwise. Mistakes in the arguments are reported as
-// usher.ConfigError, all at once.
+// The authenticator's errors: usher.ErrPasswordMismatch for a wrong password and for an unknown user, with a text
+// that tells the operator which, and whose; usher.ErrUnavailable and what find returns otherwise. Mistakes in
+// the arguments are reported as usher.ConfigError, all at once.
 func PasswordAuthenticator(
 	passwords *usher.Passwords,
 	find func(ctx context.Context, username string) (subject, hash string, err error),
@@ -48,9 +48,9 @@ func PasswordAuthenticator(
 		case unknown:
 			return "", fmt.Errorf("%w: %w", usher.ErrPasswordMismatch, usher.ErrNoUser)
 		case errors.Is(err, usher.ErrBadHash):
-			return "", fmt.Errorf("%w: %w", usher.ErrPasswordMismatch, err)
+			return "", fmt.Errorf("%w of %s: %w", usher.ErrPasswordMismatch, subject, err)
 		case err != nil:
-			return "", err
+			return "", fmt.Errorf("%w of %s", err, subject)
 		}
 		if rehash != "" {
 			_ = upgrade(ctx, subject, hash, rehash)

@@ -1,8 +1,10 @@
 package session_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/go-usher/usher"
@@ -21,11 +23,11 @@ func TestPasswordAuthenticator(t *testing.T) {
 		err           error
 	}
 	accounts := map[string]account{
-		"current":  {"1", good, nil},
-		"old":      {"2", old, nil},
-		"stubborn": {"3", old, nil},
-		"empty":    {"4", "", nil},
-		"damaged":  {"5", "$2a$05$damaged", nil},
+		"current":  {"user-1", good, nil},
+		"old":      {"user-2", old, nil},
+		"stubborn": {"user-3", old, nil},
+		"empty":    {"user-4", "", nil},
+		"damaged":  {"user-5", "$2a$05$damaged", nil},
 		"failing":  {"", "", failure},
 	}
 	var upgraded []string
@@ -38,7 +40,7 @@ func TestPasswordAuthenticator(t *testing.T) {
 			return a.subject, a.hash, a.err
 		},
 		func(ctx context.Context, subject, before, after string) error {
-			if subject == "3" {
+			if subject == "user-3" {
 				return failure
 			}
 			if _, err := current.Check(ctx, after, "correct horse"); err != nil || before != old {
@@ -53,11 +55,11 @@ func TestPasswordAuthenticator(t *testing.T) {
 		err                      error
 		upgrades                 int
 	}{
-		{"current", "correct horse", "1", nil, 0},
+		{"current", "correct horse", "user-1", nil, 0},
 		{"current", "wrong", "", usher.ErrPasswordMismatch, 0},
-		{"old", "correct horse", "2", nil, 1},
+		{"old", "correct horse", "user-2", nil, 1},
 		{"old", "wrong", "", usher.ErrPasswordMismatch, 0},
-		{"stubborn", "correct horse", "3", nil, 0},
+		{"stubborn", "correct horse", "user-3", nil, 0},
 		{"empty", "correct horse", "", usher.ErrPasswordMismatch, 0},
 		{"empty", "", "", usher.ErrPasswordMismatch, 0},
 		{"damaged", "correct horse", "", usher.ErrPasswordMismatch, 0},
@@ -68,6 +70,9 @@ func TestPasswordAuthenticator(t *testing.T) {
 		got, err := authenticate(t.Context(), test.username, test.password)
 		if got != test.want || !errors.Is(err, test.err) || len(upgraded) != test.upgrades {
 			t.Errorf("%s, %q: %q, %v, upgraded %v; want %q, %v, %d", test.username, test.password, got, err, upgraded, test.want, test.err, test.upgrades)
+		}
+		if whose := accounts[test.username].subject; errors.Is(test.err, usher.ErrPasswordMismatch) && !strings.Contains(err.Error(), cmp.Or(whose, "no such user")) {
+			t.Errorf("%s: the operator reads %q", test.username, err)
 		}
 	}
 

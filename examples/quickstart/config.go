@@ -2,25 +2,34 @@ package main
 
 import (
 	"cmp"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/go-usher/usher"
 )
 
 // config is what the environment says.
 type config struct {
-	addr       string
-	database   database
-	secretKey  []byte        // good for HS256
-	bcryptCost int           // 0 for usher's default
-	tokenTTL   time.Duration // 0 for usher's default
-	admin      credentials   // whom to create at the start; empty for nobody
+	addr          string
+	database      database
+	redis         *redis.Options // nil for none
+	secretKey     []byte         // signs the access tokens; good for HS256
+	sessionSecret []byte         // protects the refresh tokens
+	bcryptCost    int            // 0 for usher's default
+	tokenTTL      time.Duration  // of access tokens; 0 for usher's default
+	admin         credentials    // whom to create at the start; empty for nobody
 }
+
+// credentials are somebody's.
+type credentials struct{ email, password string }
 
 const defaultAddr = "127.0.0.1:8080"
 
@@ -32,21 +41,28 @@ func readConfig(getenv func(string) string, log *slog.Logger) (config, error) {
 		secretKey:  []byte(getenv("SECRET_KEY")),
 		bcryptCost: env.number("BCRYPT_LOG_ROUNDS", 4, 20), // what usher takes
 		tokenTTL:   env.tokenTTL(),
-		admin:      credentials{Email: getenv("ADMIN_EMAIL"), Password: getenv("ADMIN_PASSWORD")},
+		admin:      credentials{getenv("ADMIN_EMAIL"), getenv("ADMIN_PASSWORD")},
 	}
 	var err error
 	if cfg.database, err = parseDatabaseURL(getenv("DATABASE_URL")); err != nil {
 		env.wrong = append(env.wrong, fmt.Errorf("DATABASE_URL: %w", err))
 	}
+	if cfg.redis, err = parseRedisURL(getenv("REDIS_URL")); err != nil {
+		env.wrong = append(env.wrong, fmt.Errorf("REDIS_URL: %w", err))
+	}
 	if len(cfg.secretKey) == 0 {
-		log.Warn("SECRET_KEY is not set, so tokens are signed with a random key and end with this process; make one with: openssl rand -base64 32")
+		log.Warn("SECRET_KEY is not set, so tokens are signed with a random key, and they and all sessions end with this process; make one with: openssl rand -base64 32")
 		cfg.secretKey = make([]byte, 32)
 		rand.Read(cfg.secretKey)
 	}
 	if _, err = usher.NewKey(usher.HS256, cfg.secretKey); err != nil {
 		env.wrong = append(env.wrong, fmt.Errorf("SECRET_KEY: %w", err))
 	}
-	if (cfg.admin.Email == "") != (cfg.admin.Password == "") {
+	// One secret to look after, and yet two keys: what one of them has made tells nothing about the other.
+	if cfg.sessionSecret, err = hkdf.Key(sha256.New, cfg.secretKey, nil, "usher quickstart: sessions, v1", 32); err != nil {
+		env.wrong = append(env.wrong, fmt.Errorf("SECRET_KEY: %w", err))
+	}
+	if (cfg.admin.email == "") != (cfg.admin.password == "") {
 		env.wrong = append(env.wrong, errors.New("ADMIN_EMAIL and ADMIN_PASSWORD go together, and one of them is not set"))
 	}
 	return cfg, errors.Join(env.wrong...)

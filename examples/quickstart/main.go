@@ -1,13 +1,14 @@
-// Quickstart is a service with registration, login and protected routes. Start it from the root of the repository:
+// Quickstart is a service with registration, login, sessions and protected routes. Start it from the root of the
+// repository:
 //
 //	go run ./examples/quickstart
 //
 // This file is what there is to know about usher. config.go reads the environment, store.go keeps the users in SQLite
-// or PostgreSQL, web.go reads and writes JSON, and serve.go runs the server and stops it.
+// or PostgreSQL, sessions.go the sessions there or in Redis, web.go reads and writes JSON, and serve.go runs the server
+// and stops it.
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,8 +19,10 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
 )
 
 func main() {
@@ -45,10 +48,19 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	defer users.Close()
 	log.Info("database opened", "kind", cfg.database.kind, "at", cfg.database.place)
 
-	s := newService(cfg, users, log)
+	stores, err := openStores(ctx, cfg, users)
+	if err != nil {
+		return err
+	}
+	defer stores.Close()
+	log.Info("sessions are kept", "kind", stores.kind, "at", stores.place)
+
+	s := newService(cfg, users, stores, log)
 	if err := s.ensureAdmin(ctx, cfg.admin); err != nil {
 		return fmt.Errorf("ADMIN_EMAIL: %w", err)
 	}
+	stopPruning := inBackground(ctx, s.prune)
+	defer stopPruning()
 	return serve(ctx, cfg.addr, s.routes(), log)
 }
 
@@ -56,28 +68,55 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 type service struct {
 	users     *users
 	passwords *usher.Passwords
-	encoder   *usher.Encoder[usher.Claims]
+	sessions  *session.Manager[usher.Claims]
+	options   *session.HandlerOptions
+	attempts  *session.Attempts
 	auth      *usher.Middleware[usher.Claims, *User]
 	log       *slog.Logger
 }
 
 // newService can't fail: readConfig has checked what it is given.
-func newService(cfg config, users *users, log *slog.Logger) *service {
-	key := usher.Must(usher.NewKey(usher.HS256, cfg.secretKey))
-	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{TTL: cfg.tokenTTL}))
-	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
-	auth := usher.Must(usher.NewMiddleware(decoder, users.OfToken, &usher.MiddlewareOptions{Observe: logRefusal(log)}))
+func newService(cfg config, users *users, stores *stores, log *slog.Logger) *service {
+	s := &service{users: users, log: log}
+	s.passwords = usher.Must(usher.NewPasswords(&usher.PasswordOptions{Cost: cfg.bcryptCost}))
 
-	passwords := usher.Must(usher.NewPasswords(&usher.PasswordOptions{Cost: cfg.bcryptCost}))
-	return &service{users, passwords, encoder, auth, log}
+	// A login hands out a short-lived access token, and a refresh token to get the next one with.
+	key := usher.Must(usher.NewKey(usher.HS256, cfg.secretKey))
+	s.sessions = usher.Must(session.NewManager(session.Config[usher.Claims]{
+		Encoder: usher.Must(usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{TTL: cfg.tokenTTL})),
+		Store:   stores.sessions,
+		Claims:  users.ClaimsOf,
+		Secret:  cfg.sessionSecret,
+		IdleTTL: max(14*24*time.Hour, cfg.tokenTTL), // no session ends before its access token
+		MaxAge:  max(90*24*time.Hour, cfg.tokenTTL),
+		OnEvent: logTheft(log),
+	}))
+	s.options = &session.HandlerOptions{UsernameField: "email", Throttle: stores.throttle, Observe: logRefusal(log)}
+	s.attempts = usher.Must(session.NewAttempts(s.options))
+
+	// A request with an access token asks for its session, so that a logout counts at once.
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	s.auth = usher.Must(usher.NewMiddleware(decoder, users.OfToken, &usher.MiddlewareOptions{
+		Check:   s.check,
+		Observe: logRefusal(log),
+	}))
+	return s
 }
 
 func (s *service) routes() http.Handler {
+	authenticate := usher.Must(session.PasswordAuthenticator(s.passwords, s.users.HashOf, s.users.ReplaceHash))
+	own := s.auth.Require(usher.Must(session.SessionsHandler(s.sessions, s.options)))
 	admins := s.auth.Allow(func(u *User) bool { return u.Admin })
 
 	mux := http.NewServeMux()
 	mux.Handle("POST /register", s.handle(s.register))
-	mux.Handle("POST /login", s.handle(s.login))
+	mux.Handle("POST /login", usher.Must(session.LoginHandler(s.sessions, authenticate, s.options)))
+	mux.Handle("POST /refresh", usher.Must(session.RefreshHandler(s.sessions, s.options)))
+	mux.Handle("POST /logout", usher.Must(session.LogoutHandler(s.sessions, s.options)))
+	mux.Handle("GET /sessions", own)
+	mux.Handle("DELETE /sessions", own) // the others
+	mux.Handle("DELETE /sessions/{id}", own)
+	mux.Handle("POST /password", s.auth.RequireFunc(s.handleUser(s.changePassword)))
 	mux.Handle("GET /me", s.auth.RequireFunc(s.me))
 	mux.Handle("GET /admin", admins.Require(s.handle(s.countUsers)))
 	mux.Handle("GET /{$}", s.auth.Optional(http.HandlerFunc(s.greet)))
@@ -86,11 +125,11 @@ func (s *service) routes() http.Handler {
 
 // register creates a user.
 func (s *service) register(w http.ResponseWriter, r *http.Request) error {
-	in, err := readCredentials(w, r)
+	email, password, err := readTexts(w, r, "email", "password")
 	if err != nil {
 		return err
 	}
-	user, err := s.create(r.Context(), in)
+	user, err := s.create(r.Context(), email, password)
 	if err != nil {
 		return err
 	}
@@ -101,16 +140,13 @@ func (s *service) register(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *service) create(ctx context.Context, in credentials) (*User, error) {
-	email, ok := canonicalEmail(in.Email)
+func (s *service) create(ctx context.Context, email, password string) (*User, error) {
+	email, ok := canonicalEmail(email)
 	if !ok {
 		return nil, problem(http.StatusUnprocessableEntity, "The email is not an address.")
 	}
-	hash, err := s.passwords.Hash(ctx, in.Password)
-	switch {
-	case errors.Is(err, usher.ErrPasswordTooShort), errors.Is(err, usher.ErrPasswordTooLong), errors.Is(err, usher.ErrPasswordInvalid):
-		return nil, problem(http.StatusUnprocessableEntity, "The password can't be used: "+strings.TrimPrefix(err.Error(), "usher: ")+".")
-	case err != nil:
+	hash, err := s.hash(ctx, password)
+	if err != nil {
 		return nil, err
 	}
 	user, err := s.users.Create(ctx, email, hash)
@@ -120,45 +156,52 @@ func (s *service) create(ctx context.Context, in credentials) (*User, error) {
 	return user, err
 }
 
-// login answers with a token for an email and its password. It does not tell whether an email is registered: where
-// none is, the password is checked against an empty hash, which takes as long as a wrong password.
-func (s *service) login(w http.ResponseWriter, r *http.Request) error {
-	in, err := readCredentials(w, r)
+// hash returns the hash of a new password, or a 422 if it can't be one.
+func (s *service) hash(ctx context.Context, password string) (string, error) {
+	hash, err := s.passwords.Hash(ctx, password)
+	if errors.Is(err, usher.ErrPasswordTooShort) || errors.Is(err, usher.ErrPasswordTooLong) || errors.Is(err, usher.ErrPasswordInvalid) {
+		return "", problem(http.StatusUnprocessableEntity, "The password can't be used: "+strings.TrimPrefix(err.Error(), "usher: ")+".")
+	}
+	return hash, err
+}
+
+// changePassword replaces the user's password and ends all their sessions but the one that asks for it. It asks for the
+// old password and counts wrong ones together with those at the login: an access token alone is not enough.
+func (s *service) changePassword(w http.ResponseWriter, r *http.Request, user *User) error {
+	oldPassword, newPassword, err := readTexts(w, r, "old_password", "new_password")
 	if err != nil {
 		return err
 	}
-	user, unknown := s.users.ByEmail(r.Context(), in.Email)
-	switch {
-	case errors.Is(unknown, usher.ErrNoUser):
-		user = new(User)
-	case unknown != nil:
-		return unknown
-	}
-	newHash, err := s.passwords.Check(r.Context(), user.hash, in.Password)
+	err = s.attempts.Try(w, r, user.Email, func(ctx context.Context) error {
+		_, err := s.passwords.Check(ctx, user.hash, oldPassword)
+		return err
+	})
 	if errors.Is(err, usher.ErrPasswordMismatch) {
-		return &usher.Rejection{
-			Status:      http.StatusUnauthorized,
-			Description: "The email or the password is wrong.",
-			Err:         cmp.Or(unknown, fmt.Errorf("%w for user %s", err, user.ID)),
-		}
+		return &usher.Rejection{Status: http.StatusUnauthorized, Description: "The old password is wrong.", Err: fmt.Errorf("%w of %s", err, user.ID)}
 	}
 	if err != nil {
 		return err
 	}
-	if newHash != "" { // because the old one was made at a lower cost
-		if err := s.users.ReplaceHash(r.Context(), user, newHash); err != nil {
-			s.log.Error("password hash not upgraded", "user", user.ID, "reason", err)
-		}
-	}
-	token, err := s.encoder.Encode(r.Context(), usher.Claims{Subject: user.ID})
+	hash, err := s.hash(r.Context(), newPassword)
 	if err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, struct {
-		AccessToken string `json:"access_token"`
-		TokenType   string `json:"token_type"`
-		ExpiresIn   int64  `json:"expires_in"`
-	}{token, "Bearer", int64(s.encoder.TTL().Seconds())})
+
+	ctx, cancel := finishing(r.Context()) // who knows the old password must not keep a session
+	defer cancel()
+	err = s.users.ReplaceHash(ctx, user.ID, user.hash, hash)
+	if errors.Is(err, errChanged) {
+		return &usher.Rejection{Status: http.StatusConflict, Description: "The password has been changed meanwhile.", Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	claims, _ := s.auth.Claims(ctx)
+	if err := s.sessions.EndOthers(ctx, user.ID, claims.SessionID); err != nil {
+		const halfDone = "The password is changed, but other sessions may go on. Try DELETE /sessions later."
+		return &usher.Rejection{Status: http.StatusServiceUnavailable, Description: halfDone, Err: err}
+	}
+	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
@@ -189,19 +232,19 @@ func (s *service) countUsers(w http.ResponseWriter, r *http.Request) error {
 // ensureAdmin sees to it that the first admin exists. A user who has registered the email before becomes one only if
 // the password is theirs: anybody could have been the first to register it.
 func (s *service) ensureAdmin(ctx context.Context, in credentials) error {
-	if in.Email == "" {
+	if in.email == "" {
 		return nil
 	}
-	user, err := s.create(ctx, in)
+	user, err := s.create(ctx, in.email, in.password)
 	if errors.Is(err, errTaken) {
-		if user, err = s.users.ByEmail(ctx, in.Email); err != nil {
+		if user, err = s.users.ByEmail(ctx, in.email); err != nil {
 			return err
 		}
 		if user.Admin {
 			s.log.Info("the admin exists already, and ADMIN_PASSWORD is not used", "user", user.ID)
 			return nil
 		}
-		if _, err := s.passwords.Check(ctx, user.hash, in.Password); err != nil {
+		if _, err := s.passwords.Check(ctx, user.hash, in.password); err != nil {
 			return fmt.Errorf("somebody has registered it who does not have ADMIN_PASSWORD: %w", err)
 		}
 	}

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,12 +9,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -83,10 +80,15 @@ func TestEnvironmentThatIsRefused(t *testing.T) {
 		{"SQLite with a URL's slashes", map[string]string{"DATABASE_URL": "sqlite:///x.db"}, []string{"DATABASE_URL", "sqlite:PATH"}},
 		{"SQLite in no directory", map[string]string{"DATABASE_URL": "sqlite:/nowhere/at/all.db"}, []string{"DATABASE_URL", "/nowhere/at/all.db"}},
 		{"PostgreSQL that is not there", map[string]string{"DATABASE_URL": "postgres://u:topsecret@127.0.0.1:1/x"}, []string{"DATABASE_URL", "127.0.0.1:1"}},
+		{"another store", map[string]string{"REDIS_URL": "memcached://:topsecret@localhost"}, []string{"REDIS_URL", "redis://"}},
+		{"Redis that is no URL", map[string]string{"REDIS_URL": "redis://:topsecret@local host"}, []string{"REDIS_URL", "redis://"}},
+		{"Redis without host", map[string]string{"REDIS_URL": "redis:///1"}, []string{"REDIS_URL", "redis://"}},
+		{"Redis with a name for a number", map[string]string{"REDIS_URL": "redis://:topsecret@localhost/sessions"}, []string{"REDIS_URL", "sessions"}},
+		{"Redis that is not there", map[string]string{"REDIS_URL": "redis://:topsecret@127.0.0.1:1"}, []string{"REDIS_URL", "127.0.0.1:1"}},
 		{"address", map[string]string{"ADDR": "127.0.0.1:http-alt-of-nobody"}, []string{"ADDR"}},
 		{"all at once", map[string]string{
-			"SECRET_KEY": "x", "BCRYPT_LOG_ROUNDS": "x", "TOKEN_EXPIRATION_DAYS": "x", "ADMIN_EMAIL": "x", "DATABASE_URL": "x",
-		}, []string{"SECRET_KEY", "BCRYPT_LOG_ROUNDS", "TOKEN_EXPIRATION_DAYS", "ADMIN_PASSWORD", "DATABASE_URL"}},
+			"SECRET_KEY": "x", "BCRYPT_LOG_ROUNDS": "x", "TOKEN_EXPIRATION_DAYS": "x", "ADMIN_EMAIL": "x", "DATABASE_URL": "x", "REDIS_URL": "x",
+		}, []string{"SECRET_KEY", "BCRYPT_LOG_ROUNDS", "TOKEN_EXPIRATION_DAYS", "ADMIN_PASSWORD", "DATABASE_URL", "REDIS_URL"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := refuseToStart(t, test.env)
@@ -370,7 +372,12 @@ func TestLogsTellReasonsAndNoSecrets(t *testing.T) {
 	databaseURL := "sqlite:" + filepath.Join(t.TempDir(), "quickstart.db")
 	s := start(t, map[string]string{"DATABASE_URL": databaseURL, "ADMIN_EMAIL": "admin@example.com", "ADMIN_PASSWORD": password})
 	id := s.register(t, "alice@example.com")
-	token := s.login(t, "alice@example.com")
+	tokens := s.loginWith(t, "alice@example.com", password)
+	token := tokens.access
+	s.send(t, "POST", "/refresh", "", tokens.refreshBody())
+	s.send(t, "POST", "/refresh", "", tokens.refreshBody()[:20])
+	s.send(t, "POST", "/refresh", "", `{"refresh_token":"x`+tokens.refresh+`"}`)
+	s.send(t, "POST", "/password", token, passwordChange("a wrong password", newPassword))
 	s.send(t, "GET", "/me", "", "")
 	s.send(t, "GET", "/me", token+"x", "")
 	s.send(t, "GET", "/admin", token, "")
@@ -388,8 +395,11 @@ func TestLogsTellReasonsAndNoSecrets(t *testing.T) {
 		`level=INFO msg="request refused" status=401 reason="usher: (malformed token|wrong signature).*" route="GET /me"`,
 		`level=INFO msg="request refused" status=403 reason="usher: forbidden" route="GET /admin"`,
 		`level=INFO msg="request refused" status=404 reason="Not Found." route=""`,
-		`level=INFO msg="request refused" status=401 reason="usher: wrong password for user ` + id + `" route="POST /login"`,
-		`level=INFO msg="request refused" status=401 reason="usher: no such user" route="POST /login"`,
+		`level=INFO msg="request refused" status=401 reason="usher: wrong password of ` + id + `" route="POST /login"`,
+		`level=INFO msg="request refused" status=401 reason="usher: wrong password: usher: no such user" route="POST /login"`,
+		`level=INFO msg="request refused" status=400 reason=".*" route="POST /refresh"`,
+		`level=INFO msg="request refused" status=401 reason="session: invalid refresh token" route="POST /refresh"`,
+		`level=INFO msg="request refused" status=401 reason="usher: wrong password of ` + id + `" route="POST /password"`,
 		`level=INFO msg="request refused" status=409 reason="the email is taken" route="POST /register"`,
 		`level=INFO msg="request refused" status=422 reason="The password .* route="POST /register"`,
 		`level=INFO msg="request refused" status=400 reason="The body .* route="POST /register"`,
@@ -399,50 +409,9 @@ func TestLogsTellReasonsAndNoSecrets(t *testing.T) {
 			t.Errorf("the log has no line %s", line)
 		}
 	}
-	for _, secret := range []string{token, strings.Split(token, ".")[2], password, "a wrong password", secretKey} {
+	for _, secret := range []string{token, strings.Split(token, ".")[2], tokens.refresh, password, "a wrong password", newPassword, secretKey} {
 		if strings.Contains(got, secret) {
 			t.Errorf("the log shows %q", secret)
 		}
 	}
-}
-
-func TestProgramEndsOnSignals(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "quickstart")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		t.Run(signal.String(), func(t *testing.T) {
-			log := &logs{listening: make(chan string, 1)}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, program)
-			cmd.Dir, cmd.Env, cmd.Stderr = t.TempDir(), []string{"ADDR=127.0.0.1:0"}, log
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			ended := make(chan error, 1)
-			go func() { ended <- cmd.Wait() }()
-			select {
-			case <-log.listening:
-			case err := <-ended:
-				t.Fatalf("it ended with %v before it served:\n%s", err, log)
-			}
-			if err := cmd.Process.Signal(signal); err != nil {
-				t.Fatal(err)
-			}
-			if err := <-ended; err != nil || !strings.Contains(log.String(), "msg=stopped") {
-				t.Errorf("it ended with %v:\n%s", err, log)
-			}
-		})
-	}
-	t.Run("a mistake in the environment", func(t *testing.T) {
-		cmd := exec.CommandContext(t.Context(), program)
-		cmd.Dir, cmd.Env = t.TempDir(), []string{"SECRET_KEY=short"}
-		out, err := cmd.CombinedOutput()
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "quickstart: SECRET_KEY") {
-			t.Errorf("it ended with %v:\n%s", err, out)
-		}
-	})
 }

@@ -31,8 +31,12 @@ type server struct {
 
 const secretKey = "a secret of thirty-two bytes or more"
 
-// start starts the quickstart on a free port, with cheap passwords unless env says otherwise. It stops with the test.
-func start(t *testing.T, env map[string]string) *server {
+func newServer() *server {
+	return &server{log: &logs{listening: make(chan string, 1)}, client: &http.Client{Timeout: 30 * time.Second, Transport: new(http.Transport)}}
+}
+
+// settingsWith returns an environment for tests in which env takes precedence.
+func settingsWith(t *testing.T, env map[string]string) map[string]string {
 	t.Helper()
 	settings := map[string]string{
 		"ADDR":              "127.0.0.1:0",
@@ -41,7 +45,14 @@ func start(t *testing.T, env map[string]string) *server {
 		"DATABASE_URL":      "sqlite:" + filepath.Join(t.TempDir(), "quickstart.db"),
 	}
 	maps.Copy(settings, env)
-	s := &server{log: &logs{listening: make(chan string, 1)}, client: &http.Client{Timeout: 30 * time.Second, Transport: new(http.Transport)}}
+	return settings
+}
+
+// start starts the quickstart on a free port, with cheap passwords unless env says otherwise. It stops with the test.
+func start(t *testing.T, env map[string]string) *server {
+	t.Helper()
+	settings := settingsWith(t, env)
+	s := newServer()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- main.Run(ctx, func(name string) string { return settings[name] }, s.log) }()
@@ -154,15 +165,87 @@ func (s *server) register(t *testing.T, email string) string {
 	return id
 }
 
-// login returns a token for somebody who has registered.
+// login returns an access token for somebody who has registered.
 func (s *server) login(t *testing.T, email string) string {
 	t.Helper()
-	got := s.send(t, "POST", "/login", "", credentials(email, password))
-	if got.status != http.StatusOK {
-		t.Fatalf("login of %s is answered with %d %s", email, got.status, got.body)
+	return s.loginWith(t, email, password).access
+}
+
+// tokens are what a login and a refresh hand out.
+type tokens struct{ access, refresh string }
+
+// refreshBody returns a body for /refresh and /logout.
+func (p tokens) refreshBody() string {
+	body, _ := json.Marshal(map[string]string{"refresh_token": p.refresh})
+	return string(body)
+}
+
+func (r reply) tokens(t *testing.T) tokens {
+	t.Helper()
+	access, _ := r.field(t, "access_token").(string)
+	refresh, _ := r.field(t, "refresh_token").(string)
+	if r.status != http.StatusOK || access == "" || refresh == "" {
+		t.Fatalf("instead of tokens the answer is %d %s", r.status, r.body)
 	}
-	token, _ := got.field(t, "access_token").(string)
-	return token
+	return tokens{access, refresh}
+}
+
+func (s *server) loginWith(t *testing.T, email, password string) tokens {
+	t.Helper()
+	return s.send(t, "POST", "/login", "", credentials(email, password)).tokens(t)
+}
+
+// listed is a session in the answer of GET /sessions.
+type listed struct {
+	ID        string    `json:"id"`
+	UserAgent string    `json:"user_agent"`
+	Address   string    `json:"address"`
+	Current   bool      `json:"current"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// sessions returns the sessions of an access token's user.
+func (s *server) sessions(t *testing.T, token string) []listed {
+	t.Helper()
+	got := s.send(t, "GET", "/sessions", token, "")
+	var body struct{ Sessions []listed }
+	if err := json.Unmarshal([]byte(got.body), &body); err != nil || got.status != http.StatusOK {
+		t.Fatalf("GET /sessions is answered with %d %s", got.status, got.body)
+	}
+	return body.Sessions
+}
+
+// session returns the id of an access token's session.
+func (s *server) session(t *testing.T, token string) string {
+	t.Helper()
+	for _, session := range s.sessions(t, token) {
+		if session.Current {
+			return session.ID
+		}
+	}
+	t.Fatal("none of the sessions is the current one")
+	return ""
+}
+
+// expect checks the status of an answer.
+func (r reply) expect(t *testing.T, what string, status int) {
+	t.Helper()
+	if r.status != status {
+		t.Errorf("%s is answered with %d %s, want %d", what, r.status, r.body, status)
+	}
+}
+
+// await asks until it is so, and fails the test if that takes too long.
+func await(t *testing.T, what string, isSo func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !isSo() {
+		select {
+		case <-deadline:
+			t.Fatalf("waited in vain until %s", what)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // logs collects what the quickstart logs, and hears from it where it listens.

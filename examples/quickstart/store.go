@@ -16,6 +16,7 @@ import (
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session/sqlstore"
 )
 
 // User is somebody who has registered.
@@ -27,8 +28,12 @@ type User struct {
 	hash string // of the password
 }
 
-// errTaken is Create's error for an email that another user has.
-var errTaken = errors.New("the email is taken")
+var (
+	// errTaken is Create's error for an email that another user has.
+	errTaken = errors.New("the email is taken")
+	// errChanged is ReplaceHash's error for a hash that is not the stored one any more.
+	errChanged = errors.New("the password has been changed meanwhile")
+)
 
 // users is the table of users. Where no user is found the error is usher.ErrNoUser; where the database does not answer
 // as it should, it is usher.ErrUnavailable, which usher's middleware answers with a 503.
@@ -70,10 +75,29 @@ func (u *users) ByEmail(ctx context.Context, email string) (*User, error) {
 	return u.find(ctx, selectUser+"email = $1", email)
 }
 
-// ReplaceHash stores a new hash for the user, unless the one in user is not the stored one any more: then the password
-// has been changed meanwhile.
-func (u *users) ReplaceHash(ctx context.Context, user *User, hash string) error {
-	_, err := u.exec(ctx, `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`, hash, user.ID, user.hash)
+// HashOf returns the id and the password's hash of the user with this email.
+func (u *users) HashOf(ctx context.Context, email string) (id, hash string, err error) {
+	user, err := u.ByEmail(ctx, email)
+	if err != nil {
+		return "", "", err
+	}
+	return user.ID, user.hash, nil
+}
+
+// ClaimsOf returns what a token says about a user beside who it is, which is nothing: OfToken looks at the user as they
+// are when the token is used.
+func (u *users) ClaimsOf(ctx context.Context, id string) (usher.Claims, error) {
+	_, err := u.find(ctx, selectUser+"id = $1", id)
+	return usher.Claims{}, err
+}
+
+// ReplaceHash stores a new hash for a user, or returns errChanged if the old one is not the stored one any more: then
+// the password has been changed meanwhile.
+func (u *users) ReplaceHash(ctx context.Context, id, oldHash, newHash string) error {
+	changed, err := u.exec(ctx, `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`, newHash, id, oldHash)
+	if err == nil && changed == 0 {
+		return errChanged
+	}
 	return err
 }
 
@@ -135,10 +159,11 @@ func canonicalEmail(text string) (string, bool) {
 
 // database is where the users are kept.
 type database struct {
-	driver string
-	source string // may hold a password
-	kind   string // "SQLite" or "PostgreSQL"
-	place  string // where it is, for the log
+	driver  string
+	dialect sqlstore.Dialect
+	source  string // may hold a password
+	kind    string // "SQLite" or "PostgreSQL"
+	place   string // where it is, for the log
 }
 
 // parseDatabaseURL reads sqlite:PATH, which is sqlite:quickstart.db by default, or postgres://….
@@ -152,13 +177,13 @@ func parseDatabaseURL(text string) (database, error) {
 			return database{}, err
 		}
 		source := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"}
-		return database{"sqlite", source.String(), "SQLite", path}, nil
+		return database{"sqlite", sqlstore.SQLite, source.String(), "SQLite", path}, nil
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return database{}, errors.New("it is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST/NAME")
 	}
-	return database{"pgx", text, "PostgreSQL", u.Host + u.Path}, nil
+	return database{"pgx", sqlstore.PostgreSQL, text, "PostgreSQL", u.Host + u.Path}, nil
 }
 
 // openUsers opens the database, and creates the table if there is none.

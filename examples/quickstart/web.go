@@ -2,10 +2,11 @@ package main
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -14,36 +15,39 @@ import (
 
 const maxBody = 64 << 10 // bytes
 
-// credentials are the body of a registration and of a login.
-type credentials struct {
-	Email    string `json:"email"`
-	Password string `json:"password"`
-}
-
-// readCredentials reads the body of a request, which is one JSON object in UTF-8 with unique names.
-func readCredentials(w http.ResponseWriter, r *http.Request) (credentials, error) {
-	var in credentials
+// readTexts reads two texts from the body of a request, which is one JSON object in UTF-8 with unique names. It refuses
+// in the words of usher's own handlers.
+func readTexts(w http.ResponseWriter, r *http.Request, first, second string) (one, two string, err error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return in, problem(http.StatusUnsupportedMediaType, "The body is JSON; say so with Content-Type: application/json.")
+		return "", "", problem(http.StatusUnsupportedMediaType, "Send application/json.")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var members map[string]any
+	err = json.UnmarshalRead(http.MaxBytesReader(w, r.Body, maxBody), &members)
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return in, problem(http.StatusRequestEntityTooLarge, "The body has more than 64 KiB.")
+		return "", "", problem(http.StatusRequestEntityTooLarge, "The body is too large.")
 	}
-	if value := jsontext.Value(body); err != nil || value.Kind() != '{' || !value.IsValid() {
-		return in, problem(http.StatusBadRequest, "The body is not one JSON object.")
+	if err != nil || members == nil {
+		return "", "", problem(http.StatusBadRequest, "The body must be one JSON object.")
 	}
-	switch err := json.Unmarshal(body, &in); {
-	case err != nil:
-		return in, problem(http.StatusUnprocessableEntity, "The email and the password are strings.")
-	case in.Email == "" && in.Password == "":
-		return in, problem(http.StatusUnprocessableEntity, "The email and the password are missing.")
-	case in.Email == "":
-		return in, problem(http.StatusUnprocessableEntity, "The email is missing.")
-	case in.Password == "":
-		return in, problem(http.StatusUnprocessableEntity, "The password is missing.")
+	var texts, missing []string
+	for _, name := range []string{first, second} {
+		text, ok := members[name].(string)
+		if !ok && members[name] != nil {
+			return "", "", problem(http.StatusUnprocessableEntity, strconv.Quote(name)+" must be a string.")
+		}
+		if text == "" {
+			missing = append(missing, strconv.Quote(name))
+		}
+		texts = append(texts, text)
 	}
-	return in, nil
+	switch len(missing) {
+	case 0:
+		return texts[0], texts[1], nil
+	case 1:
+		return "", "", problem(http.StatusUnprocessableEntity, missing[0]+" is required.")
+	default:
+		return "", "", problem(http.StatusUnprocessableEntity, strings.Join(missing, " and ")+" are required.")
+	}
 }
 
 // answer writes v as JSON.
@@ -66,6 +70,15 @@ func (s *service) handle(h func(http.ResponseWriter, *http.Request) error) http.
 			s.auth.Deny(w, r, err)
 		}
 	})
+}
+
+// handleUser is handle for handlers that need a user.
+func (s *service) handleUser(h func(http.ResponseWriter, *http.Request, *User) error) func(http.ResponseWriter, *http.Request, *User) {
+	return func(w http.ResponseWriter, r *http.Request, user *User) {
+		if err := h(w, r, user); err != nil {
+			s.auth.Deny(w, r, err)
+		}
+	}
 }
 
 // withProblems answers the mux's own 404 and 405 in the same way.
