@@ -79,6 +79,11 @@ func TestObjectReadsWhatTheLibraryReads(t *testing.T) {
 	for _, beginning := range []string{"{", `{"b:":"some text",`, ` { "\u0061" : null , `} {
 		extend(beginning, most)
 	}
+	for c := range 256 {
+		for _, format := range []string{`{"%c":"a"}`, `{"a":"%c"}`, `{"a":"é%c"}`, `{"a":"\\%c"}`, `{"a":%c}`, `{"a":1%c}`, `{%c"a":1}`, `{"a":1}%c`} {
+			check(strings.Replace(format, "%c", string([]byte{byte(c)}), 1))
+		}
+	}
 }
 
 // members returns the names and values of an object, each as it stands, and strings also as what they say.

@@ -146,6 +146,7 @@ func TestAuthorizationSchemes(t *testing.T) {
 		{"several spaces", usher.FromBearer(), "Bearer   " + token, 200, "hello 7"},
 		{"no space", usher.FromBearer(), "Bearer" + token, 200, "hello stranger"},
 		{"another scheme", usher.FromBearer(), "JWT " + token, 200, "hello stranger"},
+		{"another scheme that is as long", usher.FromBearer(), "Digest " + token, 200, "hello stranger"},
 		{"no scheme", usher.FromBearer(), token, 200, "hello stranger"},
 		{"more than a token", usher.FromBearer(), "Bearer " + token + " x", 401, ""},
 		{"two in a list", usher.FromBearer(), "Bearer " + token + ", Bearer " + token, 401, ""},
