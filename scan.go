@@ -77,9 +77,9 @@ func (o *object) next() bool {
 	return true
 }
 
-// nextPlain is next for what most members of a plain text are: a string or a positive integer, and no white space.
-// Of anything else it reads nothing and returns false. Positions stay in registers here, for which reading a
-// payload takes 0.88 of the time.
+// nextPlain is next for what most members of a plain text are: without white space before the value. Of anything else,
+// and of what is not valid, it reads nothing and returns false. Positions of strings and positive integers stay in
+// registers here, for which reading a payload takes 0.88 of the time.
 func (o *object) nextPlain() bool {
 	text, at := o.text, o.at
 	if o.count > 0 {
@@ -97,9 +97,10 @@ func (o *object) nextPlain() bool {
 	if at >= len(text) || text[end+1] != ':' {
 		return false
 	}
-	v := value{plain: true}
-	valueBegin := at
+	name, v, valueBegin := text[begin:end], value{plain: true}, at
 	switch c := text[at]; {
+	case c <= ' ':
+		return false
 	case c == '"':
 		at++
 		size := indexQuote(text[at:])
@@ -112,20 +113,24 @@ func (o *object) nextPlain() bool {
 		for at < len(text) && '0' <= text[at] && text[at] <= '9' {
 			at++
 		}
-		if at == len(text) || text[at] != ',' && text[at] != '}' {
+		if at < len(text) && (text[at] == ',' || text[at] == '}') {
+			v.kind, v.text = '0', text[valueBegin:at]
+		}
+	}
+	if v.kind == 0 {
+		s, ok := scanner{text, valueBegin, true}, false
+		if v, ok = s.scan(); !ok {
 			return false
 		}
-		v.kind, v.text = '0', text[valueBegin:at]
-	default:
+		at = s.at
+	}
+	if !o.isNew(name, begin, false) {
 		return false
 	}
-	if name := text[begin:end]; o.isNew(name, begin, false) {
-		o.name, o.value = name, v
-		o.begin, o.at = valueBegin, at
-		o.count++
-		return true
-	}
-	return false
+	o.name, o.value = name, v
+	o.begin, o.at = valueBegin, at
+	o.count++
+	return true
 }
 
 // isNew reports whether a name, which begins at begin, has not come before. It compares up to 64 names itself; from
