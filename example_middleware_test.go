@@ -241,6 +241,20 @@ func ExampleFromCookie() {
 	// cross-site 403 {"title":"Forbidden","status":403,"detail":"Cross-origin request."}
 }
 
+// A handler that takes a token of another kind finds it where the middleware would.
+func ExampleTokenSource_Find() {
+	source := usher.FromCookie("__Host-refresh")
+	for _, cookies := range []string{"__Host-refresh=abc", "theme=dark", "__Host-refresh=abc; __Host-refresh=x y"} {
+		request := httptest.NewRequest(http.MethodPost, "/refresh", nil)
+		request.Header.Set("Cookie", cookies)
+		fmt.Println(source.Find(request))
+	}
+	// Output:
+	// abc true <nil>
+	//  false <nil>
+	//  false usher: more than one token
+}
+
 // A handler's test needs neither a key nor a token.
 func ExampleContextWithUser() {
 	type User struct{ Name string }

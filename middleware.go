@@ -296,7 +296,7 @@ func (d *door) findToken(r *http.Request) (token string, source *TokenSource, er
 	}
 	for i := range d.opts.Sources {
 		s := &d.opts.Sources[i]
-		t, found, fault := s.find(r)
+		t, found, fault := s.Find(r)
 		if !found && fault == nil {
 			continue
 		}

@@ -68,9 +68,11 @@ func FromWebSocketProtocol(marker string) TokenSource { return TokenSource{sourc
 // maxForm is the most bytes of a form that is searched for a token.
 const maxForm = 64 << 10
 
-// find returns the token that the request carries here, and whether it carries one: an empty one counts. The
-// error is ErrManyTokens, or a Rejection for a request that can't be read.
-func (s TokenSource) find(r *http.Request) (token string, found bool, err error) {
+// Find returns the token that the request carries here, and whether it carries one; an empty one counts, but for
+// cookies. The error is ErrManyTokens, or a [*Rejection] for a request that can't be read. The middleware does this by
+// itself: Find is for handlers of one's own, such as one that exchanges a refresh token. It knows nothing of
+// cross-origin requests.
+func (s TokenSource) Find(r *http.Request) (token string, found bool, err error) {
 	switch s.kind {
 	case sourceAuthorization:
 		token, found, err = only(r.Header["Authorization"])

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-usher/usher/bench/internal/report"
+	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
 // panel is one group of bars of the chart.
@@ -86,7 +89,7 @@ func (r *results) bars(p panel) []bar {
 			if len(c.Ns) == 0 || slices.Contains([]string{nameNoAuth, nameNoEcho, nameNoGin}, c.Name) {
 				continue
 			}
-			list = append(list, bar{c.Name, median(c.Ns), c.Allocs})
+			list = append(list, bar{c.Name, rounds.Median(c.Ns), c.Allocs})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b bar) int { return cmp.Compare(a.ns, b.ns) })
@@ -150,9 +153,9 @@ func drawPanel(b *strings.Builder, title string, bars []bar, x, y float64) float
 		width := max(1.5, bar.ns/longest*barsWidth)
 		write(b, x+10, top+10.5, label, shortName(bar.name))
 		fmt.Fprintf(b, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%d" rx="2"/>`+"\n", fill, x+labelWidth+10, top, width, barHeight)
-		value := nanos(bar.ns)
+		value := report.Nanos(bar.ns)
 		if kindOf(bar.name) != 0 || bar.allocs > 0 {
-			value += ", " + count(bar.allocs)
+			value += ", " + report.Count(bar.allocs)
 		}
 		write(b, x+labelWidth+16+width, top+10.5, label, value)
 	}
@@ -172,7 +175,7 @@ func (r *results) chartText() string {
 	for _, p := range panels() {
 		var values []string
 		for _, bar := range r.bars(p) {
-			values = append(values, shortName(bar.name)+" "+nanos(bar.ns))
+			values = append(values, shortName(bar.name)+" "+report.Nanos(bar.ns))
 		}
 		if len(values) > 0 {
 			parts = append(parts, p.title+": "+strings.Join(values, ", ")+".")

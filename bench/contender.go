@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
 // A contender is one library, used as its own documentation says, with one configuration for everything
@@ -156,7 +158,7 @@ func newRequest(token string) *http.Request {
 
 // requestOp returns an operation that sends the tokens' requests through the handler in turn. Operations are
 // for one goroutine.
-func requestOp(handler http.Handler, tokens []string, want int) op {
+func requestOp(handler http.Handler, tokens []string, want int) rounds.Op {
 	requests := make([]*http.Request, len(tokens))
 	for i, token := range tokens {
 		requests[i] = newRequest(token)
@@ -175,7 +177,7 @@ func requestOp(handler http.Handler, tokens []string, want int) op {
 }
 
 // verifyOp returns an operation that verifies the tokens in turn; bad tells that they must be refused.
-func verifyOp(verify func(string) (string, error), tokens []string, bad bool) op {
+func verifyOp(verify func(string) (string, error), tokens []string, bad bool) rounds.Op {
 	next := 0
 	return func() error {
 		caller, err := verify(tokens[next%len(tokens)])
@@ -193,7 +195,7 @@ func verifyOp(verify func(string) (string, error), tokens []string, bad bool) op
 }
 
 // encodeOp returns an operation that signs one token.
-func encodeOp(encode func() (string, error)) op {
+func encodeOp(encode func() (string, error)) rounds.Op {
 	return func() error {
 		token, err := encode()
 		if err == nil && token == "" {

@@ -259,22 +259,22 @@ func TestEveryCellOfThePlanWorks(t *testing.T) {
 	}
 	seen := make(map[string]bool)
 	for _, s := range sets {
-		if seen[s.id] {
-			t.Errorf("%s: twice", s.id)
+		if seen[s.ID] {
+			t.Errorf("%s: twice", s.ID)
 		}
-		seen[s.id] = true
-		for _, c := range s.cells {
-			if c.absent != "" {
+		seen[s.ID] = true
+		for _, c := range s.Cells {
+			if c.Absent != "" {
 				continue
 			}
-			do, err := c.ops()
+			do, err := c.Ops()
 			if err != nil {
-				t.Errorf("%s, %s: %v", s.id, c.name, err)
+				t.Errorf("%s, %s: %v", s.ID, c.Name, err)
 				continue
 			}
 			for range tokensPerSet + 1 {
 				if err := do(); err != nil {
-					t.Errorf("%s, %s: %v", s.id, c.name, err)
+					t.Errorf("%s, %s: %v", s.ID, c.Name, err)
 					break
 				}
 			}

@@ -21,6 +21,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
 // The limits stand beside the contenders: what the harness itself costs, what any middleware must at least
@@ -111,7 +112,7 @@ func takeApart(tokens []string) ([]signed, error) {
 
 // rawVerifyOp returns an operation that checks the signatures of tokens whose parts are decoded already, and
 // nothing else. The HMAC has its key set up once.
-func rawVerifyOp(s setup, tokens []string) (op, error) {
+func rawVerifyOp(s setup, tokens []string) (rounds.Op, error) {
 	parts, err := takeApart(tokens)
 	if err != nil {
 		return nil, err
@@ -156,7 +157,7 @@ func rawHMAC(mac hash.Hash) func(signed) bool {
 }
 
 // rawSignOp returns an operation that signs the bytes of one token, and nothing else.
-func rawSignOp(s setup, tokens []string) (op, error) {
+func rawSignOp(s setup, tokens []string) (rounds.Op, error) {
 	parts, err := takeApart(tokens[:1])
 	if err != nil {
 		return nil, err

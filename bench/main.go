@@ -20,6 +20,9 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/go-usher/usher/bench/internal/report"
+	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
 func main() {
@@ -34,7 +37,7 @@ type options struct {
 	quick, targets, report bool
 	only                   *regexp.Regexp
 	out                    string
-	pace                   pace
+	pace                   rounds.Pace
 }
 
 func parseFlags(args []string, stderr io.Writer) (options, error) {
@@ -126,7 +129,7 @@ func (o options) measure(args []string, progress io.Writer) (*results, error) {
 	}
 	r := &results{
 		Date: start.UTC().Truncate(time.Second), Command: strings.Join(append([]string{"go run ./bench"}, args...), " "),
-		Pace: o.pace, Machine: thisMachine(), Modules: linkedModules(),
+		Pace: o.pace, Machine: report.ThisMachine(), Modules: linkedModules(),
 	}
 	for _, c := range contenders() {
 		verdicts, failure := c.check(setup{alg: "HS256", size: 8, keys: k, born: start})
@@ -139,13 +142,13 @@ func (o options) measure(args []string, progress io.Writer) (*results, error) {
 	if err != nil {
 		return nil, err
 	}
-	var wanted []set
+	var wanted []rounds.Set
 	for _, s := range all {
-		if o.wants(s.id) {
+		if o.wants(s.ID) {
 			wanted = append(wanted, s)
 		}
 	}
-	if r.Sets, err = measure(wanted, o.pace, progress); err != nil {
+	if r.Sets, err = rounds.Measure(wanted, o.pace, progress); err != nil {
 		return nil, err
 	}
 	if o.only == nil || o.only.MatchString("flood") {
@@ -171,7 +174,7 @@ func (o options) write(r *results, stdout io.Writer) error {
 	if err := r.save(filepath.Join(o.out, "results.json")); err != nil {
 		return err
 	}
-	if err := publish(filepath.Join(o.out, "results.md"), []byte(r.markdown())); err != nil {
+	if err := report.Publish(filepath.Join(o.out, "results.md"), []byte(r.markdown())); err != nil {
 		return err
 	}
 	chart := r.chart()
@@ -180,5 +183,5 @@ func (o options) write(r *results, stdout io.Writer) error {
 		return nil
 	}
 	fmt.Fprintln(stdout, "wrote results.md, results.json and chart.svg to", o.out)
-	return publish(filepath.Join(o.out, "chart.svg"), []byte(chart))
+	return report.Publish(filepath.Join(o.out, "chart.svg"), []byte(chart))
 }

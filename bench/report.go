@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-usher/usher/bench/internal/report"
+	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
 // table is one table of the report: contenders down, sets across.
@@ -96,7 +99,7 @@ func (r *results) writeFacts(b *strings.Builder) {
 		r.Pace.Rounds, r.Pace.Each)
 	if middle, worst, found := r.noise(); found {
 		fmt.Fprintf(b, "Half of a figure's samples lie within ±%s %% of it (median over all figures; the worst: ±%s %%).",
-			digits(100*middle), digits(100*worst))
+			report.Digits(100*middle), report.Digits(100*worst))
 	}
 	b.WriteString("\n\n")
 	b.WriteString("Rows in italics are no libraries. _No auth_ is an unguarded handler, so the harness's own share of every other " +
@@ -119,13 +122,13 @@ func (r *results) noise() (middle, worst float64, found bool) {
 				continue
 			}
 			sorted := slices.Sorted(slices.Values(c.Ns))
-			spreads = append(spreads, (sorted[len(sorted)*3/4]-sorted[len(sorted)/4])/2/median(sorted))
+			spreads = append(spreads, (sorted[len(sorted)*3/4]-sorted[len(sorted)/4])/2/rounds.Median(sorted))
 		}
 	}
 	if len(spreads) == 0 {
 		return 0, 0, false
 	}
-	return median(spreads), slices.Max(spreads), true
+	return rounds.Median(spreads), slices.Max(spreads), true
 }
 
 func (r *results) writeTargets(b *strings.Builder) {
@@ -134,10 +137,10 @@ func (r *results) writeTargets(b *strings.Builder) {
 		return
 	}
 	b.WriteString("## Targets\n\n")
-	row(b, "what", "target", "measured", "")
-	row(b, "---", "---", "---", "---")
+	report.Row(b, "what", "target", "measured", "")
+	report.Row(b, "---", "---", "---", "---")
 	for _, t := range list {
-		row(b, t.what, t.goal, t.measured, metOrMissed(t.met))
+		report.Row(b, t.what, t.goal, t.measured, metOrMissed(t.met))
 	}
 	b.WriteString("\n")
 }
@@ -178,14 +181,14 @@ func (r *results) writeTable(b *strings.Builder, t table) {
 	for _, c := range columns {
 		heading, rule = append(heading, c.heading), append(rule, "---:")
 	}
-	row(b, heading...)
-	row(b, rule...)
+	report.Row(b, heading...)
+	report.Row(b, rule...)
 	for _, name := range names {
 		cells := []string{rowName(name)}
 		for _, c := range columns {
 			cells = append(cells, r.tableCell(c.id, name, t))
 		}
-		row(b, cells...)
+		report.Row(b, cells...)
 	}
 	b.WriteString("\n")
 }
@@ -196,18 +199,18 @@ func (r *results) tableCell(id, name string, t table) string {
 	if !found {
 		return "–"
 	}
-	parts := []string{nanos(median(f.Ns))}
+	parts := []string{report.Nanos(rounds.Median(f.Ns))}
 	if base, found := r.figure(id, t.base, t.procs); found && name != t.base {
-		parts = append(parts, times3(paired(f.Ns, base.Ns, ratio)))
+		parts = append(parts, report.Times3(rounds.Paired(f.Ns, base.Ns, rounds.Ratio)))
 	}
-	return strings.Join(append(parts, count(f.Allocs)), " · ")
+	return strings.Join(append(parts, report.Count(f.Allocs)), " · ")
 }
 
 // firstTime is the time in the first column that has one.
 func (r *results) firstTime(columns []column, procs int, name string) float64 {
 	for _, c := range columns {
 		if f, found := r.figure(c.id, name, procs); found {
-			return median(f.Ns)
+			return rounds.Median(f.Ns)
 		}
 	}
 	return math.Inf(1)
@@ -251,12 +254,12 @@ func (r *results) writeLosses(b *strings.Builder) {
 				if !found {
 					continue
 				}
-				times := paired(base.Ns, f.Ns, ratio)
+				times := rounds.Paired(base.Ns, f.Ns, rounds.Ratio)
 				if times <= 1 {
 					continue
 				}
 				line := fmt.Sprintf("- `%s`: %s takes %s, usher %s (%s %% more)", c.id, peer.name,
-					nanos(median(f.Ns)), nanos(median(base.Ns)), digits(100*(times-1)))
+					report.Nanos(rounds.Median(f.Ns)), report.Nanos(rounds.Median(base.Ns)), report.Digits(100*(times-1)))
 				if 4*wins(f.Ns, base.Ns) >= 3*len(f.Ns) {
 					plain = append(plain, line)
 				} else {
@@ -307,8 +310,8 @@ func (r *results) writeChecks(b *strings.Builder) {
 	b.WriteString("## Who refuses what\n\n" +
 		"Before it measures, the run sends each middleware these bad tokens (HS256), signed as they should be, but for the first three. " +
 		"✓: refused. **accepted**: it reached the handler, so this contender checks less than the others.\n\n")
-	row(b, append([]string{""}, probes...)...)
-	row(b, slices.Repeat([]string{"---"}, len(probes)+1)...)
+	report.Row(b, append([]string{""}, probes...)...)
+	report.Row(b, slices.Repeat([]string{"---"}, len(probes)+1)...)
 	for _, name := range names {
 		cells := []string{rowName(name)}
 		for _, p := range probes {
@@ -318,15 +321,15 @@ func (r *results) writeChecks(b *strings.Builder) {
 				cells = append(cells, "**accepted**")
 			}
 		}
-		row(b, cells...)
+		report.Row(b, cells...)
 	}
 	b.WriteString("\n")
 }
 
 func (r *results) writeContenders(b *strings.Builder) {
 	b.WriteString("## How each is used\n\n")
-	row(b, "", "version", "")
-	row(b, "---", "---", "---")
+	report.Row(b, "", "version", "")
+	report.Row(b, "---", "---", "---")
 	for _, c := range append(contenders(), usherFilling()) {
 		versions := make([]string, 0, 1+len(c.with))
 		for _, module := range append([]string{c.module}, c.with...) {
@@ -334,7 +337,7 @@ func (r *results) writeContenders(b *strings.Builder) {
 				versions = append(versions, "`"+strings.TrimPrefix(module, "github.com/")+"` "+version)
 			}
 		}
-		row(b, rowName(c.name), strings.Join(versions, ", "), c.note)
+		report.Row(b, rowName(c.name), strings.Join(versions, ", "), c.note)
 	}
 	b.WriteString("\n")
 }

@@ -10,14 +10,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-usher/usher/bench/internal/report"
+	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
 // made is a run with figures that are easy to reckon with: usher 1 µs, warm 0.2 µs, golang-jwt 6 µs, jwx 0.5 µs.
 func made() *results {
 	return &results{
-		Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Command: "go run ./bench", Pace: pace{Rounds: 3, Each: time.Millisecond},
-		Machine: machine{Go: "go1.26", CPU: "a <fast> CPU", Cores: 2},
-		Sets: []figures{{ID: "middleware/HS256/8", Cells: []figure{
+		Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Command: "go run ./bench", Pace: rounds.Pace{Rounds: 3, Each: time.Millisecond},
+		Machine: report.Machine{Go: "go1.26", CPU: "a <fast> CPU", Cores: 2},
+		Sets: []rounds.Figures{{ID: "middleware/HS256/8", Cells: []rounds.Figure{
 			{Name: nameNoAuth, Procs: 1, Ns: []float64{10, 10, 10}},
 			{Name: nameFloor, Procs: 1, Ns: []float64{100, 200, 100}, Allocs: 3},
 			{Name: nameUsher, Procs: 1, Ns: []float64{1000, 2000, 1000}, Allocs: 5},
@@ -73,10 +76,10 @@ func TestReportTellsPlainLossesFromCloseOnes(t *testing.T) {
 
 func TestTargetsUsePairsOfTheSameRound(t *testing.T) {
 	r := made()
-	r.Sets = append(r.Sets, figures{ID: "scaling/HS256/8", Cells: []figure{
+	r.Sets = append(r.Sets, rounds.Figures{ID: "scaling/HS256/8", Cells: []rounds.Figure{
 		{Name: nameFloor, Procs: 1, Ns: []float64{100, 300, 100}}, {Name: nameFloor, Procs: 2, Ns: []float64{50, 150, 50}},
 		{Name: nameUsherWarm, Procs: 1, Ns: []float64{190, 570, 190}}, {Name: nameUsherWarm, Procs: 2, Ns: []float64{100, 300, 100}},
-	}}, figures{ID: "middleware/ES256/8", Cells: []figure{
+	}}, rounds.Figures{ID: "middleware/ES256/8", Cells: []rounds.Figure{
 		{Name: nameUsher, Procs: 1, Ns: []float64{50_000, 90_000, 50_000}}, {Name: nameRaw, Procs: 1, Ns: []float64{43_500, 83_500, 43_500}},
 	}})
 	met := make(map[string]bool)
@@ -183,22 +186,22 @@ func TestOnlyFullRunsWriteBesideTheSource(t *testing.T) {
 }
 
 func TestMedianAndPairs(t *testing.T) {
-	if got := median([]float64{5, 1, 3}); got != 3 {
+	if got := rounds.Median([]float64{5, 1, 3}); got != 3 {
 		t.Errorf("median of three: %v", got)
 	}
-	if got := median([]float64{4, 1, 2, 3}); got != 2.5 {
+	if got := rounds.Median([]float64{4, 1, 2, 3}); got != 2.5 {
 		t.Errorf("median of four: %v", got)
 	}
-	if got := paired([]float64{2, 40, 6}, []float64{1, 10, 2}, ratio); got != 3 {
+	if got := rounds.Paired([]float64{2, 40, 6}, []float64{1, 10, 2}, rounds.Ratio); got != 3 {
 		t.Errorf("paired ratio: %v", got)
 	}
 }
 
 func TestFormats(t *testing.T) {
 	for _, test := range []struct{ got, want string }{
-		{nanos(7.2), "7.20 ns"}, {nanos(253.4), "253 ns"}, {nanos(999.6), "1.00 µs"}, {nanos(27_649), "27.6 µs"},
-		{nanos(999_600), "1.00 ms"}, {nanos(1_030_000), "1.03 ms"}, {nanos(-310), "-310 ns"},
-		{count(5.02), "5"}, {count(2.5), "2.5"}, {count(233.1), "233"}, {thousands(1_000_000), "1,000,000"}, {thousands(999), "999"},
+		{report.Nanos(7.2), "7.20 ns"}, {report.Nanos(253.4), "253 ns"}, {report.Nanos(999.6), "1.00 µs"}, {report.Nanos(27_649), "27.6 µs"},
+		{report.Nanos(999_600), "1.00 ms"}, {report.Nanos(1_030_000), "1.03 ms"}, {report.Nanos(-310), "-310 ns"},
+		{report.Count(5.02), "5"}, {report.Count(2.5), "2.5"}, {report.Count(233.1), "233"}, {report.Thousands(1_000_000), "1,000,000"}, {report.Thousands(999), "999"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s, want %s", test.got, test.want)

@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
-	"runtime"
 	"runtime/debug"
-	"strings"
 	"time"
+
+	"github.com/go-usher/usher/bench/internal/report"
+	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
 // results is all that a run has found. It is written to results.json, and everything that is shown is computed
@@ -17,36 +17,12 @@ type results struct {
 	Date     time.Time         `json:"date"`
 	Command  string            `json:"command"`
 	Elapsed  time.Duration     `json:"elapsed"`
-	Pace     pace              `json:"pace"`
-	Machine  machine           `json:"machine"`
+	Pace     rounds.Pace       `json:"pace"`
+	Machine  report.Machine    `json:"machine"`
 	Modules  map[string]string `json:"modules"` // path to version
 	Verdicts []verdict         `json:"verdicts"`
-	Sets     []figures         `json:"sets"`
+	Sets     []rounds.Figures  `json:"sets"`
 	Flood    *flooded          `json:"flood,omitempty"`
-}
-
-// machine is what a reader needs to know about where it ran.
-type machine struct {
-	Go    string `json:"go"`
-	OS    string `json:"os"`
-	Arch  string `json:"arch"`
-	CPU   string `json:"cpu"`
-	Cores int    `json:"cores"`
-}
-
-func thisMachine() machine {
-	m := machine{Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: "unknown CPU", Cores: runtime.NumCPU()}
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return m // not Linux
-	}
-	for line := range strings.Lines(string(info)) {
-		if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
-			m.CPU = strings.TrimSpace(value)
-			break
-		}
-	}
-	return m
 }
 
 // linkedModules are the modules in this binary, with their versions.
@@ -64,7 +40,7 @@ func linkedModules() map[string]string {
 }
 
 // figure finds what was measured for a contender; found is false if it has no such figure.
-func (r *results) figure(id, name string, procs int) (f figure, found bool) {
+func (r *results) figure(id, name string, procs int) (f rounds.Figure, found bool) {
 	for _, s := range r.Sets {
 		if s.ID != id {
 			continue
@@ -75,7 +51,7 @@ func (r *results) figure(id, name string, procs int) (f figure, found bool) {
 			}
 		}
 	}
-	return figure{}, false
+	return rounds.Figure{}, false
 }
 
 func (r *results) save(path string) error {
@@ -83,15 +59,7 @@ func (r *results) save(path string) error {
 	if err != nil {
 		return err
 	}
-	return publish(path, append(text, '\n'))
-}
-
-// publish writes a file that everybody may read.
-func publish(path string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // results are no secret
-		return err
-	}
-	return os.WriteFile(path, text, 0o644) //nolint:gosec // likewise
+	return report.Publish(path, append(text, '\n'))
 }
 
 func loadResults(path string) (*results, error) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
 var algorithms = []string{"HS256", "RS256", "ES256", "EdDSA"}
@@ -13,7 +15,7 @@ var sizes = []int{3, 8, 40}
 
 // plan is everything that is measured, except the flood of flood.go. Sizes are compared under HS256 only: what
 // claims cost does not depend on the algorithm.
-func plan(k *keys) ([]set, error) {
+func plan(k *keys) ([]rounds.Set, error) {
 	p := planner{keys: k, born: time.Now().Add(-time.Minute).Truncate(time.Second)}
 	for _, alg := range algorithms {
 		for _, size := range sizes {
@@ -43,12 +45,12 @@ func plan(k *keys) ([]set, error) {
 type planner struct {
 	keys   *keys
 	born   time.Time
-	sets   []set
+	sets   []rounds.Set
 	failed []error
 }
 
-func (p *planner) add(kind string, s setup, cells ...cell) {
-	p.sets = append(p.sets, set{id: setID(kind, s.alg, s.size), cells: cells})
+func (p *planner) add(kind string, s setup, cells ...rounds.Cell) {
+	p.sets = append(p.sets, rounds.Set{ID: setID(kind, s.alg, s.size), Cells: cells})
 }
 
 func setID(kind, alg string, size int) string { return fmt.Sprintf("%s/%s/%d", kind, alg, size) }
@@ -63,61 +65,61 @@ func (p *planner) tokens(s setup, header string) (good, forged []string) {
 }
 
 // handlerCell is one authenticated request after the other.
-func handlerCell(name string, handler http.Handler, procs int, tokens []string) cell {
-	return cell{name: name, procs: procs, ops: func() (op, error) {
+func handlerCell(name string, handler http.Handler, procs int, tokens []string) rounds.Cell {
+	return rounds.Cell{Name: name, Procs: procs, Ops: func() (rounds.Op, error) {
 		return requestOp(handler, tokens, http.StatusNoContent), nil
 	}}
 }
 
 // contenderCell is a cell of a contender, absent if prepare says that the library can't.
-func (p *planner) contenderCell(name string, prepare func() (func() (op, error), error)) cell {
+func (p *planner) contenderCell(name string, prepare func() (func() (rounds.Op, error), error)) rounds.Cell {
 	ops, err := prepare()
 	if errors.Is(err, errors.ErrUnsupported) {
-		return cell{name: name, absent: err.Error()}
+		return rounds.Cell{Name: name, Absent: err.Error()}
 	}
 	if err != nil {
 		p.failed = append(p.failed, fmt.Errorf("%s: %w", name, err))
 	}
-	return cell{name: name, procs: 1, ops: ops}
+	return rounds.Cell{Name: name, Procs: 1, Ops: ops}
 }
 
-func (p *planner) middlewareCell(c *contender, s setup, procs int, tokens []string, want int) cell {
-	made := p.contenderCell(c.name, func() (func() (op, error), error) {
+func (p *planner) middlewareCell(c *contender, s setup, procs int, tokens []string, want int) rounds.Cell {
+	made := p.contenderCell(c.name, func() (func() (rounds.Op, error), error) {
 		handler, err := c.middleware(s, greeter{})
-		return func() (op, error) { return requestOp(handler, tokens, want), nil }, err
+		return func() (rounds.Op, error) { return requestOp(handler, tokens, want), nil }, err
 	})
-	made.procs = procs
+	made.Procs = procs
 	return made
 }
 
-func (p *planner) verifyCell(c *contender, s setup, tokens []string, bad bool) cell {
-	return p.contenderCell(c.name, func() (func() (op, error), error) {
+func (p *planner) verifyCell(c *contender, s setup, tokens []string, bad bool) rounds.Cell {
+	return p.contenderCell(c.name, func() (func() (rounds.Op, error), error) {
 		if c.verify == nil {
 			return nil, fmt.Errorf("verifies only within its middleware: %w", errors.ErrUnsupported)
 		}
 		verify, err := c.verify(s)
-		return func() (op, error) { return verifyOp(verify, tokens, bad), nil }, err
+		return func() (rounds.Op, error) { return verifyOp(verify, tokens, bad), nil }, err
 	})
 }
 
-func (p *planner) encodeCell(c *contender, s setup) cell {
-	return p.contenderCell(c.name, func() (func() (op, error), error) {
+func (p *planner) encodeCell(c *contender, s setup) rounds.Cell {
+	return p.contenderCell(c.name, func() (func() (rounds.Op, error), error) {
 		if c.encode == nil {
 			return nil, fmt.Errorf("issues no tokens: %w", errors.ErrUnsupported)
 		}
 		encode, err := c.encode(s)
-		return func() (op, error) { return encodeOp(encode), nil }, err
+		return func() (rounds.Op, error) { return encodeOp(encode), nil }, err
 	})
 }
 
 func (p *planner) middleware(kind string, s setup, procs int) {
 	tokens, _ := p.tokens(s, s.header())
-	cells := []cell{
+	cells := []rounds.Cell{
 		handlerCell(nameNoAuth, noAuth(greeter{}), procs, tokens),
 		handlerCell(nameNoEcho, noAuthEcho(greeter{}), procs, tokens),
 		handlerCell(nameNoGin, noAuthGin(greeter{}), procs, tokens),
 		handlerCell(nameFloor, floorOf(s, greeter{}), procs, tokens),
-		{name: nameRaw, procs: procs, ops: func() (op, error) { return rawVerifyOp(s, tokens) }},
+		{Name: nameRaw, Procs: procs, Ops: func() (rounds.Op, error) { return rawVerifyOp(s, tokens) }},
 	}
 	for _, c := range contenders() {
 		cells = append(cells, p.middlewareCell(c, s, procs, tokens, http.StatusNoContent))
@@ -127,7 +129,7 @@ func (p *planner) middleware(kind string, s setup, procs int) {
 
 func (p *planner) verify(kind string, s setup) {
 	tokens, _ := p.tokens(s, s.header())
-	cells := []cell{{name: nameRaw, procs: 1, ops: func() (op, error) { return rawVerifyOp(s, tokens) }}}
+	cells := []rounds.Cell{{Name: nameRaw, Procs: 1, Ops: func() (rounds.Op, error) { return rawVerifyOp(s, tokens) }}}
 	for _, c := range contenders() {
 		cells = append(cells, p.verifyCell(c, s, tokens, false))
 	}
@@ -136,7 +138,7 @@ func (p *planner) verify(kind string, s setup) {
 
 func (p *planner) encode(kind string, s setup) {
 	tokens, _ := p.tokens(s, s.header())
-	cells := []cell{{name: nameSign, procs: 1, ops: func() (op, error) { return rawSignOp(s, tokens) }}}
+	cells := []rounds.Cell{{Name: nameSign, Procs: 1, Ops: func() (rounds.Op, error) { return rawSignOp(s, tokens) }}}
 	for _, c := range contenders() {
 		if !c.warm {
 			cells = append(cells, p.encodeCell(c, s))
@@ -148,7 +150,7 @@ func (p *planner) encode(kind string, s setup) {
 
 func (p *planner) forged(kind string, s setup) {
 	tokens, forged := p.tokens(s, s.header())
-	cells := []cell{{name: nameRaw, procs: 1, ops: func() (op, error) { return rawVerifyOp(s, tokens) }}}
+	cells := []rounds.Cell{{Name: nameRaw, Procs: 1, Ops: func() (rounds.Op, error) { return rawVerifyOp(s, tokens) }}}
 	for _, c := range contenders() {
 		if !c.warm {
 			cells = append(cells, p.middlewareCell(c, s, 1, forged, http.StatusUnauthorized))
@@ -162,7 +164,7 @@ func (p *planner) forgedVerify(kind string, s setup) {
 	tokens, forged := p.tokens(s, s.header())
 	valid := usherCold()
 	valid.name = nameUsherValid // the rest of the set is about forged ones
-	cells := []cell{p.verifyCell(valid, s, tokens, false)}
+	cells := []rounds.Cell{p.verifyCell(valid, s, tokens, false)}
 	for _, c := range contenders() {
 		if !c.warm {
 			cells = append(cells, p.verifyCell(c, s, forged, true))
@@ -174,10 +176,10 @@ func (p *planner) forgedVerify(kind string, s setup) {
 // foreign is the whole middleware with tokens whose header somebody else has written.
 func (p *planner) foreign(kind string, s setup) {
 	tokens, _ := p.tokens(s, s.foreignHeader())
-	var cells []cell
+	var cells []rounds.Cell
 	for _, c := range contenders() {
 		if c.ownHeaderOnly {
-			cells = append(cells, cell{name: c.name, absent: "refuses headers that it would not have written"})
+			cells = append(cells, rounds.Cell{Name: c.name, Absent: "refuses headers that it would not have written"})
 			continue
 		}
 		cells = append(cells, p.middlewareCell(c, s, 1, tokens, http.StatusNoContent))
@@ -189,11 +191,11 @@ func (p *planner) foreign(kind string, s setup) {
 // that it isn't the collector that is measured.
 func (p *planner) scaling(kind string, s setup) {
 	tokens, _ := p.tokens(s, s.header())
-	var cells []cell
+	var cells []rounds.Cell
 	for procs := 1; procs <= 2; procs++ {
 		bottom := handlerCell(nameFloor, floorOf(s, greeter{}), procs, tokens)
 		warm := p.middlewareCell(usherWarm(), s, procs, tokens, http.StatusNoContent)
-		bottom.gcPercent, warm.gcPercent = 800, 800
+		bottom.GCPercent, warm.GCPercent = 800, 800
 		cells = append(cells, bottom, warm)
 	}
 	p.add(kind, s, cells...)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+
+	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
 // BenchmarkSets is the whole plan for those who want benchstat:
@@ -21,22 +23,22 @@ func BenchmarkSets(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, s := range sets {
-		for _, c := range s.cells {
-			if c.absent != "" || c.gcPercent != 0 {
+		for _, c := range s.Cells {
+			if c.Absent != "" || c.GCPercent != 0 {
 				continue
 			}
-			b.Run(fmt.Sprintf("%s/%s", s.id, c.name), func(b *testing.B) { benchmarkCell(b, c) })
+			b.Run(fmt.Sprintf("%s/%s", s.ID, c.Name), func(b *testing.B) { benchmarkCell(b, c) })
 		}
 	}
 }
 
 // benchmarkCell runs the cell's operation on as many cores as the cell says.
-func benchmarkCell(b *testing.B, c cell) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.procs))
+func benchmarkCell(b *testing.B, c rounds.Cell) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.Procs))
 	b.ReportAllocs()
-	if c.procs > 1 {
+	if c.Procs > 1 {
 		b.RunParallel(func(pb *testing.PB) {
-			do, err := c.ops()
+			do, err := c.Ops()
 			if err != nil {
 				b.Error(err)
 				return
@@ -50,7 +52,7 @@ func benchmarkCell(b *testing.B, c cell) {
 		})
 		return
 	}
-	do, err := c.ops()
+	do, err := c.Ops()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-usher/usher/bench/internal/report"
+	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
 // target is one promise of the README, what was measured for it, and whether it is kept.
@@ -38,7 +41,7 @@ func (r *results) targets() []target {
 }
 
 // pair finds two figures of a set, on one core.
-func (r *results) pair(id, a, b string) (x, y figure, found bool) {
+func (r *results) pair(id, a, b string) (x, y rounds.Figure, found bool) {
 	x, foundX := r.figure(id, a, 1)
 	y, foundY := r.figure(id, b, 1)
 	return x, y, foundX && foundY
@@ -50,9 +53,9 @@ func (r *results) faster(what, id, ushers, other string, factor float64) []targe
 	if !found {
 		return nil
 	}
-	times := paired(o.Ns, u.Ns, ratio)
+	times := rounds.Paired(o.Ns, u.Ns, rounds.Ratio)
 	return []target{{what, fmt.Sprintf("≥ %g × faster than %s", factor, other),
-		fmt.Sprintf("%s (%s against %s)", times3(times), nanos(median(u.Ns)), nanos(median(o.Ns))), times >= factor}}
+		fmt.Sprintf("%s (%s against %s)", report.Times3(times), report.Nanos(rounds.Median(u.Ns)), report.Nanos(rounds.Median(o.Ns))), times >= factor}}
 }
 
 // within is the target that usher's figure is at most factor times the other's.
@@ -61,9 +64,9 @@ func (r *results) within(what, id, ushers, other string, factor float64) []targe
 	if !found {
 		return nil
 	}
-	times := paired(u.Ns, o.Ns, ratio)
+	times := rounds.Paired(u.Ns, o.Ns, rounds.Ratio)
 	return []target{{what, fmt.Sprintf("≤ %g × %s", factor, other),
-		fmt.Sprintf("%s (%s against %s)", times3(times), nanos(median(u.Ns)), nanos(median(o.Ns))), times <= factor}}
+		fmt.Sprintf("%s (%s against %s)", report.Times3(times), report.Nanos(rounds.Median(u.Ns)), report.Nanos(rounds.Median(o.Ns))), times <= factor}}
 }
 
 // allocating is the target that an operation of usher allocates at most so often.
@@ -72,7 +75,7 @@ func (r *results) allocating(what, id, ushers string, most float64) []target {
 	if !found {
 		return nil
 	}
-	return []target{{what, fmt.Sprintf("≤ %g allocations", most), count(u.Allocs), u.Allocs < most+0.5}}
+	return []target{{what, fmt.Sprintf("≤ %g allocations", most), report.Count(u.Allocs), u.Allocs < most+0.5}}
 }
 
 func (r *results) coldTargets() []target {
@@ -92,11 +95,11 @@ func (r *results) publicKeyTargets() []target {
 		if !found {
 			continue
 		}
-		more := paired(u.Ns, raw.Ns, difference)
-		most := median(raw.Ns)/10 + float64(2*time.Microsecond)
+		more := rounds.Paired(u.Ns, raw.Ns, rounds.Difference)
+		most := rounds.Median(raw.Ns)/10 + float64(2*time.Microsecond)
 		list = append(list, target{"whole middleware, " + alg + ", cold",
-			"≤ 10 % and 2 µs, here " + nanos(most) + ", more than the raw verification",
-			fmt.Sprintf("%s more (the raw verification: %s)", nanos(more), nanos(median(raw.Ns))), more <= most})
+			"≤ 10 % and 2 µs, here " + report.Nanos(most) + ", more than the raw verification",
+			fmt.Sprintf("%s more (the raw verification: %s)", report.Nanos(more), report.Nanos(rounds.Median(raw.Ns))), more <= most})
 	}
 	return list
 }
@@ -113,7 +116,7 @@ func (r *results) warmTargets() []target {
 
 func (r *results) scalingTarget() []target {
 	const id = "scaling/HS256/8"
-	var cells [4]figure
+	var cells [4]rounds.Figure
 	for i, want := range []struct {
 		name  string
 		procs int
@@ -128,10 +131,10 @@ func (r *results) scalingTarget() []target {
 	for i := range cells[0].Ns {
 		relative = append(relative, (cells[0].Ns[i]/cells[1].Ns[i])/(cells[2].Ns[i]/cells[3].Ns[i]))
 	}
-	times := median(relative)
+	times := rounds.Median(relative)
 	return []target{{"token remembered, 2 cores against 1 (GOGC=800)", "≥ 0.95 × of how the floor scales",
-		fmt.Sprintf("%s (usher does %s as much on two cores, the floor %s)", times3(times),
-			times3(paired(cells[0].Ns, cells[1].Ns, ratio)), times3(paired(cells[2].Ns, cells[3].Ns, ratio))), times >= 0.95}}
+		fmt.Sprintf("%s (usher does %s as much on two cores, the floor %s)", report.Times3(times),
+			report.Times3(rounds.Paired(cells[0].Ns, cells[1].Ns, rounds.Ratio)), report.Times3(rounds.Paired(cells[2].Ns, cells[3].Ns, rounds.Ratio))), times >= 0.95}}
 }
 
 func (r *results) encodeTarget() []target {
@@ -153,19 +156,19 @@ func (r *results) floodTargets() []target {
 	if f == nil || len(f.Heap) == 0 || len(f.Hot) == 0 {
 		return nil
 	}
-	what := fmt.Sprintf("%s distinct valid tokens through `CacheSize: %s`", thousands(f.Tokens), thousands(f.CacheSize))
+	what := fmt.Sprintf("%s distinct valid tokens through `CacheSize: %s`", report.Thousands(f.Tokens), report.Thousands(f.CacheSize))
 	bound := float64(f.CacheSize) * 2048
 	first, last := float64(f.Heap[0]), float64(f.Heap[len(f.Heap)-1])
 	drift := float64(slices.Max(f.Heap)) - first
 	list := []target{{what, "memory flat, below CacheSize × 2 KiB",
 		fmt.Sprintf("%s after the first tenth, %s at the end, of which the decoder has %s",
-			mebibytes(first), mebibytes(last), mebibytes(last-float64(f.Baseline))),
+			report.Mebibytes(first), report.Mebibytes(last), report.Mebibytes(last-float64(f.Baseline))),
 		drift <= bound/20 && last-float64(f.Baseline) <= bound}}
 	hot := f.Hot[0]
 	measured := make([]string, len(f.Hot))
 	for i, h := range f.Hot {
-		measured[i] = fmt.Sprintf("used once in %s tokens: %d hits of %d", thousands(h.Every), h.Hits, h.Uses)
+		measured[i] = fmt.Sprintf("used once in %s tokens: %d hits of %d", report.Thousands(h.Every), h.Hits, h.Uses)
 	}
-	return append(list, target{what, fmt.Sprintf("a token used once in %s others stays a hit", thousands(hot.Every)),
+	return append(list, target{what, fmt.Sprintf("a token used once in %s others stays a hit", report.Thousands(hot.Every)),
 		strings.Join(measured, "; "), hot.Uses > 0 && 100*hot.Hits >= 99*hot.Uses})
 }

@@ -67,6 +67,8 @@ func TestAttemptsWithoutAThrottleThatAnswers(t *testing.T) {
 	wantErr(t, "Try", err, usher.ErrUnavailable)
 	wantErr(t, "Try", err, errBroken)
 
+	_, err = try(t, new(session.Attempts), "ada", "192.0.2.1:1", errors.New("asked for a password that nobody counted"))
+	wantConfigError(t, err, "Attempts")
 	for _, opts := range []*session.HandlerOptions{nil, {}, {Throttle: (*session.MemoryThrottle)(nil)}} {
 		_, err := session.NewAttempts(opts)
 		wantConfigError(t, err, "Throttle")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -71,14 +72,15 @@ func (c *recentChecks) alive(subject, id string, now time.Time) (alive bool, end
 	a, ok := c.young[key]
 	if !ok {
 		if a, ok = c.old[key]; ok {
-			c.put(key, a)
+			c.put(checkKey{strings.Clone(subject), strings.Clone(id)}, a)
 		}
 	}
 	age := now.Sub(a.asked)
 	return ok && age >= 0 && age < c.staleness && now.Before(a.expires), c.endings
 }
 
-// remember keeps a positive answer, unless a session has ended since it was asked for: it might be this one.
+// remember keeps a positive answer, unless a session has ended since it was asked for: it might be this one. It
+// copies the names, which are parts of the token that the request came with and would keep all of it.
 func (c *recentChecks) remember(subject, id string, asked, expires time.Time, endings uint64) {
 	if c == nil {
 		return
@@ -86,7 +88,7 @@ func (c *recentChecks) remember(subject, id string, asked, expires time.Time, en
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.endings == endings {
-		c.put(checkKey{subject, id}, checkAnswer{asked, expires})
+		c.put(checkKey{strings.Clone(subject), strings.Clone(id)}, checkAnswer{asked, expires})
 	}
 }
 

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +141,43 @@ func TestAManagerKnowsAtOnceWhatItHasEnded(t *testing.T) {
 	}
 }
 
+// A step that ends a session may have been applied although the store failed to say so.
+func TestAManagerForgetsWhatItMayHaveEnded(t *testing.T) {
+	for name, end := range map[string]func(w *world, tokens session.Tokens) error{
+		"End": func(w *world, tokens session.Tokens) error { return w.End(t.Context(), tokens.RefreshToken) },
+		"EndSession": func(w *world, tokens session.Tokens) error {
+			return w.EndSession(t.Context(), subject, tokens.SessionID)
+		},
+		"EndAll": func(w *world, _ session.Tokens) error { return w.EndAll(t.Context(), subject) },
+		"a gone user": func(w *world, tokens session.Tokens) error {
+			w.user = func(context.Context, string) (claims, error) { return claims{}, usher.ErrNoUser }
+			_, err := w.Refresh(t.Context(), tokens.RefreshToken)
+			return err
+		},
+		"beyond MaxPerSubject": func(w *world, _ session.Tokens) error {
+			w.clock.Advance(time.Second)
+			_, err := w.Start(t.Context(), subject, session.About{})
+			return err
+		},
+		"reuse": func(w *world, tokens session.Tokens) error {
+			w.clock.Advance(grace)
+			_, err := w.Refresh(t.Context(), tokens.RefreshToken)
+			return err
+		},
+	} {
+		store := &failing{Store: session.NewMemoryStore(), applied: true}
+		w := newWorld(t, store, func(c *session.Config[claims]) { c.Staleness, c.MaxPerSubject = time.Hour, 1 })
+		tokens := w.mustStart(t)
+		w.mustRefresh(t, tokens.RefreshToken)
+		if err := w.Check(t.Context(), claimsOf(tokens)); err != nil {
+			t.Fatal(err)
+		}
+		store.failAt = store.calls + 1
+		wantErr(t, name, end(w, tokens), usher.ErrUnavailable)
+		wantErr(t, "Check after "+name, w.Check(t.Context(), claimsOf(tokens)), usher.ErrTokenRevoked)
+	}
+}
+
 // ending ends the session while Check waits for the store's answer.
 type ending struct {
 	session.Store
@@ -200,4 +238,34 @@ func TestStalenessRemembersABoundedNumberOfSessions(t *testing.T) {
 	if check(cold) != 1 {
 		t.Error("a session that was not in use is remembered after 70,000 others")
 	}
+}
+
+// What is remembered of a session must not keep the token that was checked.
+func TestStalenessRemembersNamesAndNotTokens(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.Staleness = time.Hour })
+	w.user = func(context.Context, string) (claims, error) { return claims{Role: strings.Repeat("x", 5000)}, nil }
+	const n = 1000
+	issued := make([]session.Tokens, n)
+	for i := range issued {
+		issued[i] = w.mustStart(t)
+	}
+	inUse := func() uint64 {
+		var stats runtime.MemStats
+		for range 2 { // what a sync.Pool holds outlives one collection
+			runtime.GC()
+		}
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	before := inUse()
+	for _, tokens := range issued {
+		if err := w.Check(t.Context(), &w.mustDecode(t, tokens).Claims); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := inUse(); after > before+n*1000 {
+		t.Errorf("%d bytes for each session that was checked; want some 200", (after-before)/n)
+	}
+	runtime.KeepAlive(issued)
+	runtime.KeepAlive(w)
 }

@@ -18,7 +18,8 @@ type Config[C any] struct {
 	Store Store
 	// Claims returns a subject's claims; it is asked afresh at every issue and refresh, so that roles never go
 	// stale. The manager sets sub, sid and auth_time itself. usher.ErrNoUser ends the session that is being
-	// refreshed; any other error refuses the refresh and spends nothing. Required.
+	// refreshed; any other error, usher.ErrUnavailable together with it included, refuses the refresh and spends
+	// nothing. Required.
 	Claims func(ctx context.Context, subject string) (C, error)
 	// Secret is random, of 32 bytes or more, and the same in every process that shares the store. It is used
 	// for refresh tokens only. Required.
@@ -32,15 +33,16 @@ type Config[C any] struct {
 	// days.
 	MaxAge time.Duration
 	// Grace is how long after a refresh the spent token counts as a retry; at most 5 minutes. 0: 10 seconds;
-	// negative: never.
+	// negative: never. A store has three tenths of it, and 1 to 10 seconds, to answer a refresh.
 	Grace time.Duration
 	// MaxPerSubject is how many sessions a subject may have: a login beyond it ends the oldest. 0: no limit.
 	MaxPerSubject int
 	// Staleness is how old a positive answer Check may use instead of asking the store. What this manager ends
 	// it knows at once; other processes' endings it sees when the answer is that old. 0: always ask.
 	Staleness time.Duration
-	// OnEvent is told what happened, after it happened and before the call returns. It must be safe for
-	// concurrent use. nil: nobody is.
+	// OnEvent is told what happened, after it happened and before the call returns. Its context has the
+	// request's values, and ends after 10 seconds, not with the request: what happened, happened. It must be
+	// safe for concurrent use. nil: nobody is.
 	OnEvent func(ctx context.Context, e Event)
 	// Now is the clock; those of processes that share a store must agree to well below Grace. nil: time.Now.
 	Now func() time.Time
@@ -63,7 +65,7 @@ func (cfg Config[C]) check() error {
 	}
 	const short = "has %d bytes and needs %d or more of random data; make one with: openssl rand -base64 32"
 	bad(cfg.Encoder == nil, "Encoder", "is required: it issues the access tokens")
-	bad(cfg.Store == nil, "Store", "is required; NewMemoryStore serves a single process")
+	bad(isNil(cfg.Store), "Store", "is required; NewMemoryStore serves a single process")
 	bad(cfg.Claims == nil, "Claims", "is required: it returns a subject's claims")
 	bad(len(cfg.Secret) < minSecret, "Secret", short, len(cfg.Secret), minSecret)
 	for i, old := range cfg.OldSecrets {

@@ -76,12 +76,9 @@ func (e *endpoint) refreshToken(w http.ResponseWriter, r *http.Request) (string,
 		}
 		return f["refresh_token"], f.require("refresh_token")
 	}
-	cookies := r.CookiesNamed(e.opts.RefreshCookie)
-	switch {
-	case len(cookies) > 1:
-		return "", usher.ErrManyTokens
-	case len(cookies) == 0 || cookies[0].Value == "":
-		return "", usher.ErrNoToken
+	token, found, err := usher.FromCookie(e.opts.RefreshCookie).Find(r)
+	if err == nil && !found {
+		err = usher.ErrNoToken
 	}
-	return cookies[0].Value, nil
+	return token, err
 }

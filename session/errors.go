@@ -20,6 +20,11 @@ var (
 	ErrRefreshToken = errors.New("session: invalid refresh token")
 )
 
+// isAnswer reports whether a store's error is its answer, and no failure.
+func isAnswer(err error) bool {
+	return errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken)
+}
+
 // unavailable reports a store's failure as what it means for the request.
 func unavailable(err error) error {
 	return fmt.Errorf("%w: session store: %w", usher.ErrUnavailable, err)

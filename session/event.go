@@ -27,8 +27,12 @@ type Event struct {
 	Err       error     // why, for EventRefused; the cause, where an error ended the session
 }
 
+// report keeps the client's leaving from the listener: a thief could else keep a reuse out of whatever heeds its
+// context.
 func (m *Manager[C]) report(ctx context.Context, e Event) {
 	if m.onEvent != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+		defer cancel()
 		m.onEvent(ctx, e)
 	}
 }

@@ -3,7 +3,6 @@ package session
 import (
 	"errors"
 	"net/http"
-	"reflect"
 
 	"github.com/go-usher/usher"
 )
@@ -23,7 +22,7 @@ func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, e
 			return err
 		}
 		tokens, err := m.refresh(r.Context(), token, e.fit)
-		if sessionOver(err) && e.opts.Cookies {
+		if tokenSpoilt(err) && e.opts.Cookies {
 			e.clearCookies(w)
 		}
 		if err != nil {
@@ -139,13 +138,4 @@ func (e *endpoint) loggedOut(w http.ResponseWriter) {
 		e.clearCookies(w)
 	}
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// isNil reports whether an interface holds nothing, or a nil pointer.
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	r := reflect.ValueOf(v)
-	return r.Kind() == reflect.Pointer && r.IsNil()
 }

@@ -325,9 +325,14 @@ func TestCookiesAreClearedOnlyWhereTheSessionIsOver(t *testing.T) {
 	store.failAt, store.andOn = 0, false
 
 	twice := func(r *http.Request) { jar.send(r); jar.send(r) }
+	malformed := func(r *http.Request) { // net/http passes over the second one
+		r.Header.Set("Cookie", "__Host-refresh="+jar["__Host-refresh"]+`; __Host-refresh=x\y`)
+	}
 	for _, target := range []string{"/refresh", "/logout"} {
-		if a := s.send(t, "POST", target, "", twice).want(t, 400, "more than one"); len(a.Cookies()) != 0 {
-			t.Errorf("%s clears %v", target, a.Cookies())
+		for _, two := range []func(*http.Request){twice, malformed} {
+			if a := s.send(t, "POST", target, "", two).want(t, 400, "more than one"); len(a.Cookies()) != 0 {
+				t.Errorf("%s clears %v", target, a.Cookies())
+			}
 		}
 		if a := s.send(t, "POST", target, "", jar.send, header("Sec-Fetch-Site", "cross-site")).want(t, 403, ""); len(a.Cookies()) != 0 {
 			t.Errorf("another site's page clears %v", a.Cookies())
@@ -339,6 +344,22 @@ func TestCookiesAreClearedOnlyWhereTheSessionIsOver(t *testing.T) {
 	jar.keep(t, s.send(t, "POST", "/refresh", "", jar.send).want(t, 401, "Log in again"))
 	if len(jar) != 0 {
 		t.Errorf("left over: %v", jar)
+	}
+}
+
+// torn is a store that fails while it says that a session has ended.
+type torn struct{ session.Store }
+
+func (torn) Rotate(context.Context, session.Rotation) (session.Rotated, error) {
+	return session.Rotated{}, errors.Join(session.ErrSessionEnded, context.DeadlineExceeded)
+}
+
+func TestAnAnswerThatComesWithAFailureClearsNothing(t *testing.T) {
+	s := newSite(t, torn{session.NewMemoryStore()}, withCookies)
+	jar := cookieJar{}
+	jar.keep(t, s.send(t, "POST", "/login", login).want(t, 200, ""))
+	if a := s.send(t, "POST", "/refresh", "", jar.send).want(t, 503, "Try again"); len(a.Cookies()) != 0 {
+		t.Errorf("a 503 clears %v", a.Cookies())
 	}
 }
 
@@ -440,10 +461,10 @@ func TestSessionsHandlerFailsClosed(t *testing.T) {
 
 func TestHandlerMistakesAreReportedAtOnce(t *testing.T) {
 	opts := &session.HandlerOptions{
-		UsernameField: "password", AccessCookie: "access", RefreshCookie: "__Host- bad", TrustedOrigins: []string{"https://a/b", "https://*.x", "HTTPS://x"},
+		UsernameField: "password", AccessCookie: "access", RefreshCookie: "__Host- bad", TrustedOrigins: []string{"https://a/b", "https://*.x", "HTTPS://x", "https://bücher.example", "https://x:99999"},
 	}
 	_, err := session.LoginHandler(nil, nil, opts)
-	for _, field := range []string{"Starter", "Authenticator", "PasswordField", "AccessCookie", "RefreshCookie", "https://a/b", "https://*.x", "HTTPS://x"} {
+	for _, field := range []string{"Starter", "Authenticator", "PasswordField", "AccessCookie", "RefreshCookie", "https://a/b", "https://*.x", "HTTPS://x", "https://bücher.example", "https://x:99999"} {
 		wantConfigError(t, err, field)
 	}
 	_, err = session.RefreshHandler[claims](nil, &session.HandlerOptions{AccessCookie: "__Host-x", RefreshCookie: "__Host-x"})

@@ -89,12 +89,16 @@ type world struct {
 // signer is a signing key that can fail.
 type signer struct {
 	usher.Key
-	err error
+	err   error
+	fault *fault // nil: none
 }
 
 func (s *signer) SigningKey(ctx context.Context) (usher.Key, error) {
 	if s.err != nil {
 		return usher.Key{}, s.err
+	}
+	if s.fault != nil && s.fault.strikes() {
+		return usher.Key{}, errStore
 	}
 	return s.Key.SigningKey(ctx)
 }

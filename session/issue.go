@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,28 +35,35 @@ func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(co
 // field instead.
 func ownClaims[C any]() error {
 	t := reflect.TypeFor[C]()
-	if t == reflect.TypeFor[usher.Claims]() || t.Kind() != reflect.Struct {
-		return nil
-	}
-	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if (name == "sid" || name == "auth_time") && !inClaims(t, f.Index) {
-			return &usher.ConfigError{
-				Field:  "claims type " + t.String(),
-				Reason: "has a field of its own for " + name + ", which is the session manager's to set",
-			}
+	if name := ownClaim(t, nil); name != "" {
+		return &usher.ConfigError{
+			Field:  "claims type " + t.String(),
+			Reason: "has a field of its own for " + name + ", which is the session manager's to set",
 		}
 	}
 	return nil
 }
 
-// inClaims reports whether the field at index, as seen from t, belongs to the embedded usher.Claims.
-func inClaims(t reflect.Type, index []int) bool {
-	for _, i := range index[:len(index)-1] {
-		if t.Kind() == reflect.Pointer {
-			t = t.Elem()
-		}
-		t = t.Field(i).Type
+// ownClaim returns the name of the first such claim in t, or in the structs that it embeds, the usher.Claims
+// excepted. Whether Go would see the field through another of the same name doesn't matter to JSON.
+func ownClaim(t reflect.Type, path []reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
 	}
-	return t == reflect.TypeFor[usher.Claims]()
+	if t == reflect.TypeFor[usher.Claims]() || t.Kind() != reflect.Struct || slices.Contains(path, t) {
+		return ""
+	}
+	path = append(path, t)
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "sid" || name == "auth_time" {
+			return name
+		}
+		if f.Anonymous && name == "" {
+			if name := ownClaim(f.Type, path); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
 }

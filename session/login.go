@@ -11,7 +11,8 @@ import (
 // Authenticator says who logs in: it returns the subject whose username and password these are. username is in
 // its canonical form. usher.ErrPasswordMismatch and usher.ErrNoUser are a 401, the same for both;
 // usher.ErrForbidden is a 403; usher.ErrUnavailable and a context's error are a 503; an [usher.Rejection] is
-// answered as it is; anything else is a 500. [PasswordAuthenticator] returns a ready one.
+// answered as it is; anything else is a 500. What is answered with a 4xx costs an attempt (see LoginHandler).
+// [PasswordAuthenticator] returns a ready one.
 type Authenticator func(ctx context.Context, username, password string) (subject string, err error)
 
 // Starter issues the tokens of a login: a [Manager] with a session, [AccessTokens] without.
@@ -27,9 +28,9 @@ type Starter interface {
 // with JSON or a form; a text field "label" names the device. Mistakes are reported as usher.ConfigError, all
 // at once.
 //
-// Attempts are counted before the password is checked, and given back if it was right, so that of any number of
-// guesses at once only as many are tried as the throttle allows. The others are a 429 that says when to try
-// again, for accounts that exist and for those that don't.
+// Attempts are counted before the password is checked, and given back if it was right, or if a failure (a 5xx)
+// left it open, so that of any number of guesses at once only as many are tried as the throttle allows. The
+// others are a 429 that says when to try again, for accounts that exist and for those that don't.
 func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodPost},
 		required(!isNil(s), "Starter"), required(authenticate != nil, "Authenticator"))
@@ -41,7 +42,7 @@ func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (
 			return nil, err
 		}
 	}
-	l := &login{endpoint: e, starter: s, authenticate: authenticate, guesses: e.attempts()}
+	l := &login{endpoint: e, starter: s, authenticate: authenticate, guesses: &Attempts{e}}
 	e.serve = l.serve
 	return e, nil
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,19 +27,16 @@ type Manager[C any] struct {
 
 // NewManager returns a Manager, or the joined [usher.ConfigError] values of all mistakes in cfg.
 func NewManager[C any, P usher.EmbedsClaims[C]](cfg Config[C]) (*Manager[C], error) {
-	if err := cfg.check(); err != nil {
-		return nil, err
-	}
-	if err := ownClaims[C](); err != nil {
+	if err := errors.Join(cfg.check(), ownClaims[C]()); err != nil {
 		return nil, err
 	}
 	m := &Manager[C]{
 		encoder:       cfg.Encoder,
 		store:         cfg.Store,
 		claims:        cfg.Claims,
-		idleTTL:       defaultTo(cfg.IdleTTL, defaultIdleTTL),
-		maxAge:        defaultTo(cfg.MaxAge, defaultMaxAge),
-		grace:         max(defaultTo(cfg.Grace, defaultGrace), 0),
+		idleTTL:       cmp.Or(cfg.IdleTTL, defaultIdleTTL),
+		maxAge:        cmp.Or(cfg.MaxAge, defaultMaxAge),
+		grace:         max(cmp.Or(cfg.Grace, defaultGrace), 0),
 		maxPerSubject: cfg.MaxPerSubject,
 		onEvent:       cfg.OnEvent,
 		clock:         cfg.Now,
@@ -136,11 +134,15 @@ func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []str
 		return err
 	})
 	if errors.Is(err, usher.ErrUnavailable) {
-		// The session may be there, and nobody has its token: it would only confuse the user's list.
-		_ = m.step(ctx, func(ctx context.Context) error {
+		// The session may be there, and nobody has its token: it would only confuse the user's list, whether or
+		// not the client is still there. Others may have been ended for it.
+		_ = m.step(context.WithoutCancel(ctx), func(ctx context.Context) error {
 			_, err := m.store.End(ctx, record.Subject, record.ID, record.StartedAt)
 			return err
 		})
+		if m.maxPerSubject > 0 {
+			m.recent.forgetSubject(record.Subject)
+		}
 	}
 	return ended, err
 }
@@ -169,7 +171,7 @@ func (m *Manager[C]) refresh(ctx context.Context, text string, fit checkpoint) (
 // event.Kind where the outcome is neither a refresh nor a refusal.
 func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token refreshToken, text string, fit checkpoint, event *Event) (Tokens, error) {
 	tokens, err := m.issue(ctx, token)
-	if errors.Is(err, usher.ErrNoUser) {
+	if errors.Is(err, usher.ErrNoUser) && !outOfReach(err) {
 		ended, endErr := m.storeEnd(ctx, now, token.subject, event.SessionID)
 		if endErr != nil {
 			return Tokens{}, endErr
@@ -182,34 +184,43 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 	if err != nil {
 		return Tokens{}, err
 	}
+	// The grace is for answers that get lost, so it begins with the rotation, however long the claims took. Whether
+	// the token came within it is a matter of when it came, and not of how long its own claims took.
+	rotated := m.now()
+	grace := m.grace
+	if grace > 0 {
+		grace += max(rotated.Sub(now), 0)
+	}
 	rotation := Rotation{
 		SessionID:  event.SessionID,
 		Subject:    token.subject,
 		Generation: token.generation,
 		Token:      hashToken(text),
 		Nonce:      newNonce(),
-		Now:        now,
-		ExpiresAt:  now.Add(m.idleTTL),
-		Grace:      m.grace,
+		Now:        rotated,
+		ExpiresAt:  rotated.Add(m.idleTTL),
+		Grace:      grace,
 	}
 	tokens.RefreshToken = m.keys[0].successorOf(token, text, rotation.Nonce)
 	if err := fit(tokens); err != nil {
 		return Tokens{}, err
 	}
 	rotation.Successor = hashToken(tokens.RefreshToken)
-	rotated, err := m.storeRotate(ctx, rotation)
+	stored, err := m.storeRotate(ctx, rotation)
 	if err != nil {
 		if errors.Is(err, ErrReused) {
 			event.Kind = EventReused
-			m.recent.forget(token.subject, event.SessionID)
 		}
+		m.recent.forget(token.subject, event.SessionID) // also where the store's answer is lost: it may have been reuse
 		return Tokens{}, err
 	}
-	if rotated.Nonce != rotation.Nonce {
+	if stored.Nonce != rotation.Nonce {
+		if tokens.RefreshToken, err = m.earlierSuccessor(token, text, stored); err != nil {
+			return Tokens{}, err
+		}
 		event.Kind = EventRetried
-		tokens.RefreshToken, err = m.earlierSuccessor(token, text, rotated)
 	}
-	return tokens, err
+	return tokens, nil
 }
 
 // earlierSuccessor derives what the rotation derived that spent the token first, in this process or another.
@@ -225,21 +236,15 @@ func (m *Manager[C]) earlierSuccessor(token refreshToken, text string, rotated R
 
 // issue makes the access token, and all of Tokens but the refresh token.
 func (m *Manager[C]) issue(ctx context.Context, token refreshToken) (Tokens, error) {
+	id := token.sessionID()
 	tokens, err := issue(ctx, m.encoder, m.claims, token.subject, func(c *usher.Claims) {
-		c.SessionID = token.sessionID()
+		c.SessionID = id
 		c.AuthTime = usher.NewNumericDate(time.Unix(token.authTime, 0))
 	})
-	tokens.SessionID = token.sessionID()
+	tokens.SessionID = id
 	tokens.RefreshTTL = m.idleTTL
 	return tokens, err
 }
 
 // now is the manager's clock, as precise as every store keeps it.
 func (m *Manager[C]) now() time.Time { return m.clock().UTC().Truncate(time.Microsecond) }
-
-func defaultTo(d, def time.Duration) time.Duration {
-	if d == 0 {
-		return def
-	}
-	return d
-}

@@ -100,6 +100,31 @@ func TestASpentTokenYieldsTheSameSuccessorWithinTheGrace(t *testing.T) {
 	w.wantSessions(t, 0)
 }
 
+// Claims that take longer than the grace make no thief of whoever lost the answer, or of the slower of two tabs.
+func TestTheGraceBeginsWithTheRotation(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore())
+	first := w.mustStart(t)
+	slow := func(context.Context, string) (claims, error) { w.clock.Advance(2 * grace); return claims{}, nil }
+	w.user = slow
+	second := w.mustRefresh(t, first.RefreshToken)
+	w.clock.Advance(grace - time.Microsecond)
+	if again := w.mustRefresh(t, first.RefreshToken); again.RefreshToken != second.RefreshToken {
+		t.Error("a retry after slow claims has another successor")
+	}
+
+	var third session.Tokens
+	w.user = func(ctx context.Context, subject string) (claims, error) {
+		w.user = func(context.Context, string) (claims, error) { return claims{}, nil }
+		third = w.mustRefresh(t, second.RefreshToken)
+		return slow(ctx, subject)
+	}
+	if again := w.mustRefresh(t, second.RefreshToken); again.RefreshToken != third.RefreshToken {
+		t.Error("the slower tab has another successor")
+	}
+	_, err := w.Refresh(t.Context(), second.RefreshToken)
+	wantErr(t, "Refresh after the grace", err, session.ErrReused)
+}
+
 func TestNegativeGraceMeansNone(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.Grace = -1 })
 	first := w.mustStart(t)
@@ -212,8 +237,10 @@ func TestSecretsCanBeReplaced(t *testing.T) {
 	}
 	// A process that was never told of the new secret can't know the successor; it must not take the retry
 	// for a theft either.
+	w.events.take()
 	_, err = w.Refresh(t.Context(), first.RefreshToken)
 	wantErr(t, "a retry at a process without the new secret", err, usher.ErrUnavailable)
+	w.wantEvents(t, session.EventRefused)
 
 	third, err := forgotten.Refresh(t.Context(), second.RefreshToken)
 	if err != nil {
@@ -287,6 +314,19 @@ func TestNothingIsSpentBeforeEverythingElseSucceeded(t *testing.T) {
 	_, err = w.Start(t.Context(), subject, session.About{})
 	wantErr(t, "Start while the key fails", err, cause)
 	w.wantSessions(t, 1)
+}
+
+// One of two places that users are kept in doesn't know the user, and the other doesn't answer.
+func TestAUserWhoMayBeGoneKeepsTheSession(t *testing.T) {
+	for _, cause := range []error{usher.ErrUnavailable, context.DeadlineExceeded} {
+		w := newWorld(t, session.NewMemoryStore())
+		first := w.mustStart(t)
+		w.user = func(context.Context, string) (claims, error) { return claims{}, errors.Join(usher.ErrNoUser, cause) }
+		_, err := w.Refresh(t.Context(), first.RefreshToken)
+		wantErr(t, "Refresh", err, cause)
+		w.wantEvents(t, session.EventStarted, session.EventRefused)
+		w.wantSessions(t, 1)
+	}
 }
 
 func TestAGoneUserEndsTheSession(t *testing.T) {
@@ -407,6 +447,26 @@ func TestAClaimsTypeMustNotHideTheManagersClaims(t *testing.T) {
 	_, err := session.NewManager(session.Config[shadowing]{Encoder: encoder, Store: session.NewMemoryStore(), Claims: callback, Secret: secret})
 	wantConfigError(t, err, "sid")
 	_, err = session.NewAccessTokens(encoder, callback)
+	wantConfigError(t, err, "sid")
+}
+
+// hiding has a sid that Go doesn't see, for ID hides it; JSON does.
+type hiding struct {
+	standard
+	sidAsID
+	ID string `json:"id"`
+}
+
+type (
+	standard struct{ usher.Claims }
+	sidAsID  struct {
+		ID string `json:"sid"`
+	}
+)
+
+func TestAClaimsTypeMustNotHideTheManagersClaimsOutOfSight(t *testing.T) {
+	encoder := usher.Must(usher.NewEncoder[hiding](usher.Must(usher.GenerateKey("HS256")), nil))
+	_, err := session.NewAccessTokens(encoder, func(context.Context, string) (hiding, error) { return hiding{}, nil })
 	wantConfigError(t, err, "sid")
 }
 

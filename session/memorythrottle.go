@@ -40,12 +40,15 @@ func (t *MemoryThrottle) Reserve(ctx context.Context, account, address string) (
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.opts.Now()
-	wait := max(t.opts.PerAddress.wait(t.idle(perAddress), now), t.opts.PerAccount.wait(t.idle(perAccount), now))
+	wait := max(
+		t.opts.PerAddress.wait(t.idle(perAddress, t.opts.PerAddress, now), now),
+		t.opts.PerAccount.wait(t.idle(perAccount, t.opts.PerAccount, now), now),
+	)
 	if wait > 0 {
 		return wait, nil
 	}
-	t.set(perAddress, t.opts.PerAddress.after(t.idle(perAddress), now))
-	t.set(perAccount, t.opts.PerAccount.after(t.idle(perAccount), now))
+	t.set(perAddress, t.opts.PerAddress.after(t.idle(perAddress, t.opts.PerAddress, now), now))
+	t.set(perAccount, t.opts.PerAccount.after(t.idle(perAccount, t.opts.PerAccount, now), now))
 	return 0, nil
 }
 
@@ -58,11 +61,21 @@ func (t *MemoryThrottle) Refund(_ context.Context, account, address string) erro
 	return nil
 }
 
-func (t *MemoryThrottle) idle(key counterKey) time.Time {
+// idle returns when a counter is idle. One that isn't there counts as the coldest where there is no room for more:
+// it may have been dropped, and then it wasn't hotter. Otherwise counters that are all in use would leave those
+// that come now without a memory.
+func (t *MemoryThrottle) idle(key counterKey, limit Limit, now time.Time) time.Time {
 	if c := t.counters[key]; c != nil {
 		return c.idle
 	}
-	return time.Time{}
+	if len(t.counters) < t.opts.Size {
+		return time.Time{}
+	}
+	idle := t.coldest[0].idle
+	if full := now.Add(time.Duration(limit.Burst) * limit.Every); idle.After(full) {
+		return full // no counter of this limit is hotter
+	}
+	return idle
 }
 
 func (t *MemoryThrottle) set(key counterKey, idle time.Time) {

@@ -35,7 +35,7 @@ func PasswordAuthenticator(
 	}
 	return func(ctx context.Context, username, password string) (string, error) {
 		subject, hash, err := find(ctx, username)
-		unknown := errors.Is(err, usher.ErrNoUser)
+		unknown := errors.Is(err, usher.ErrNoUser) && !outOfReach(err)
 		if unknown {
 			hash = ""
 		} else if err != nil {

@@ -29,6 +29,7 @@ func TestPasswordAuthenticator(t *testing.T) {
 		"empty":    {"user-4", "", nil},
 		"damaged":  {"user-5", "$2a$05$damaged", nil},
 		"failing":  {"", "", failure},
+		"missed":   {"", "", errors.Join(usher.ErrNoUser, usher.ErrUnavailable)},
 	}
 	var upgraded []string
 	authenticate := usher.Must(session.PasswordAuthenticator(current,
@@ -65,6 +66,7 @@ func TestPasswordAuthenticator(t *testing.T) {
 		{"damaged", "correct horse", "", usher.ErrPasswordMismatch, 0},
 		{"nobody", "correct horse", "", usher.ErrPasswordMismatch, 0},
 		{"failing", "correct horse", "", failure, 0},
+		{"missed", "correct horse", "", usher.ErrUnavailable, 0},
 	} {
 		upgraded = nil
 		got, err := authenticate(t.Context(), test.username, test.password)

@@ -27,6 +27,7 @@ const (
 	fixedSize     = 1 + 16 + 8 + 8 + 32
 	maxSubject    = 255
 	maxTokenBytes = tagSize + fixedSize + maxSubject
+	maxTokenText  = (maxTokenBytes*8 + 5) / 6
 )
 
 // Strict refuses spare bits, so that a token has one text only; it still skips line breaks, which splitToken
@@ -44,8 +45,8 @@ func newRefreshToken(subject string, authTime time.Time) refreshToken {
 // sessionID is the text of the session's id: what sid says, and what stores know.
 func (t refreshToken) sessionID() string { return encoding.EncodeToString(t.session[:]) }
 
-func (t refreshToken) fields() []byte {
-	b := make([]byte, 0, fixedSize+len(t.subject))
+// appendFields appends what the tag authenticates.
+func (t refreshToken) appendFields(b []byte) []byte {
 	b = append(b, tokenVersion)
 	b = append(b, t.session[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.authTime))
@@ -68,12 +69,8 @@ func parseFields(b []byte) (refreshToken, bool) {
 	}, true
 }
 
-func tokenText(tag, fields []byte) string {
-	return encoding.EncodeToString(append(tag, fields...))
-}
-
 func splitToken(text string) (tag, fields []byte, ok bool) {
-	if len(text) > encoding.EncodedLen(maxTokenBytes) {
+	if len(text) > maxTokenText {
 		return nil, nil, false
 	}
 	b, err := encoding.DecodeString(text)
@@ -83,7 +80,10 @@ func splitToken(text string) (tag, fields []byte, ok bool) {
 	return b[:tagSize], b[tagSize:], true
 }
 
-func hashToken(text string) Hash { return sha256.Sum256([]byte(text)) }
+func hashToken(text string) Hash {
+	var room [maxTokenText]byte // so that nothing is allocated
+	return sha256.Sum256(append(room[:0], text...))
+}
 
 func newNonce() (n Nonce) {
 	rand.Read(n[:])

@@ -60,7 +60,7 @@ func (r Rotation) Judge(s State) Verdict {
 	case r.Generation == s.Generation:
 		return Rotate
 	case r.Generation == s.Generation-1 && r.Token == s.Previous &&
-		(r.Nonce == s.Nonce || r.Now.Sub(s.RotatedAt) < r.Grace):
+		(r.Nonce == s.Nonce || r.Grace > 0 && r.Now.Sub(s.RotatedAt) < r.Grace):
 		return Retry
 	default:
 		return Reuse

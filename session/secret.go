@@ -27,18 +27,25 @@ func deriveKeys(secret []byte) (secretKeys, error) {
 
 // seal authenticates a token's fields and returns its text.
 func (k secretKeys) seal(t refreshToken) string {
-	fields := t.fields()
-	return tokenText(k.tag.mac(fields), fields)
+	b := t.appendFields(make([]byte, tagSize, tagSize+fixedSize+len(t.subject)))
+	tag := k.tag.mac(b[tagSize:])
+	copy(b, tag[:])
+	var room [maxTokenText]byte
+	return string(encoding.AppendEncode(room[:0], b))
 }
 
 // successorOf derives the token that follows t, whose text is given, in the rotation that wrote nonce. Who has
 // the secret alone lacks the nonce, who has the store alone lacks the key, and both together still need the
 // spent token.
 func (k secretKeys) successorOf(t refreshToken, text string, nonce Nonce) string {
-	derived := k.successor.mac(t.session[:], binary.BigEndian.AppendUint64(nil, uint64(t.generation)), nonce[:], []byte(text))
+	message := make([]byte, 0, len(t.session)+8+len(nonce)+len(text))
+	message = append(message, t.session[:]...)
+	message = binary.BigEndian.AppendUint64(message, uint64(t.generation))
+	message = append(message, nonce[:]...)
+	message = append(message, text...)
 	next := t
 	next.generation++
-	next.secret = [32]byte(derived)
+	next.secret = k.successor.mac(message)
 	return k.seal(next)
 }
 
@@ -48,7 +55,7 @@ func open(keys []secretKeys, text string) (refreshToken, bool) {
 	if !ok {
 		return refreshToken{}, false
 	}
-	if !slices.ContainsFunc(keys, func(k secretKeys) bool { return hmac.Equal(tag, k.tag.mac(fields)) }) {
+	if !slices.ContainsFunc(keys, func(k secretKeys) bool { want := k.tag.mac(fields); return hmac.Equal(tag, want[:]) }) {
 		return refreshToken{}, false
 	}
 	return parseFields(fields)
@@ -58,16 +65,21 @@ func open(keys []secretKeys, text string) (refreshToken, bool) {
 // their key: a refresh computes three.
 type macKey struct{ pool sync.Pool }
 
-func newMACKey(key []byte) *macKey {
-	return &macKey{pool: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+// macState is a hash, and room for what it computes.
+type macState struct {
+	hash hash.Hash
+	sum  [sha256.Size]byte
 }
 
-func (k *macKey) mac(parts ...[]byte) []byte {
-	h := k.pool.Get().(hash.Hash) //nolint:errcheck // the pool holds nothing else
-	defer k.pool.Put(h)
-	h.Reset()
-	for _, part := range parts {
-		h.Write(part)
-	}
-	return h.Sum(nil)
+func newMACKey(key []byte) *macKey {
+	return &macKey{pool: sync.Pool{New: func() any { return &macState{hash: hmac.New(sha256.New, key)} }}}
+}
+
+func (k *macKey) mac(message []byte) [sha256.Size]byte {
+	s := k.pool.Get().(*macState) //nolint:errcheck // the pool holds nothing else
+	defer k.pool.Put(s)
+	s.hash.Reset()
+	s.hash.Write(message)
+	s.hash.Sum(s.sum[:0])
+	return s.sum
 }

@@ -36,7 +36,9 @@ type ThrottleOptions struct {
 	// seconds.
 	PerAccount Limit
 	// Size is how many counters are kept in memory; beyond it the ones that are nearest to being idle are
-	// dropped, so that a flood of new names doesn't reset those that are in use. Default: 100,000.
+	// dropped, so that a flood of new names doesn't reset those that are in use. A counter that takes the
+	// place of one still in use begins where that one was: a flood makes logins wait, and buys no guesses.
+	// Default: 100,000.
 	Size int
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
@@ -67,7 +69,7 @@ func (o *ThrottleOptions) Complete() (ThrottleOptions, error) {
 			mistakes = append(mistakes, &usher.ConfigError{Field: "ThrottleOptions." + field, Reason: reason})
 		}
 	}
-	const limits = "must have a Burst of 1 to 1,000,000 and an Every of a millisecond to a day"
+	const limits = "must have a Burst of 1 to 1,000,000, an Every of a millisecond to a day, and fill again within 10 years"
 	bad(!opts.PerAddress.valid(), "PerAddress", limits)
 	bad(!opts.PerAccount.valid(), "PerAccount", limits)
 	bad(opts.Size < 2, "Size", "must be 2 or more: every attempt has two counters")
@@ -75,7 +77,9 @@ func (o *ThrottleOptions) Complete() (ThrottleOptions, error) {
 }
 
 func (l Limit) valid() bool {
-	return l.Burst >= 1 && l.Burst <= 1_000_000 && l.Every >= time.Millisecond && l.Every <= 24*time.Hour
+	const decade = 10 * 365 * 24 * time.Hour // a time.Duration holds 292 years
+	return l.Burst >= 1 && l.Burst <= 1_000_000 && l.Every >= time.Millisecond && l.Every <= 24*time.Hour &&
+		time.Duration(l.Burst) <= decade/l.Every
 }
 
 // Limits are counted by the generic cell rate algorithm: all that a counter holds is the time at which it will be

@@ -108,12 +108,54 @@ func TestAFloodOfNewNamesDoesNotResetHotCounters(t *testing.T) {
 	}
 }
 
+// Once all counters are hotter than a new one could be, new ones must not drive each other out unseen.
+func TestAFloodOfHotCountersBuysNoGuesses(t *testing.T) {
+	c := &clock{now: epoch}
+	throttle := newThrottle(t, c, func(o *session.ThrottleOptions) { o.Size = 100 })
+	passes(t, throttle, "bob", "1")
+	for i := range 1000 {
+		for range 3 {
+			if wait, err := throttle.Reserve(t.Context(), fmt.Sprint(i), "1"); err != nil || wait > 30*time.Second {
+				t.Fatal(wait, err)
+			}
+		}
+	}
+	for _, account := range []string{"ada", "bob"} {
+		guesses := 0
+		for range 1000 {
+			wait, err := throttle.Reserve(t.Context(), account, "2")
+			if err != nil || wait > 30*time.Second {
+				t.Fatal(wait, err)
+			}
+			if wait <= 0 {
+				guesses++
+			}
+		}
+		if guesses > 3 {
+			t.Errorf("the flood bought %d guesses at %s; want 3 at most", guesses, account)
+		}
+	}
+	c.Advance(time.Hour)
+	if n, _ := passes(t, throttle, "ada", "1"); n != 3 {
+		t.Errorf("%d attempts after the flood; want 3", n)
+	}
+}
+
 func TestThrottleOptionsAreChecked(t *testing.T) {
 	_, err := session.NewMemoryThrottle(&session.ThrottleOptions{
 		PerAddress: session.Limit{Burst: 0, Every: time.Second}, PerAccount: session.Limit{Burst: 1}, Size: 1,
 	})
 	for _, field := range []string{"PerAddress", "PerAccount", "Size"} {
 		wantConfigError(t, err, field)
+	}
+	for _, l := range []session.Limit{{Burst: 1_000_000, Every: 24 * time.Hour}, {Burst: 3651, Every: 24 * time.Hour}} {
+		_, err := session.NewMemoryThrottle(&session.ThrottleOptions{PerAccount: l})
+		wantConfigError(t, err, "PerAccount")
+	}
+	for _, l := range []session.Limit{{Burst: 1_000_000, Every: time.Minute}, {Burst: 3650, Every: 24 * time.Hour}} {
+		if _, err := session.NewMemoryThrottle(&session.ThrottleOptions{PerAccount: l}); err != nil {
+			t.Error(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -200,15 +242,36 @@ func TestTheApplicationMaySayWhereAClientIs(t *testing.T) {
 	}
 }
 
+// The headers of some proxies have the port of the connection, which a client changes at will.
+func TestEveryPortOfAnAddressCounts(t *testing.T) {
+	for _, addresses := range [][]string{
+		{"198.51.100.1:1", "198.51.100.1:2", "198.51.100.1", "[::ffff:198.51.100.1]:3", "198.51.100.1:4", "198.51.100.1:5"},
+		{"[2001:db8::1]:1", "[2001:db8::2]:2", "2001:db8::3", "[2001:db8::4]", "[2001:db8::5%eth0]:4", "[2001:db8::6]:5"},
+	} {
+		s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) {
+			o.ClientAddress = func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") }
+		})
+		for i, address := range addresses {
+			want := http.StatusUnauthorized
+			if i == 5 {
+				want = http.StatusTooManyRequests
+			}
+			s.send(t, "POST", "/login", wrong("ada@example.org"), header("X-Forwarded-For", address)).want(t, want, "")
+		}
+	}
+}
+
 func TestOnlyWrongPasswordsCost(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore())
 	for range 50 {
 		s.send(t, "POST", "/login", login).want(t, 200, "")
 	}
 	right := s.auth
-	s.auth = func(context.Context, string, string) (string, error) { return "", usher.ErrUnavailable }
-	for range 50 {
-		s.send(t, "POST", "/login", login).want(t, 503, "")
+	for status, err := range map[int]error{503: usher.ErrUnavailable, 500: errBroken, 502: &usher.Rejection{Status: 502}} {
+		s.auth = func(context.Context, string, string) (string, error) { return "", err }
+		for range 50 {
+			s.send(t, "POST", "/login", login).want(t, status, "")
+		}
 	}
 	s.auth = right
 	s.send(t, "POST", "/login", login).want(t, 200, "")
@@ -221,6 +284,25 @@ func TestOnlyWrongPasswordsCost(t *testing.T) {
 	}
 	s.auth = right
 	s.send(t, "POST", "/login", login).want(t, 429, "")
+}
+
+// An application's own refusal, of a second factor say, is a guess that was wrong all the same.
+func TestEveryRefusalCosts(t *testing.T) {
+	for _, err := range []error{
+		&usher.Rejection{Status: 401, Description: "Wrong code."},
+		&usher.Rejection{Status: 403, Description: "Wrong code."},
+		usher.ErrForbidden,
+		errors.Join(usher.ErrPasswordMismatch, usher.ErrUnavailable),
+	} {
+		s := newSite(t, session.NewMemoryStore())
+		s.auth = func(context.Context, string, string) (string, error) { return "", err }
+		for range 5 {
+			if a := s.send(t, "POST", "/login", login); a.StatusCode == http.StatusTooManyRequests {
+				t.Fatalf("%v: too early", err)
+			}
+		}
+		s.send(t, "POST", "/login", login).want(t, 429, "")
+	}
 }
 
 // broken is a throttle that is out of reach.
@@ -236,6 +318,34 @@ func (b broken) Reserve(context.Context, string, string) (time.Duration, error) 
 }
 
 func (broken) Refund(context.Context, string, string) error { return errBroken }
+
+// refunding is a throttle that watches its refunds.
+type refunding struct {
+	session.Throttle
+	refund func(ctx context.Context)
+}
+
+func (r refunding) Refund(ctx context.Context, account, address string) error {
+	r.refund(ctx)
+	return r.Throttle.Refund(ctx, account, address)
+}
+
+func TestARefundOutlivesItsClientButNotForever(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	refunds := 0
+	throttle := refunding{usher.Must(session.NewMemoryThrottle(nil)), func(ctx context.Context) {
+		refunds++
+		if _, bounded := ctx.Deadline(); ctx.Err() != nil || !bounded {
+			t.Errorf("the refund's context: %v, bounded %v", ctx.Err(), bounded)
+		}
+	}}
+	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = throttle })
+	s.auth = func(context.Context, string, string) (string, error) { cancel(); return subject, nil }
+	s.send(t, "POST", "/login", login, func(r *http.Request) { *r = *r.WithContext(ctx) }).want(t, 503, "")
+	if refunds != 1 {
+		t.Errorf("%d refunds; want one", refunds)
+	}
+}
 
 func TestAThrottleOutOfReachRefusesLogins(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = broken{} })

@@ -20,16 +20,15 @@ import (
 // cutoffField holds a subject's cut-off, and until when it counts, as two doubles; no session's id is as short.
 const cutoffField = "cutoff"
 
-const fixedSize = 32 + 32 + 16 + 6*8
+const (
+	stateSize = 32 + 32 + 16 + 3*8
+	fixedSize = stateSize + 3*8
+)
 
 func pack(r session.Record) []byte {
 	b := make([]byte, 0, fixedSize+6+len(r.UserAgent)+len(r.Address)+len(r.Label))
-	none := session.State{}
-	b = append(b, r.Token[:]...)
-	b = append(b, none.Previous[:]...)
-	b = append(b, none.Nonce[:]...)
-	b = appendNumber(b, 1)
-	for _, at := range []time.Time{r.StartedAt, r.ExpiresAt, r.EndsAt, r.StartedAt, r.AuthTime} {
+	b = appendState(b, session.State{Generation: 1, Token: r.Token, RotatedAt: r.StartedAt, ExpiresAt: r.ExpiresAt})
+	for _, at := range []time.Time{r.EndsAt, r.StartedAt, r.AuthTime} {
 		b = appendNumber(b, at.UnixMicro())
 	}
 	for _, text := range []string{r.UserAgent, r.Address, r.Label} {
@@ -37,6 +36,18 @@ func pack(r session.Record) []byte {
 		b = append(b, text...)
 	}
 	return b
+}
+
+// packState packs what comes before ends_at.
+func packState(s session.State) []byte { return appendState(make([]byte, 0, stateSize), s) }
+
+func appendState(b []byte, s session.State) []byte {
+	b = append(b, s.Token[:]...)
+	b = append(b, s.Previous[:]...)
+	b = append(b, s.Nonce[:]...)
+	b = appendNumber(b, s.Generation)
+	b = appendNumber(b, s.RotatedAt.UnixMicro())
+	return appendNumber(b, s.ExpiresAt.UnixMicro())
 }
 
 func appendNumber(b []byte, n int64) []byte {

@@ -1,13 +1,10 @@
 package redisstore_test
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,7 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-usher/usher"
-	"github.com/go-usher/usher/session"
+	"github.com/go-usher/usher/session/internal/outage"
+	"github.com/go-usher/usher/session/redisstore"
 )
 
 // server is a Redis of the test's own, which it may stop.
@@ -86,8 +84,6 @@ func (s *server) stop() {
 	s.cmd = nil
 }
 
-// Clients refresh while Redis is killed and started again: meanwhile they hear that it is unavailable, and
-// afterwards every one of them goes on with the token that it has.
 func TestRedisStopsAndStartsUnderLoad(t *testing.T) {
 	s := newServer(t)
 	client := redis.NewClient(&redis.Options{Addr: s.addr, DialTimeout: time.Second})
@@ -96,73 +92,5 @@ func TestRedisStopsAndStartsUnderLoad(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	m := newManager(t, client, "test:", func(c *session.Config[usher.Claims]) { c.Grace = 5 * time.Minute })
-
-	const clients = 8
-	tokens := make([]session.Tokens, clients)
-	for i := range tokens {
-		var err error
-		if tokens[i], err = m.Start(t.Context(), fmt.Sprint(i), session.About{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	stop, unavailable := make(chan struct{}), make(chan struct{}, clients)
-	var load sync.WaitGroup
-	for i := range tokens {
-		load.Go(func() {
-			for told := false; ; {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				next, err := m.Refresh(t.Context(), tokens[i].RefreshToken)
-				switch {
-				case err == nil:
-					tokens[i] = next
-				case errors.Is(err, usher.ErrUnavailable):
-					if !told {
-						told = true
-						unavailable <- struct{}{}
-					}
-				default:
-					t.Errorf("client %d: %v", i, err)
-					unavailable <- struct{}{}
-					return
-				}
-			}
-		})
-	}
-	s.stop()
-	for range clients {
-		<-unavailable
-	}
-	if err := m.EndAll(t.Context(), "0"); !errors.Is(err, usher.ErrUnavailable) {
-		t.Errorf("EndAll while Redis is down: %v; want ErrUnavailable", err)
-	}
-	if err := m.Check(t.Context(), &usher.Claims{Subject: "0", SessionID: tokens[0].SessionID}); !errors.Is(err, usher.ErrUnavailable) {
-		t.Errorf("Check while Redis is down: %v; want ErrUnavailable", err)
-	}
-	s.start()
-	close(stop)
-	load.Wait()
-	for i := range tokens {
-		err := untilAvailable(func() error { _, err := m.Refresh(t.Context(), tokens[i].RefreshToken); return err })
-		if err != nil {
-			t.Errorf("client %d afterwards: %v", i, err)
-		}
-		if list, err := m.List(t.Context(), fmt.Sprint(i)); err != nil || len(list) != 1 {
-			t.Errorf("client %d afterwards: sessions %v, %v", i, list, err)
-		}
-	}
-}
-
-// untilAvailable tries again as clients do: the client library needs a moment to find out that Redis is back.
-func untilAvailable(do func() error) error {
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		if err := do(); !errors.Is(err, usher.ErrUnavailable) || time.Now().After(deadline) {
-			return err
-		}
-	}
+	outage.Run(t, usher.Must(redisstore.New(client, nil)), s.stop, s.start)
 }

@@ -62,7 +62,7 @@ func (s *Store) key(subject string) string { return s.prefix + "session:" + subj
 // Start implements [session.Store].
 func (s *Store) Start(ctx context.Context, r session.Record, limit int, now time.Time) ([]string, error) {
 	value, err := startScript.Run(ctx, s.client, []string{s.key(r.Subject)},
-		r.ID, pack(r), r.AuthTime.UnixMicro(), limit, now.UnixMicro(), r.ExpiresAt.UnixMicro()).Result()
+		r.ID, pack(r), r.AuthTime.UnixMicro(), limit, now.UnixMicro()).Result()
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +75,7 @@ func (s *Store) Start(ctx context.Context, r session.Record, limit int, now time
 // Rotate implements [session.Store].
 func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
 	value, err := rotateScript.Run(ctx, s.client, []string{s.key(r.Subject)},
-		r.SessionID, r.Generation, r.Token[:], r.Successor[:], r.Nonce[:],
-		r.Now.UnixMicro(), r.ExpiresAt.UnixMicro(), r.Grace.Microseconds()).Text()
+		r.SessionID, packState(r.After(r.ExpiresAt)), r.Grace.Microseconds()).Text()
 	if err != nil {
 		return session.Rotated{}, err
 	}

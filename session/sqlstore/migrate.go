@@ -65,7 +65,10 @@ func (s *Store) Migrate(ctx context.Context) (err error) {
 		err = s.migrateLocked(ctx, conn, migrations, run)
 	}
 	if err == nil {
-		return run(ctx, s.grammar.unlock...)
+		err = run(ctx, s.grammar.unlock...)
+	}
+	if err == nil {
+		return nil
 	}
 	if undoErr := run(context.WithoutCancel(ctx), s.grammar.undo...); undoErr != nil {
 		// Nobody may get this connection with its lock: an answer of ErrBadConn drops it.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,62 @@ func TestMistakesAreReportedAtOnce(t *testing.T) {
 	}
 	if _, err := sqlstore.Schema("oracle", nil); !errors.As(err, new(*usher.ConfigError)) {
 		t.Errorf("Schema: %v; want a ConfigError", err)
+	}
+}
+
+// migrating is a database with the schema of version 1. Its context ends when that has been read.
+type migrating struct {
+	conn
+	cancel context.CancelFunc
+	ran    []string
+}
+
+func (m *migrating) Connect(context.Context) (driver.Conn, error) { return m, nil }
+func (m *migrating) Close() error                                 { return nil }
+func (m *migrating) Prepare(query string) (driver.Stmt, error)    { return migration{m, query}, nil }
+
+type migration struct {
+	m     *migrating
+	query string
+}
+
+func (s migration) Close() error  { return nil }
+func (s migration) NumInput() int { return 0 }
+func (s migration) Exec([]driver.Value) (driver.Result, error) {
+	s.m.ran = append(s.m.ran, s.query)
+	return driver.ResultNoRows, nil
+}
+func (s migration) Query([]driver.Value) (driver.Rows, error) { return &version{m: s.m}, nil }
+
+type version struct {
+	m    *migrating
+	read bool
+}
+
+func (*version) Columns() []string { return []string{"version"} }
+func (v *version) Close() error    { v.m.cancel(); return nil }
+func (v *version) Next(row []driver.Value) error {
+	if v.read {
+		return io.EOF
+	}
+	v.read, row[0] = true, int64(1)
+	return nil
+}
+
+// A connection that goes back to the pool in the middle of a transaction would lock everyone out.
+func TestAMigrationThatIsCutShortUnlocks(t *testing.T) {
+	for dialect, undo := range map[sqlstore.Dialect]string{
+		sqlstore.SQLite: "ROLLBACK", sqlstore.PostgreSQL: "ROLLBACK", sqlstore.MySQL: "SELECT RELEASE_LOCK('usher_schema')",
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		m := &migrating{cancel: cancel}
+		err := usher.Must(sqlstore.New(sql.OpenDB(m), dialect, nil)).Migrate(ctx)
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("%s: %v; want the context's error", dialect, err)
+		}
+		if last := m.ran[len(m.ran)-1]; last != undo {
+			t.Errorf("%s: the connection's last statement is %s; want %s", dialect, last, undo)
+		}
 	}
 }
 

@@ -10,11 +10,14 @@ import (
 // has seen it before. (database/sql prepares it anew on the others.)
 type statement struct {
 	db       *sql.DB
+	turn     turn
 	query    string
 	prepared atomic.Pointer[sql.Stmt]
 }
 
-func newStatement(db *sql.DB, query string) *statement { return &statement{db: db, query: query} }
+func newStatement(db *sql.DB, t turn, query string) *statement {
+	return &statement{db: db, turn: t, query: query}
+}
 
 // get prepares outside of any lock: a database that hangs must not queue up callers beyond their contexts.
 func (s *statement) get(ctx context.Context) (*sql.Stmt, error) {
@@ -57,9 +60,13 @@ func (s *statement) exec(ctx context.Context, tx *sql.Tx, args ...any) (changed 
 	}
 	if tx != nil {
 		err = run()
-	} else {
-		err = retrying(ctx, run)
+		return changed, err
 	}
+	if err := s.turn.take(ctx); err != nil {
+		return 0, err
+	}
+	defer s.turn.give()
+	err = retrying(ctx, run)
 	return changed, err
 }
 

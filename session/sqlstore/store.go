@@ -25,6 +25,7 @@ type Store struct {
 	grammar   grammar
 	prefix    string
 	isolation sql.IsolationLevel
+	turn      turn
 
 	rotate, state, endUnchanged                              *statement
 	lookup, list, end                                        *statement
@@ -45,7 +46,9 @@ func New(db *sql.DB, dialect Dialect, opts *Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, dialect: dialect, grammar: g, prefix: prefix}
-	if dialect != SQLite {
+	if dialect == SQLite {
+		s.turn = make(turn, 1)
+	} else {
 		// The locks that steps take are enough, and anything stricter would make steps fail that only
 		// have to wait. SQLite knows one level.
 		s.isolation = sql.LevelReadCommitted
@@ -95,7 +98,7 @@ const (
 func (s *Store) prepareSteps() {
 	names := naming(s.prefix)
 	statement := func(query string) *statement {
-		return newStatement(s.db, s.grammar.placeholders(names.Replace(query)))
+		return newStatement(s.db, s.turn, s.grammar.placeholders(names.Replace(query)))
 	}
 	s.rotate = statement(`UPDATE {sessions} SET generation = ?, token = ?, previous = ?, nonce = ?, rotated_at = ?,
 		expires_at = CASE WHEN ends_at < ? THEN ends_at ELSE ? END
@@ -132,6 +135,10 @@ func (s *Store) inTransaction(ctx context.Context, do func(tx *sql.Tx) error) er
 			return err
 		}
 	}
+	if err := s.turn.take(ctx); err != nil {
+		return err
+	}
+	defer s.turn.give()
 	return retrying(ctx, func() error {
 		tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.isolation})
 		if err != nil {

@@ -32,6 +32,7 @@ func rotate(t *testing.T, store session.Store) {
 		{"the spent token by a clock that is behind", other(second, func(r *session.Rotation) { r.Now = rotated.Add(-time.Minute) }), written(second), nil, true},
 		{"the spent token at the end of the grace", other(second, func(r *session.Rotation) { r.Now = rotated.Add(grace) }), session.Rotated{}, session.ErrReused, false},
 		{"the spent token without grace", other(second, func(r *session.Rotation) { r.Grace = 0 }), session.Rotated{}, session.ErrReused, false},
+		{"the spent token without grace by a clock that is behind", other(second, func(r *session.Rotation) { r.Now, r.Grace = rotated.Add(-time.Minute), 0 }), session.Rotated{}, session.ErrReused, false},
 		{"another token of the spent generation", other(second, func(r *session.Rotation) { r.Token[0] ^= 1 }), session.Rotated{}, session.ErrReused, false},
 		{"a token whose successor is spent", other(first, func(r *session.Rotation) { r.Now = rotated }), session.Rotated{}, session.ErrReused, false},
 		{"another token of the current generation", other(current, func(r *session.Rotation) { r.Token[31] ^= 1 }), session.Rotated{}, session.ErrRefreshToken, true},

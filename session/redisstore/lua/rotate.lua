@@ -1,28 +1,39 @@
--- Spends a refresh token, as session.Rotation's Judge rules. record.go says how a session is packed.
-local value = redis.call('HGET', KEYS[1], ARGV[1])
+-- Spends a refresh token, as session.Rotation's Judge rules. record.go says how a session is packed. ARGV[2] is the
+-- state that takes the place of the stored one if the token is current, with one generation more than the token.
+local key, id, state = KEYS[1], ARGV[1], ARGV[2]
+local value = redis.call('HGET', key, id)
 if not value then return 'ended' end
 
-local spent, token, successor, nonce = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local now, expires, grace = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local generation, rotated, expiry, ends = struct.unpack('>dddd', value, 81)
+local sub, unpack = string.sub, struct.unpack
+local generation, rotated, expiry, ends, started = unpack('>ddddd', value, 81)
+local next, now, expires = unpack('>ddd', state, 81)
 
 if expiry <= now then
-	redis.call('HDEL', KEYS[1], ARGV[1])
+	redis.call('HDEL', key, id)
 	return 'ended'
 end
-if spent > generation then return 'refused' end
-if spent == generation then
-	if string.sub(value, 1, 32) ~= token then return 'refused' end
-	if expires > ends then expires = ends end
-	redis.call('HSET', KEYS[1], ARGV[1],
-		successor .. token .. nonce .. struct.pack('>ddd', generation + 1, now, expires) .. string.sub(value, 105))
-	-- The key lives as long as the longest of its sessions.
-	redis.call('PEXPIRE', KEYS[1], math.ceil((expires - now) / 1000), 'GT')
+if next > generation + 1 then return 'refused' end
+local token = sub(state, 33, 64)
+if next == generation + 1 then
+	if sub(value, 1, 32) ~= token then return 'refused' end
+	if expires > ends then
+		expires = ends
+		state = sub(state, 1, 96) .. struct.pack('>d', ends)
+	end
+	redis.call('HSET', key, id, state .. sub(value, 105))
+	-- start.lua says how long the key lives.
+	local step = (ends - started) / 1024
+	if step < 1000 then step = 1000 end
+	local lives = expires - expires % step
+	if lives > expiry - expiry % step then
+		redis.call('PEXPIRE', key, math.ceil((lives + step - now) / 1000), 'GT')
+	end
 	return 'rotated'
 end
-if spent == generation - 1 and string.sub(value, 33, 64) == token
-	and (string.sub(value, 65, 80) == nonce or now - rotated < grace) then
-	return string.sub(value, 1, 32) .. string.sub(value, 65, 80)
+local grace = tonumber(ARGV[3])
+if next == generation and sub(value, 33, 64) == token
+	and (sub(value, 65, 80) == sub(state, 65, 80) or grace > 0 and now - rotated < grace) then
+	return sub(value, 1, 32) .. sub(value, 65, 80)
 end
-redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('HDEL', key, id)
 return 'reused'

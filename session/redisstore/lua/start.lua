@@ -1,7 +1,7 @@
 -- Starts a session, unless the cut-off forbids it, and ends those beyond the limit. record.go says how a session
 -- is packed.
 local id, value, auth = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local limit, now, expires = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local limit, now = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local others, ended = {}, {}
 local fields = redis.call('HGETALL', KEYS[1])
@@ -33,6 +33,11 @@ if limit > 0 and #others >= limit then
 end
 
 redis.call('HSETNX', KEYS[1], id, value)
-local ttl = math.ceil((expires - now) / 1000)
+-- The key lives as long as the longest of its sessions, and longer by at most a 1024th of what a session may last:
+-- in such steps, so that few refreshes have to prolong it.
+local _, _, expires, ends, started = struct.unpack('>ddddd', value, 81)
+local step = (ends - started) / 1024
+if step < 1000 then step = 1000 end
+local ttl = math.ceil((expires - expires % step + step - now) / 1000)
 if redis.call('PTTL', KEYS[1]) < ttl then redis.call('PEXPIRE', KEYS[1], math.max(ttl, 1)) end
 return ended

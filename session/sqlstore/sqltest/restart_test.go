@@ -2,7 +2,6 @@ package sqltest
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -10,13 +9,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/go-usher/usher"
-	"github.com/go-usher/usher/session"
+	"github.com/go-usher/usher/session/internal/outage"
 	"github.com/go-usher/usher/session/sqlstore"
 )
 
@@ -151,8 +149,6 @@ func (s *server) stop() {
 	s.cmd = nil
 }
 
-// Clients refresh while PostgreSQL is stopped and started again: meanwhile they hear that it is unavailable, and
-// afterwards every one of them goes on with the token that it has.
 func TestPostgreSQLStopsAndStartsUnderLoad(t *testing.T) {
 	s := newServer(t)
 	db := open(t, "pgx", s.url())
@@ -160,59 +156,7 @@ func TestPostgreSQLStopsAndStartsUnderLoad(t *testing.T) {
 	if err := store.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	m := newManager(t, store, func(c *session.Config[usher.Claims]) { c.Grace = 5 * time.Minute })
-
-	const clients = 8
-	tokens := make([]session.Tokens, clients)
-	for i := range tokens {
-		tokens[i] = mustStart(t, m, fmt.Sprint(i))
-	}
-	stop, unavailable := make(chan struct{}), make(chan struct{}, clients)
-	var load sync.WaitGroup
-	for i := range tokens {
-		load.Go(func() {
-			for told := false; ; {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				next, err := m.Refresh(t.Context(), tokens[i].RefreshToken)
-				switch {
-				case err == nil:
-					tokens[i] = next
-				case isUnavailable(err):
-					if !told {
-						told = true
-						unavailable <- struct{}{}
-					}
-				default:
-					t.Errorf("client %d: %v", i, err)
-					unavailable <- struct{}{}
-					return
-				}
-			}
-		})
-	}
-	s.stop()
-	for range clients {
-		<-unavailable
-	}
-	if err := m.EndAll(t.Context(), "0"); !isUnavailable(err) {
-		t.Errorf("EndAll while PostgreSQL is down: %v; want ErrUnavailable", err)
-	}
-	if err := m.Check(t.Context(), &usher.Claims{Subject: "0", SessionID: tokens[0].SessionID}); !isUnavailable(err) {
-		t.Errorf("Check while PostgreSQL is down: %v; want ErrUnavailable", err)
-	}
-	s.start()
-	close(stop)
-	load.Wait()
-	for i := range tokens {
-		mustRefresh(t, m, tokens[i].RefreshToken)
-		if list, err := m.List(t.Context(), fmt.Sprint(i)); err != nil || len(list) != 1 {
-			t.Errorf("client %d afterwards: sessions %v, %v", i, list, err)
-		}
-	}
+	outage.Run(t, store, s.stop, s.start)
 	if text, err := os.ReadFile(filepath.Join(s.dir, "log")); err != nil || strings.Contains(string(text), "PANIC") {
 		t.Errorf("PostgreSQL's log: %v\n%s", err, text)
 	}

@@ -1,12 +1,15 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -46,10 +49,10 @@ func (o *HandlerOptions) complete() (HandlerOptions, error) {
 	if o != nil {
 		opts = *o
 	}
-	setDefault(&opts.UsernameField, "username")
-	setDefault(&opts.PasswordField, "password")
-	setDefault(&opts.AccessCookie, "__Host-access")
-	setDefault(&opts.RefreshCookie, "__Host-refresh")
+	opts.UsernameField = cmp.Or(opts.UsernameField, "username")
+	opts.PasswordField = cmp.Or(opts.PasswordField, "password")
+	opts.AccessCookie = cmp.Or(opts.AccessCookie, "__Host-access")
+	opts.RefreshCookie = cmp.Or(opts.RefreshCookie, "__Host-refresh")
 	if opts.Canonical == nil {
 		opts.Canonical = func(username string) string { return strings.ToLower(strings.TrimSpace(username)) }
 	}
@@ -63,18 +66,17 @@ func (o *HandlerOptions) complete() (HandlerOptions, error) {
 	if opts.UsernameField == opts.PasswordField {
 		bad("PasswordField", "must differ from UsernameField")
 	}
-	for field, name := range map[string]string{"AccessCookie": opts.AccessCookie, "RefreshCookie": opts.RefreshCookie} {
-		cookie := http.Cookie{Name: name, Value: "x"} //nolint:gosec // to look at its name, not to set it
-		if !strings.HasPrefix(name, "__Host-") || cookie.Valid() != nil {
-			bad(field, `must be a cookie name that begins with "__Host-"`)
+	for _, c := range []struct{ field, name string }{{"AccessCookie", opts.AccessCookie}, {"RefreshCookie", opts.RefreshCookie}} {
+		cookie := http.Cookie{Name: c.name, Value: "x"} //nolint:gosec // to look at its name, not to set it
+		if !strings.HasPrefix(c.name, "__Host-") || cookie.Valid() != nil {
+			bad(c.field, `must be a cookie name that begins with "__Host-"`)
 		}
 	}
 	if opts.AccessCookie == opts.RefreshCookie {
 		bad("RefreshCookie", "must differ from AccessCookie")
 	}
 	for _, origin := range opts.TrustedOrigins {
-		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host || origin != strings.ToLower(origin) || strings.Contains(origin, "*") {
+		if !isOrigin(origin) {
 			bad("TrustedOrigins", "must be scheme://host[:port] in lower case, which "+origin+" is not")
 		}
 	}
@@ -132,12 +134,16 @@ func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	rej.ServeHTTP(w, r)
 }
 
-func sessionOver(err error) bool {
-	return errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken)
+// outOfReach reports that nothing has been decided, whatever else the error says.
+func outOfReach(err error) bool {
+	return errors.Is(err, usher.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// refusal is the one mapping of errors to responses. That something was out of reach comes first: then nothing
-// has been decided about password or token.
+// tokenSpoilt reports whether a refresh token is of no use any more, or never was.
+func tokenSpoilt(err error) bool { return isAnswer(err) && !outOfReach(err) }
+
+// refusal answers as the middleware does, and adds what only these handlers know: passwords and refresh tokens. That
+// something was out of reach comes first: then nothing has been decided about either.
 func (e *endpoint) refusal(err error) *usher.Rejection {
 	var rej *usher.Rejection
 	if errors.As(err, &rej) && rej != nil {
@@ -145,9 +151,9 @@ func (e *endpoint) refusal(err error) *usher.Rejection {
 	}
 	rej = &usher.Rejection{Err: err}
 	switch {
-	case errors.Is(err, usher.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case outOfReach(err):
 		rej.Status, rej.Description = http.StatusServiceUnavailable, "Try again later."
-	case sessionOver(err):
+	case tokenSpoilt(err):
 		rej.Status, rej.Code, rej.Description = http.StatusUnauthorized, "invalid_token", "The session is over. Log in again."
 	case wrongPassword(err):
 		rej.Status, rej.Description = http.StatusUnauthorized, "Wrong "+e.opts.UsernameField+" or "+e.opts.PasswordField+"."
@@ -179,30 +185,58 @@ func writeJSON(w http.ResponseWriter, body any) {
 	_ = json.MarshalEncode(jsontext.NewEncoder(w), body) // with a line break at the end, for terminals
 }
 
-func setDefault(s *string, def string) {
-	if *s == "" {
-		*s = def
-	}
-}
-
 // remoteAddress is the peer of the connection: forwarded headers are whatever the client likes.
 func remoteAddress(r *http.Request) string {
-	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		return peer.Addr().Unmap().WithZone("").String()
+	if peer, ok := parseAddress(r.RemoteAddr); ok {
+		return peer.String()
 	}
 	return r.RemoteAddr
 }
 
+// parseAddress takes an IP address, with or without the port that connections and the headers of some proxies
+// have: each new connection has another.
+func parseAddress(s string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	if err != nil {
+		peer, err := netip.ParseAddrPort(s)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		addr = peer.Addr()
+	}
+	return addr.Unmap().WithZone(""), true
+}
+
 // network is what attempts count for: the address, or for IPv6 its /64, which is what one customer has.
 func network(address string) string {
-	addr, err := netip.ParseAddr(address)
-	if err != nil {
+	addr, ok := parseAddress(address)
+	if !ok {
 		return address
 	}
-	addr = addr.Unmap().WithZone("")
 	if addr.Is4() {
 		return addr.String()
 	}
 	prefix, _ := addr.Prefix(64) // fails for more bits than the address has
 	return prefix.String()
+}
+
+// isOrigin reports whether text is an origin as browsers send it: scheme://host[:port] in lower case and ASCII.
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Hostname() == "" || text != u.Scheme+"://"+u.Host {
+		return false
+	}
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil && u.Host != strings.TrimSuffix(u.Host, ":"+u.Port()) {
+		return false
+	}
+	return strings.Trim(u.Host, "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") == ""
+}
+
+// isNil reports whether an interface holds nothing, or a nil pointer.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
 }

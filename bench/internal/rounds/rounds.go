@@ -1,0 +1,224 @@
+// Package rounds measures operations in interleaved rounds, so that what slows the machine down hits all alike.
+package rounds
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Op does one operation. It is for one goroutine, and its error ends the run: what fails is not measured.
+type Op func() error
+
+// Cell is one figure of a table: one contender in one situation.
+type Cell struct {
+	// Name tells it from the others of its set.
+	Name string
+	// Procs is how many cores work on it (GOMAXPROCS), each in its own goroutine.
+	Procs int
+	// Workers is how many goroutines do, if not as many as cores: clients that wait for a server, say.
+	Workers int
+	// GCPercent is GOGC; 0 means the usual 100.
+	GCPercent int
+	// Ops returns the operation of one goroutine.
+	Ops func() (Op, error)
+	// Absent says why there is no such figure; the rest is then empty.
+	Absent string
+}
+
+// Set is the cells that are compared with each other, and so measured close to each other.
+type Set struct {
+	ID    string // for -only and for the tables, such as "middleware/HS256/8"
+	Cells []Cell // measured in a new order in each round
+}
+
+// Figure is what has been measured for a cell: one sample a round, at equal indices in all cells of a run.
+type Figure struct {
+	Name      string    `json:"name"`                 // the cell's, as the next three
+	Procs     int       `json:"procs"`                // GOMAXPROCS
+	GCPercent int       `json:"gc_percent,omitempty"` // GOGC, if not the usual
+	Absent    string    `json:"absent,omitempty"`     // why there is nothing else
+	Ns        []float64 `json:"ns,omitempty"`         // per operation; with several workers, elapsed time by operations of all
+	Allocs    float64   `json:"allocs"`               // per operation, the lowest of the rounds
+	Bytes     float64   `json:"bytes"`                // likewise
+}
+
+// Figures are the results of a set.
+type Figures struct {
+	ID    string   `json:"id"`    // of the set
+	Cells []Figure `json:"cells"` // in the set's order
+}
+
+// Pace is how long a run takes.
+type Pace struct {
+	Rounds int           `json:"rounds"` // how often each cell is visited
+	Each   time.Duration `json:"each"`   // what one cell takes in one round, about
+}
+
+// Measure visits every cell once in each round: the sets in a new order each time, and the cells of a set one
+// after the other, in a new order too. So slow phases of the machine hit all of a set alike, and the figures
+// of one round can be compared in pairs. A first round finds out how often an operation fits into its time
+// and warms everything up.
+func Measure(sets []Set, p Pace, progress io.Writer) ([]Figures, error) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+
+	results := make([]Figures, len(sets))
+	running := make([][]runningCell, len(sets))
+	for i, s := range sets {
+		results[i] = Figures{ID: s.ID, Cells: make([]Figure, len(s.Cells))}
+		running[i] = make([]runningCell, len(s.Cells))
+		for j, c := range s.Cells {
+			results[i].Cells[j] = Figure{Name: c.Name, Procs: c.Procs, GCPercent: c.GCPercent, Absent: c.Absent}
+			if c.Absent != "" {
+				continue
+			}
+			r, err := c.start(p.Each)
+			if err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", s.ID, c.Name, err)
+			}
+			running[i][j] = r
+		}
+	}
+	for round := range p.Rounds {
+		fmt.Fprintf(progress, "round %d of %d\n", round+1, p.Rounds)
+		for _, i := range rand.Perm(len(sets)) { //nolint:gosec // an order, not a secret
+			for _, j := range rand.Perm(len(sets[i].Cells)) { //nolint:gosec // likewise
+				f := &results[i].Cells[j]
+				if f.Absent != "" {
+					continue
+				}
+				sample, err := running[i][j].run()
+				if err != nil {
+					return nil, fmt.Errorf("%s, %s: %w", sets[i].ID, f.Name, err)
+				}
+				f.Ns = append(f.Ns, math.Round(10*sample.ns)/10)
+				if round == 0 || sample.allocs < f.Allocs {
+					f.Allocs = sample.allocs
+				}
+				if round == 0 || sample.bytes < f.Bytes {
+					f.Bytes = sample.bytes
+				}
+			}
+		}
+	}
+	return results, nil
+}
+
+// runningCell is a cell whose operations exist and whose pace is known.
+type runningCell struct {
+	Cell
+	workers []Op
+	n       int // operations of each worker in one round
+}
+
+type sample struct{ ns, allocs, bytes float64 }
+
+// start makes the cell's operations and finds how many fit into each.
+func (c Cell) start(each time.Duration) (runningCell, error) {
+	r := runningCell{Cell: c, n: 1}
+	for range cmp.Or(c.Workers, c.Procs) {
+		worker, err := c.Ops()
+		if err != nil {
+			return r, err
+		}
+		r.workers = append(r.workers, worker)
+	}
+	for {
+		s, err := r.run()
+		if err != nil {
+			return r, err
+		}
+		elapsed := time.Duration(s.ns * float64(r.n*len(r.workers)))
+		if elapsed >= each/4 {
+			r.n = max(1, int(float64(r.n)*float64(each)/float64(elapsed)))
+			return r, nil
+		}
+		r.n = max(2*r.n, min(100*r.n, int(float64(r.n)*float64(each)/float64(elapsed+1)/2)))
+	}
+}
+
+// run takes one sample.
+func (r runningCell) run() (sample, error) {
+	runtime.GOMAXPROCS(r.Procs)
+	gcPercent := r.GCPercent
+	if gcPercent == 0 {
+		gcPercent = 100
+	}
+	debug.SetGCPercent(gcPercent)
+	runtime.GC() // so that nobody pays for the garbage of the one before
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	err := r.work()
+	elapsed := time.Since(start)
+	runtime.ReadMemStats(&after)
+
+	n := float64(r.n * len(r.workers))
+	return sample{
+		ns:     float64(elapsed.Nanoseconds()) / n,
+		allocs: float64(after.Mallocs-before.Mallocs) / n,
+		bytes:  float64(after.TotalAlloc-before.TotalAlloc) / n,
+	}, err
+}
+
+// work lets every worker do its operations; a single one does so without another goroutine.
+func (r runningCell) work() error {
+	if len(r.workers) == 1 {
+		return repeat(r.workers[0], r.n)
+	}
+	errs := make([]error, len(r.workers))
+	var group sync.WaitGroup
+	for i, worker := range r.workers {
+		group.Go(func() { errs[i] = repeat(worker, r.n) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func repeat(do Op, n int) error {
+	for range n {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Median returns the middle of the values, without changing their order; 0 for none.
+func Median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}
+
+// Paired returns the median of what f makes of the values of each round.
+func Paired(a, b []float64, f func(a, b float64) float64) float64 {
+	n := min(len(a), len(b))
+	values := make([]float64, n)
+	for i := range n {
+		values[i] = f(a[i], b[i])
+	}
+	return Median(values)
+}
+
+// Ratio is for Paired.
+func Ratio(a, b float64) float64 { return a / b }
+
+// Difference is for Paired.
+func Difference(a, b float64) float64 { return a - b }
