@@ -3,6 +3,7 @@ package usher_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/go-usher/usher"
@@ -80,5 +81,15 @@ func TestAllocationsStayWithinBudget(t *testing.T) {
 			}
 			t.Logf("%v allocations of %v", got, test.most)
 		})
+	}
+}
+
+// A date costs what its length says, whatever its exponent: it is not copied for each place that the point moves.
+func TestDatesAreNotCopiedForEachPlace(t *testing.T) {
+	digits := strings.Repeat("1", 1000)
+	for _, number := range []string{digits + "e99", digits + "e-99", "0." + digits + "e99", "0." + digits + "e-99"} {
+		if allocations := testing.AllocsPerRun(10, func() { _ = new(usher.NumericDate).UnmarshalJSON([]byte(number)) }); allocations > 12 {
+			t.Errorf("%.10s…%s: %v allocations", number, number[len(number)-4:], allocations)
+		}
 	}
 }

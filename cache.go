@@ -53,15 +53,12 @@ func (c *cache) get(token string) *remembered {
 	return r
 }
 
-// put remembers a token that key verified, whose claims, a *C, nobody else may have. foreign is how many bytes
-// of the payload have become values of types that usher doesn't know.
-func (c *cache) put(token string, h *header, key Key, claims any, foreign int) {
-	// The claims' strings are parts of a payload that is about as long as the token; a map or an interface
-	// value can take many times its JSON.
-	const foreignFactor = 16
+// put remembers a token that key verified, whose claims, a *C, nobody else may have. beside is about how many bytes
+// the claims lead to beside the payload, which is about as long as the token.
+func (c *cache) put(token string, h *header, key Key, claims any, beside int) {
 	c.tokens.Set(strings.Clone(token), &remembered{ // the token may be part of a whole request
 		header: h, key: key, claims: claims,
-		bytes: c.entrySize + 2*len(token) + foreignFactor*foreign,
+		bytes: c.entrySize + 2*len(token) + beside,
 	})
 }
 

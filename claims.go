@@ -152,36 +152,26 @@ func parseDate(number string) (NumericDate, bool) {
 	}
 	mantissa, exponent := number, 0
 	if i := strings.IndexAny(number, "eE"); i >= 0 {
-		n, err := strconv.Atoi(number[i+1:])
-		if err != nil || n < -99 || n > 99 {
-			return NumericDate{}, false
-		}
-		mantissa, exponent = number[:i], n
+		const far = 1 << 30 // further than any point can move
+		n, _ := strconv.Atoi(number[i+1:])
+		mantissa, exponent = number[:i], min(max(n, -far), far)
 	}
 	whole, fraction, _ := strings.Cut(mantissa, ".")
-	for ; exponent > 0; exponent-- { // move the point to the right …
-		if fraction == "" {
-			fraction = "0"
-		}
-		whole, fraction = whole+fraction[:1], fraction[1:]
+	all := whole + fraction
+	text := strings.TrimLeft(all, "0")
+	point := len(whole) + exponent - (len(all) - len(text)) // so many digits of text are before it
+	if text == "" {
+		point = 0
 	}
-	for ; exponent < 0; exponent++ { // … or to the left
-		if whole == "" {
-			whole = "0"
-		}
-		last := len(whole) - 1
-		whole, fraction = whole[:last], whole[last:]+fraction
-	}
-	seconds, ok := digits(whole)
-	if !ok {
+	if point > len("253402300799") {
 		return NumericDate{}, false
 	}
-	more := strings.Trim(fraction, "0") != ""
-	nanos, ok := digits((fraction + "000000000")[:9])
-	if !ok || seconds > maxDate || seconds == maxDate && more {
-		return NumericDate{}, false
-	}
-	return NumericDate{time.Unix(seconds, nanos).UTC()}, true
+	text = strings.Repeat("0", min(max(0, -point), 9)) + text + "000000000000" + "000000000"
+	point = max(0, point)
+	seconds, _ := digits(text[:point])
+	nanos, _ := digits(text[point : point+9])
+	more := strings.Trim(text[point:], "0") != ""
+	return NumericDate{time.Unix(seconds, nanos).UTC()}, seconds < maxDate || seconds == maxDate && !more
 }
 
 // digits reads decimal digits alone; none are zero.

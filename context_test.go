@@ -2,7 +2,11 @@ package usher_test
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/go-usher/usher"
@@ -161,4 +165,29 @@ func TestContextKeysDoNotCollide(t *testing.T) {
 	if ctx.Value(userKey{}) != "mine" {
 		t.Error("a value of another package is lost")
 	}
+}
+
+// Whoever logs a context, a guard's or a handler's, logs no token and nobody's claims.
+func TestContextsDoNotShowWhatTheyHold(t *testing.T) {
+	token := httpToken(t, map[string]any{"role": "a secret role"})
+	show := func(ctx context.Context) {
+		t.Helper()
+		var log strings.Builder
+		logger := slog.New(slog.NewTextHandler(&log, nil))
+		for _, c := range []any{ctx, context.WithValue(ctx, new(int), 0), struct{ Context context.Context }{ctx}} {
+			logger.Info("a request", "ctx", c)
+			slog.New(slog.NewJSONHandler(&log, nil)).Info("a request", "ctx", c)
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+				fmt.Fprintf(&log, verb, c)
+			}
+		}
+		if text := log.String(); strings.Contains(text, token) || strings.Contains(text, hex.EncodeToString([]byte(token))) ||
+			strings.Contains(text, "a secret role") {
+			t.Errorf("it shows %s", text)
+		}
+	}
+	m := usher.Must(usher.NewMiddleware(httpDecoder(t), httpFindUser, nil)).
+		With(func(ctx context.Context) error { show(ctx); return nil })
+	h := m.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { show(r.Context()) }))
+	httpWant(t, httpServe(h, httpRequest(token)), http.StatusOK, "")
 }

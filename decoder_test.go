@@ -1090,6 +1090,7 @@ func TestNewDecoderReportsMistakes(t *testing.T) {
 		"a nil ring":                {noRing, usher.DecoderOptions{}, "keys"},
 		"a nil source":              {(*tokNobodysKeys)(nil), usher.DecoderOptions{}, "keys"},
 		"a ring of nobody's making": {new(usher.KeyRing), usher.DecoderOptions{}, "keys"},
+		"a nil source of a type":    {(*tokSource)(nil), usher.DecoderOptions{}, "keys"},
 		"too much leeway":           {key, usher.DecoderOptions{Leeway: 5*time.Minute + 1}, "DecoderOptions.Leeway"},
 		"negative leeway":           {key, usher.DecoderOptions{Leeway: -1}, "DecoderOptions.Leeway"},
 		"negative MaxAge":           {key, usher.DecoderOptions{MaxAge: -1}, "DecoderOptions.MaxAge"},

@@ -321,6 +321,7 @@ func TestNewEncoderReportsMistakes(t *testing.T) {
 		"a nil ring":                  {noRing, usher.EncoderOptions{}, "keys"},
 		"a nil source":                {(*tokNobodysKeys)(nil), usher.EncoderOptions{}, "keys"},
 		"a ring of nobody's making":   {new(usher.KeyRing), usher.EncoderOptions{}, "keys"},
+		"a nil source of a type":      {(*tokSource)(nil), usher.EncoderOptions{}, "keys"},
 		"a negative TTL":              {key, usher.EncoderOptions{TTL: -time.Hour}, "EncoderOptions.TTL"},
 		"a TTL of less than a second": {key, usher.EncoderOptions{TTL: time.Second - 1}, "EncoderOptions.TTL"},
 		"an empty audience":           {key, usher.EncoderOptions{Audience: usher.Audience{""}}, "EncoderOptions.Audience"},

@@ -2,6 +2,8 @@ package usher
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"slices"
 	"time"
 )
@@ -83,6 +85,9 @@ func (id *identity[C, U]) Value(key any) any {
 	}
 	return id.Context.Value(key)
 }
+
+// Format writes a name, whatever the verb: contexts get logged, and this one has a token that still is good.
+func (id *identity[C, U]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "usher.Context") }
 
 func (id *identity[C, U]) currentUser() (U, bool) { return id.user, !id.stranger }
 

@@ -41,6 +41,10 @@ func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verif
 			}
 			size = d.opts.MaxSize
 			b.decoders = append(b.decoders, listedDecoder[C]{issuer, d})
+		default:
+			if isNil(v) {
+				wrong.add(field, "is a nil %T", v)
+			}
 		}
 		b.maxSize = max(b.maxSize, size)
 	}

@@ -161,6 +161,7 @@ func TestByIssuerReportsMistakes(t *testing.T) {
 		"a nil verifier":                 {tokVerifiers{"here": nil}, `verifiers["here"]`, "nil"},
 		"a nil decoder":                  {tokVerifiers{"here": none}, `verifiers["here"]`, ""},
 		"a decoder of nobody's making":   {tokVerifiers{"here": new(usher.Decoder[tokUser])}, `verifiers["here"]`, "NewDecoder"},
+		"a nil verifier of a type":       {tokVerifiers{"here": tokVerifier(nil)}, `verifiers["here"]`, "nil"},
 		"no issuer":                      {tokVerifiers{"": good}, `verifiers[""]`, ""},
 		"a decoder for another issuer":   {tokVerifiers{"here": named}, `verifiers["here"]`, `"there"`},
 		"one of two is for another":      {tokVerifiers{"here": named, "there": named}, `verifiers["here"]`, `"there"`},

@@ -239,44 +239,47 @@ type tokPrivate struct {
 	Shadowed string `json:"shadowed"`
 
 	Untagged  string
-	String    string              `json:"string"`
-	Name      tokName             `json:"name"`
-	Bool      bool                `json:"bool"`
-	Flag      tokFlag             `json:"flag"`
-	Int       int                 `json:"int"`
-	Int8      int8                `json:"int8"`
-	Int64     int64               `json:"int64"`
-	Uint      uint                `json:"uint"`
-	Level     tokLevel            `json:"level"`
-	Uintptr   uintptr             `json:"uintptr"`
-	Float     float64             `json:"float"`
-	Float32   float32             `json:"float32"`
-	Duration  time.Duration       `json:"duration"`
-	Time      time.Time           `json:"time"`
-	Addr      netip.Addr          `json:"addr"`
-	Upper     tokUpper            `json:"upper"`
-	UpperPtr  *tokUpper           `json:"upper_ptr"`
-	Date      usher.NumericDate   `json:"date"`
-	DateZero  usher.NumericDate   `json:"date_zero,omitzero"`
-	Aud       usher.Audience      `json:"audience"`
-	StringPtr *string             `json:"string_ptr"`
-	IntPtr    *int                `json:"int_ptr"`
-	Strings   []string            `json:"strings"`
-	Names     tokNames            `json:"names"`
-	Ints      []int               `json:"ints"`
-	Bytes     []byte              `json:"bytes"`
-	Array     [3]int              `json:"array"`
-	ByteArray [3]byte             `json:"byte_array"`
-	Map       map[string]int      `json:"map"`
-	IntMap    map[int]string      `json:"int_map"`
-	TextMap   map[netip.Addr]bool `json:"text_map"`
-	Any       any                 `json:"any"`
-	Raw       json.RawMessage     `json:"raw"`
-	Number    json.Number         `json:"number"`
-	Inner     tokInner            `json:"inner"`
-	InnerPtr  *tokInner           `json:"inner_ptr"`
-	Inners    []tokInner          `json:"inners"`
-	Anonymous struct{ X int }     `json:"anonymous"`
+	String    string                 `json:"string"`
+	Name      tokName                `json:"name"`
+	Bool      bool                   `json:"bool"`
+	Flag      tokFlag                `json:"flag"`
+	Int       int                    `json:"int"`
+	Int8      int8                   `json:"int8"`
+	Int64     int64                  `json:"int64"`
+	Uint      uint                   `json:"uint"`
+	Level     tokLevel               `json:"level"`
+	Uintptr   uintptr                `json:"uintptr"`
+	Float     float64                `json:"float"`
+	Float32   float32                `json:"float32"`
+	Duration  time.Duration          `json:"duration"`
+	Time      time.Time              `json:"time"`
+	Addr      netip.Addr             `json:"addr"`
+	Upper     tokUpper               `json:"upper"`
+	UpperPtr  *tokUpper              `json:"upper_ptr"`
+	Date      usher.NumericDate      `json:"date"`
+	DateZero  usher.NumericDate      `json:"date_zero,omitzero"`
+	Aud       usher.Audience         `json:"audience"`
+	StringPtr *string                `json:"string_ptr"`
+	IntPtr    *int                   `json:"int_ptr"`
+	Strings   []string               `json:"strings"`
+	Names     tokNames               `json:"names"`
+	Ints      []int                  `json:"ints"`
+	Bytes     []byte                 `json:"bytes"`
+	Array     [3]int                 `json:"array"`
+	ByteArray [3]byte                `json:"byte_array"`
+	Map       map[string]int         `json:"map"`
+	IntMap    map[int]string         `json:"int_map"`
+	TextMap   map[netip.Addr]bool    `json:"text_map"`
+	Any       any                    `json:"any"`
+	Raw       json.RawMessage        `json:"raw"`
+	Number    json.Number            `json:"number"`
+	Numbers   []json.Number          `json:"numbers"`
+	NumberPtr *json.Number           `json:"number_ptr"`
+	NumberMap map[string]json.Number `json:"number_map"`
+	Inner     tokInner               `json:"inner"`
+	InnerPtr  *tokInner              `json:"inner_ptr"`
+	Inners    []tokInner             `json:"inners"`
+	Anonymous struct{ X int }        `json:"anonymous"`
 
 	OmitString  string         `json:"omit_string,omitempty"`
 	OmitBool    bool           `json:"omit_bool,omitempty"`
@@ -300,15 +303,16 @@ type tokPrivate struct {
 	ZeroInner   tokInner       `json:"zero_inner,omitzero"`
 	Both        []string       `json:"both,omitempty,omitzero"`
 
-	TextInt    int      `json:"text_int,string"`
-	TextUint   *uint    `json:"text_uint,string"`
-	TextFloat  float64  `json:"text_float,string"`
-	TextBool   bool     `json:"text_bool,string"`
-	TextString string   `json:"text_string,string"`
-	TextSlice  []int    `json:"text_slice,string"` // to no effect
-	TextOmit   int      `json:"text_omit,string,omitempty"`
-	TextName   tokName  `json:"text_name,string"`
-	TextLevel  tokLevel `json:"text_level,omitempty,string"`
+	TextInt     int           `json:"text_int,string"`
+	TextUint    *uint         `json:"text_uint,string"`
+	TextFloat   float64       `json:"text_float,string"`
+	TextBool    bool          `json:"text_bool,string"`
+	TextString  string        `json:"text_string,string"`
+	TextSlice   []int         `json:"text_slice,string"` // to no effect
+	TextOmit    int           `json:"text_omit,string,omitempty"`
+	TextName    tokName       `json:"text_name,string"`
+	TextNumbers []json.Number `json:"text_numbers,string"` // to no effect
+	TextLevel   tokLevel      `json:"text_level,omitempty,string"`
 
 	Dash     string `json:"-"`
 	DashName string `json:"-,"`
@@ -328,7 +332,7 @@ type tokPrivateClaims struct {
 var tokRegistered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "auth_time"}
 
 func tokFull() tokPrivate {
-	text, number, unsigned, upper := "pointed", 7, uint(8), tokUpper("pointed")
+	text, number, unsigned, upper, digits := "pointed", 7, uint(8), tokUpper("pointed"), json.Number("9.0")
 	inner := tokInner{A: 1, B: "b"}
 	return tokPrivate{
 		TokPromoted: TokPromoted{Promoted: "p", Shadowed: "hidden"}, TokPromotedPointer: &TokPromotedPointer{Deep: "deep"}, Shadowed: "seen",
@@ -340,12 +344,14 @@ func tokFull() tokPrivate {
 		Array: [3]int{1, 2, 3}, ByteArray: [3]byte{1, 2, 3}, Map: map[string]int{"b": 2, "a": 1}, IntMap: map[int]string{2: "b", -1: "a"},
 		TextMap: map[netip.Addr]bool{netip.MustParseAddr("127.0.0.1"): true},
 		Any:     map[string]any{"list": []any{1.0, "x", nil, true}}, Raw: json.RawMessage(`{"a":[1,2]}`), Number: "12.50",
+		Numbers: []json.Number{"1", "-2.50"}, NumberPtr: &digits, NumberMap: map[string]json.Number{"a": "1e3"},
 		Inner: inner, InnerPtr: &inner, Inners: []tokInner{inner, {}}, Anonymous: struct{ X int }{5},
 		OmitString: "x", OmitBool: true, OmitInt: 1, OmitUint: 1, OmitFloat: 1, OmitPtr: new(int), OmitStrings: []string{"x"}, OmitInts: []int{0},
 		OmitMap: map[string]int{"x": 0}, OmitAny: 0.0, OmitInner: inner, OmitTime: tokNow, OmitNumber: "1",
 		ZeroString: "x", ZeroStrings: []string{"x"}, ZeroMap: map[string]int{"x": 1}, ZeroTime: tokNow, ZeroInner: inner, Both: []string{"x"},
 		TextInt: -5, TextUint: &unsigned, TextFloat: 1.5, TextBool: true, TextString: "x", TextSlice: []int{1}, TextOmit: 1, TextName: "n", TextLevel: 3,
-		Dash: "x", DashName: "x", Odd: "x", NoName: "x", Foreign: "x",
+		TextNumbers: []json.Number{"8"},
+		Dash:        "x", DashName: "x", Odd: "x", NoName: "x", Foreign: "x",
 		unexported: "x",
 	}
 }
@@ -412,7 +418,42 @@ func tokSame(tb testing.TB, text json.RawMessage) string {
 	if err := d.Decode(&v); err != nil {
 		tb.Fatalf("%s: %v", text, err)
 	}
-	return fmt.Sprintf("%#v", v)
+	same, err := json.Marshal(v)
+	if err != nil {
+		tb.Fatalf("%s: %v", text, err)
+	}
+	return string(same)
+}
+
+// With the option string a json.Number is a number in a string. encoding/json takes some strings too that are none.
+func TestNumbersInStrings(t *testing.T) {
+	type claims struct {
+		usher.Claims
+		Number json.Number         `json:"number,string"`
+		Key    map[json.Number]int `json:"key"`
+	}
+	key := tokHMAC(t, tokSecret, "")
+	d := tokDecoder[claims](t, key, usher.DecoderOptions{})
+	if c := tokCheckDecode(t, d, tokHS256(tokPayload().with("key", `{"1.5":7}`)), nil); c == nil || c.Key["1.5"] != 7 {
+		t.Errorf("as a key: %v", c)
+	}
+	for text, want := range map[string]json.Number{`"12"`: "12", `"-1.50e3"`: "-1.50e3", `"\u0031"`: "1", "null": ""} {
+		if c := tokCheckDecode(t, d, tokHS256(tokPayload().with("number", text)), nil); c == nil || c.Number != want {
+			t.Errorf("%s: %v", text, c)
+		}
+	}
+	for _, text := range []string{"12", `"x"`, `""`, `"1h"`, `" 1"`, `"0102"`, `"null"`, "true", "[]"} {
+		tokCheckDecode(t, d, tokHS256(tokPayload().with("number", text)), usher.ErrTokenClaims)
+	}
+	e := tokEncoder[claims](t, key, usher.EncoderOptions{})
+	for number, want := range map[json.Number]string{"12.50": `"12.50"`, "": `"0"`} {
+		_, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), claims{
+			Claims: usher.Claims{Subject: "42"}, Number: number, Key: map[json.Number]int{"1.5": 7},
+		})))
+		if raw := tokRaw(t, payload); string(raw["number"]) != want || string(raw["key"]) != `{"1.5":7}` {
+			t.Errorf("%q: %s and %s, want %s", number, raw["number"], raw["key"], want)
+		}
+	}
 }
 
 // Private claims are read as encoding/json reads them.

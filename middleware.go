@@ -68,6 +68,10 @@ type door struct {
 // NewMiddleware returns a middleware that verifies tokens with v and finds their user with user, which returns
 // ErrNoUser if the user is gone; a nil user is the same, and other errors are answered as by Deny. What is wrong is
 // reported as [ConfigError], all at once.
+//
+// Guards go by a shallow copy of the claims, so user and the handlers may change the fields of theirs. What slices,
+// maps and pointers in them lead to is shared with the guards, and where the verifier remembers tokens with other
+// requests; it must not be changed.
 func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	user func(context.Context, *C) (U, error), opts *MiddlewareOptions,
 ) (*Middleware[C, U], error) {
@@ -75,6 +79,8 @@ func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	g := &gate[C, U]{verifier: v, user: user, claims: embedded[C, P], isNil: nilCheck[U]()}
 	if isNil(v) {
 		wrong.add("v", "is nil")
+	} else if d, ok := v.(*Decoder[C]); ok && d.keys == nil {
+		wrong.add("v", "was not made by NewDecoder")
 	}
 	if user == nil {
 		wrong.add("user", "is nil; where the claims are the user, it is ClaimsAsUser")

@@ -1371,6 +1371,7 @@ func TestNewMiddlewareReportsEveryMistakeAtOnce(t *testing.T) {
 		{"zero options", decoder, httpFindUser, &usher.MiddlewareOptions{}, ""},
 		{"no verifier", nil, httpFindUser, nil, "v"},
 		{"a nil decoder", noDecoder, httpFindUser, nil, "v"},
+		{"a decoder of nobody's making", new(usher.Decoder[httpClaims]), httpFindUser, nil, "v"},
 		{"a nil verifier func", noVerifier, httpFindUser, nil, "v"},
 		{"no user", decoder, nil, nil, "user"},
 		{"a quote in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: `my "shop"`}, "MiddlewareOptions.Realm"},

@@ -12,8 +12,8 @@ import (
 )
 
 // decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text. It returns
-// how many bytes have become values of types that usher doesn't know.
-func (s *schema) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (foreign int, err error) {
+// about how many bytes c leads to beside text.
+func (s *schema) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (beside int, err error) {
 	var fault error // the first one; that the payload is not valid at all has precedence
 	next := 0       // the field after the last one: most issuers keep an order
 	var o object
@@ -30,7 +30,7 @@ func (s *schema) decode(text string, claims *Claims, c reflect.Value, opts *Deco
 			if next < len(s.fields) {
 				var more int
 				more, fault = s.set(&s.fields[next], c, &o)
-				read, foreign = true, foreign+more
+				read, beside = true, beside+more
 				next++
 			}
 		}
@@ -41,8 +41,12 @@ func (s *schema) decode(text string, claims *Claims, c reflect.Value, opts *Deco
 	if o.broken {
 		return 0, errPayload
 	}
-	return foreign, fault
+	return beside + cap(claims.Audience)*elementBytes, fault
 }
+
+// About what values take beside the payload: an element of a list of strings, whose text may have been unescaped;
+// each byte of what the JSON library reads; and each map that it makes of an object, small as the object may be.
+const elementBytes, foreignFactor, mapBytes = 32, 16, 320
 
 // find returns the index of the field of this name, or one more than the last.
 func (s *schema) find(name string) int {
@@ -185,8 +189,8 @@ func (c *Claims) without(owned map[string]bool) *Claims {
 	return &rest
 }
 
-// set reads the value that o is at into the field f of c, and returns how many bytes the JSON library has read.
-func (s *schema) set(f *field, c reflect.Value, o *object) (foreign int, err error) {
+// set reads the value that o is at into the field f of c, and returns about how many bytes it takes beside the text.
+func (s *schema) set(f *field, c reflect.Value, o *object) (beside int, err error) {
 	target := c
 	for _, i := range f.index {
 		if target.Kind() == reflect.Pointer { // an embedded pointer
@@ -198,6 +202,9 @@ func (s *schema) set(f *field, c reflect.Value, o *object) (foreign int, err err
 		target = target.Field(i)
 	}
 	if f.kind.set(target, o.value) {
+		if f.kind == kindStrings {
+			return target.Cap() * elementBytes, nil
+		}
 		return 0, nil
 	}
 	if f.kind == kindNumber {
@@ -208,7 +215,7 @@ func (s *schema) set(f *field, c reflect.Value, o *object) (foreign int, err err
 		return 0, fmt.Errorf("%w: %s is not a %s", ErrTokenClaims, f.name, target.Type())
 	}
 	target.Set(alone.Elem().Field(0))
-	return len(raw), nil
+	return len(raw)*foreignFactor + strings.Count(raw, "{")*mapBytes, nil
 }
 
 // set reads v into target, which is of this kind, and returns false if usher does not know how.

@@ -188,7 +188,7 @@ func (v value) strings() ([]string, bool) {
 	if s.skip(']') {
 		return []string{}, s.at == len(s.text)
 	}
-	list := make([]string, 0, 1+strings.Count(v.text, ","))
+	list := make([]string, 0, strings.Count(v.text, `"`)/2) // commas may be in the strings, any number of them
 	for {
 		if s.peek() != '"' {
 			return nil, false

@@ -3,6 +3,7 @@ package usher
 import (
 	"encoding"
 	stdjson "encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -60,6 +61,8 @@ func newSchema[C any](wrong *misconfigured) *schema {
 			json.MatchCaseInsensitiveNames(false),
 			jsontext.AllowDuplicateNames(false),
 			jsontext.AllowInvalidUTF8(false),
+			json.WithMarshalers(json.MarshalToFunc(marshalNumber)),
+			json.WithUnmarshalers(json.UnmarshalFromFunc(unmarshalNumber)),
 		),
 	}
 	if t == reflect.TypeFor[Claims]() || t.Kind() != reflect.Struct { // what is no struct embeds nothing
@@ -90,6 +93,25 @@ func newSchema[C any](wrong *misconfigured) *schema {
 	}
 	return s
 }
+
+// marshalNumber and unmarshalNumber are for encoding/json's Number, which the JSON library doesn't know: it has one
+// of its own that is the same. As a map's key it is any string.
+func marshalNumber(enc *jsontext.Encoder, n stdjson.Number) error {
+	if isName(enc.StackIndex(enc.StackDepth())) {
+		return errors.ErrUnsupported
+	}
+	return jsonv1.Number(n).MarshalJSONTo(enc)
+}
+
+func unmarshalNumber(dec *jsontext.Decoder, n *stdjson.Number) error {
+	if isName(dec.StackIndex(dec.StackDepth())) {
+		return errors.ErrUnsupported
+	}
+	return (*jsonv1.Number)(n).UnmarshalJSONFrom(dec)
+}
+
+// isName reports whether what comes next, inside of a composite of this kind and after so many values, is a name.
+func isName(inside jsontext.Kind, values int64) bool { return inside == '{' && values%2 == 0 }
 
 // walker finds the fields of a claims type, as encoding/json would.
 type walker struct {

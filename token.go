@@ -287,8 +287,9 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 // Validate method, if C has one (ErrTokenClaims, which wraps its error). All of these but ErrUnavailable are
 // ErrInvalidToken.
 //
-// The result is the caller's own. Its strings are parts of one: strings.Clone what is kept for long. Where a CacheSize is set it is a shallow copy: what its slices, maps and
-// pointers lead to is shared with other callers and must not be changed.
+// The result is the caller's own. Its strings are parts of one: strings.Clone what is kept for long. Where a CacheSize
+// is set it is a shallow copy: what its slices, maps and pointers lead to is shared with other callers and must not be
+// changed, by Validate neither.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 	var v verified[C]
 	if err := d.verify(ctx, token, &v); err != nil {
@@ -360,7 +361,7 @@ func (d *Decoder[C]) read(v *verified[C], c *C) error {
 		}
 		return d.validate(c)
 	}
-	foreign, err := d.schema.decode(v.payload, claims, reflect.ValueOf(c).Elem(), &d.opts)
+	beside, err := d.schema.decode(v.payload, claims, reflect.ValueOf(c).Elem(), &d.opts)
 	if err != nil {
 		return err
 	}
@@ -378,7 +379,7 @@ func (d *Decoder[C]) read(v *verified[C], c *C) error {
 	if err := d.validate(c); err != nil {
 		return err
 	}
-	d.cache.put(v.token, v.header, v.key, pristine, foreign)
+	d.cache.put(v.token, v.header, v.key, pristine, beside)
 	return nil
 }
 

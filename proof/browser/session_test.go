@@ -27,7 +27,7 @@ func (s *site) fetchLogin(b tab) {
 	b.t.Helper()
 	body := b.eval(`fetch("/login", {method: "POST", headers: {"Content-Type": "application/json"},
 		body: JSON.stringify(%s)}).then((answer) => answer.text())`, credentials(user, password))
-	if body != `{"expires_in":900}` {
+	if body != `{"expires_in":900}`+"\n" {
 		b.t.Fatalf("the login is answered with %s", body)
 	}
 }
@@ -107,7 +107,7 @@ func TestLoginSetsTwoCookiesThatScriptsCantRead(t *testing.T) {
 		"by fetch": (*site).fetchLogin,
 		"by a form": func(s *site, b tab) {
 			b.start(`const form = document.forms[0]; form.username.value = %q; form.password.value = %q; form.requestSubmit()`, user, password)
-			b.wait(`document.body.innerText === '{"expires_in":900}'`)
+			b.wait(`document.body.innerText.trim() === '{"expires_in":900}'`)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
