@@ -118,7 +118,8 @@ func (o *object) nextPlain() bool {
 		}
 	}
 	if v.kind == 0 {
-		s, ok := scanner{text, valueBegin, true}, false
+		s := scanner{text, valueBegin, true}
+		var ok bool
 		if v, ok = s.scan(); !ok {
 			return false
 		}
