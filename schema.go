@@ -61,8 +61,7 @@ func newSchema[C any](wrong *misconfigured) *schema {
 			json.MatchCaseInsensitiveNames(false),
 			jsontext.AllowDuplicateNames(false),
 			jsontext.AllowInvalidUTF8(false),
-			json.WithMarshalers(json.MarshalToFunc(marshalNumber)),
-			json.WithUnmarshalers(json.UnmarshalFromFunc(unmarshalNumber)),
+			numbers(),
 		),
 	}
 	if t == reflect.TypeFor[Claims]() || t.Kind() != reflect.Struct { // what is no struct embeds nothing
@@ -94,20 +93,26 @@ func newSchema[C any](wrong *misconfigured) *schema {
 	return s
 }
 
-// marshalNumber and unmarshalNumber are for encoding/json's Number, which the JSON library doesn't know: it has one
-// of its own that is the same. As a map's key it is any string.
-func marshalNumber(enc *jsontext.Encoder, n stdjson.Number) error {
-	if isName(enc.StackIndex(enc.StackDepth())) {
-		return errors.ErrUnsupported
+// numbers makes the JSON library read and write encoding/json's Number as the one of its own, which is the same type
+// from Go 1.27 on. As a map's key it is any string.
+func numbers() json.Options {
+	if reflect.TypeFor[stdjson.Number]() == reflect.TypeFor[jsonv1.Number]() {
+		return json.JoinOptions()
 	}
-	return jsonv1.Number(n).MarshalJSONTo(enc)
-}
-
-func unmarshalNumber(dec *jsontext.Decoder, n *stdjson.Number) error {
-	if isName(dec.StackIndex(dec.StackDepth())) {
-		return errors.ErrUnsupported
-	}
-	return (*jsonv1.Number)(n).UnmarshalJSONFrom(dec)
+	return json.JoinOptions(
+		json.WithMarshalers(json.MarshalToFunc(func(enc *jsontext.Encoder, n stdjson.Number) error {
+			if isName(enc.StackIndex(enc.StackDepth())) {
+				return errors.ErrUnsupported
+			}
+			return json.MarshalEncode(enc, jsonv1.Number(n))
+		})),
+		json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, n *stdjson.Number) error {
+			if isName(dec.StackIndex(dec.StackDepth())) {
+				return errors.ErrUnsupported
+			}
+			return json.UnmarshalDecode(dec, (*jsonv1.Number)(n))
+		})),
+	)
 }
 
 // isName reports whether what comes next, inside of a composite of this kind and after so many values, is a name.
