@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -338,6 +339,47 @@ func TestCacheBoundsItsMemory(t *testing.T) {
 		t.Errorf("%d bytes: it holds on to what the tokens were parts of", used)
 	}
 	runtime.KeepAlive(d)
+}
+
+// tokLarge are claims of which each copy takes a kilobyte.
+type tokLarge struct {
+	usher.Claims
+	Room [1024]byte     `json:"-"`
+	Data map[string]int `json:"data"`
+}
+
+// What an entry takes is counted in full: the claims, the token twice, the elements of lists, and many times what
+// becomes values of types that usher doesn't know.
+func TestCacheCountsWhatAnEntryTakes(t *testing.T) {
+	for _, test := range []struct {
+		cacheSize, tokenSize, members, audiences int
+		remembered                               bool
+	}{
+		{2, 900, 1, 1, true},
+		{2, 1400, 1, 1, false},
+		{1, 300, 1, 1, false},
+		{100, 5000, 300, 1, true},
+		{20, 5000, 300, 1, false},
+		{20, 3000, 1, 300, true},
+		{5, 3000, 1, 300, false},
+	} {
+		d := tokDecoder[tokLarge](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{
+			CacheSize: test.cacheSize, DangerouslyAllowAnyAudience: true,
+		})
+		var data []string
+		for i := range test.members {
+			data = append(data, fmt.Sprintf(`"%d":1`, i))
+		}
+		audience := strings.Repeat(`"api",`, test.audiences-1) + `"api"`
+		payload := tokPayload().with("data", "{"+strings.Join(data, ",")+"}").with("aud", "["+audience+"]")
+		padding := max(0, test.tokenSize-len(tokHS256(payload))) * 3 / 4
+		token := tokHS256(payload.with("pad", `"`+strings.Repeat("x", padding)+`"`))
+		a, b := tokCheckDecode(t, d, token, nil), tokCheckDecode(t, d, token, nil)
+		hit := reflect.ValueOf(a.Data).Pointer() == reflect.ValueOf(b.Data).Pointer()
+		if hit != test.remembered {
+			t.Errorf("%+v: %d bytes of token, remembered: %v", test, len(token), hit)
+		}
+	}
 }
 
 // So it is for claims that take many times their JSON.

@@ -128,6 +128,8 @@ var tokDates = map[string]int64{
 	"0.00000000000000000001":    0,
 	"1.9999999999":              1999999999, // digits beyond nanoseconds are dropped
 	"100000000000000000000e-20": 1e9,
+	"0e99":                      0,
+	"1e-99":                     0,
 }
 
 // tokNoDates are JSON values that are no dates.
@@ -144,9 +146,11 @@ func TestNumericDateReadsJSON(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, date, err)
 		}
 	}
-	var last usher.NumericDate
-	if err := json.Unmarshal([]byte("253402300799"), &last); err != nil || last.Year() != 9999 || last.Second() != 59 {
-		t.Errorf("the last second: %v, %v", last, err)
+	for _, text := range []string{"253402300799", "253402300799.0", "2.53402300799e11"} {
+		var last usher.NumericDate
+		if err := json.Unmarshal([]byte(text), &last); err != nil || last.Year() != 9999 || last.Second() != 59 {
+			t.Errorf("the last second, %s: %v, %v", text, last, err)
+		}
 	}
 	date := usher.NewNumericDate(tokNow)
 	if err := json.Unmarshal([]byte("null"), &date); err != nil || !date.IsZero() {

@@ -303,6 +303,11 @@ func TestDecodeRefusesWhatIsNotThreeCanonicalSegments(t *testing.T) {
 			tokCheckDecode(t, fresh, token, usher.ErrTokenMalformed)
 		})
 	}
+	for _, token := range []string{"", "a.b", "a.b.c.d", "a.b..c", "a.b.c."} {
+		if _, err := d.Decode(t.Context(), token); err == nil || !strings.Contains(err.Error(), "three segments") {
+			t.Errorf("%q: %v", token, err)
+		}
+	}
 }
 
 func TestDecodeReportsAMalformedSegmentWhateverElseIsWrong(t *testing.T) {
@@ -990,11 +995,13 @@ func TestDecodeChecksTheTypeOfToken(t *testing.T) {
 		{"at+jwt", `"JWT"`, usher.ErrTokenType},
 		{"at+jwt", "", usher.ErrTokenType},
 		{"at+jwt", `""`, usher.ErrTokenType},
+		{"application/", `""`, usher.ErrTokenType},
 		{"JWT", `"at+jwt"`, usher.ErrTokenType},
 		{"JWT", "", usher.ErrTokenType},
 		{"JWT", `"JWT"`, nil},
 		{"refresh+jwt", `"refresh+jwt"`, nil},
 		{"refresh+jwt", `"JWT"`, usher.ErrTokenType},
+		{"jwt; charset=~", `"jwt; charset=~"`, nil},
 		// Only the case of ASCII does not matter: U+017F and U+212A fold to s and k.
 		{"session+jwt", `"SESSION+jwt"`, nil},
 		{"session+jwt", `"\u017fession+jwt"`, usher.ErrTokenType},

@@ -396,6 +396,21 @@ func TestEncodersAndDecodersAgree(t *testing.T) {
 	}
 }
 
+func TestEncodeEscapesWhatNeedsIt(t *testing.T) {
+	key := tokHMAC(t, tokSecret, "")
+	e, d := tokEncoder[tokUser](t, key, usher.EncoderOptions{}), tokDecoder[tokUser](t, key, usher.DecoderOptions{})
+	for c := range rune(0x100) {
+		text := string(c)
+		token, err := e.Encode(t.Context(), tokUser{Claims: usher.Claims{Subject: text}, Role: text, Teams: []string{text}})
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		if got := tokCheckDecode(t, d, token, nil); got != nil && (got.Subject != text || got.Role != text || got.Teams[0] != text) {
+			t.Errorf("%q comes back as %q, %q, %q", text, got.Subject, got.Role, got.Teams)
+		}
+	}
+}
+
 func TestEncoderServesManyAtOnce(t *testing.T) {
 	e := tokEncoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{Audience: usher.Audience{"api"}})
 	d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Audience: usher.Audience{"api"}})

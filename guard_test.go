@@ -28,6 +28,7 @@ func TestRequireScope(t *testing.T) {
 		{"the beginning of one", "reader", []string{"read"}, 403},
 		{"another case", "Read", []string{"read"}, 403},
 		{"the required twice", "read", []string{"read", "read"}, 200},
+		{"the first and the last character of ASCII", "!~", []string{"!~"}, 200},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -71,6 +71,12 @@ func TestByIssuerSendsEachTokenToItsVerifier(t *testing.T) {
 			tokCheckDecode(t, v, token, usher.ErrTokenMalformed)
 		})
 	}
+	for name, payload := range tokNotJSON(`"iss":"elsewhere","sub":"42","exp":` + tokSeconds(1)) {
+		t.Run("another issuer, "+name, func(t *testing.T) {
+			token := tokJoin("HS256", tokSecret, tokHeader().String(), payload)
+			tokCheckDecode(t, v, token, usher.ErrTokenMalformed)
+		})
+	}
 }
 
 // An unlisted issuer is refused before any key is looked up.
@@ -203,6 +209,12 @@ func TestByIssuerLimitsTheSize(t *testing.T) {
 	})}))
 	tokCheckDecode(t, own, sized("own", 7000), nil)
 	tokCheckDecode(t, own, sized("own", 9000), usher.ErrTokenTooLarge)
+
+	token := tokHS256(tokIssuer("exact"))
+	for size, want := range map[int]error{len(token): nil, len(token) - 1: usher.ErrTokenTooLarge} {
+		exact := tokDecoder[tokUser](t, key, usher.DecoderOptions{MaxSize: size})
+		tokCheckDecode(t, usher.Must(usher.ByIssuer(tokVerifiers{"exact": exact})), token, want)
+	}
 }
 
 // A remembered token is still checked as if it were not.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,20 @@ func TestDecodeRefusesRegisteredClaimsOfTheWrongType(t *testing.T) {
 					t.Errorf("%v does not name the claim", err)
 				}
 			})
+		}
+	}
+}
+
+// What is wrong with one claim is not forgotten over another that is right.
+func TestDecodeRefusesOneWrongClaimAmongOthers(t *testing.T) {
+	d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	claims := []string{`"sub":"42"`, `"exp":9999999999`, `"role":"admin"`, `"teams":["a"]`, `"z":1`}
+	for _, wrong := range []string{`"jti":1`, `"nbf":"1"`, `"aud":[1]`, `"role":1`, `"teams":"x"`} {
+		for at := range len(claims) + 1 {
+			name, _, _ := strings.Cut(wrong, ":")
+			members := slices.Insert(slices.Clone(claims), at, wrong)
+			members = slices.DeleteFunc(members, func(m string) bool { return m != wrong && strings.HasPrefix(m, name) })
+			tokCheckDecode(t, d, tokHS256(tokText("{"+strings.Join(members, ",")+"}")), usher.ErrTokenClaims)
 		}
 	}
 }
@@ -419,7 +434,7 @@ func TestNumbersInStrings(t *testing.T) {
 	}
 	key := tokHMAC(t, tokSecret, "")
 	d := tokDecoder[claims](t, key, usher.DecoderOptions{})
-	if c := tokCheckDecode(t, d, tokHS256(tokPayload().with("key", `{"1.5":7}`)), nil); c == nil || c.Key["1.5"] != 7 {
+	if c := tokCheckDecode(t, d, tokHS256(tokPayload().with("key", `{"1.5":7,"2":8}`)), nil); c == nil || c.Key["1.5"] != 7 || c.Key["2"] != 8 {
 		t.Errorf("as a key: %v", c)
 	}
 	for text, want := range map[string]json.Number{`"12"`: "12", `"-1.50e3"`: "-1.50e3", `"\u0031"`: "1", "null": ""} {
@@ -433,9 +448,9 @@ func TestNumbersInStrings(t *testing.T) {
 	e := tokEncoder[claims](t, key, usher.EncoderOptions{})
 	for number, want := range map[json.Number]string{"12.50": `"12.50"`, "": `"0"`} {
 		_, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), claims{
-			Claims: usher.Claims{Subject: "42"}, Number: number, Key: map[json.Number]int{"1.5": 7},
+			Claims: usher.Claims{Subject: "42"}, Number: number, Key: map[json.Number]int{"1.5": 7, "2": 8},
 		})))
-		if raw := tokRaw(t, payload); string(raw["number"]) != want || string(raw["key"]) != `{"1.5":7}` {
+		if raw := tokRaw(t, payload); string(raw["number"]) != want || string(raw["key"]) != `{"1.5":7,"2":8}` {
 			t.Errorf("%q: %s and %s, want %s", number, raw["number"], raw["key"], want)
 		}
 	}

@@ -293,7 +293,7 @@ func notSecret(secret []byte) string {
 	if json.Unmarshal([]byte(text), &jwk, jsontext.AllowDuplicateNames(true)) == nil && (jwk["kty"] != nil || jwk["keys"] != nil) {
 		return "a JWK"
 	}
-	if material, err := parseDER(secret); err == nil && material != nil {
+	if _, err := parseDER(secret); err == nil {
 		return "a DER-encoded key"
 	}
 	return ""

@@ -75,6 +75,9 @@ func TestKeysAreNotMadeOfWhatIsNoSecret(t *testing.T) {
 		"JWK":                   `{"kty":"RSA","n":"` + strings.Repeat("A", 100) + `","e":"AQAB"}`,
 		"JWK of a secret":       `{"k":"` + strings.Repeat("A", 100) + `","kty":"oct"}`,
 		"JWK with space":        " \n{ \"kid\": \"1\", \"kty\" : \"EC\", \"crv\": \"P-256\", \"x\": \"" + strings.Repeat("A", 43) + "\" }\n",
+		"DER public key":        string(public),
+		"DER public EC key":     string(usher.Must(x509.MarshalPKIXPublicKey(tokP256().Public()))),
+		"DER private key":       string(x509.MarshalPKCS1PrivateKey(tokRSA())),
 		"JWK Set":               `{"keys":[{"kty":"RSA","n":"` + strings.Repeat("A", 100) + `","e":"AQAB"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -267,6 +270,13 @@ func TestNewKeyRefusesBrokenMaterial(t *testing.T) {
 	tokWantConfig(t, err, "material", "1024", "2048")
 	_, err = usher.NewKey(usher.ES256, tokP384())
 	tokWantConfig(t, err, "material", "P-256", "ES256")
+	_, err = usher.NewKey(usher.RS256, &rsa.PublicKey{N: new(big.Int), E: 65537})
+	tokWantConfig(t, err, "material", "without a modulus")
+	for _, exponent := range []int{3, 1<<31 - 1} { // the least and the most
+		if _, err := usher.NewKey(usher.RS256, &rsa.PublicKey{N: tokRSA().N, E: exponent}); err != nil {
+			t.Errorf("RSA exponent of %d: %v", exponent, err)
+		}
+	}
 }
 
 func TestNewKeyCopiesItsMaterial(t *testing.T) {
@@ -425,6 +435,8 @@ func TestParseKeyReadsEveryFormat(t *testing.T) {
 		"garbage in a certificate":     {usher.RS256, block("CERTIFICATE", []byte("garbage")), "pem", "certificate"},
 		"a block of something else":    {usher.RS256, block("DH PARAMETERS", []byte{0x30, 0}), "pem", "DH PARAMETERS"},
 		"two keys":                     {usher.RS256, pkcs8(tokRSA()) + pkcs8(tokP256()), "pem", "more than one"},
+		"a key, then a certificate":    {usher.RS256, pkcs8(tokRSA()) + block("CERTIFICATE", tokCertificate(t, tokRSA())), "pem", "more than one"},
+		"a certificate, then a key":    {usher.RS256, block("CERTIFICATE", tokCertificate(t, tokRSA())) + pkcs8(tokRSA()), "pem", "more than one"},
 		"an encrypted PKCS #8 key":     {usher.RS256, block("ENCRYPTED PRIVATE KEY", []byte{0x30, 0}), "pem", "encrypted"},
 		"an encrypted PKCS #1 key":     {usher.RS256, "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAA=\n-----END RSA PRIVATE KEY-----\n", "pem", "encrypted"},
 		"an OpenSSH key":               {usher.EdDSA, block("OPENSSH PRIVATE KEY", []byte("openssh-key-v1")), "pem", "OpenSSH"},

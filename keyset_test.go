@@ -210,6 +210,46 @@ func TestKeyRingAddsRotatesAndRetires(t *testing.T) {
 	is("c a")
 }
 
+// Whether two keys are the same is a question of their ID, algorithm and material, not of who made them when.
+func TestKeyRingKnowsAKeyByItsMaterial(t *testing.T) {
+	for _, alg := range []usher.Algorithm{usher.HS256, usher.ES256, usher.EdDSA} {
+		t.Run(string(alg), func(t *testing.T) {
+			first := tokHMAC(t, tokOtherSecret, "first")
+			ring := usher.Must(usher.NewKeyRing(first, tokKey(t, alg).WithID("k")))
+			if err := ring.Rotate(tokKey(t, alg).WithID("k")); err != nil || tokIDs(ring.Keys()) != "k first" {
+				t.Errorf("the same key, made again: %v, the ring is %q", err, tokIDs(ring.Keys()))
+			}
+			if err := ring.Rotate(tokKey(t, alg).WithID("l")); err != nil || tokIDs(ring.Keys()) != "l k first" {
+				t.Errorf("under another ID: %v, the ring is %q", err, tokIDs(ring.Keys()))
+			}
+			tokWantConfig(t, ring.Rotate(usher.Must(usher.GenerateKey(alg)).WithID("k")), "next", `"k"`)
+			if got := tokIDs(ring.Keys()); got != "l k first" {
+				t.Errorf("another key of the same ID: the ring is %q", got)
+			}
+		})
+	}
+}
+
+func TestKeyErrorsNameAFewKeysAndShortenThem(t *testing.T) {
+	long, longer := strings.Repeat("k", 64), strings.Repeat("k", 65)
+	keys := usher.Keys{tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokSecret, ""), tokHMAC(t, tokSecret, long), tokHMAC(t, tokSecret, longer)}
+	four := `kid "a" (HS256), a key without ID (HS256), kid "` + long + `" (HS256), kid "` + long + `"... (65 bytes) (HS256)`
+	for _, test := range []struct {
+		keys usher.Keys
+		want string
+	}{
+		{nil, "no keys"},
+		{keys[:1], `kid "a" (HS256)`},
+		{keys, four},
+		{append(keys, keys...), four + " and 4 more"},
+	} {
+		_, err := test.keys.VerificationKeys(t.Context(), "x")
+		if want := `usher: unknown key: the token has kid "x", the source has ` + test.want; err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 func TestKeyRingGivesCopies(t *testing.T) {
 	previous := []usher.Key{tokHMAC(t, tokOtherSecret, "b"), tokHMAC(t, tokNumberedSecret(1), "c")}
 	ring := usher.Must(usher.NewKeyRing(tokHMAC(t, tokSecret, "a"), previous...))

@@ -784,6 +784,29 @@ func TestNestedThreeTimesDecidesOnce(t *testing.T) {
 	}
 }
 
+// Without Check and guards no copy of the claims is kept for them: that neither costs a second decision, nor does a
+// guard that comes late go without.
+func TestNestedWithoutGuards(t *testing.T) {
+	loads := 0
+	m := usher.Must(usher.NewMiddleware(httpDecoder(t), func(context.Context, *httpClaims) (*httpUser, error) {
+		loads++
+		return &httpUser{ID: "7"}, nil
+	}, nil))
+	token := httpToken(t, map[string]any{"scope": "read"})
+	h := m.Require(m.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *httpUser) {
+		ctx, err := m.AuthenticateToken(r.Context(), token)
+		if same, _ := m.User(ctx); err != nil || same != user || loads != 1 {
+			t.Errorf("%v, %v, %d users loaded", same, err, loads)
+		}
+		late := m.With(usher.RequireScope("read"))
+		if _, err := late.AuthenticateToken(r.Context(), token); err != nil {
+			t.Errorf("a late guard of a token: %v", err)
+		}
+		late.RequireFunc(httpGreet).ServeHTTP(w, r)
+	}))
+	httpWant(t, httpServe(h, httpRequest(token)), 200, "hello 7")
+}
+
 func TestInnerGuardsAreAskedThoughTheDecisionIsReused(t *testing.T) {
 	d := httpOpen(t, usher.MiddlewareOptions{})
 	h := d.Require(d.With(usher.RequireScope("write")).RequireFunc(httpGreet))

@@ -50,6 +50,8 @@ func TestChallenge(t *testing.T) {
 			`Bearer error="insufficient_user_authentication", error_description="Old.", max_age="90"`},
 		{"a login, in whole seconds", usher.Rejection{Status: 401, Code: "insufficient_user_authentication", Description: "Old.", MaxAge: 1999 * time.Millisecond},
 			`Bearer error="insufficient_user_authentication", error_description="Old.", max_age="1"`},
+		{"all that may be quoted, and more", usher.Rejection{Status: 401, Code: "invalid_token", Description: " !#[]~\x1f\x7f\"\\"},
+			`Bearer error="invalid_token", error_description=" !#[]~????"`},
 		{"no token", usher.Rejection{Status: 401, Description: "x"}, `Bearer realm=""`},
 		{"no description without a code", usher.Rejection{Status: 401, Description: "x", Scope: "read"}, `Bearer scope="read"`},
 		{"a negative age", usher.Rejection{Status: 401, Code: "invalid_token", Description: "No.", MaxAge: -1},

@@ -1,9 +1,11 @@
 package usher_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +68,18 @@ type (
 	TokOther struct {
 		B string `json:"x"`
 	}
+)
+
+// Structs with fields that hide each other, and one of Claims' own.
+type (
+	TokTagged struct {
+		Tagged string `json:"Name"`
+	}
+	TokUntagged struct{ Name string }
+	TokSession  struct {
+		Session string `json:"sid"`
+	}
+	TokDeepSession struct{ TokSession }
 )
 
 type TokNode struct {
@@ -334,6 +348,14 @@ func TestClaimsTypesThatJSONCouldNotWriteAreMistakes(t *testing.T) {
 	}](t, "a pointer to an unexported struct", "tokHidden")
 	tokShape[struct {
 		usher.Claims
+		*TokSession
+	}](t, "a field as deep as Claims' own", `"sid"`)
+	tokShape[struct {
+		*TokOne
+		usher.Claims
+	}](t, "a pointer before Claims")
+	tokShape[struct {
+		usher.Claims
 		X string `json:"a\"b"`
 	}](t, "a name that is none", "json")
 	tokShape[struct {
@@ -348,6 +370,13 @@ func TestClaimsTypesThatJSONCouldNotWriteAreMistakes(t *testing.T) {
 		usher.Claims
 		X chan int `json:"-"`
 	}](t, "a channel that JSON does not see")
+	tokShape[struct {
+		usher.Claims
+		X struct {
+			c chan int
+			F func() `json:"-"`
+		} `json:"x"`
+	}](t, "what JSON does not see deep down")
 	tokShape[struct {
 		usher.Claims
 		A string `json:"x"`
@@ -365,6 +394,61 @@ func TestClaimsTypesThatJSONCouldNotWriteAreMistakes(t *testing.T) {
 		Any  any          `json:"any,omitempty"`
 		Err  fmt.Stringer `json:"stringer,omitempty"`
 	}](t, "recursive types and interfaces")
+}
+
+// tokHides checks that a payload is read, and written again, as encoding/json does.
+func tokHides[C any, P usher.EmbedsClaims[C]](t *testing.T, name string) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		key := tokHMAC(t, tokSecret, "")
+		payload := tokPayload().with("Name", `"one"`).with("x", `"two"`).with("sid", `"three"`).with("jti", `"four"`).String()
+		var want C
+		if err := json.Unmarshal([]byte(payload), &want); err != nil {
+			t.Fatal(err)
+		}
+		got := tokCheckDecode(t, tokDecoder[C, P](t, key, usher.DecoderOptions{}), tokHS256(tokText(payload)), nil)
+		if a, b := usher.Must(json.Marshal(got)), usher.Must(json.Marshal(want)); got == nil || !bytes.Equal(a, b) {
+			t.Errorf("read as %s, want %s", a, b)
+		}
+		e := tokEncoder[C, P](t, key, usher.EncoderOptions{})
+		e.Fill(&want)
+		_, payload = tokOpen(t, usher.Must(e.Encode(t.Context(), want)))
+		var back C
+		if err := json.Unmarshal([]byte(payload), &back); err != nil || !reflect.DeepEqual(back, want) {
+			t.Errorf("written as %s, %v", payload, err)
+		}
+	})
+}
+
+func TestClaimsTypesHideFieldsAsInEncodingJSON(t *testing.T) {
+	tokHides[struct {
+		usher.Claims
+		TokUntagged
+		TokTagged
+	}](t, "a tag hides none")
+	tokHides[struct {
+		usher.Claims
+		TokTagged
+		TokUntagged
+	}](t, "a tag hides none, in another order")
+	tokHides[struct {
+		usher.Claims
+		Name string
+		TokTagged
+	}](t, "an outer field hides a tag")
+	tokHides[struct {
+		usher.Claims
+		TokUntagged
+		Name string
+	}](t, "an outer field hides another")
+	tokHides[struct {
+		usher.Claims
+		TokDeepSession
+	}](t, "Claims' own hide what is deeper")
+	tokHides[struct {
+		*TokOne
+		usher.Claims
+	}](t, "a pointer before Claims")
 }
 
 // Nothing in C can hide an unchecked registered claim: what was checked is what C holds.

@@ -146,6 +146,7 @@ func TestAuthorizationSchemes(t *testing.T) {
 		{"several spaces", usher.FromBearer(), "Bearer   " + token, 200, "hello 7"},
 		{"no space", usher.FromBearer(), "Bearer" + token, 200, "hello stranger"},
 		{"another scheme", usher.FromBearer(), "JWT " + token, 200, "hello stranger"},
+		{"another scheme that is as long", usher.FromBearer(), "Digest " + token, 200, "hello stranger"},
 		{"no scheme", usher.FromBearer(), token, 200, "hello stranger"},
 		{"more than a token", usher.FromBearer(), "Bearer " + token + " x", 401, ""},
 		{"two in a list", usher.FromBearer(), "Bearer " + token + ", Bearer " + token, 401, ""},
@@ -219,6 +220,8 @@ func TestCookies(t *testing.T) {
 		{"good, and another that no cookie may be", []string{"session=" + token + `; session=a\b`}, 400, ""},
 		{"one that no cookie may be, and good", []string{`session=a"b; session=` + token}, 400, ""},
 		{"one that no cookie may be", []string{`session=a\b`}, 401, ""},
+		{"one quote", []string{`session="`}, 401, ""},
+		{"two quotes", []string{`session=""`}, 200, "hello stranger"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -644,6 +647,9 @@ func TestUnfitSourcesAreReported(t *testing.T) {
 		{"all kinds", httpSources(), false},
 		{"two cookies of different names", []usher.TokenSource{usher.FromCookie("a"), usher.FromCookie("A")}, false},
 		{"two schemes", []usher.TokenSource{usher.FromBearer(), usher.FromAuthorization("JWT")}, false},
+		{"a scheme, and a cookie and a header of its name", []usher.TokenSource{usher.FromAuthorization("JWT"), usher.FromCookie("JWT"), usher.FromHeader("JWT")}, false},
+		{"the bare header, and a cookie", []usher.TokenSource{usher.FromAuthorization(""), usher.FromCookie("a")}, false},
+		{"a header with all signs of RFC 9110", []usher.TokenSource{usher.FromHeader("!#$%&'*+-.^_`|~")}, false},
 		{"a parameter with an odd name", []usher.TokenSource{usher.FromQuery("access token"), usher.FromForm("token[0]")}, false},
 		{"the zero source", []usher.TokenSource{{}}, true},
 		{"a header without a name", []usher.TokenSource{usher.FromHeader("")}, true},
