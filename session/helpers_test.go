@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
+	"github.com/go-usher/usher/ushertest"
 )
 
 const (
@@ -31,24 +32,6 @@ var (
 type claims struct {
 	usher.Claims
 	Role string `json:"role,omitempty"`
-}
-
-// clock is set by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 // events collects what a manager reports.
@@ -79,7 +62,7 @@ func (e *events) take() []session.EventKind {
 type world struct {
 	*session.Manager[claims]
 	config  session.Config[claims]
-	clock   *clock
+	clock   *ushertest.Clock
 	events  *events
 	decoder *usher.Decoder[claims]
 	keys    *signer
@@ -106,7 +89,7 @@ func (s *signer) SigningKey(ctx context.Context) (usher.Key, error) {
 func newWorld(t testing.TB, store session.Store, change ...func(*session.Config[claims])) *world {
 	t.Helper()
 	w := &world{
-		clock:  &clock{now: epoch},
+		clock:  ushertest.NewClock(epoch),
 		events: &events{},
 		keys:   &signer{Key: usher.Must(usher.NewKey("HS256", bytes.Repeat([]byte("k"), 32)))},
 		user:   func(context.Context, string) (claims, error) { return claims{Role: "reader"}, nil },

@@ -95,7 +95,7 @@ func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit
 		return Tokens{}, fmt.Errorf("%w: the authentication is older than %s", ErrSessionEnded, m.maxAge)
 	}
 	token := newRefreshToken(subject, authTime)
-	tokens, err := m.issue(ctx, token)
+	tokens, err := m.issue(ctx, token, token.sessionID())
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -170,7 +170,7 @@ func (m *Manager[C]) refresh(ctx context.Context, text string, fit checkpoint) (
 // refreshAuthentic does what can fail before it spends the token: whoever gets an error can try again. It sets
 // event.Kind where the outcome is neither a refresh nor a refusal.
 func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token refreshToken, text string, fit checkpoint, event *Event) (Tokens, error) {
-	tokens, err := m.issue(ctx, token)
+	tokens, err := m.issue(ctx, token, event.SessionID)
 	if errors.Is(err, usher.ErrNoUser) && !outOfReach(err) {
 		ended, endErr := m.storeEnd(ctx, now, token.subject, event.SessionID)
 		if endErr != nil {
@@ -235,8 +235,7 @@ func (m *Manager[C]) earlierSuccessor(token refreshToken, text string, rotated R
 }
 
 // issue makes the access token, and all of Tokens but the refresh token.
-func (m *Manager[C]) issue(ctx context.Context, token refreshToken) (Tokens, error) {
-	id := token.sessionID()
+func (m *Manager[C]) issue(ctx context.Context, token refreshToken, id string) (Tokens, error) {
 	tokens, err := issue(ctx, m.encoder, m.claims, token.subject, func(c *usher.Claims) {
 		c.SessionID = id
 		c.AuthTime = usher.NewNumericDate(time.Unix(token.authTime, 0))

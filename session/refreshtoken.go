@@ -69,11 +69,12 @@ func parseFields(b []byte) (refreshToken, bool) {
 	}, true
 }
 
-func splitToken(text string) (tag, fields []byte, ok bool) {
+// splitToken decodes a token into room, which is empty and large enough for every token.
+func splitToken(room []byte, text string) (tag, fields []byte, ok bool) {
 	if len(text) > maxTokenText {
 		return nil, nil, false
 	}
-	b, err := encoding.DecodeString(text)
+	b, err := encoding.AppendDecode(room, []byte(text))
 	if err != nil || len(b) <= tagSize || encoding.EncodedLen(len(b)) != len(text) {
 		return nil, nil, false
 	}

@@ -27,19 +27,20 @@ func deriveKeys(secret []byte) (secretKeys, error) {
 
 // seal authenticates a token's fields and returns its text.
 func (k secretKeys) seal(t refreshToken) string {
-	b := t.appendFields(make([]byte, tagSize, tagSize+fixedSize+len(t.subject)))
+	var room [maxTokenBytes]byte
+	b := t.appendFields(room[:tagSize])
 	tag := k.tag.mac(b[tagSize:])
 	copy(b, tag[:])
-	var room [maxTokenText]byte
-	return string(encoding.AppendEncode(room[:0], b))
+	var textRoom [maxTokenText]byte
+	return string(encoding.AppendEncode(textRoom[:0], b))
 }
 
 // successorOf derives the token that follows t, whose text is given, in the rotation that wrote nonce. Who has
 // the secret alone lacks the nonce, who has the store alone lacks the key, and both together still need the
 // spent token.
 func (k secretKeys) successorOf(t refreshToken, text string, nonce Nonce) string {
-	message := make([]byte, 0, len(t.session)+8+len(nonce)+len(text))
-	message = append(message, t.session[:]...)
+	var room [maxMessage]byte
+	message := append(room[:0], t.session[:]...)
 	message = binary.BigEndian.AppendUint64(message, uint64(t.generation))
 	message = append(message, nonce[:]...)
 	message = append(message, text...)
@@ -51,7 +52,8 @@ func (k secretKeys) successorOf(t refreshToken, text string, nonce Nonce) string
 
 // open returns the fields of an authentic token.
 func open(keys []secretKeys, text string) (refreshToken, bool) {
-	tag, fields, ok := splitToken(text)
+	var room [maxTokenBytes]byte
+	tag, fields, ok := splitToken(room[:0], text)
 	if !ok {
 		return refreshToken{}, false
 	}
@@ -65,10 +67,15 @@ func open(keys []secretKeys, text string) (refreshToken, bool) {
 // their key: a refresh computes three.
 type macKey struct{ pool sync.Pool }
 
-// macState is a hash, and room for what it computes.
+// maxMessage is the length of the longest message, successorOf's.
+const maxMessage = 16 + 8 + len(Nonce{}) + maxTokenText
+
+// macState is a hash, and room for what it reads and computes: what is handed to an interface would else be
+// allocated, by every caller.
 type macState struct {
-	hash hash.Hash
-	sum  [sha256.Size]byte
+	hash    hash.Hash
+	message [maxMessage]byte
+	sum     [sha256.Size]byte
 }
 
 func newMACKey(key []byte) *macKey {
@@ -79,7 +86,7 @@ func (k *macKey) mac(message []byte) [sha256.Size]byte {
 	s := k.pool.Get().(*macState) //nolint:errcheck // the pool holds nothing else
 	defer k.pool.Put(s)
 	s.hash.Reset()
-	s.hash.Write(message)
+	s.hash.Write(append(s.message[:0], message...))
 	s.hash.Sum(s.sum[:0])
 	return s.sum
 }

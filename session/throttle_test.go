@@ -13,9 +13,10 @@ import (
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
+	"github.com/go-usher/usher/ushertest"
 )
 
-func newThrottle(t *testing.T, c *clock, change func(*session.ThrottleOptions)) *session.MemoryThrottle {
+func newThrottle(t *testing.T, c *ushertest.Clock, change func(*session.ThrottleOptions)) *session.MemoryThrottle {
 	t.Helper()
 	opts := &session.ThrottleOptions{
 		PerAddress: session.Limit{Burst: 3, Every: 30 * time.Second},
@@ -43,7 +44,7 @@ func passes(t *testing.T, throttle session.Throttle, account, address string) (n
 }
 
 func TestThrottleCountsPerAddressThenPerAccount(t *testing.T) {
-	c := &clock{now: epoch}
+	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, nil)
 	want := func(account, address string, attempts int, wait time.Duration) {
 		t.Helper()
@@ -63,7 +64,7 @@ func TestThrottleCountsPerAddressThenPerAccount(t *testing.T) {
 }
 
 func TestNobodyWaitsLongerThanOneInterval(t *testing.T) {
-	c := &clock{now: epoch}
+	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, nil)
 	for range 1000 {
 		wait, err := throttle.Reserve(t.Context(), "ada", "1")
@@ -74,7 +75,7 @@ func TestNobodyWaitsLongerThanOneInterval(t *testing.T) {
 }
 
 func TestARefundGivesTheAttemptBack(t *testing.T) {
-	c := &clock{now: epoch}
+	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, nil)
 	for range 100 {
 		if wait, err := throttle.Reserve(t.Context(), "ada", "1"); err != nil || wait > 0 {
@@ -95,7 +96,7 @@ func TestARefundGivesTheAttemptBack(t *testing.T) {
 }
 
 func TestAFloodOfNewNamesDoesNotResetHotCounters(t *testing.T) {
-	c := &clock{now: epoch}
+	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, func(o *session.ThrottleOptions) { o.Size = 100 })
 	passes(t, throttle, "ada", "1")
 	for i := range 10_000 {
@@ -110,7 +111,7 @@ func TestAFloodOfNewNamesDoesNotResetHotCounters(t *testing.T) {
 
 // Once all counters are hotter than a new one could be, new ones must not drive each other out unseen.
 func TestAFloodOfHotCountersBuysNoGuesses(t *testing.T) {
-	c := &clock{now: epoch}
+	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, func(o *session.ThrottleOptions) { o.Size = 100 })
 	passes(t, throttle, "bob", "1")
 	for i := range 1000 {

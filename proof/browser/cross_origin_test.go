@@ -219,7 +219,7 @@ func TestPagesOfOtherOriginsGetNowhere(t *testing.T) {
 				t.Errorf("sessions %s, before %s; of the attacker %q; %d notes", after, before, s.sessions(t, attacker), s.notes.Load())
 			}
 			s.wantAPI(app, loggedIn)
-			s.clock.advance(accessTTL)
+			s.clock.Advance(accessTTL)
 			s.wantAPI(app, loggedIn)
 		})
 	}
@@ -257,7 +257,7 @@ func TestTheSitesOwnPagesMaySendTheSame(t *testing.T) {
 	b, s := newTab(t), newSite(t)
 	for _, a := range attempts() {
 		b.open(s.origin + "/requests")
-		s.clock.advance(time.Second) // some end all sessions that began by then
+		s.clock.Advance(time.Second) // some end all sessions that began by then
 		s.fetchLogin(b)
 		learned, last := s.try(b, a)
 		if last.method != a.method || last.site != a.fetchSite("same-origin") || last.status != a.own {

@@ -178,9 +178,9 @@ func TestTheUserStaysLoggedIn(t *testing.T) {
 
 func TestParallelCallersShareOneRefresh(t *testing.T) {
 	for name, expire := range map[string]func(*site, tab){
-		"the token has expired":            func(s *site, _ tab) { s.clock.advance(accessTTL) },
+		"the token has expired":            func(s *site, _ tab) { s.clock.Advance(accessTTL) },
 		"the browser dropped its cookie":   func(s *site, b tab) { b.dropCookie(s.origin, accessCookie) },
-		"the token has expired long since": func(s *site, b tab) { s.clock.advance(idleTTL - time.Second); b.dropCookie(s.origin, accessCookie) },
+		"the token has expired long since": func(s *site, b tab) { s.clock.Advance(idleTTL - time.Second); b.dropCookie(s.origin, accessCookie) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, s := newTab(t), newSite(t)
@@ -226,7 +226,7 @@ func TestTwoTabsThatRefreshAtOnceStayLoggedIn(t *testing.T) {
 	s.logIn(first)
 	second := first.another()
 	s.openApp(second)
-	s.clock.advance(accessTTL)
+	s.clock.Advance(accessTTL)
 	s.hold.Store(true)
 	for _, b := range []tab{first, second} {
 		b.start(`window.answer = api("/me").then((answer) => String(answer.status))`)
@@ -247,7 +247,7 @@ func TestTwoTabsThatRefreshAtOnceStayLoggedIn(t *testing.T) {
 		t.Errorf("refreshes %v; want two", got)
 	}
 	for _, b := range []tab{first, second, first} { // each with what the one before has left
-		s.clock.advance(accessTTL)
+		s.clock.Advance(accessTTL)
 		s.wantAPI(b, loggedIn)
 	}
 }
@@ -256,7 +256,7 @@ func TestARefreshWhoseAnswerIsLostLogsNobodyOut(t *testing.T) {
 	b, s := newTab(t), newSite(t)
 	s.logIn(b)
 	before := s.values(b)
-	s.clock.advance(accessTTL)
+	s.clock.Advance(accessTTL)
 	s.lose.Store(true)
 	s.wantAPI(b, "TypeError: Failed to fetch")
 	if after := s.values(b); after[refreshCookie] != before[refreshCookie] {
@@ -266,7 +266,7 @@ func TestARefreshWhoseAnswerIsLostLogsNobodyOut(t *testing.T) {
 	if after := s.values(b); after[refreshCookie] == before[refreshCookie] {
 		t.Error("the refresh token is the spent one")
 	}
-	s.clock.advance(accessTTL)
+	s.clock.Advance(accessTTL)
 	s.wantAPI(b, loggedIn)
 }
 
@@ -321,7 +321,7 @@ func TestASessionThatEndedElsewhereClearsTheCookies(t *testing.T) {
 	if left := b.cookies(s.origin); len(left) != 0 {
 		t.Errorf("cookies %v are left", left)
 	}
-	s.clock.advance(time.Second) // a login has to begin after the end of all
+	s.clock.Advance(time.Second) // a login has to begin after the end of all
 	s.fetchLogin(b)
 	s.openApp(b)
 }
@@ -334,7 +334,7 @@ func TestAStoreThatIsDownLogsNobodyOut(t *testing.T) {
 	if got := b.eval(`api("/me").then((answer) => String(answer.status))`); got != "503" {
 		t.Errorf("the API answers %s", got)
 	}
-	s.clock.advance(accessTTL)
+	s.clock.Advance(accessTTL)
 	s.wantAPI(b, "Error: refresh: 503")
 	if got := b.eval(`fetch("/logout", {method: "POST"}).then((answer) => String(answer.status))`); got != "503" {
 		t.Errorf("the logout is answered with %s", got)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
+	"github.com/go-usher/usher/ushertest"
 )
 
 const (
@@ -45,7 +46,7 @@ type site struct {
 	*session.Manager[claims]
 	server  *httptest.Server
 	origin  string // what browsers call it
-	clock   *clock
+	clock   *ushertest.Clock
 	store   *store
 	records records
 	padding atomic.Int64   // makes access tokens longer
@@ -58,7 +59,7 @@ type site struct {
 // newSite starts the application: usher as the documentation says, and a few pages and routes.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{clock: &clock{now: time.Now()}, store: &store{Store: session.NewMemoryStore()}, held: make(chan *question)}
+	s := &site{clock: ushertest.NewClock(time.Now()), store: &store{Store: session.NewMemoryStore()}, held: make(chan *question)}
 	key := usher.Must(usher.NewKey(usher.HS256, bytes.Repeat([]byte("k"), 32)))
 	s.Manager = usher.Must(session.NewManager(session.Config[claims]{
 		Encoder: usher.Must(usher.NewEncoder[claims](key, &usher.EncoderOptions{TTL: accessTTL, Now: s.clock.Now})),
@@ -306,24 +307,6 @@ func (a *answer) WriteHeader(status int) {
 func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	a.status = http.StatusSwitchingProtocols
 	return http.NewResponseController(a.ResponseWriter).Hijack()
-}
-
-// clock is set by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 // store is a store that can be out of reach.

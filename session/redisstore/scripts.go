@@ -11,8 +11,10 @@ const (
 	answerEnded   = "ended"
 	answerReused  = "reused"
 	answerRefused = "refused"
-	answerRotated = "rotated"
 )
+
+// answerRotated is what most refreshes are answered: a number, for which the client allocates nothing.
+const answerRotated = int64(1)
 
 var (
 	//go:embed lua/start.lua
@@ -28,10 +30,11 @@ var (
 	//go:embed lua/refund.lua
 	refundLua string
 
-	startScript   = redis.NewScript(startLua)
-	rotateScript  = redis.NewScript(rotateLua)
-	endScript     = redis.NewScript(endLua)
-	endAllScript  = redis.NewScript(endAllLua)
-	reserveScript = redis.NewScript(reserveLua)
-	refundScript  = redis.NewScript(refundLua)
+	startScript       = redis.NewScript(startLua)
+	rotateScript      = redis.NewScript(rotateLua)
+	rotateHash    any = rotateScript.Hash() // of this type, so that no call has to convert it
+	endScript         = redis.NewScript(endLua)
+	endAllScript      = redis.NewScript(endAllLua)
+	reserveScript     = redis.NewScript(reserveLua)
+	refundScript      = redis.NewScript(refundLua)
 )

@@ -74,12 +74,11 @@ func (s *Store) Start(ctx context.Context, r session.Record, limit int, now time
 
 // Rotate implements [session.Store].
 func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
-	value, err := rotateScript.Run(ctx, s.client, []string{s.key(r.Subject)},
-		r.SessionID, packState(r.After(r.ExpiresAt)), r.Grace.Microseconds()).Text()
+	answer, err := s.runRotate(ctx, s.key(r.Subject), r.SessionID, packState(r.After(r.ExpiresAt)), r.Grace.Microseconds())
 	if err != nil {
 		return session.Rotated{}, err
 	}
-	switch value {
+	switch answer {
 	case answerRotated:
 		return session.Rotated{Successor: r.Successor, Nonce: r.Nonce}, nil
 	case answerEnded:
@@ -90,12 +89,24 @@ func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated
 		return session.Rotated{}, session.ErrRefreshToken
 	}
 	var rotated session.Rotated
-	if len(value) != len(rotated.Successor)+len(rotated.Nonce) {
-		return session.Rotated{}, fmt.Errorf("redisstore: Redis answered %d bytes to a rotation", len(value))
+	value, ok := answer.(string)
+	if !ok || len(value) != len(rotated.Successor)+len(rotated.Nonce) {
+		return session.Rotated{}, fmt.Errorf("redisstore: Redis answered a rotation with %d bytes in a %T", len(value), answer)
 	}
 	copy(rotated.Successor[:], value)
 	copy(rotated.Nonce[:], value[len(rotated.Successor):])
 	return rotated, nil
+}
+
+// runRotate does what rotateScript.Run does, with five allocations fewer.
+func (s *Store) runRotate(ctx context.Context, key, id string, state []byte, grace int64) (any, error) {
+	command := redis.NewCmd(ctx, "evalsha", rotateHash, 1, key, id, state, grace)
+	command.SetFirstKeyPos(3)
+	_ = s.client.Process(ctx, command) // the command has the error as well
+	if redis.HasErrorPrefix(command.Err(), "NOSCRIPT") {
+		command = rotateScript.Eval(ctx, s.client, []string{key}, id, state, grace)
+	}
+	return command.Result()
 }
 
 // Lookup implements [session.Store].

@@ -28,7 +28,7 @@ if next == generation + 1 then
 	if lives > expiry - expiry % step then
 		redis.call('PEXPIRE', key, math.ceil((lives + step - now) / 1000), 'GT')
 	end
-	return 'rotated'
+	return 1
 end
 local grace = tonumber(ARGV[3])
 if next == generation and sub(value, 33, 64) == token
