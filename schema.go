@@ -3,7 +3,6 @@ package usher
 import (
 	"encoding"
 	stdjson "encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -94,29 +93,20 @@ func newSchema[C any](wrong *misconfigured) *schema {
 }
 
 // numbers makes the JSON library read and write encoding/json's Number as the one of its own, which is the same type
-// from Go 1.27 on. As a map's key it is any string.
+// from Go 1.27 on.
 func numbers() json.Options {
 	if reflect.TypeFor[stdjson.Number]() == reflect.TypeFor[jsonv1.Number]() {
 		return json.JoinOptions()
 	}
 	return json.JoinOptions(
 		json.WithMarshalers(json.MarshalToFunc(func(enc *jsontext.Encoder, n stdjson.Number) error {
-			if isName(enc.StackIndex(enc.StackDepth())) {
-				return errors.ErrUnsupported
-			}
 			return json.MarshalEncode(enc, jsonv1.Number(n))
 		})),
 		json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, n *stdjson.Number) error {
-			if isName(dec.StackIndex(dec.StackDepth())) {
-				return errors.ErrUnsupported
-			}
 			return json.UnmarshalDecode(dec, (*jsonv1.Number)(n))
 		})),
 	)
 }
-
-// isName reports whether what comes next, inside of a composite of this kind and after so many values, is a name.
-func isName(inside jsontext.Kind, values int64) bool { return inside == '{' && values%2 == 0 }
 
 // walker finds the fields of a claims type, as encoding/json would.
 type walker struct {
