@@ -13,7 +13,8 @@ import (
 //
 // To find the verifier it reads iss before the signature is checked, which is the one exception to "verify
 // first, parse after" and used for nothing else: after the verifier's work, iss must be what it is listed
-// under. A token without iss is ErrTokenIssuer too, one above the largest MaxSize ErrTokenTooLarge. A Decoder whose Issuer option is another, and whatever else is wrong, is reported as [ConfigError].
+// under. A token without iss is ErrTokenIssuer too, one above the largest MaxSize ErrTokenTooLarge. A Decoder
+// whose Issuer option is another, and whatever else is wrong, is reported as [ConfigError].
 func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verifier[C], error) {
 	var wrong misconfigured
 	b := &byIssuer[C]{verifiers: make(map[string]Verifier[C]), claims: embedded[C, P], scratch: scratchPool()}

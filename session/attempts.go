@@ -38,13 +38,13 @@ func (a *Attempts) Try(w http.ResponseWriter, r *http.Request, username string, 
 	if a == nil || a.at == nil {
 		return &usher.ConfigError{Field: "Attempts", Reason: "was not made by NewAttempts"}
 	}
-	return a.try(w, r, a.at.opts.Canonical(username), check)
+	return a.at.attempt(w, r, a.at.opts.Canonical(username), a.at.opts.ClientAddress(r), check)
 }
 
-func (a *Attempts) try(w http.ResponseWriter, r *http.Request, account string, check func(ctx context.Context) error) error {
-	throttle := a.at.opts.Throttle
-	ctx, from := r.Context(), network(a.at.opts.ClientAddress(r))
-	wait, err := throttle.Reserve(ctx, account, from)
+// attempt is Try for a canonical username and a client's address.
+func (e *endpoint) attempt(w http.ResponseWriter, r *http.Request, account, address string, check func(ctx context.Context) error) error {
+	ctx, from := r.Context(), network(address)
+	wait, err := e.opts.Throttle.Reserve(ctx, account, from)
 	if err != nil {
 		return fmt.Errorf("%w: session throttle: %w", usher.ErrUnavailable, err)
 	}
@@ -53,10 +53,10 @@ func (a *Attempts) try(w http.ResponseWriter, r *http.Request, account string, c
 		return refused(http.StatusTooManyRequests, "Too many attempts. Try again later.")
 	}
 	err = check(ctx)
-	if err == nil || !wrongPassword(err) && a.at.refusal(err).Status >= http.StatusInternalServerError && ctx.Err() == nil {
+	if err == nil || !wrongPassword(err) && e.refusal(err).Status >= http.StatusInternalServerError && ctx.Err() == nil {
 		// A refund that fails costs its user an attempt, and is no reason to refuse the right password.
 		_ = stepWithin(context.WithoutCancel(ctx), stepTimeout, func(ctx context.Context) error {
-			return throttle.Refund(ctx, account, from)
+			return e.opts.Throttle.Refund(ctx, account, from)
 		})
 	}
 	return err

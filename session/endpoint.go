@@ -43,7 +43,7 @@ type HandlerOptions struct {
 	Observe func(r *http.Request, rej *usher.Rejection)
 }
 
-// complete returns the options with defaults filled in, or all mistakes in them.
+// complete returns the options with defaults filled in, and all mistakes in them but those in TrustedOrigins.
 func (o *HandlerOptions) complete() (HandlerOptions, error) {
 	var opts HandlerOptions
 	if o != nil {
@@ -75,11 +75,6 @@ func (o *HandlerOptions) complete() (HandlerOptions, error) {
 	if opts.AccessCookie == opts.RefreshCookie {
 		bad("RefreshCookie", "must differ from AccessCookie")
 	}
-	for _, origin := range opts.TrustedOrigins {
-		if !isOrigin(origin) {
-			bad("TrustedOrigins", "must be scheme://host[:port] in lower case, which "+origin+" is not")
-		}
-	}
 	return opts, errors.Join(mistakes...)
 }
 
@@ -91,18 +86,22 @@ type endpoint struct {
 	serve   func(w http.ResponseWriter, r *http.Request) error // an error is refused as refusal says
 }
 
-// newEndpoint returns an endpoint that lacks only its serve function. missing are the mistakes in the other
-// arguments of the handler's constructor.
-func newEndpoint(o *HandlerOptions, methods []string, missing ...error) (*endpoint, error) {
+// newEndpoint returns an endpoint that lacks only its serve function. mistakes are those in the other arguments of
+// the handler's constructor.
+func newEndpoint(o *HandlerOptions, methods []string, mistakes ...error) (*endpoint, error) {
 	opts, err := o.complete()
-	if err := errors.Join(append(missing, err)...); err != nil {
-		return nil, err
-	}
+	mistakes = append(mistakes, err)
 	e := &endpoint{opts: opts, methods: methods}
 	for _, origin := range opts.TrustedOrigins {
-		if err := e.origins.AddTrustedOrigin(origin); err != nil {
-			return nil, &usher.ConfigError{Field: "HandlerOptions.TrustedOrigins", Reason: "hold an " + err.Error()}
+		if !isOrigin(origin) || e.origins.AddTrustedOrigin(origin) != nil {
+			mistakes = append(mistakes, &usher.ConfigError{
+				Field:  "HandlerOptions.TrustedOrigins",
+				Reason: "must be scheme://host[:port] in lower case, which " + origin + " is not",
+			})
 		}
+	}
+	if err := errors.Join(mistakes...); err != nil {
+		return nil, err
 	}
 	return e, nil
 }

@@ -42,7 +42,7 @@ func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (
 			return nil, err
 		}
 	}
-	l := &login{endpoint: e, starter: s, authenticate: authenticate, guesses: &Attempts{e}}
+	l := &login{endpoint: e, starter: s, authenticate: authenticate}
 	e.serve = l.serve
 	return e, nil
 }
@@ -51,7 +51,6 @@ type login struct {
 	*endpoint
 	starter      Starter
 	authenticate Authenticator
-	guesses      *Attempts
 }
 
 const labelField = "label"
@@ -68,14 +67,15 @@ func (l *login) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var subject string
-	err = l.guesses.try(w, r, username, func(ctx context.Context) (err error) {
+	address := l.opts.ClientAddress(r)
+	err = l.attempt(w, r, username, address, func(ctx context.Context) (err error) {
 		subject, err = l.authenticate(ctx, username, f[l.opts.PasswordField])
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	about := About{UserAgent: r.UserAgent(), Address: l.opts.ClientAddress(r), Label: f[labelField], AuthTime: began}
+	about := About{UserAgent: r.UserAgent(), Address: address, Label: f[labelField], AuthTime: began}
 	tokens, err := l.starter.start(r.Context(), subject, about, l.fit)
 	if err != nil {
 		return err
