@@ -41,7 +41,7 @@ func BenchmarkTechnique(b *testing.B) {
 	s := new(scratch)
 	run("payload/usher", func() {
 		c := new(claims)
-		if _, err := schema.decode(text, &c.Claims, reflect.ValueOf(c).Elem(), &DecoderOptions{}); err != nil {
+		if _, err := schema.decode(text, &c.Claims, reflect.ValueOf(c).Elem(), nil, &DecoderOptions{}); err != nil {
 			b.Fatal(err)
 		}
 	})

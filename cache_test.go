@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/go-usher/usher"
 )
@@ -420,6 +423,41 @@ func TestCacheBoundsTheMemoryOfClaims(t *testing.T) {
 			runtime.KeepAlive(d)
 		})
 	}
+}
+
+// Claims live in the memory of the request that brought them; what is remembered of them does not.
+func TestCacheKeepsNoRequestInMemory(t *testing.T) {
+	decoder := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{
+		CacheSize: 100, Audience: usher.Audience{"api"},
+	})
+	handler := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser[tokUser], nil)).RequireFunc(
+		func(_ http.ResponseWriter, _ *http.Request, user *tokUser) {
+			if len(user.Audience) != 1 || user.Audience[0] != "api" {
+				t.Errorf("the audience is %q", user.Audience)
+			}
+		})
+	token := tokJoin("HS256", tokSecret, tokHeader().String(), tokTeams().with("aud", `"api"`).String())
+	type key struct{}
+	serve := func() weak.Pointer[http.Header] {
+		carried := new(http.Header)
+		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), key{}, carried), http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		return weak.Make(carried)
+	}
+	for range 2 { // verified, and remembered
+		carried := serve()
+		for range 2 { // pools keep what they have through the first
+			runtime.GC()
+		}
+		if carried.Value() != nil {
+			t.Error("a request that is over is still in memory")
+		}
+	}
+	if !tokHit(t, decoder, token) {
+		t.Error("the token is not remembered")
+	}
+	runtime.KeepAlive(handler)
 }
 
 func TestCacheMayBeOfAnySize(t *testing.T) {

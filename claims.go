@@ -212,7 +212,7 @@ func (a *Audience) UnmarshalJSON(data []byte) error {
 	if !ok || v.kind == 'n' {
 		*a = nil
 	} else {
-		*a, ok = v.audience()
+		*a, ok = v.audience(nil)
 	}
 	if !ok {
 		return errors.New("usher: an audience is a string or an array of strings")
@@ -220,10 +220,14 @@ func (a *Audience) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// audience returns the audience that a string or an array of strings says.
-func (v value) audience() (Audience, bool) {
+// audience returns the audience that a string or an array of strings says. A single one gets into room, if there is any.
+func (v value) audience(room *[1]string) (Audience, bool) {
 	if v.kind == '"' {
-		return Audience{v.text}, true
+		if room == nil {
+			room = new([1]string)
+		}
+		room[0] = v.text
+		return room[:], true
 	}
 	list, ok := v.strings()
 	return list, ok

@@ -28,21 +28,21 @@ func parseHeader(segment string, s *scratch) (*header, error) {
 	var fault string
 	var o object
 	o.open(string(text))
-	for o.next() {
-		switch o.name {
+	for name, v, ok := o.next(); ok; name, v, ok = o.next() {
+		switch name {
 		case "alg":
-			alg = o.value.string()
+			alg = v.string()
 		case "kid":
-			h.kid = o.value.string()
+			h.kid = v.string()
 			if h.kid == "" || len(h.kid) > maxKeyID {
 				fault = fmt.Sprintf("its kid is not a string of 1 to %d bytes", maxKeyID)
 			}
 		case "typ":
-			h.typ, h.hasType = o.value.string(), true
+			h.typ, h.hasType = v.string(), true
 		case "crit":
 			fault = "it has a crit header, and usher knows no extensions"
 		}
-		if !o.value.valid() {
+		if !v.valid() {
 			o.broken = true
 		}
 	}
@@ -79,6 +79,9 @@ func appendHeader(dst []byte, key Key, typ string) []byte {
 // isType reports whether the header's typ is one of the media types (RFC 7515 §4.1.9): in any case, and with
 // or without application/ before it.
 func (h *header) isType(types ...string) bool {
+	if slices.Contains(types, h.typ) {
+		return true
+	}
 	typ := bareType(h.typ)
 	return slices.ContainsFunc(types, func(t string) bool { return equalFold(bareType(t), typ) })
 }
@@ -133,9 +136,13 @@ type segments struct{ header, payload, signature string }
 func split(token string) (segments, error) {
 	var s segments
 	var rest string
-	s.header, rest, _ = strings.Cut(token, ".")
-	s.payload, s.signature, _ = strings.Cut(rest, ".")
-	if s.header == "" || s.payload == "" || s.signature == "" {
+	if i := strings.IndexByte(token, '.'); i > 0 {
+		s.header, rest = token[:i], token[i+1:]
+	}
+	if i := strings.IndexByte(rest, '.'); i > 0 {
+		s.payload, s.signature = rest[:i], rest[i+1:]
+	}
+	if s.signature == "" {
 		return segments{}, errSegments
 	}
 	return s, nil
@@ -156,19 +163,33 @@ func (p segments) check(s *scratch) error {
 	return nil
 }
 
-// scratch is the memory that decoding or encoding one token needs, and that the next one can use again.
+// scratch is the memory that decoding or encoding one token needs, and that the next one can use again. It is written
+// to only when it grows: while the collector is at work, every slice that is kept costs a write barrier.
 type scratch struct {
 	encoded []byte
 	decoded []byte
 }
 
+// bytes returns a text as bytes, which the next call overwrites.
+func (s *scratch) bytes(text string) []byte {
+	encoded := s.encoded[:0]
+	encoded = append(encoded, text...)
+	if cap(encoded) > cap(s.encoded) {
+		s.encoded = encoded
+	}
+	return encoded
+}
+
 // decode decodes a segment. The result is overwritten by the next call.
 func (s *scratch) decode(segment string) ([]byte, error) {
-	var ok bool
-	if s.decoded, ok = decodeBase64(s.decoded[:0], segment); !ok {
+	decoded, ok := decodeBase64(s.decoded[:0], segment)
+	if cap(decoded) > cap(s.decoded) {
+		s.decoded = decoded
+	}
+	if !ok {
 		return nil, errSegment
 	}
-	return s.decoded, nil
+	return decoded, nil
 }
 
 var errSegment = fmt.Errorf("%w: a segment is not canonical base64url", ErrTokenMalformed)

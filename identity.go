@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -65,17 +66,21 @@ type guardedClaims interface {
 	now() time.Time
 }
 
-// identity is the context of an authenticated request: one allocation for all that was found out.
+// identity is the context of an authenticated request: one allocation for all that was found out, and for the request
+// that the handler gets.
 type identity[C, U any] struct {
 	context.Context
 	gate     *gate[C, U]
 	token    string
 	user     U
-	given    *C // to the user function and to handlers, which may change it
-	room     C  // for a Decoder, whose result given is
+	given    *C // to the user function and to handlers, which may change it; nil for a stranger
 	own      *C // what Check and guards go by; nil where there are neither
-	stranger bool
+	room     C  // for a Decoder, whose result given is
+	audience [1]string
+	request  http.Request
 }
+
+func (id *identity[C, U]) stranger() bool { return id.given == nil }
 
 // Value returns the identity itself for both keys: a stranger hides an outer user too.
 func (id *identity[C, U]) Value(key any) any {
@@ -89,15 +94,21 @@ func (id *identity[C, U]) Value(key any) any {
 // Format writes a name, whatever the verb: contexts get logged, and this one has a token that still is good.
 func (id *identity[C, U]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "usher.Context") }
 
-func (id *identity[C, U]) currentUser() (U, bool) { return id.user, !id.stranger }
+func (id *identity[C, U]) currentUser() (U, bool) { return id.user, !id.stranger() }
 
-func (id *identity[C, U]) currentClaims() (*C, bool) { return id.given, !id.stranger }
+func (id *identity[C, U]) currentClaims() (*C, bool) { return id.given, !id.stranger() }
 
 func (id *identity[C, U]) embedded() *Claims {
-	if id.stranger {
+	if id.stranger() {
 		return nil
 	}
 	return id.gate.claims(id.given)
+}
+
+// clone returns r with the identity as its context. The clone that WithContext makes stays on the stack.
+func (id *identity[C, U]) clone(r *http.Request) *http.Request {
+	id.request = *r.WithContext(id)
+	return &id.request
 }
 
 type fixedUser[U any] struct {

@@ -116,11 +116,11 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 	var issuer value
 	var o object
 	o.open(string(payload))
-	for o.next() {
-		if o.name == "iss" {
-			issuer = o.value
+	for name, v, ok := o.next(); ok; name, v, ok = o.next() {
+		if name == "iss" {
+			issuer = v
 		}
-		o.broken = o.broken || !o.value.valid()
+		o.broken = o.broken || !v.valid()
 	}
 	switch {
 	case o.broken:

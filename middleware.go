@@ -231,7 +231,7 @@ func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		decided = m.stranger(r)
 	}
 	if !decided.reused {
-		r = r.WithContext(decided.who)
+		r = decided.who.clone(r)
 	}
 	if h.nextFunc != nil {
 		h.nextFunc(w, r, decided.who.user)
@@ -292,7 +292,7 @@ func (m *Middleware[C, U]) decide(r *http.Request, optional bool) (decision[C, U
 
 // stranger is the decision about a request without a token that may go on.
 func (g *gate[C, U]) stranger(r *http.Request) decision[C, U] {
-	return decision[C, U]{who: &identity[C, U]{Context: r.Context(), gate: g, stranger: true}}
+	return decision[C, U]{who: &identity[C, U]{Context: r.Context(), gate: g}}
 }
 
 // findToken returns the one token that the request carries, and where; else the error is ErrNoToken or ErrManyTokens.
@@ -339,7 +339,7 @@ func (d *door) checkOrigin(r *http.Request) error {
 // identify finds out whose token it is. Where an outer handler of the same middleware has done so for the same
 // token, and nobody has put another user or other claims in between, its result counts.
 func (g *gate[C, U]) identify(ctx context.Context, token string, guarded bool) (decision[C, U], error) {
-	if who, ok := ctx.Value(userKey{}).(*identity[C, U]); ok && who.gate == g && !who.stranger &&
+	if who, ok := ctx.Value(userKey{}).(*identity[C, U]); ok && who.gate == g && !who.stranger() &&
 		who.token == token && (who.own != nil || !guarded) && ctx.Value(claimsKey{}) == any(who) {
 		return decision[C, U]{who: who, reused: true}, nil
 	}
@@ -371,13 +371,13 @@ func (g *gate[C, U]) identify(ctx context.Context, token string, guarded bool) (
 // itself, which saves an allocation.
 func (g *gate[C, U]) decode(ctx context.Context, token string) (*identity[C, U], error) {
 	if d, ok := g.verifier.(*Decoder[C]); ok {
-		var v verified[C]
-		if err := d.verify(ctx, token, &v); err != nil {
+		v, err := d.verify(ctx, token)
+		if err != nil {
 			return nil, err
 		}
 		who := &identity[C, U]{Context: ctx, gate: g, token: token}
 		who.given = &who.room
-		return who, d.read(&v, who.given)
+		return who, d.read(token, v, who.given, &who.audience)
 	}
 	if g.verifier == nil {
 		return nil, errNotMade
@@ -400,7 +400,7 @@ func (m *Middleware[C, U]) ask(requests context.Context, decided decision[C, U])
 		return nil
 	}
 	own := fixedClaims[C]{clock: m.opts.Now}
-	if !decided.who.stranger {
+	if !decided.who.stranger() {
 		own.claims = decided.who.own
 	}
 	ctx := context.WithValue(decided.context(requests), claimsKey{}, own)
@@ -410,7 +410,7 @@ func (m *Middleware[C, U]) ask(requests context.Context, decided decision[C, U])
 			continue
 		}
 		rej := m.rejection(err, http.StatusForbidden)
-		if decided.who.stranger && (rej.Status == http.StatusForbidden || rej.Status == http.StatusUnauthorized) {
+		if decided.who.stranger() && (rej.Status == http.StatusForbidden || rej.Status == http.StatusUnauthorized) {
 			rej = m.rejection(ErrNoToken, http.StatusForbidden)
 			rej.Err = err
 		}

@@ -11,31 +11,31 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text. It returns
-// about how many bytes c leads to beside text.
-func (s *schema) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (beside int, err error) {
+// decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text; a single
+// audience gets into room, if there is any. It returns about how many bytes c leads to beside text.
+func (s *schema) decode(text string, claims *Claims, c reflect.Value, room *[1]string, opts *DecoderOptions) (beside int, err error) {
 	var fault error // the first one; that the payload is not valid at all has precedence
 	next := 0       // the field after the last one: most issuers keep an order
 	var o object
 	o.open(text)
-	for o.next() {
+	for name, v, ok := o.next(); ok; name, v, ok = o.next() {
 		read := false
-		if fault == nil && (len(s.owned) == 0 || !s.owned[o.name]) {
-			read, fault = claims.set(o.name, o.value, opts)
+		if fault == nil && (len(s.owned) == 0 || !s.owned[name]) {
+			read, fault = claims.set(name, v, room, opts)
 		}
 		if fault == nil && !read {
-			if next == len(s.fields) || s.fields[next].name != o.name {
-				next = s.find(o.name)
+			if next == len(s.fields) || s.fields[next].name != name {
+				next = s.find(name)
 			}
 			if next < len(s.fields) {
 				var more int
-				more, fault = s.set(&s.fields[next], c, &o)
+				more, fault = s.set(&s.fields[next], c, v, &o)
 				read, beside = true, beside+more
 				next++
 			}
 		}
 		if fault != nil || !read {
-			o.broken = !o.value.valid()
+			o.broken = !v.valid()
 		}
 	}
 	if o.broken {
@@ -75,7 +75,7 @@ func (s *schema) append(dst []byte, claims *Claims, c reflect.Value) ([]byte, er
 }
 
 // set reads one registered claim, if name is one.
-func (c *Claims) set(name string, v value, opts *DecoderOptions) (known bool, err error) {
+func (c *Claims) set(name string, v value, room *[1]string, opts *DecoderOptions) (known bool, err error) {
 	var ok bool
 	var want string
 	switch name {
@@ -87,7 +87,7 @@ func (c *Claims) set(name string, v value, opts *DecoderOptions) (known bool, er
 			c.Subject, ok, want = v.text, canonicalInteger(v.text), "a string or an integer of at most 20 digits"
 		}
 	case "aud":
-		c.Audience, ok = v.audience()
+		c.Audience, ok = v.audience(room)
 		want = "a string or an array of strings"
 	case "exp":
 		c.ExpiresAt, ok, want = v.date()
@@ -189,8 +189,8 @@ func (c *Claims) without(owned map[string]bool) *Claims {
 	return &rest
 }
 
-// set reads the value that o is at into the field f of c, and returns about how many bytes it takes beside the text.
-func (s *schema) set(f *field, c reflect.Value, o *object) (beside int, err error) {
+// set reads v, which o is at, into the field f of c, and returns about how many bytes it takes beside the text.
+func (s *schema) set(f *field, c reflect.Value, v value, o *object) (beside int, err error) {
 	target := c
 	for _, i := range f.index {
 		if target.Kind() == reflect.Pointer { // an embedded pointer
@@ -201,7 +201,7 @@ func (s *schema) set(f *field, c reflect.Value, o *object) (beside int, err erro
 		}
 		target = target.Field(i)
 	}
-	if f.kind.set(target, o.value) {
+	if f.kind.set(target, v) {
 		if f.kind == kindStrings {
 			return target.Cap() * elementBytes, nil
 		}

@@ -12,7 +12,7 @@ import (
 // Every byte at every place, beside bytes that a carry or borrow of the word-wise search could spill over from.
 func TestPlainTextsAndQuotesAreFoundWhereverTheyAre(t *testing.T) {
 	for _, fill := range []string{"a", " ", "!", "#", "[", "]", "~", "\x7f"} {
-		for size := range 20 {
+		for size := range 36 {
 			text := strings.Repeat(fill, size)
 			if !isPlain(text) || indexQuote(text) != size {
 				t.Errorf("%q: plain %v, quotation mark at %d", text, isPlain(text), indexQuote(text))
@@ -48,14 +48,14 @@ func TestObjectReadsWhatTheLibraryReads(t *testing.T) {
 		var got, want []string
 		var o object
 		o.open(text)
-		for o.next() {
-			got = append(got, o.name, o.raw())
-			if o.value.kind == '"' {
-				got = append(got, o.value.text)
-			} else if o.value.text != o.raw() {
-				t.Errorf("%s: the value is %q, and %q as it stands", text, o.value.text, o.raw())
+		for name, v, ok := o.next(); ok; name, v, ok = o.next() {
+			got = append(got, name, o.raw())
+			if v.kind == '"' {
+				got = append(got, v.text)
+			} else if v.text != o.raw() {
+				t.Errorf("%s: the value is %q, and %q as it stands", text, v.text, o.raw())
 			}
-			o.broken = o.broken || !o.value.valid()
+			o.broken = o.broken || !v.valid()
 		}
 		value := jsontext.Value(text)
 		if isObject := value.IsValid() && value.Kind() == '{'; isObject == o.broken {
@@ -141,10 +141,11 @@ func TestPlainMembersAreReadInOnePiece(t *testing.T) {
 		var o object
 		o.open(text)
 		read := 0
-		for o.nextPlain() {
+		for _, _, ok := o.nextPlain(); ok; _, _, ok = o.nextPlain() {
 			read++
 		}
-		if at, count := o.at, o.count; read != want || o.nextPlain() || o.at != at || o.count != count {
+		at, count := o.at, o.count
+		if _, _, ok := o.nextPlain(); ok || read != want || o.at != at || o.count != count {
 			t.Errorf("%s: %d members, want %d", text, read, want)
 		}
 	}

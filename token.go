@@ -291,68 +291,67 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 // is set it is a shallow copy: what its slices, maps and pointers lead to is shared with other callers and must not be
 // changed, by Validate neither.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
-	var v verified[C]
-	if err := d.verify(ctx, token, &v); err != nil {
+	v, err := d.verify(ctx, token)
+	if err != nil {
 		return nil, err
 	}
 	c := new(C)
-	if err := d.read(&v, c); err != nil {
+	if err := d.read(token, v, c, nil); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// verified is a token whose signature is good: one that is remembered, of which claims alone is set, or one whose
-// payload is still to be read.
+// verified is what there is of a token whose signature is good: its claims if it is remembered, and else what is still
+// to be checked.
 type verified[C any] struct {
 	claims  *C
-	token   string
 	header  *header
-	key     Key
+	by      verifier // the key's
 	payload string
 }
 
 // verify is the first half of Decode, for which nobody needs a C yet: a token that is refused here costs none.
-func (d *Decoder[C]) verify(ctx context.Context, token string, v *verified[C]) error {
+func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], error) {
 	if d == nil || d.keys == nil {
-		return &ConfigError{"Decoder", "was not made by NewDecoder"}
+		return verified[C]{}, &ConfigError{"Decoder", "was not made by NewDecoder"}
 	}
 	if len(token) > d.opts.MaxSize {
-		return tooLarge(token, d.opts.MaxSize)
+		return verified[C]{}, tooLarge(token, d.opts.MaxSize)
 	}
 	if known := d.cache.get(token); known != nil {
 		keys, err := d.keys.VerificationKeys(ctx, known.header.kid)
 		if err != nil {
-			return err
+			return verified[C]{}, err
 		}
 		if known.verifiedBy(keys) {
-			v.claims, _ = known.claims.(*C) // as read put it there
-			return nil
+			claims, _ := known.claims.(*C) // as read put it there
+			return verified[C]{claims: claims}, nil
 		}
 	}
 	parts, err := split(token)
 	if err != nil {
-		return err
+		return verified[C]{}, err
 	}
 	s, _ := d.scratch.Get().(*scratch)
 	defer d.scratch.Put(s)
-	h, key, err := d.checkSignature(ctx, token, parts, s)
+	h, by, err := d.checkSignature(ctx, token, parts, s)
 	if err != nil {
 		if malformed := parts.check(s); malformed != nil { // has precedence, wherever it is
-			return malformed
+			return verified[C]{}, malformed
 		}
-		return err
+		return verified[C]{}, err
 	}
 	payload, err := s.decode(parts.payload)
 	if err != nil {
-		return err
+		return verified[C]{}, err
 	}
-	v.token, v.header, v.key, v.payload = token, h, key, string(payload)
-	return nil
+	return verified[C]{header: h, by: by, payload: string(payload)}, nil
 }
 
-// read is the second half of Decode: into c, which is new, and of no use after an error.
-func (d *Decoder[C]) read(v *verified[C], c *C) error {
+// read is the second half of Decode: into c, which is new, and of no use after an error. A single audience gets into
+// room, if there is any.
+func (d *Decoder[C]) read(token string, v verified[C], c *C, room *[1]string) error {
 	claims := d.claims(c)
 	if v.claims != nil {
 		*c = *v.claims
@@ -361,7 +360,10 @@ func (d *Decoder[C]) read(v *verified[C], c *C) error {
 		}
 		return d.validate(c)
 	}
-	beside, err := d.schema.decode(v.payload, claims, reflect.ValueOf(c).Elem(), &d.opts)
+	if d.cache != nil {
+		room = nil // or the cache would keep what it belongs to
+	}
+	beside, err := d.schema.decode(v.payload, claims, reflect.ValueOf(c).Elem(), room, &d.opts)
 	if err != nil {
 		return err
 	}
@@ -379,7 +381,7 @@ func (d *Decoder[C]) read(v *verified[C], c *C) error {
 	if err := d.validate(c); err != nil {
 		return err
 	}
-	d.cache.put(v.token, v.header, v.key, pristine, beside)
+	d.cache.put(token, v.header, v.by, pristine, beside)
 	return nil
 }
 
@@ -387,39 +389,39 @@ func tooLarge(token string, most int) error {
 	return fmt.Errorf("%w: it has %d bytes, and %d are allowed", ErrTokenTooLarge, len(token), most)
 }
 
-// checkSignature returns the token's header and the key that verified it.
-func (d *checks) checkSignature(ctx context.Context, token string, parts segments, s *scratch) (*header, Key, error) {
+// checkSignature returns the token's header and what verified it.
+func (d *checks) checkSignature(ctx context.Context, token string, parts segments, s *scratch) (*header, verifier, error) {
 	var err error
 	h := d.headers.find(parts.header)
 	isNew := h == nil
 	if isNew {
 		if h, err = parseHeader(parts.header, s); err != nil {
-			return nil, Key{}, err
+			return nil, nil, err
 		}
 	}
 	keys, err := d.keys.VerificationKeys(ctx, h.kid)
 	if err != nil {
-		return nil, Key{}, err
+		return nil, nil, err
 	}
 	signature, err := s.decode(parts.signature)
 	if err != nil {
-		return nil, Key{}, err
+		return nil, nil, err
 	}
-	s.encoded = append(s.encoded[:0], token[:len(token)-len(parts.signature)-1]...)
+	input := s.bytes(token[:len(token)-len(parts.signature)-1])
 	tried := false
 	for key := range candidates(keys, h) {
-		if key.verify.verify(s.encoded, signature) {
+		if key.verify.verify(input, signature) {
 			if isNew {
 				d.headers.remember(h)
 			}
-			return h, key, nil
+			return h, key.verify, nil
 		}
 		tried = true
 	}
 	if !tried {
-		return nil, Key{}, unknownKey(h, keys)
+		return nil, nil, unknownKey(h, keys)
 	}
-	return nil, Key{}, ErrTokenSignature
+	return nil, nil, ErrTokenSignature
 }
 
 // checkTimes checks what changes with the clock.
