@@ -5,8 +5,8 @@ import (
 	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rsa"
-	_ "crypto/sha256" // the hashes that crypto.Hash looks for
-	_ "crypto/sha512"
+	_ "crypto/sha256" // crypto.Hash looks for it
+	"crypto/sha512"
 	"crypto/subtle"
 	"fmt"
 	"hash"
@@ -68,7 +68,8 @@ func (a Algorithm) method() jwt.SigningMethod {
 
 // verifier is what a key verifies with.
 type verifier interface {
-	verify(input, signature []byte) bool
+	// verify reports whether signature, encoded as in a token, is that of input.
+	verify(input, signature string) bool
 	// equal reports whether other is made of the same material.
 	equal(other verifier) bool
 }
@@ -88,7 +89,9 @@ type hmacSecret struct {
 // hmacState is a keyed hash, reused: hashing the padded secret anew costs as much as hashing a short token.
 type hmacState struct {
 	hash.Hash
-	sum [64]byte
+	input     []byte
+	signature [sha512.Size + 8]byte // decodeBase64 wants eight bytes more
+	sum       [sha512.Size]byte
 }
 
 func newHMAC(alg Algorithm, secret []byte) *hmacSecret {
@@ -98,10 +101,16 @@ func newHMAC(alg Algorithm, secret []byte) *hmacSecret {
 	}}}
 }
 
-func (s *hmacSecret) verify(input, signature []byte) bool {
+func (s *hmacSecret) verify(input, signature string) bool {
+	const longest = (8*sha512.Size + 5) / 6 // characters
+	if len(signature) > longest {
+		return false
+	}
 	state, _ := s.states.Get().(*hmacState)
 	defer s.states.Put(state)
-	return subtle.ConstantTimeCompare(state.mac(input), signature) == 1
+	claimed, ok := decodeBase64(state.signature[:0], signature)
+	state.input = append(state.input[:0], input...)
+	return subtle.ConstantTimeCompare(state.mac(state.input), claimed) == 1 && ok
 }
 
 func (s *hmacSecret) equal(other verifier) bool {
@@ -136,8 +145,9 @@ func newPublicKey(alg Algorithm, key comparableKey) *publicKey {
 	return &publicKey{alg.method(), key}
 }
 
-func (p *publicKey) verify(input, signature []byte) bool {
-	return p.method.Verify(string(input), signature, p.key) == nil
+func (p *publicKey) verify(input, signature string) bool {
+	claimed, ok := decodeBase64(nil, signature)
+	return ok && p.method.Verify(input, claimed, p.key) == nil
 }
 
 func (p *publicKey) equal(other verifier) bool {

@@ -40,7 +40,7 @@ func TestAllocationsStayWithinBudget(t *testing.T) {
 			}
 		}
 	}
-	requests := func(d *usher.Decoder[tokEight]) func() {
+	requests := func(d *usher.Decoder[tokEight], token string) func() {
 		m := usher.Must(usher.NewMiddleware(d, usher.ClaimsAsUser[tokEight], nil))
 		served := 0
 		h := m.RequireFunc(func(http.ResponseWriter, *http.Request, *tokEight) { served++ })
@@ -54,6 +54,7 @@ func TestAllocationsStayWithinBudget(t *testing.T) {
 			}
 		}
 	}
+	listed := tokHS256(payload.with("aud", `["api"]`)) // as golang-jwt writes it
 	forged := tokJoin("HS256", tokOtherSecret, tokHeader().String(), payload.String())
 	for _, test := range []struct {
 		name string
@@ -65,8 +66,9 @@ func TestAllocationsStayWithinBudget(t *testing.T) {
 		{"decoding a remembered token by issuer", 1, decodes(routed, token, true)},
 		{"refusing a forged token", 0, decodes(cold, forged, false)},
 		{"refusing a forged token, with a cache", 0, decodes(warm, forged, false)},
-		{"a request", 2, requests(cold)}, // who it is with the clone of the request, and the text of the claims
-		{"a request with a remembered token", 1, requests(warm)},
+		{"a request", 2, requests(cold, token)}, // who it is with the clone of the request, and the text of the claims
+		{"a request whose audience is a list", 2, requests(cold, listed)},
+		{"a request with a remembered token", 1, requests(warm, token)},
 		{"encoding", 4, func() {
 			if _, err := e.Encode(ctx, claims); err != nil {
 				t.Error(err)

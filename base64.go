@@ -3,11 +3,44 @@ package usher
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"slices"
+	"strings"
 )
 
 // base64url is RFC 7515 §2's encoding, without padding.
 var base64url = base64.RawURLEncoding
+
+// decodeText returns what a segment of a token encodes, as text. It is decoded by pieces on the stack, so that the text
+// is the only allocation.
+func decodeText(segment string) (string, error) {
+	var text strings.Builder
+	text.Grow(base64url.DecodedLen(len(segment)))
+	err := decodePieces(segment, &text)
+	return text.String(), err
+}
+
+// checkSegment reports what decodeText would, and allocates nothing.
+func checkSegment(segment string) error { return decodePieces(segment, nil) }
+
+func decodePieces(segment string, text *strings.Builder) error {
+	const size = 512            // characters of a piece
+	var room [size/4*3 + 8]byte // decodeBase64 wants eight bytes more
+	for segment != "" {
+		n := min(size, len(segment))
+		piece, ok := decodeBase64(room[:0], segment[:n])
+		if !ok {
+			return errSegment
+		}
+		if text != nil {
+			text.Write(piece)
+		}
+		segment = segment[n:]
+	}
+	return nil
+}
+
+var errSegment = fmt.Errorf("%w: a segment is not canonical base64url", ErrTokenMalformed)
 
 // decodeBase64 appends what text encodes to dst, and reports whether text is canonical base64url (RFC 4648 §5):
 // nothing but the alphabet, no spare bits. It stands in for encoding/base64, which skips line breaks even when

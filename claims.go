@@ -223,12 +223,8 @@ func (a *Audience) UnmarshalJSON(data []byte) error {
 // audience returns the audience that a string or an array of strings says. A single one gets into room, if there is any.
 func (v value) audience(room *[1]string) (Audience, bool) {
 	if v.kind == '"' {
-		if room == nil {
-			room = new([1]string)
-		}
-		room[0] = v.text
-		return room[:], true
+		return append(roomFor(1, room), v.text), true
 	}
-	list, ok := v.strings()
+	list, ok := v.strings(room)
 	return list, ok
 }

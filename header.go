@@ -18,8 +18,8 @@ type header struct {
 
 // parseHeader reads a header segment. Members that name or bring a key (jwk, jku, x5c, x5u) are not looked at:
 // keys come from the KeySource alone (RFC 8725 §3.10).
-func parseHeader(segment string, s *scratch) (*header, error) {
-	text, err := s.decode(segment)
+func parseHeader(segment string) (*header, error) {
+	text, err := decodeText(segment)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func parseHeader(segment string, s *scratch) (*header, error) {
 	var alg string
 	var fault string
 	var o object
-	o.open(string(text))
+	o.open(text)
 	for name, v, ok := o.next(); ok; name, v, ok = o.next() {
 		switch name {
 		case "alg":
@@ -150,46 +150,15 @@ func split(token string) (segments, error) {
 
 var errSegments = fmt.Errorf("%w: it is not three segments with dots between them", ErrTokenMalformed)
 
-// check decodes all segments, for the error that comes before all others.
-func (p segments) check(s *scratch) error {
-	if strings.Contains(p.signature, ".") {
+// check is the error that comes before all others.
+func (s segments) check() error {
+	if strings.Contains(s.signature, ".") {
 		return errSegments
 	}
-	for _, segment := range []string{p.header, p.payload, p.signature} {
-		if _, err := s.decode(segment); err != nil {
+	for _, segment := range []string{s.header, s.payload, s.signature} {
+		if err := checkSegment(segment); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// scratch is the memory that decoding or encoding one token needs, and that the next one can use again. It is written
-// to only when it grows: while the collector is at work, every slice that is kept costs a write barrier.
-type scratch struct {
-	encoded []byte
-	decoded []byte
-}
-
-// bytes returns a text as bytes, which the next call overwrites.
-func (s *scratch) bytes(text string) []byte {
-	encoded := s.encoded[:0]
-	encoded = append(encoded, text...)
-	if cap(encoded) > cap(s.encoded) {
-		s.encoded = encoded
-	}
-	return encoded
-}
-
-// decode decodes a segment. The result is overwritten by the next call.
-func (s *scratch) decode(segment string) ([]byte, error) {
-	decoded, ok := decodeBase64(s.decoded[:0], segment)
-	if cap(decoded) > cap(s.decoded) {
-		s.decoded = decoded
-	}
-	if !ok {
-		return nil, errSegment
-	}
-	return decoded, nil
-}
-
-var errSegment = fmt.Errorf("%w: a segment is not canonical base64url", ErrTokenMalformed)

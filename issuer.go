@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 )
 
 // ByIssuer returns a verifier for tokens of several issuers: each token goes to the verifier that verifiers
@@ -17,7 +16,7 @@ import (
 // whose Issuer option is another, and whatever else is wrong, is reported as [ConfigError].
 func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verifier[C], error) {
 	var wrong misconfigured
-	b := &byIssuer[C]{verifiers: make(map[string]Verifier[C]), claims: embedded[C, P], scratch: scratchPool()}
+	b := &byIssuer[C]{verifiers: make(map[string]Verifier[C]), claims: embedded[C, P]}
 	if len(verifiers) == 0 {
 		wrong.add("verifiers", "are empty")
 	}
@@ -60,7 +59,6 @@ type byIssuer[C any] struct {
 	decoders  []listedDecoder[C]
 	maxSize   int
 	claims    func(*C) *Claims
-	scratch   sync.Pool
 }
 
 type listedDecoder[C any] struct {
@@ -104,18 +102,16 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s, _ := b.scratch.Get().(*scratch)
-	defer b.scratch.Put(s)
-	if err := parts.check(s); err != nil {
+	if err := parts.check(); err != nil {
 		return "", err
 	}
-	payload, err := s.decode(parts.payload)
+	payload, err := decodeText(parts.payload)
 	if err != nil {
 		return "", err
 	}
 	var issuer value
 	var o object
-	o.open(string(payload))
+	o.open(payload)
 	for name, v, ok := o.next(); ok; name, v, ok = o.next() {
 		if name == "iss" {
 			issuer = v

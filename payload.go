@@ -247,7 +247,7 @@ func (k fieldKind) set(target reflect.Value, v value) bool {
 			return true
 		}
 	case kindStrings:
-		if list, ok := v.strings(); ok {
+		if list, ok := v.strings(nil); ok {
 			field, _ := reflect.TypeAssert[*[]string](target.Addr())
 			*field = list
 			return true

@@ -175,8 +175,9 @@ func (v value) number() string {
 	return v.text
 }
 
-// strings returns the elements of an array of strings, and false for any other value.
-func (v value) strings() ([]string, bool) {
+// strings returns the elements of an array of strings, and false for any other value. A single one gets into room, if
+// there is any.
+func (v value) strings(room *[1]string) ([]string, bool) {
 	if v.kind != '[' {
 		return nil, false
 	}
@@ -184,7 +185,7 @@ func (v value) strings() ([]string, bool) {
 	if s.skip(']') {
 		return []string{}, s.at == len(s.text)
 	}
-	list := make([]string, 0, strings.Count(v.text, `"`)/2) // commas may be in the strings, any number of them
+	list := roomFor(strings.Count(v.text, `"`)/2, room) // commas may be in the strings, any number of them
 	for {
 		if s.peek() != '"' {
 			return nil, false
@@ -201,6 +202,14 @@ func (v value) strings() ([]string, bool) {
 			return nil, false
 		}
 	}
+}
+
+// roomFor returns an empty list with room for this many strings.
+func roomFor(size int, room *[1]string) []string {
+	if size == 1 && room != nil {
+		return room[:0]
+	}
+	return make([]string, 0, size)
 }
 
 // valid reports whether the value is valid all the way down: no name twice, nothing but UTF-8.

@@ -41,11 +41,17 @@ type Encoder[C any] struct {
 	scratch  sync.Pool
 }
 
+// scratch is the memory that encoding a token needs, and that the next one can use again.
+type scratch struct {
+	decoded []byte // the claims, then the signature
+	encoded []byte // the token
+}
+
 // NewEncoder returns an encoder that signs with keys. What is wrong with the options, with C or with a fixed
 // key is reported as [ConfigError], all at once.
 func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions) (*Encoder[C], error) {
 	var wrong misconfigured
-	e := &Encoder[C]{keys: keys, claims: embedded[C, P], validate: validator[C](), scratch: scratchPool()}
+	e := &Encoder[C]{keys: keys, claims: embedded[C, P], validate: validator[C](), scratch: sync.Pool{New: func() any { return new(scratch) }}}
 	if opts != nil {
 		e.opts = *opts
 	}
@@ -208,7 +214,6 @@ type Decoder[C any] struct {
 	claims   func(*C) *Claims
 	validate func(*C) error
 	cache    *cache
-	scratch  sync.Pool
 }
 
 // checks is what a Decoder asks of a token whatever its claims' type, and so need be compiled only once.
@@ -222,7 +227,7 @@ type checks struct {
 // set of keys is reported as [ConfigError], all at once.
 func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) (*Decoder[C], error) {
 	var wrong misconfigured
-	d := &Decoder[C]{checks: checks{keys: keys}, claims: embedded[C, P], validate: validator[C](), scratch: scratchPool()}
+	d := &Decoder[C]{checks: checks{keys: keys}, claims: embedded[C, P], validate: validator[C]()}
 	if opts != nil {
 		d.opts = *opts
 	}
@@ -333,20 +338,18 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 	if err != nil {
 		return verified[C]{}, err
 	}
-	s, _ := d.scratch.Get().(*scratch)
-	defer d.scratch.Put(s)
-	h, by, err := d.checkSignature(ctx, token, parts, s)
+	h, by, err := d.checkSignature(ctx, token, parts)
 	if err != nil {
-		if malformed := parts.check(s); malformed != nil { // has precedence, wherever it is
+		if malformed := parts.check(); malformed != nil { // has precedence, wherever it is
 			return verified[C]{}, malformed
 		}
 		return verified[C]{}, err
 	}
-	payload, err := s.decode(parts.payload)
+	payload, err := decodeText(parts.payload)
 	if err != nil {
 		return verified[C]{}, err
 	}
-	return verified[C]{header: h, by: by, payload: string(payload)}, nil
+	return verified[C]{header: h, by: by, payload: payload}, nil
 }
 
 // read is the second half of Decode: into c, which is new, and of no use after an error. A single audience gets into
@@ -390,12 +393,12 @@ func tooLarge(token string, most int) error {
 }
 
 // checkSignature returns the token's header and what verified it.
-func (d *checks) checkSignature(ctx context.Context, token string, parts segments, s *scratch) (*header, verifier, error) {
+func (d *checks) checkSignature(ctx context.Context, token string, parts segments) (*header, verifier, error) {
 	var err error
 	h := d.headers.find(parts.header)
 	isNew := h == nil
 	if isNew {
-		if h, err = parseHeader(parts.header, s); err != nil {
+		if h, err = parseHeader(parts.header); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -403,14 +406,10 @@ func (d *checks) checkSignature(ctx context.Context, token string, parts segment
 	if err != nil {
 		return nil, nil, err
 	}
-	signature, err := s.decode(parts.signature)
-	if err != nil {
-		return nil, nil, err
-	}
-	input := s.bytes(token[:len(token)-len(parts.signature)-1])
+	input := token[:len(token)-len(parts.signature)-1]
 	tried := false
 	for key := range candidates(keys, h) {
-		if key.verify.verify(input, signature) {
+		if key.verify.verify(input, parts.signature) {
 			if isNew {
 				d.headers.remember(h)
 			}
@@ -508,5 +507,3 @@ func checkType(wrong *misconfigured, field, typ string) {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
-
-func scratchPool() sync.Pool { return sync.Pool{New: func() any { return new(scratch) }} }
