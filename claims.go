@@ -177,6 +177,13 @@ func parseDate(number string) (NumericDate, bool) {
 // digits reads decimal digits alone; none are zero.
 func digits(s string) (int64, bool) {
 	var n uint64
+	if len(s) >= 8 {
+		eight := load64(s)
+		if !areDigits(eight) {
+			return 0, false
+		}
+		n, s = eightDigits(eight), s[8:]
+	}
 	for i := range len(s) {
 		digit := s[i] - '0'
 		if digit > 9 || n > maxDate {

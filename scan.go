@@ -112,6 +112,9 @@ func (o *object) nextPlain() (name string, v value, ok bool) {
 		o.count++
 		return name, value{'"', true, text[at : at+size]}, true
 	case '1' <= c && c <= '9':
+		if at+8 <= len(text) && areDigits(load64(text[at:])) {
+			at += 8
+		}
 		for at < len(text) && '0' <= text[at] && text[at] <= '9' {
 			at++
 		}
@@ -256,6 +259,20 @@ func load64(text string) uint64 {
 	t := text[:8]
 	return uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 |
 		uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
+}
+
+// areDigits reports whether eight bytes are decimal digits: 0x30 to 0x39, which are still below 0x40 with 6 more.
+func areDigits(x uint64) bool {
+	const highs = 0xf0 * ones
+	return x&highs == '0'*ones && (x+6*ones)&highs == '0'*ones
+}
+
+// eightDigits returns the number that eight digits are.
+func eightDigits(x uint64) uint64 {
+	x -= '0' * ones
+	x = x*10 + x>>8 // a number of two digits in each second byte
+	const first, third = 0x000000ff, 0x000000ff << 32
+	return (x&(first|third)*(1e6<<32+100) + x>>16&(first|third)*(1e4<<32+1)) >> 32
 }
 
 // peek skips white space (RFC 8259 §2) and returns the byte after it, 0 at the end.

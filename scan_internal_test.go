@@ -3,6 +3,7 @@ package usher
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -32,6 +33,23 @@ func TestPlainTextsAndQuotesAreFoundWhereverTheyAre(t *testing.T) {
 					if got := indexQuote(two); got != other {
 						t.Errorf("%q: quotation mark at %d", two, got)
 					}
+				}
+			}
+		}
+	}
+}
+
+func TestEightDigitsAreReadAtOnce(t *testing.T) {
+	for _, text := range []string{"00000000", "12345678", "87654321", "99999999", "10000000", "00000001", "90909090"} {
+		want, _ := strconv.ParseUint(text, 10, 64)
+		if got := eightDigits(load64(text)); got != want {
+			t.Errorf("%s: got %d", text, got)
+		}
+		for at := range text {
+			for c := range 256 {
+				changed := text[:at] + string([]byte{byte(c)}) + text[at+1:]
+				if want := '0' <= c && c <= '9'; areDigits(load64(changed)) != want {
+					t.Errorf("%q: digits %v", changed, !want)
 				}
 			}
 		}
