@@ -71,7 +71,8 @@ type door struct {
 //
 // Guards go by a shallow copy of the claims, so user and the handlers may change the fields of theirs. What slices,
 // maps and pointers in them lead to is shared with the guards, and where the verifier remembers tokens with other
-// requests; it must not be changed. Who keeps claims beyond the request copies them: they are part of its context.
+// requests; it must not be changed. Who keeps claims beyond the request copies them: they are part of its context, and so
+// keep the request in memory.
 func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	user func(context.Context, *C) (U, error), opts *MiddlewareOptions,
 ) (*Middleware[C, U], error) {

@@ -267,7 +267,12 @@ func TestEveryCellOfThePlanWorks(t *testing.T) {
 			if c.Absent != "" {
 				continue
 			}
-			do, err := c.Ops()
+			ops, err := c.Setup()
+			if err != nil {
+				t.Errorf("%s, %s: %v", s.ID, c.Name, err)
+				continue
+			}
+			do, err := ops()
 			if err != nil {
 				t.Errorf("%s, %s: %v", s.ID, c.Name, err)
 				continue

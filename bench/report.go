@@ -110,7 +110,8 @@ func (r *results) writeFacts(b *strings.Builder) {
 	fmt.Fprintf(b, "Each measurement goes through %d different tokens in turn, whose header is `{\"alg\":…,\"typ\":\"JWT\"}`, as all of "+
 		"these libraries write it. Everybody gets the same tokens, "+
 		"checks the same (algorithm, `exp`, `iss`, `aud`; see [the checks](#who-refuses-what)) and pays for the garbage that "+
-		"it makes (GOGC=100).\n\n", tokensPerSet)
+		"it makes (GOGC=100), beside little else: a contender is set up anew for each measurement and given up after it, since the "+
+		"collector's work grows with all that is in memory.\n\n", tokensPerSet)
 }
 
 // noise is half of the distance between the quartiles, by the median: the median over all figures, and the worst.

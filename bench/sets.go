@@ -66,25 +66,30 @@ func (p *planner) tokens(s setup, header string) (good, forged []string) {
 
 // handlerCell is one authenticated request after the other.
 func handlerCell(name string, handler http.Handler, procs int, tokens []string) rounds.Cell {
-	return rounds.Cell{Name: name, Procs: procs, Ops: func() (rounds.Op, error) {
-		return requestOp(handler, tokens, http.StatusNoContent), nil
+	return rounds.Cell{Name: name, Procs: procs, Setup: func() (rounds.Ops, error) {
+		return func() (rounds.Op, error) { return requestOp(handler, tokens, http.StatusNoContent), nil }, nil
 	}}
 }
 
+// rawCell is the signature alone, made or checked.
+func rawCell(name string, procs int, ops rounds.Ops) rounds.Cell {
+	return rounds.Cell{Name: name, Procs: procs, Setup: func() (rounds.Ops, error) { return ops, nil }}
+}
+
 // contenderCell is a cell of a contender, absent if prepare says that the library can't.
-func (p *planner) contenderCell(name string, prepare func() (func() (rounds.Op, error), error)) rounds.Cell {
-	ops, err := prepare()
+func (p *planner) contenderCell(name string, prepare func() (rounds.Ops, error)) rounds.Cell {
+	_, err := prepare()
 	if errors.Is(err, errors.ErrUnsupported) {
 		return rounds.Cell{Name: name, Absent: err.Error()}
 	}
 	if err != nil {
 		p.failed = append(p.failed, fmt.Errorf("%s: %w", name, err))
 	}
-	return rounds.Cell{Name: name, Procs: 1, Ops: ops}
+	return rounds.Cell{Name: name, Procs: 1, Setup: prepare}
 }
 
 func (p *planner) middlewareCell(c *contender, s setup, procs int, tokens []string, want int) rounds.Cell {
-	made := p.contenderCell(c.name, func() (func() (rounds.Op, error), error) {
+	made := p.contenderCell(c.name, func() (rounds.Ops, error) {
 		handler, err := c.middleware(s, greeter{})
 		return func() (rounds.Op, error) { return requestOp(handler, tokens, want), nil }, err
 	})
@@ -93,7 +98,7 @@ func (p *planner) middlewareCell(c *contender, s setup, procs int, tokens []stri
 }
 
 func (p *planner) verifyCell(c *contender, s setup, tokens []string, bad bool) rounds.Cell {
-	return p.contenderCell(c.name, func() (func() (rounds.Op, error), error) {
+	return p.contenderCell(c.name, func() (rounds.Ops, error) {
 		if c.verify == nil {
 			return nil, fmt.Errorf("verifies only within its middleware: %w", errors.ErrUnsupported)
 		}
@@ -103,7 +108,7 @@ func (p *planner) verifyCell(c *contender, s setup, tokens []string, bad bool) r
 }
 
 func (p *planner) encodeCell(c *contender, s setup) rounds.Cell {
-	return p.contenderCell(c.name, func() (func() (rounds.Op, error), error) {
+	return p.contenderCell(c.name, func() (rounds.Ops, error) {
 		if c.encode == nil {
 			return nil, fmt.Errorf("issues no tokens: %w", errors.ErrUnsupported)
 		}
@@ -119,7 +124,7 @@ func (p *planner) middleware(kind string, s setup, procs int) {
 		handlerCell(nameNoEcho, noAuthEcho(greeter{}), procs, tokens),
 		handlerCell(nameNoGin, noAuthGin(greeter{}), procs, tokens),
 		handlerCell(nameFloor, floorOf(s, greeter{}), procs, tokens),
-		{Name: nameRaw, Procs: procs, Ops: func() (rounds.Op, error) { return rawVerifyOp(s, tokens) }},
+		rawCell(nameRaw, procs, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) }),
 	}
 	for _, c := range contenders() {
 		cells = append(cells, p.middlewareCell(c, s, procs, tokens, http.StatusNoContent))
@@ -129,7 +134,7 @@ func (p *planner) middleware(kind string, s setup, procs int) {
 
 func (p *planner) verify(kind string, s setup) {
 	tokens, _ := p.tokens(s, s.header())
-	cells := []rounds.Cell{{Name: nameRaw, Procs: 1, Ops: func() (rounds.Op, error) { return rawVerifyOp(s, tokens) }}}
+	cells := []rounds.Cell{rawCell(nameRaw, 1, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) })}
 	for _, c := range contenders() {
 		cells = append(cells, p.verifyCell(c, s, tokens, false))
 	}
@@ -138,7 +143,7 @@ func (p *planner) verify(kind string, s setup) {
 
 func (p *planner) encode(kind string, s setup) {
 	tokens, _ := p.tokens(s, s.header())
-	cells := []rounds.Cell{{Name: nameSign, Procs: 1, Ops: func() (rounds.Op, error) { return rawSignOp(s, tokens) }}}
+	cells := []rounds.Cell{rawCell(nameSign, 1, func() (rounds.Op, error) { return rawSignOp(s, tokens) })}
 	for _, c := range contenders() {
 		if !c.warm {
 			cells = append(cells, p.encodeCell(c, s))
@@ -150,7 +155,7 @@ func (p *planner) encode(kind string, s setup) {
 
 func (p *planner) forged(kind string, s setup) {
 	tokens, forged := p.tokens(s, s.header())
-	cells := []rounds.Cell{{Name: nameRaw, Procs: 1, Ops: func() (rounds.Op, error) { return rawVerifyOp(s, tokens) }}}
+	cells := []rounds.Cell{rawCell(nameRaw, 1, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) })}
 	for _, c := range contenders() {
 		if !c.warm {
 			cells = append(cells, p.middlewareCell(c, s, 1, forged, http.StatusUnauthorized))

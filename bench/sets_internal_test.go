@@ -36,9 +36,13 @@ func BenchmarkSets(b *testing.B) {
 func benchmarkCell(b *testing.B, c rounds.Cell) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.Procs))
 	b.ReportAllocs()
+	ops, err := c.Setup()
+	if err != nil {
+		b.Fatal(err)
+	}
 	if c.Procs > 1 {
 		b.RunParallel(func(pb *testing.PB) {
-			do, err := c.Ops()
+			do, err := ops()
 			if err != nil {
 				b.Error(err)
 				return
@@ -52,7 +56,7 @@ func benchmarkCell(b *testing.B, c rounds.Cell) {
 		})
 		return
 	}
-	do, err := c.Ops()
+	do, err := ops()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -165,7 +165,11 @@ func (o options) open(ctx context.Context, r *results) (sets []rounds.Set, close
 
 func setID(store string, clients int) string { return fmt.Sprintf("%s/%d", store, clients) }
 
-// cell is measured with all cores, the client's share of them; the servers have the rest.
-func cell(name string, clients int, ops func() (rounds.Op, error)) rounds.Cell {
-	return rounds.Cell{Name: name, Procs: runtime.NumCPU(), Workers: clients, Ops: ops}
+// cell is measured with all cores, the client's share of them; the servers have the rest. Its clients' sessions go on
+// from sample to sample.
+func cell(name string, clients int, ops rounds.Ops) rounds.Cell {
+	return rounds.Cell{
+		Name: name, Procs: runtime.NumCPU(), Workers: clients, Keep: true,
+		Setup: func() (rounds.Ops, error) { return ops, nil },
+	}
 }

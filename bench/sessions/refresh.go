@@ -101,7 +101,7 @@ func startOthers(ctx context.Context, m *session.Manager[claims], after string) 
 }
 
 // numbered gives each client its number.
-func numbered(prepare func(n int) (rounds.Op, error)) func() (rounds.Op, error) {
+func numbered(prepare func(n int) (rounds.Op, error)) rounds.Ops {
 	n := -1
 	return func() (rounds.Op, error) {
 		n++

@@ -18,6 +18,9 @@ import (
 // Op does one operation. It is for one goroutine, and its error ends the run: what fails is not measured.
 type Op func() error
 
+// Ops returns the operation of one goroutine.
+type Ops func() (Op, error)
+
 // Cell is one figure of a table: one contender in one situation.
 type Cell struct {
 	// Name tells it from the others of its set.
@@ -28,8 +31,11 @@ type Cell struct {
 	Workers int
 	// GCPercent is GOGC; 0 means the usual 100.
 	GCPercent int
-	// Ops returns the operation of one goroutine.
-	Ops func() (Op, error)
+	// Setup makes what is measured, anew for each sample: the collector looks at all that is in memory, so that a cell
+	// would pay for what the others keep there.
+	Setup func() (Ops, error)
+	// Keep says that Setup is called once and its operations go on from sample to sample.
+	Keep bool
 	// Absent says why there is no such figure; the rest is then empty.
 	Absent string
 }
@@ -65,8 +71,7 @@ type Pace struct {
 
 // Measure visits every cell once in each round: the sets in a new order each time, and the cells of a set one
 // after the other, in a new order too. So slow phases of the machine hit all of a set alike, and the figures
-// of one round can be compared in pairs. A first round finds out how often an operation fits into its time
-// and warms everything up.
+// of one round can be compared in pairs. A first round finds out how often an operation fits into its time.
 func Measure(sets []Set, p Pace, progress io.Writer) ([]Figures, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
@@ -113,31 +118,24 @@ func Measure(sets []Set, p Pace, progress io.Writer) ([]Figures, error) {
 	return results, nil
 }
 
-// runningCell is a cell whose operations exist and whose pace is known.
+// runningCell is a cell whose pace is known.
 type runningCell struct {
 	Cell
-	workers []Op
-	n       int // operations of each worker in one round
+	kept []Op // the operations, where they are kept
+	n    int  // operations of each worker in one round
 }
 
 type sample struct{ ns, allocs, bytes float64 }
 
-// start makes the cell's operations and finds how many fit into each.
+// start finds how many operations fit into each.
 func (c Cell) start(each time.Duration) (runningCell, error) {
 	r := runningCell{Cell: c, n: 1}
-	for range cmp.Or(c.Workers, c.Procs) {
-		worker, err := c.Ops()
-		if err != nil {
-			return r, err
-		}
-		r.workers = append(r.workers, worker)
-	}
 	for {
 		s, err := r.run()
 		if err != nil {
 			return r, err
 		}
-		elapsed := time.Duration(s.ns * float64(r.n*len(r.workers)))
+		elapsed := time.Duration(s.ns * float64(r.n*r.workers()))
 		if elapsed >= each/4 {
 			r.n = max(1, int(float64(r.n)*float64(each)/float64(elapsed)))
 			return r, nil
@@ -146,9 +144,39 @@ func (c Cell) start(each time.Duration) (runningCell, error) {
 	}
 }
 
+func (c Cell) workers() int { return cmp.Or(c.Workers, c.Procs) }
+
+// operations returns the operation of each worker: those that are kept, or new ones, warmed up.
+func (r *runningCell) operations() ([]Op, error) {
+	if r.kept != nil {
+		return r.kept, nil
+	}
+	ops, err := r.Setup()
+	if err != nil {
+		return nil, err
+	}
+	made := make([]Op, r.workers())
+	for i := range made {
+		if made[i], err = ops(); err != nil {
+			return nil, err
+		}
+		if err := repeat(made[i], r.n/16); err != nil {
+			return nil, err
+		}
+	}
+	if r.Keep {
+		r.kept = made
+	}
+	return made, nil
+}
+
 // run takes one sample.
-func (r runningCell) run() (sample, error) {
+func (r *runningCell) run() (sample, error) {
 	runtime.GOMAXPROCS(r.Procs)
+	workers, err := r.operations()
+	if err != nil {
+		return sample{}, err
+	}
 	gcPercent := r.GCPercent
 	if gcPercent == 0 {
 		gcPercent = 100
@@ -159,11 +187,11 @@ func (r runningCell) run() (sample, error) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	err := r.work()
+	err = work(workers, r.n)
 	elapsed := time.Since(start)
 	runtime.ReadMemStats(&after)
 
-	n := float64(r.n * len(r.workers))
+	n := float64(r.n * len(workers))
 	return sample{
 		ns:     float64(elapsed.Nanoseconds()) / n,
 		allocs: float64(after.Mallocs-before.Mallocs) / n,
@@ -171,15 +199,15 @@ func (r runningCell) run() (sample, error) {
 	}, err
 }
 
-// work lets every worker do its operations; a single one does so without another goroutine.
-func (r runningCell) work() error {
-	if len(r.workers) == 1 {
-		return repeat(r.workers[0], r.n)
+// work lets every worker do n operations; a single one does so without another goroutine.
+func work(workers []Op, n int) error {
+	if len(workers) == 1 {
+		return repeat(workers[0], n)
 	}
-	errs := make([]error, len(r.workers))
+	errs := make([]error, len(workers))
 	var group sync.WaitGroup
-	for i, worker := range r.workers {
-		group.Go(func() { errs[i] = repeat(worker, r.n) })
+	for i, worker := range workers {
+		group.Go(func() { errs[i] = repeat(worker, n) })
 	}
 	group.Wait()
 	return errors.Join(errs...)
