@@ -223,7 +223,7 @@ func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", m.vary)
 	}
 	decided, rej := m.decide(r, h.optional)
-	decided.source.mark(w.Header(), rej == nil)
+	decided.source.mark(w, rej == nil)
 	if rej != nil {
 		if !h.passes(r, decided.source) {
 			m.respond(w, r, rej)

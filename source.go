@@ -207,15 +207,16 @@ func (s TokenSource) header() string {
 	return ""
 }
 
-// mark sets the response headers that a token from this source, nil if there was none, brings with it.
-func (s *TokenSource) mark(h http.Header, accepted bool) {
+// mark sets the response headers that a token from this source, nil if there was none, brings with it. Otherwise it
+// leaves w alone: net/http makes a copy of headers that were asked for.
+func (s *TokenSource) mark(w http.ResponseWriter, accepted bool) {
 	switch {
 	case s == nil:
 	case s.kind == sourceQuery:
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "private")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		w.Header().Set("Cache-Control", "private")
 	case s.kind == sourceWebSocket && accepted:
-		h.Set("Sec-WebSocket-Protocol", s.name)
+		w.Header().Set("Sec-WebSocket-Protocol", s.name)
 	}
 }
 
