@@ -89,8 +89,8 @@ type hmacSecret struct {
 // hmacState is a keyed hash, reused: hashing the padded secret anew costs as much as hashing a short token.
 type hmacState struct {
 	hash.Hash
-	input     []byte
-	signature [sha512.Size + 8]byte // decodeBase64 wants eight bytes more
+	input     []byte                // what verify got as a string, which a hash does not take
+	signature [sha512.Size + 2]byte // as decodeBase64 wants it
 	sum       [sha512.Size]byte
 }
 
@@ -102,15 +102,14 @@ func newHMAC(alg Algorithm, secret []byte) *hmacSecret {
 }
 
 func (s *hmacSecret) verify(input, signature string) bool {
-	const longest = (8*sha512.Size + 5) / 6 // characters
-	if len(signature) > longest {
+	if len(signature) > base64url.EncodedLen(sha512.Size) {
 		return false
 	}
 	state, _ := s.states.Get().(*hmacState)
 	defer s.states.Put(state)
 	claimed, ok := decodeBase64(state.signature[:0], signature)
 	state.input = append(state.input[:0], input...)
-	return subtle.ConstantTimeCompare(state.mac(state.input), claimed) == 1 && ok
+	return ok && subtle.ConstantTimeCompare(state.mac(state.input), claimed) == 1
 }
 
 func (s *hmacSecret) equal(other verifier) bool {

@@ -66,8 +66,8 @@ func TestAllocationsStayWithinBudget(t *testing.T) {
 		{"decoding a remembered token by issuer", 1, decodes(routed, token, true)},
 		{"refusing a forged token", 0, decodes(cold, forged, false)},
 		{"refusing a forged token, with a cache", 0, decodes(warm, forged, false)},
-		{"a request", 2, requests(cold, token)}, // who it is with the clone of the request, and the text of the claims
-		{"a request whose audience is a list", 2, requests(cold, listed)},
+		{"a request", 3, requests(cold, token)}, // who it is with the clone of the request, the text, the audience
+		{"a request whose audience is a list", 3, requests(cold, listed)},
 		{"a request with a remembered token", 1, requests(warm, token)},
 		{"encoding", 4, func() {
 			if _, err := e.Encode(ctx, claims); err != nil {

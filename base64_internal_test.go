@@ -2,6 +2,8 @@ package usher
 
 import (
 	"encoding/base64"
+	"errors"
+	"strings"
 	"testing"
 )
 
@@ -33,4 +35,28 @@ func TestDecodeBase64AgreesWithTheStandardLibrary(t *testing.T) {
 func canonical(text string) bool {
 	_, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	return err == nil
+}
+
+// The places where one piece ends and the next begins.
+func TestDecodeTextAgreesWithTheStandardLibraryAtEveryLength(t *testing.T) {
+	all := strings.Repeat("Ab0_-z9Z", 200)
+	for size := range len(all) {
+		text := all[:size]
+		want, err := base64.RawURLEncoding.Strict().DecodeString(text)
+		got, failure := decodeText(text)
+		if (failure == nil) != (err == nil) || err == nil && got != string(want) {
+			t.Errorf("%d characters: %v; the standard library says %v", size, failure, err)
+		}
+		if checked := checkSegment(text); !errors.Is(checked, failure) {
+			t.Errorf("%d characters: %v, and %v when they are only checked", size, failure, checked)
+		}
+		for _, at := range []int{size - 1, size / 2, 511, 512, 513} {
+			if at < 0 || at >= size {
+				continue
+			}
+			if _, err := decodeText(text[:at] + "=" + text[at+1:]); err == nil {
+				t.Errorf("%d characters: padding at %d was accepted", size, at)
+			}
+		}
+	}
 }

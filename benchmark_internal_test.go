@@ -40,7 +40,7 @@ func BenchmarkTechnique(b *testing.B) {
 	schema := newSchema[claims](&wrong)
 	run("payload/usher", func() {
 		c := new(claims)
-		if _, err := schema.decode(text, &c.Claims, reflect.ValueOf(c).Elem(), nil, &DecoderOptions{}); err != nil {
+		if _, err := schema.decode(text, &c.Claims, reflect.ValueOf(c).Elem(), &DecoderOptions{}); err != nil {
 			b.Fatal(err)
 		}
 	})
@@ -58,13 +58,12 @@ func BenchmarkTechnique(b *testing.B) {
 	run("header/remembered", func() { _ = known.find(headerSegment) })
 	run("header/parsed", func() { _, _ = parseHeader(headerSegment) })
 
-	pooled := newHMAC(HS256, secret)
-	signature := make([]byte, sha256.Size)
-	encodedSignature := base64.RawURLEncoding.EncodeToString(signature)
-	run("hmac/pooled", func() { pooled.verify(input, encodedSignature) })
+	pooled, message := newHMAC(HS256, secret), []byte(input)
+	sum := make([]byte, 0, sha256.Size)
+	run("hmac/pooled", func() { _, _ = pooled.sign(sum, message) })
 	run("hmac/new", func() {
 		mac := hmac.New(sha256.New, secret)
-		mac.Write([]byte(input))
-		hmac.Equal(mac.Sum(nil), signature)
+		mac.Write(message)
+		mac.Sum(sum)
 	})
 }

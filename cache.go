@@ -18,9 +18,9 @@ type cache struct {
 // remembered is a verified token. Nothing in it changes.
 type remembered struct {
 	header *header
-	by     verifier
-	claims any // a *C
-	bytes  int // an estimate of what all this takes
+	key    verifier // of the key that verified it
+	claims any      // a *C
+	bytes  int      // an estimate of what all this takes
 }
 
 // slotSize is the bytes that one of CacheSize tokens has: larger ones take the place of several.
@@ -53,11 +53,11 @@ func (c *cache) get(token string) *remembered {
 	return r
 }
 
-// put remembers a token that by verified, whose claims, a *C, nobody else may have. beside is about how many bytes
+// put remembers a token that key verified, whose claims, a *C, nobody else may have. beside is about how many bytes
 // the claims lead to beside the payload, which is about as long as the token.
-func (c *cache) put(token string, h *header, by verifier, claims any, beside int) {
+func (c *cache) put(token string, h *header, key verifier, claims any, beside int) {
 	c.tokens.Set(strings.Clone(token), &remembered{ // the token may be part of a whole request
-		header: h, by: by, claims: claims,
+		header: h, key: key, claims: claims,
 		bytes: c.entrySize + 2*len(token) + beside,
 	})
 }
@@ -65,7 +65,7 @@ func (c *cache) put(token string, h *header, by verifier, claims any, beside int
 // verifiedBy reports whether the key that verified the token is still among those that may.
 func (r *remembered) verifiedBy(keys []Key) bool {
 	for key := range candidates(keys, r.header) {
-		if key.verify.equal(r.by) {
+		if key.verify.equal(r.key) {
 			return true
 		}
 	}

@@ -174,7 +174,8 @@ func parseDate(number string) (NumericDate, bool) {
 	return NumericDate{time.Unix(seconds, nanos).UTC()}, seconds < maxDate || seconds == maxDate && !more
 }
 
-// digits reads decimal digits alone; none are zero.
+// digits returns the number that decimal digits say, 0 if there are none. It returns false for any other text, and for
+// a number far beyond the last date.
 func digits(s string) (int64, bool) {
 	var n uint64
 	if len(s) >= 8 {
@@ -219,7 +220,7 @@ func (a *Audience) UnmarshalJSON(data []byte) error {
 	if !ok || v.kind == 'n' {
 		*a = nil
 	} else {
-		*a, ok = v.audience(nil)
+		*a, ok = v.audience()
 	}
 	if !ok {
 		return errors.New("usher: an audience is a string or an array of strings")
@@ -227,11 +228,11 @@ func (a *Audience) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// audience returns the audience that a string or an array of strings says. A single one gets into room, if there is any.
-func (v value) audience(room *[1]string) (Audience, bool) {
+// audience returns the audience that a string or an array of strings says.
+func (v value) audience() (Audience, bool) {
 	if v.kind == '"' {
-		return append(roomFor(1, room), v.text), true
+		return Audience{v.text}, true
 	}
-	list, ok := v.strings(room)
+	list, ok := v.strings()
 	return list, ok
 }

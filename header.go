@@ -42,9 +42,7 @@ func parseHeader(segment string) (*header, error) {
 		case "crit":
 			fault = "it has a crit header, and usher knows no extensions"
 		}
-		if !v.valid() {
-			o.broken = true
-		}
+		o.broken = !v.valid()
 	}
 	if o.broken {
 		fault = "its header is not one JSON object with unique names"
@@ -79,7 +77,7 @@ func appendHeader(dst []byte, key Key, typ string) []byte {
 // isType reports whether the header's typ is one of the media types (RFC 7515 §4.1.9): in any case, and with
 // or without application/ before it.
 func (h *header) isType(types ...string) bool {
-	if slices.Contains(types, h.typ) {
+	if slices.Contains(types, h.typ) { // as most spell it
 		return true
 	}
 	typ := bareType(h.typ)
@@ -150,7 +148,7 @@ func split(token string) (segments, error) {
 
 var errSegments = fmt.Errorf("%w: it is not three segments with dots between them", ErrTokenMalformed)
 
-// check is the error that comes before all others.
+// check returns what is malformed about the segments, which has precedence over every other error.
 func (s segments) check() error {
 	if strings.Contains(s.signature, ".") {
 		return errSegments

@@ -66,18 +66,17 @@ type guardedClaims interface {
 	now() time.Time
 }
 
-// identity is the context of an authenticated request: one allocation for all that was found out, and for the request
-// that the handler gets.
+// identity is the context of an authenticated request, in one allocation with all that was found out about it and the
+// request that the handler gets.
 type identity[C, U any] struct {
 	context.Context
-	gate     *gate[C, U]
-	token    string
-	user     U
-	given    *C // to the user function and to handlers, which may change it; nil for a stranger
-	own      *C // what Check and guards go by; nil where there are neither
-	room     C  // for a Decoder, whose result given is
-	audience [1]string
-	request  http.Request
+	gate    *gate[C, U]
+	token   string
+	user    U
+	given   *C           // to the user function and to handlers, which may change it; nil for a stranger
+	own     *C           // what Check and guards go by; nil where there are neither
+	room    C            // where a Decoder puts the claims; given then leads here
+	request http.Request // what clone returns
 }
 
 func (id *identity[C, U]) stranger() bool { return id.given == nil }
@@ -105,7 +104,8 @@ func (id *identity[C, U]) embedded() *Claims {
 	return id.gate.claims(id.given)
 }
 
-// clone returns r with the identity as its context. The clone that WithContext makes stays on the stack.
+// clone returns r with the identity as its context, once at most: the request is a part of the identity. What
+// WithContext allocates stays on the stack.
 func (id *identity[C, U]) clone(r *http.Request) *http.Request {
 	id.request = *r.WithContext(id)
 	return &id.request

@@ -116,7 +116,7 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 		if name == "iss" {
 			issuer = v
 		}
-		o.broken = o.broken || !v.valid()
+		o.broken = !v.valid()
 	}
 	switch {
 	case o.broken:

@@ -71,8 +71,8 @@ type door struct {
 //
 // Guards go by a shallow copy of the claims, so user and the handlers may change the fields of theirs. What slices,
 // maps and pointers in them lead to is shared with the guards, and where the verifier remembers tokens with other
-// requests; it must not be changed. Who keeps claims beyond the request copies them: they are part of its context, and so
-// keep the request in memory.
+// requests; it must not be changed. Claims that are kept beyond the request are to be copied: they are a part of its
+// context, and keep all of it in memory.
 func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	user func(context.Context, *C) (U, error), opts *MiddlewareOptions,
 ) (*Middleware[C, U], error) {
@@ -263,9 +263,9 @@ type decision[C, U any] struct {
 }
 
 // context returns the context for the handler.
-func (d decision[C, U]) context(requests context.Context) context.Context {
+func (d decision[C, U]) context(parent context.Context) context.Context {
 	if d.reused {
-		return requests
+		return parent
 	}
 	return d.who
 }
@@ -378,7 +378,7 @@ func (g *gate[C, U]) decode(ctx context.Context, token string) (*identity[C, U],
 		}
 		who := &identity[C, U]{Context: ctx, gate: g, token: token}
 		who.given = &who.room
-		return who, d.read(token, v, who.given, &who.audience)
+		return who, d.read(token, v, who.given)
 	}
 	if g.verifier == nil {
 		return nil, errNotMade
@@ -396,7 +396,7 @@ var errNoClaims = errors.New("usher: the verifier returned neither claims nor an
 
 // ask asks the guards, who find usher's own copy of the claims in their context. A stranger whom they would
 // refuse is asked for a token instead.
-func (m *Middleware[C, U]) ask(requests context.Context, decided decision[C, U]) *Rejection {
+func (m *Middleware[C, U]) ask(parent context.Context, decided decision[C, U]) *Rejection {
 	if len(m.guards) == 0 {
 		return nil
 	}
@@ -404,7 +404,7 @@ func (m *Middleware[C, U]) ask(requests context.Context, decided decision[C, U])
 	if !decided.who.stranger() {
 		own.claims = decided.who.own
 	}
-	ctx := context.WithValue(decided.context(requests), claimsKey{}, own)
+	ctx := context.WithValue(decided.context(parent), claimsKey{}, own)
 	for _, guard := range m.guards {
 		err := guard(ctx)
 		if err == nil {

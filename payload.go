@@ -11,9 +11,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text; a single
-// audience gets into room, if there is any. It returns about how many bytes c leads to beside text.
-func (s *schema) decode(text string, claims *Claims, c reflect.Value, room *[1]string, opts *DecoderOptions) (beside int, err error) {
+// decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text. It returns
+// about how many bytes c leads to beside text.
+func (s *schema) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (beside int, err error) {
 	var fault error // the first one; that the payload is not valid at all has precedence
 	next := 0       // the field after the last one: most issuers keep an order
 	var o object
@@ -21,7 +21,7 @@ func (s *schema) decode(text string, claims *Claims, c reflect.Value, room *[1]s
 	for name, v, ok := o.next(); ok; name, v, ok = o.next() {
 		read := false
 		if fault == nil && (len(s.owned) == 0 || !s.owned[name]) {
-			read, fault = claims.set(name, v, room, opts)
+			read, fault = claims.set(name, v, opts)
 		}
 		if fault == nil && !read {
 			if next == len(s.fields) || s.fields[next].name != name {
@@ -75,7 +75,7 @@ func (s *schema) append(dst []byte, claims *Claims, c reflect.Value) ([]byte, er
 }
 
 // set reads one registered claim, if name is one.
-func (c *Claims) set(name string, v value, room *[1]string, opts *DecoderOptions) (known bool, err error) {
+func (c *Claims) set(name string, v value, opts *DecoderOptions) (known bool, err error) {
 	var ok bool
 	var want string
 	switch name {
@@ -87,7 +87,7 @@ func (c *Claims) set(name string, v value, room *[1]string, opts *DecoderOptions
 			c.Subject, ok, want = v.text, canonicalInteger(v.text), "a string or an integer of at most 20 digits"
 		}
 	case "aud":
-		c.Audience, ok = v.audience(room)
+		c.Audience, ok = v.audience()
 		want = "a string or an array of strings"
 	case "exp":
 		c.ExpiresAt, ok, want = v.date()
@@ -247,7 +247,7 @@ func (k fieldKind) set(target reflect.Value, v value) bool {
 			return true
 		}
 	case kindStrings:
-		if list, ok := v.strings(nil); ok {
+		if list, ok := v.strings(); ok {
 			field, _ := reflect.TypeAssert[*[]string](target.Addr())
 			*field = list
 			return true

@@ -2,7 +2,6 @@ package usher
 
 import (
 	"math"
-	"math/bits"
 	"strings"
 	"unicode/utf8"
 
@@ -29,9 +28,9 @@ type object struct {
 	marks  uint64     // a bit for the hash of each of them, by which most new names are known to be new
 }
 
-// value is one JSON value. A string, number or literal is valid; of an array or object only the end is known,
-// and it is still to be checked by strings, by valid, or by the JSON library. It has few fields, since the
-// compiler keeps only structs of up to four in registers: with six, reading a payload took half as long again.
+// value is one JSON value. A string, number or literal is valid; of an array or object only the end is known, and it is
+// still to be checked by strings, by valid, or by the JSON library. It has few fields: the compiler keeps no struct of
+// more than four words in registers.
 type value struct {
 	kind  byte   // its first byte, but '0' for all numbers
 	plain bool   // see scanner
@@ -45,7 +44,7 @@ func (o *object) open(text string) {
 }
 
 // next reads the next member, and returns false after the last, and at whatever is not valid. It returns name and value
-// rather than keep them in o, where every string costs a write barrier while the collector is at work.
+// instead of keeping them in o, where each string would cost a write barrier while the collector is at work.
 func (o *object) next() (name string, v value, ok bool) {
 	if o.broken {
 		return "", value{}, false
@@ -79,8 +78,8 @@ func (o *object) next() (name string, v value, ok bool) {
 }
 
 // nextPlain is next for what most members of a plain text are: without white space before the value. Of anything else,
-// and of what is not valid, it reads nothing and returns false. Positions of strings and positive integers stay in
-// registers here, for which reading a payload takes 0.88 of the time.
+// and of what is not valid, it reads nothing and returns false; next then looks at the member from its beginning, the
+// name once more. Positions of strings and positive integers stay in registers here.
 func (o *object) nextPlain() (name string, v value, ok bool) {
 	text, at := o.text, o.at
 	if o.count > 0 {
@@ -100,7 +99,7 @@ func (o *object) nextPlain() (name string, v value, ok bool) {
 	}
 	name, o.begin = text[begin:end], at
 	switch c := text[at]; {
-	case c <= ' ':
+	case c == ' ':
 		return "", value{}, false
 	case c == '"':
 		at++
@@ -112,7 +111,7 @@ func (o *object) nextPlain() (name string, v value, ok bool) {
 		o.count++
 		return name, value{'"', true, text[at : at+size]}, true
 	case '1' <= c && c <= '9':
-		if at+8 <= len(text) && areDigits(load64(text[at:])) {
+		if at+8 <= len(text) && areDigits(load64(text[at:])) { // most numbers are dates, of ten digits
 			at += 8
 		}
 		for at < len(text) && '0' <= text[at] && text[at] <= '9' {
@@ -149,7 +148,7 @@ func (o *object) isNew(name string, begin int, isEscaped bool) bool {
 	mark := uint64(1) << (hash % 64)
 	if o.marks&mark != 0 {
 		for _, other := range o.names[:o.count] {
-			if rest := o.text[int(other):]; strings.HasPrefix(rest, name) && rest[len(name)] == '"' {
+			if rest := o.text[other:]; strings.HasPrefix(rest, name) && rest[len(name)] == '"' {
 				return false
 			}
 		}
@@ -178,9 +177,8 @@ func (v value) number() string {
 	return v.text
 }
 
-// strings returns the elements of an array of strings, and false for any other value. A single one gets into room, if
-// there is any.
-func (v value) strings(room *[1]string) ([]string, bool) {
+// strings returns the elements of an array of strings, and false for any other value.
+func (v value) strings() ([]string, bool) {
 	if v.kind != '[' {
 		return nil, false
 	}
@@ -188,7 +186,7 @@ func (v value) strings(room *[1]string) ([]string, bool) {
 	if s.skip(']') {
 		return []string{}, s.at == len(s.text)
 	}
-	list := roomFor(strings.Count(v.text, `"`)/2, room) // commas may be in the strings, any number of them
+	list := make([]string, 0, strings.Count(v.text, `"`)/2) // commas may be in the strings, any number of them
 	for {
 		if s.peek() != '"' {
 			return nil, false
@@ -207,14 +205,6 @@ func (v value) strings(room *[1]string) ([]string, bool) {
 	}
 }
 
-// roomFor returns an empty list with room for this many strings.
-func roomFor(size int, room *[1]string) []string {
-	if size == 1 && room != nil {
-		return room[:0]
-	}
-	return make([]string, 0, size)
-}
-
 // valid reports whether the value is valid all the way down: no name twice, nothing but UTF-8.
 func (v value) valid() bool {
 	return v.kind != '[' && v.kind != '{' || jsontext.Value(v.text).IsValid()
@@ -228,52 +218,6 @@ type scanner struct {
 }
 
 func newScanner(text string) scanner { return scanner{text: text, plain: isPlain(text)} }
-
-// isPlain reports whether a text is ASCII without backslashes and bytes below the blank, as most payloads are: there
-// a string ends at the next quotation mark, whatever it says. It looks at sixteen bytes at a time.
-func isPlain(text string) bool {
-	var odd uint64
-	for ; len(text) >= 16; text = text[16:] {
-		odd |= oddities(load64(text)) | oddities(load64(text[8:]))
-	}
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '\\' {
-			return false
-		}
-	}
-	return odd&tops == 0
-}
-
-// oddities sets the top bits of those of eight bytes that are not plain, and maybe of those after them.
-func oddities(x uint64) uint64 {
-	// The top bit is set in the first term if the byte is not ASCII. A borrow sets it in the second if the byte is below
-	// the blank, and in the third if it is a backslash.
-	return x | (x - ' '*ones) | ((x ^ '\\'*ones) - ones)
-}
-
-// ones and tops have the lowest and the highest bit of each of eight bytes.
-const ones, tops = 0x0101010101010101, 0x8080808080808080
-
-// load64 returns the first eight bytes of text, the first one lowest: one instruction, as the compiler sees it.
-func load64(text string) uint64 {
-	t := text[:8]
-	return uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 |
-		uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
-}
-
-// areDigits reports whether eight bytes are decimal digits: 0x30 to 0x39, which are still below 0x40 with 6 more.
-func areDigits(x uint64) bool {
-	const highs = 0xf0 * ones
-	return x&highs == '0'*ones && (x+6*ones)&highs == '0'*ones
-}
-
-// eightDigits returns the number that eight digits are.
-func eightDigits(x uint64) uint64 {
-	x -= '0' * ones
-	x = x*10 + x>>8 // a number of two digits in each second byte
-	const first, third = 0x000000ff, 0x000000ff << 32
-	return (x&(first|third)*(1e6<<32+100) + x>>16&(first|third)*(1e4<<32+1)) >> 32
-}
 
 // peek skips white space (RFC 8259 §2) and returns the byte after it, 0 at the end.
 func (s *scanner) peek() byte {
@@ -350,24 +294,6 @@ func (s *scanner) string() (string, bool) {
 	}
 	s.at += end + 2
 	return rest[:end], true
-}
-
-// indexQuote returns where in an ASCII text the first quotation mark is; its length if there is none. It looks
-// at eight bytes at a time: strings.IndexByte takes twice as long for what names and most values have.
-func indexQuote(text string) int {
-	i := 0
-	for ; i+8 <= len(text); i += 8 {
-		// The top bit of a byte is set where x-1 borrows from it, so where x is 0: at the first such, and maybe
-		// right after it.
-		x := load64(text[i:]) ^ ('"' * ones)
-		if found := (x - ones) & tops; found != 0 {
-			return i + bits.TrailingZeros64(found)/8
-		}
-	}
-	for i < len(text) && text[i] != '"' {
-		i++
-	}
-	return i
 }
 
 // anyString is string for a text that is not plain.

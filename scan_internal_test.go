@@ -3,58 +3,11 @@ package usher
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
-
-// Every byte at every place, beside bytes that a carry or borrow of the word-wise search could spill over from.
-func TestPlainTextsAndQuotesAreFoundWhereverTheyAre(t *testing.T) {
-	for _, fill := range []string{"a", " ", "!", "#", "[", "]", "~", "\x7f"} {
-		for size := range 36 {
-			text := strings.Repeat(fill, size)
-			if !isPlain(text) || indexQuote(text) != size {
-				t.Errorf("%q: plain %v, quotation mark at %d", text, isPlain(text), indexQuote(text))
-			}
-			for at := range text {
-				for c := range 256 {
-					changed := text[:at] + string([]byte{byte(c)}) + text[at+1:]
-					if want := c >= ' ' && c < 0x80 && c != '\\'; isPlain(changed) != want {
-						t.Errorf("%q: plain %v", changed, !want)
-					}
-					if got := indexQuote(changed); c < 0x80 && (c == '"') != (got == at) || got > size {
-						t.Errorf("%q: quotation mark at %d", changed, got)
-					}
-				}
-				for other := range at {
-					two := text[:other] + `"` + text[other+1:at] + `"` + text[at+1:]
-					if got := indexQuote(two); got != other {
-						t.Errorf("%q: quotation mark at %d", two, got)
-					}
-				}
-			}
-		}
-	}
-}
-
-func TestEightDigitsAreReadAtOnce(t *testing.T) {
-	for _, text := range []string{"00000000", "12345678", "87654321", "99999999", "10000000", "00000001", "90909090"} {
-		want, _ := strconv.ParseUint(text, 10, 64)
-		if got := eightDigits(load64(text)); got != want {
-			t.Errorf("%s: got %d", text, got)
-		}
-		for at := range text {
-			for c := range 256 {
-				changed := text[:at] + string([]byte{byte(c)}) + text[at+1:]
-				if want := '0' <= c && c <= '9'; areDigits(load64(changed)) != want {
-					t.Errorf("%q: digits %v", changed, !want)
-				}
-			}
-		}
-	}
-}
 
 // All texts of a few symbols after some beginnings, with the JSON library as the judge.
 func TestObjectReadsWhatTheLibraryReads(t *testing.T) {

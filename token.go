@@ -41,7 +41,7 @@ type Encoder[C any] struct {
 	scratch  sync.Pool
 }
 
-// scratch is the memory that encoding a token needs, and that the next one can use again.
+// scratch is memory for encoding a token, reused for the next.
 type scratch struct {
 	decoded []byte // the claims, then the signature
 	encoded []byte // the token
@@ -51,7 +51,8 @@ type scratch struct {
 // key is reported as [ConfigError], all at once.
 func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions) (*Encoder[C], error) {
 	var wrong misconfigured
-	e := &Encoder[C]{keys: keys, claims: embedded[C, P], validate: validator[C](), scratch: sync.Pool{New: func() any { return new(scratch) }}}
+	e := &Encoder[C]{keys: keys, claims: embedded[C, P], validate: validator[C]()}
+	e.scratch.New = func() any { return new(scratch) }
 	if opts != nil {
 		e.opts = *opts
 	}
@@ -301,7 +302,7 @@ func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 		return nil, err
 	}
 	c := new(C)
-	if err := d.read(token, v, c, nil); err != nil {
+	if err := d.read(token, v, c); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -312,7 +313,7 @@ func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 type verified[C any] struct {
 	claims  *C
 	header  *header
-	by      verifier // the key's
+	key     verifier // of the key that verified it
 	payload string
 }
 
@@ -338,7 +339,7 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 	if err != nil {
 		return verified[C]{}, err
 	}
-	h, by, err := d.checkSignature(ctx, token, parts)
+	h, key, err := d.checkSignature(ctx, token, parts)
 	if err != nil {
 		if malformed := parts.check(); malformed != nil { // has precedence, wherever it is
 			return verified[C]{}, malformed
@@ -349,12 +350,11 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 	if err != nil {
 		return verified[C]{}, err
 	}
-	return verified[C]{header: h, by: by, payload: payload}, nil
+	return verified[C]{header: h, key: key, payload: payload}, nil
 }
 
-// read is the second half of Decode: into c, which is new, and of no use after an error. A single audience gets into
-// room, if there is any.
-func (d *Decoder[C]) read(token string, v verified[C], c *C, room *[1]string) error {
+// read is the second half of Decode: into c, which is new, and of no use after an error.
+func (d *Decoder[C]) read(token string, v verified[C], c *C) error {
 	claims := d.claims(c)
 	if v.claims != nil {
 		*c = *v.claims
@@ -363,10 +363,7 @@ func (d *Decoder[C]) read(token string, v verified[C], c *C, room *[1]string) er
 		}
 		return d.validate(c)
 	}
-	if d.cache != nil {
-		room = nil // or the cache would keep what it belongs to
-	}
-	beside, err := d.schema.decode(v.payload, claims, reflect.ValueOf(c).Elem(), room, &d.opts)
+	beside, err := d.schema.decode(v.payload, claims, reflect.ValueOf(c).Elem(), &d.opts)
 	if err != nil {
 		return err
 	}
@@ -384,7 +381,7 @@ func (d *Decoder[C]) read(token string, v verified[C], c *C, room *[1]string) er
 	if err := d.validate(c); err != nil {
 		return err
 	}
-	d.cache.put(token, v.header, v.by, pristine, beside)
+	d.cache.put(token, v.header, v.key, pristine, beside)
 	return nil
 }
 
@@ -392,7 +389,7 @@ func tooLarge(token string, most int) error {
 	return fmt.Errorf("%w: it has %d bytes, and %d are allowed", ErrTokenTooLarge, len(token), most)
 }
 
-// checkSignature returns the token's header and what verified it.
+// checkSignature returns the token's header, and the verifier of the key that it was signed with.
 func (d *checks) checkSignature(ctx context.Context, token string, parts segments) (*header, verifier, error) {
 	var err error
 	h := d.headers.find(parts.header)

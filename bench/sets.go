@@ -64,16 +64,14 @@ func (p *planner) tokens(s setup, header string) (good, forged []string) {
 	return good, forged
 }
 
-// handlerCell is one authenticated request after the other.
-func handlerCell(name string, handler http.Handler, procs int, tokens []string) rounds.Cell {
-	return rounds.Cell{Name: name, Procs: procs, Setup: func() (rounds.Ops, error) {
-		return func() (rounds.Op, error) { return requestOp(handler, tokens, http.StatusNoContent), nil }, nil
-	}}
+// fixedCell is a cell of what keeps next to nothing in memory, and so is not set up anew.
+func fixedCell(name string, procs int, ops rounds.Ops) rounds.Cell {
+	return rounds.Cell{Name: name, Procs: procs, Setup: func() (rounds.Ops, error) { return ops, nil }}
 }
 
-// rawCell is the signature alone, made or checked.
-func rawCell(name string, procs int, ops rounds.Ops) rounds.Cell {
-	return rounds.Cell{Name: name, Procs: procs, Setup: func() (rounds.Ops, error) { return ops, nil }}
+// handlerCell is one request after the other to a handler that has no library in it.
+func handlerCell(name string, handler http.Handler, procs int, tokens []string) rounds.Cell {
+	return fixedCell(name, procs, func() (rounds.Op, error) { return requestOp(handler, tokens, http.StatusNoContent), nil })
 }
 
 // contenderCell is a cell of a contender, absent if prepare says that the library can't.
@@ -124,7 +122,7 @@ func (p *planner) middleware(kind string, s setup, procs int) {
 		handlerCell(nameNoEcho, noAuthEcho(greeter{}), procs, tokens),
 		handlerCell(nameNoGin, noAuthGin(greeter{}), procs, tokens),
 		handlerCell(nameFloor, floorOf(s, greeter{}), procs, tokens),
-		rawCell(nameRaw, procs, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) }),
+		fixedCell(nameRaw, procs, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) }),
 	}
 	for _, c := range contenders() {
 		cells = append(cells, p.middlewareCell(c, s, procs, tokens, http.StatusNoContent))
@@ -134,7 +132,7 @@ func (p *planner) middleware(kind string, s setup, procs int) {
 
 func (p *planner) verify(kind string, s setup) {
 	tokens, _ := p.tokens(s, s.header())
-	cells := []rounds.Cell{rawCell(nameRaw, 1, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) })}
+	cells := []rounds.Cell{fixedCell(nameRaw, 1, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) })}
 	for _, c := range contenders() {
 		cells = append(cells, p.verifyCell(c, s, tokens, false))
 	}
@@ -143,7 +141,7 @@ func (p *planner) verify(kind string, s setup) {
 
 func (p *planner) encode(kind string, s setup) {
 	tokens, _ := p.tokens(s, s.header())
-	cells := []rounds.Cell{rawCell(nameSign, 1, func() (rounds.Op, error) { return rawSignOp(s, tokens) })}
+	cells := []rounds.Cell{fixedCell(nameSign, 1, func() (rounds.Op, error) { return rawSignOp(s, tokens) })}
 	for _, c := range contenders() {
 		if !c.warm {
 			cells = append(cells, p.encodeCell(c, s))
@@ -155,7 +153,7 @@ func (p *planner) encode(kind string, s setup) {
 
 func (p *planner) forged(kind string, s setup) {
 	tokens, forged := p.tokens(s, s.header())
-	cells := []rounds.Cell{rawCell(nameRaw, 1, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) })}
+	cells := []rounds.Cell{fixedCell(nameRaw, 1, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) })}
 	for _, c := range contenders() {
 		if !c.warm {
 			cells = append(cells, p.middlewareCell(c, s, 1, forged, http.StatusUnauthorized))

@@ -18,7 +18,7 @@ import (
 // Op does one operation. It is for one goroutine, and its error ends the run: what fails is not measured.
 type Op func() error
 
-// Ops returns the operation of one goroutine.
+// Ops makes the operation of one more goroutine each time that it is called.
 type Ops func() (Op, error)
 
 // Cell is one figure of a table: one contender in one situation.
@@ -31,8 +31,8 @@ type Cell struct {
 	Workers int
 	// GCPercent is GOGC; 0 means the usual 100.
 	GCPercent int
-	// Setup makes what is measured, anew for each sample: the collector looks at all that is in memory, so that a cell
-	// would pay for what the others keep there.
+	// Setup makes what is measured, anew for each sample: the collector looks at all that is in memory, and a cell would
+	// otherwise pay for what the others keep there.
 	Setup func() (Ops, error)
 	// Keep says that Setup is called once and its operations go on from sample to sample.
 	Keep bool
@@ -118,7 +118,7 @@ func Measure(sets []Set, p Pace, progress io.Writer) ([]Figures, error) {
 	return results, nil
 }
 
-// runningCell is a cell whose pace is known.
+// runningCell is a cell with its pace.
 type runningCell struct {
 	Cell
 	kept []Op // the operations, where they are kept
@@ -173,16 +173,12 @@ func (r *runningCell) operations() ([]Op, error) {
 // run takes one sample.
 func (r *runningCell) run() (sample, error) {
 	runtime.GOMAXPROCS(r.Procs)
+	debug.SetGCPercent(cmp.Or(r.GCPercent, 100))
 	workers, err := r.operations()
 	if err != nil {
 		return sample{}, err
 	}
-	gcPercent := r.GCPercent
-	if gcPercent == 0 {
-		gcPercent = 100
-	}
-	debug.SetGCPercent(gcPercent)
-	runtime.GC() // so that nobody pays for the garbage of the one before
+	runtime.GC() // so that nobody pays for the garbage of the setup, or of the one before
 
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
