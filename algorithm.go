@@ -2,6 +2,8 @@ package usher
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rsa"
@@ -83,6 +85,7 @@ type signer interface {
 // hmacSecret signs and verifies with an HMAC secret.
 type hmacSecret struct {
 	secret []byte
+	size   int // of a signature, encoded
 	states sync.Pool
 }
 
@@ -96,13 +99,13 @@ type hmacState struct {
 
 func newHMAC(alg Algorithm, secret []byte) *hmacSecret {
 	secret = slices.Clone(secret)
-	return &hmacSecret{secret: secret, states: sync.Pool{New: func() any {
+	return &hmacSecret{secret: secret, size: base64url.EncodedLen(alg.hash().Size()), states: sync.Pool{New: func() any {
 		return &hmacState{Hash: hmac.New(alg.hash().New, secret)}
 	}}}
 }
 
 func (s *hmacSecret) verify(input, signature string) bool {
-	if len(signature) > base64url.EncodedLen(sha512.Size) {
+	if len(signature) != s.size {
 		return false
 	}
 	state, _ := s.states.Get().(*hmacState)
@@ -133,6 +136,7 @@ func (s *hmacState) mac(input []byte) []byte {
 type publicKey struct {
 	method jwt.SigningMethod
 	key    comparableKey
+	size   int // of a signature, encoded
 }
 
 // comparableKey is what every public key of the standard library is.
@@ -141,10 +145,20 @@ type comparableKey interface {
 }
 
 func newPublicKey(alg Algorithm, key comparableKey) *publicKey {
-	return &publicKey{alg.method(), key}
+	size := ed25519.SignatureSize
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		size = key.Size()
+	case *ecdsa.PublicKey:
+		size = 2 * ((key.Params().BitSize + 7) / 8) // RFC 7518 §3.4
+	}
+	return &publicKey{alg.method(), key, base64url.EncodedLen(size)}
 }
 
 func (p *publicKey) verify(input, signature string) bool {
+	if len(signature) != p.size {
+		return false
+	}
 	claimed, ok := decodeBase64(nil, signature)
 	return ok && p.method.Verify(input, claimed, p.key) == nil
 }

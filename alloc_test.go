@@ -54,6 +54,9 @@ func TestAllocationsStayWithinBudget(t *testing.T) {
 			}
 		}
 	}
+	public := tokDecoder[tokEight](t, tokKey(t, usher.ES256), opts)
+	signed := tokJoin("ES256", tokMaterial(usher.ES256), tokHeader().with("alg", `"ES256"`).String(), payload.String())
+	decodes(public, signed, true)()                    // so that its header is known, as cold's and warm's will be
 	listed := tokHS256(payload.with("aud", `["api"]`)) // as golang-jwt writes it
 	forged := tokJoin("HS256", tokOtherSecret, tokHeader().String(), payload.String())
 	for _, test := range []struct {
@@ -66,6 +69,7 @@ func TestAllocationsStayWithinBudget(t *testing.T) {
 		{"decoding a remembered token by issuer", 1, decodes(routed, token, true)},
 		{"refusing a forged token", 0, decodes(cold, forged, false)},
 		{"refusing a forged token, with a cache", 0, decodes(warm, forged, false)},
+		{"refusing a signature of another length than the key's", 0, decodes(public, signed+strings.Repeat("AAAA", 1000), false)},
 		{"a request", 3, requests(cold, token)}, // who it is with the clone of the request, the text, the audience
 		{"a request whose audience is a list", 3, requests(cold, listed)},
 		{"a request with a remembered token", 1, requests(warm, token)},

@@ -34,9 +34,9 @@ func newCache(size, claimsSize int) *cache {
 	const index = 384 // about what remembered and the library take for an entry
 	return &cache{
 		tokens: otter.Must(&otter.Options[string, *remembered]{
-			MaximumWeight: uint64(min(size, math.MaxInt64/slotSize)) * slotSize,
+			MaximumWeight: min(uint64(size), math.MaxInt64/slotSize) * slotSize,
 			Weigher: func(_ string, r *remembered) uint32 {
-				return uint32(min(max(slotSize, r.bytes), math.MaxUint32))
+				return uint32(min(uint64(max(slotSize, r.bytes)), math.MaxUint32))
 			},
 			Executor: func(task func()) { task() }, // no goroutines
 		}),

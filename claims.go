@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -105,16 +104,13 @@ func (d NumericDate) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a JSON number, or null as the zero value.
 func (d *NumericDate) UnmarshalJSON(data []byte) error {
-	value := jsontext.Value(data)
-	if !value.IsValid() || value.Kind() != '0' && value.Kind() != 'n' {
-		return errDate
-	}
-	if value.Kind() == 'n' {
+	v, ok := scanAlone(string(data))
+	if ok && v.kind == 'n' {
 		*d = NumericDate{}
 		return nil
 	}
-	date, ok := parseDate(string(data))
-	if !ok {
+	date, inRange, _ := v.date()
+	if !ok || !inRange {
 		return errDate
 	}
 	*d = date

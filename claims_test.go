@@ -152,6 +152,12 @@ func TestNumericDateReadsJSON(t *testing.T) {
 			t.Errorf("the last second, %s: %v, %v", text, last, err)
 		}
 	}
+	for _, text := range []string{" 1.5", "1.5 ", "\n1.5\t\r", "1.5\n"} {
+		var date usher.NumericDate
+		if err := date.UnmarshalJSON([]byte(text)); err != nil || date.UnixMilli() != 1500 {
+			t.Errorf("%q: %v, %v", text, date, err)
+		}
+	}
 	date := usher.NewNumericDate(tokNow)
 	if err := json.Unmarshal([]byte("null"), &date); err != nil || !date.IsZero() {
 		t.Errorf("null: %v, %v", date, err)

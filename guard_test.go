@@ -110,7 +110,7 @@ func TestRequireRecentLogin(t *testing.T) {
 		{"long ago", 0, 401},
 		{"unknown", nil, 401},
 		{"in the future", at(-time.Second), 401},
-		{"far in the future", 253402300799, 401},
+		{"far in the future", int64(253402300799), 401},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -219,6 +219,7 @@ func TestNewKeyRefusesBrokenMaterial(t *testing.T) {
 	offCurve := &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}
 	otherHalf := &ecdsa.PrivateKey{PublicKey: usher.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)).PublicKey, D: tokP256().D}
 	bits2047 := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 2047), big.NewInt(1))
+	over31Bits := int64(1<<31 + 1) // which is negative where an int has 32
 	of := func(key usher.Key, err error) error {
 		if key != (usher.Key{}) {
 			return errors.New("there is a key")
@@ -237,7 +238,7 @@ func TestNewKeyRefusesBrokenMaterial(t *testing.T) {
 		"RSA exponent of 1":                of(usher.NewKey(usher.RS256, &rsa.PublicKey{N: tokRSA().N, E: 1})),
 		"even RSA exponent":                of(usher.NewKey(usher.RS256, &rsa.PublicKey{N: tokRSA().N, E: 65536})),
 		"negative RSA exponent":            of(usher.NewKey(usher.RS256, &rsa.PublicKey{N: tokRSA().N, E: -3})),
-		"RSA exponent over 31 bits":        of(usher.NewKey(usher.RS256, &rsa.PublicKey{N: tokRSA().N, E: 1<<31 + 1})),
+		"RSA exponent over 31 bits":        of(usher.NewKey(usher.RS256, &rsa.PublicKey{N: tokRSA().N, E: int(over31Bits)})),
 		"1024 bits of RSA":                 of(usher.NewKey(usher.RS256, rsa1024)),
 		"1024 bits of public RSA":          of(usher.NewKey(usher.PS512, &rsa1024.PublicKey)),
 		"2047 bits of RSA":                 of(usher.NewKey(usher.RS256, &rsa.PublicKey{N: bits2047, E: 65537})),

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -278,7 +279,7 @@ func knownRefusal(library, token string) bool {
 // FuzzClaims encodes any claims, and wants them back.
 func FuzzClaims(f *testing.F) {
 	f.Add("https://issuer.example", "7", "api", "", "id", "session", "read write", "admin", "a,b", int64(1_799_999_990), int64(1_800_000_900), 3)
-	f.Add("\u00e9\u2028", "\x00\"\\", "\u20ac", "x", "\ud7ff", "\U0010ffff", " ", "<&>", "", int64(0), int64(253_402_300_799), -1<<63)
+	f.Add("\u00e9\u2028", "\x00\"\\", "\u20ac", "x", "\ud7ff", "\U0010ffff", " ", "<&>", "", int64(0), int64(253_402_300_799), math.MinInt)
 	f.Add("\xff", "7", "", "", "", "", "", "", "", int64(1), int64(1_800_000_001), 0)
 	key := usher.Must(usher.NewKey(usher.HS256, fuzzSecret)).WithID("k1")
 	encoder := usher.Must(usher.NewEncoder[attack.Claims](key, &usher.EncoderOptions{Now: attack.Now}))
