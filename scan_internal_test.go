@@ -3,6 +3,7 @@ package usher
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -98,7 +99,7 @@ func TestObjectReadsWhatTheLibraryReads(t *testing.T) {
 		extend(beginning, most)
 	}
 	for c := range 256 {
-		for _, format := range []string{`{"%c":"a"}`, `{"a":"%c"}`, `{"a":"é%c"}`, `{"a":"\\%c"}`, `{"a":%c}`, `{"a":1%c}`, `{%c"a":1}`, `{"a":1}%c`} {
+		for _, format := range []string{`{"%c":"a"}`, `{"a":"%c"}`, `{"a":"é%c"}`, `{"a":"\\%c"}`, `{"a":%c}`, `{"a":1%c}`, `{"a":12345678%c}`, `{"a":12345678%c,"b":1}`, `{%c"a":1}`, `{"a":1}%c`} {
 			check(strings.Replace(format, "%c", string([]byte{byte(c)}), 1))
 		}
 	}
@@ -137,6 +138,7 @@ func TestPlainMembersAreReadInOnePiece(t *testing.T) {
 		`{"n":1 }`:         1,
 		`{"a":"x","b":10`:  2,
 		`{"a":"x","b":10,`: 2,
+		`{"a":12345678`:    1,
 		`{"a":"x","b":"y"`: 2,
 		`{"a":"x","b":"y`:  1,
 		`{"a":"x","b":`:    1,
@@ -165,6 +167,29 @@ func TestPlainMembersAreReadInOnePiece(t *testing.T) {
 		at, count := o.at, o.count
 		if _, _, ok := o.nextPlain(); ok || read != want || o.at != at || o.count != count {
 			t.Errorf("%s: %d members, want %d", text, read, want)
+		}
+	}
+}
+
+// Who has room for one string gets it there, and more than one elsewhere.
+func TestOneStringGetsIntoTheRoom(t *testing.T) {
+	for text, want := range map[string]string{
+		`"x"`:           "x",
+		`["x"]`:         "x",
+		`[ "\u0078" ]`:  "x",
+		`[]`:            "",
+		`["x","y"]`:     "",
+		`["x","y","z"]`: "",
+	} {
+		s := newScanner(text)
+		v, _ := s.scan()
+		var room [1]string
+		inRoom, ok := v.audience(&room)
+		if !ok || room[0] != want {
+			t.Errorf("%s: %q is in the room, want %q", text, room[0], want)
+		}
+		if alone, ok := v.audience(nil); !ok || !slices.Equal(alone, inRoom) {
+			t.Errorf("%s: %q with room, %q without", text, inRoom, alone)
 		}
 	}
 }
