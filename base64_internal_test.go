@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"crypto/sha512"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -58,5 +59,30 @@ func TestDecodeTextAgreesWithTheStandardLibraryAtEveryLength(t *testing.T) {
 				t.Errorf("%d characters: padding at %d was accepted", size, at)
 			}
 		}
+	}
+}
+
+// A stranger's segments cost no memory, however long they are.
+func TestSegmentsAreCheckedWithoutAllocations(t *testing.T) {
+	for _, size := range []int{2, 200, 511, 512, 514, 5000} {
+		segment := strings.Repeat("A", size)
+		var err error
+		got := testing.AllocsPerRun(20, func() { err = checkSegment(segment) })
+		if got != 0 || (err == nil) != canonical(segment) {
+			t.Errorf("%d characters: %v allocations, %v", size, got, err)
+		}
+	}
+}
+
+func TestTheLongestSignatureFitsIntoItsRoom(t *testing.T) {
+	var state hmacState
+	signature := base64url.EncodeToString(make([]byte, sha512.Size))
+	if got, ok := decodeBase64(state.signature[:0], signature); !ok || &got[0] != &state.signature[0] {
+		t.Errorf("%d characters are decoded elsewhere, or not at all: %v", len(signature), ok)
+	}
+	key := newHMAC(HS512, make([]byte, sha512.Size))
+	longer := strings.Repeat("A", 100)
+	if got := testing.AllocsPerRun(20, func() { key.verify("input", longer) }); got != 0 {
+		t.Errorf("a longer one takes %v allocations", got)
 	}
 }

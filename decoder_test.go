@@ -303,7 +303,7 @@ func TestDecodeRefusesWhatIsNotThreeCanonicalSegments(t *testing.T) {
 			tokCheckDecode(t, fresh, token, usher.ErrTokenMalformed)
 		})
 	}
-	for _, token := range []string{"", "a.b", "a.b.c.d", "a.b..c", "a.b.c."} {
+	for _, token := range []string{"", "a.b", "a.b.c.d", "a.b..c", "a.b.c.", ".b.c"} {
 		if _, err := d.Decode(t.Context(), token); err == nil || !strings.Contains(err.Error(), "three segments") {
 			t.Errorf("%q: %v", token, err)
 		}

@@ -51,7 +51,7 @@ func TestObjectReadsWhatTheLibraryReads(t *testing.T) {
 		extend(beginning, most)
 	}
 	for c := range 256 {
-		for _, format := range []string{`{"%c":"a"}`, `{"a":"%c"}`, `{"a":"é%c"}`, `{"a":"\\%c"}`, `{"a":%c}`, `{"a":1%c}`, `{%c"a":1}`, `{"a":1}%c`} {
+		for _, format := range []string{`{"%c":"a"}`, `{"a":"%c"}`, `{"a":"é%c"}`, `{"a":"\\%c"}`, `{"a":%c}`, `{"a":1%c}`, `{"a":12345678%c}`, `{"a":12345678%c,"b":1}`, `{%c"a":1}`, `{"a":1}%c`} {
 			check(strings.Replace(format, "%c", string([]byte{byte(c)}), 1))
 		}
 	}
@@ -90,6 +90,7 @@ func TestPlainMembersAreReadInOnePiece(t *testing.T) {
 		`{"n":1 }`:         1,
 		`{"a":"x","b":10`:  2,
 		`{"a":"x","b":10,`: 2,
+		`{"a":12345678`:    1,
 		`{"a":"x","b":"y"`: 2,
 		`{"a":"x","b":"y`:  1,
 		`{"a":"x","b":`:    1,
