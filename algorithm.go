@@ -2,7 +2,6 @@ package usher
 
 import (
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/hmac"
@@ -145,14 +144,14 @@ type comparableKey interface {
 }
 
 func newPublicKey(alg Algorithm, key comparableKey) *publicKey {
-	size := ed25519.SignatureSize
-	switch key := key.(type) {
-	case *rsa.PublicKey:
+	method, size := alg.method(), ed25519.SignatureSize
+	if key, ok := key.(*rsa.PublicKey); ok {
 		size = key.Size()
-	case *ecdsa.PublicKey:
-		size = 2 * ((key.Params().BitSize + 7) / 8) // RFC 7518 §3.4
 	}
-	return &publicKey{alg.method(), key, base64url.EncodedLen(size)}
+	if method, ok := method.(*jwt.SigningMethodECDSA); ok {
+		size = 2 * method.KeySize // RFC 7518 §3.4
+	}
+	return &publicKey{method, key, base64url.EncodedLen(size)}
 }
 
 func (p *publicKey) verify(input, signature string) bool {

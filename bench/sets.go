@@ -66,7 +66,7 @@ func (p *planner) tokens(s setup, header string) (good, forged []string) {
 
 // fixedCell is a cell of what keeps next to nothing in memory, and so is not set up anew.
 func fixedCell(name string, procs int, ops rounds.Ops) rounds.Cell {
-	return rounds.Cell{Name: name, Procs: procs, Setup: func() (rounds.Ops, error) { return ops, nil }}
+	return rounds.Cell{Name: name, Procs: procs, Setup: ops.Setup}
 }
 
 // handlerCell is one request after the other to a handler that has no library in it.

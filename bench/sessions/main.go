@@ -168,8 +168,5 @@ func setID(store string, clients int) string { return fmt.Sprintf("%s/%d", store
 // cell is measured with all cores, the client's share of them; the servers have the rest. Its clients' sessions go on
 // from sample to sample.
 func cell(name string, clients int, ops rounds.Ops) rounds.Cell {
-	return rounds.Cell{
-		Name: name, Procs: runtime.NumCPU(), Workers: clients, Keep: true,
-		Setup: func() (rounds.Ops, error) { return ops, nil },
-	}
+	return rounds.Cell{Name: name, Procs: runtime.NumCPU(), Workers: clients, Setup: ops.Setup, Keep: true}
 }

@@ -21,6 +21,9 @@ type Op func() error
 // Ops makes the operation of one more goroutine each time that it is called.
 type Ops func() (Op, error)
 
+// Setup is the [Cell.Setup] of operations for which nothing else has to be made.
+func (ops Ops) Setup() (Ops, error) { return ops, nil }
+
 // Cell is one figure of a table: one contender in one situation.
 type Cell struct {
 	// Name tells it from the others of its set.
