@@ -45,14 +45,68 @@ func (o *object) open(text string) {
 
 // next reads the next member, and returns false after the last, and at whatever is not valid. It returns name and value
 // instead of keeping them in o, where each string would cost a write barrier while the collector is at work.
+//
+// It reads what most members of a plain text are, without white space before the value, with positions of strings and
+// positive integers in registers. Of anything else, and of what is not valid, it reads nothing: nextAny looks at the member
+// from its beginning, the name once more.
 func (o *object) next() (name string, v value, ok bool) {
+	text, at := o.text, o.at
+	if !o.plain || o.broken {
+		return o.nextAny()
+	}
+	if o.count > 0 {
+		if at >= len(text) || text[at] != ',' {
+			return o.nextAny()
+		}
+		at++
+	}
+	if at >= len(text) || text[at] != '"' {
+		return o.nextAny()
+	}
+	begin := at + 1
+	end := begin + indexQuote(text[begin:])
+	at = end + 2
+	if at >= len(text) || text[end+1] != ':' || text[at] == ' ' || !o.isNew(text[begin:end], begin, false) {
+		return o.nextAny()
+	}
+	name = text[begin:end]
+	switch c := text[at]; {
+	case c == '"':
+		first := at + 1
+		last := first + indexQuote(text[first:])
+		if last == len(text) {
+			return o.nextAny()
+		}
+		o.begin, o.at = at, last+1
+		o.count++
+		return name, value{'"', true, text[first:last]}, true
+	case '1' <= c && c <= '9':
+		end := at
+		if end+8 <= len(text) && areDigits(load64(text[end:])) { // most numbers are dates, of ten digits
+			end += 8
+		}
+		for end < len(text) && '0' <= text[end] && text[end] <= '9' {
+			end++
+		}
+		if end < len(text) && (text[end] == ',' || text[end] == '}') {
+			o.begin, o.at = at, end
+			o.count++
+			return name, value{'0', true, text[at:end]}, true
+		}
+	}
+	s := scanner{text, at, true}
+	if v, ok = s.scan(); !ok {
+		return o.nextAny()
+	}
+	o.begin, o.at = at, s.at
+	o.count++
+	return name, v, true
+}
+
+// nextAny is next for members of any kind.
+func (o *object) nextAny() (name string, v value, ok bool) {
 	if o.broken {
 		return "", value{}, false
-	}
-	if o.plain {
-		if name, v, ok = o.nextPlain(); ok {
-			return name, v, true
-		}
 	}
 	if o.count > 0 && !o.skip(',') || o.count == 0 && o.peek() == '}' {
 		o.broken = !o.skip('}') || o.peek() != 0 || o.at < len(o.text)
@@ -75,60 +129,6 @@ func (o *object) next() (name string, v value, ok bool) {
 	o.broken = false
 	o.count++
 	return name, v, true
-}
-
-// nextPlain is next for what most members of a plain text are: without white space before the value. Of anything else,
-// and of what is not valid, it reads nothing and returns false; next then looks at the member from its beginning, the
-// name once more. Positions of strings and positive integers stay in registers here.
-func (o *object) nextPlain() (name string, v value, ok bool) {
-	text, at := o.text, o.at
-	if o.count > 0 {
-		if at >= len(text) || text[at] != ',' {
-			return "", value{}, false
-		}
-		at++
-	}
-	if at >= len(text) || text[at] != '"' {
-		return "", value{}, false
-	}
-	begin := at + 1
-	end := begin + indexQuote(text[begin:])
-	at = end + 2
-	if at >= len(text) || text[end+1] != ':' || !o.isNew(text[begin:end], begin, false) {
-		return "", value{}, false
-	}
-	name, o.begin = text[begin:end], at
-	switch c := text[at]; {
-	case c == ' ':
-		return "", value{}, false
-	case c == '"':
-		at++
-		size := indexQuote(text[at:])
-		if at+size == len(text) {
-			return "", value{}, false
-		}
-		o.at = at + size + 1
-		o.count++
-		return name, value{'"', true, text[at : at+size]}, true
-	case '1' <= c && c <= '9':
-		if at+8 <= len(text) && areDigits(load64(text[at:])) { // most numbers are dates, of ten digits
-			at += 8
-		}
-		for at < len(text) && '0' <= text[at] && text[at] <= '9' {
-			at++
-		}
-		if at < len(text) && (text[at] == ',' || text[at] == '}') {
-			o.at = at
-			o.count++
-			return name, value{'0', true, text[o.begin:at]}, true
-		}
-	}
-	s := scanner{text, o.begin, true}
-	if v, ok = s.scan(); ok {
-		o.at = s.at
-		o.count++
-	}
-	return name, v, ok
 }
 
 // isNew reports whether a name, which begins at begin, has not come before. It compares up to 64 names itself; from

@@ -423,9 +423,13 @@ func (d *checks) checkSignature(ctx context.Context, token string, parts segment
 // checkTimes checks what changes with the clock.
 func (d *checks) checkTimes(c *Claims) error {
 	now, leeway := d.opts.Now(), d.opts.Leeway
+	earliest := now
+	if leeway != 0 {
+		earliest = now.Add(-leeway)
+	}
 	switch {
 	case !c.ExpiresAt.IsZero():
-		if !now.Add(-leeway).Before(c.ExpiresAt.Time) {
+		if !earliest.Before(c.ExpiresAt.Time) {
 			return fmt.Errorf("%w: at %s, and now it is %s", ErrTokenExpired, stamp(c.ExpiresAt.Time), stamp(now))
 		}
 	case !d.opts.DangerouslyAllowNoExpiry:
