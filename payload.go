@@ -248,7 +248,7 @@ func (k fieldKind) set(target reflect.Value, v value) bool {
 		}
 	case kindStrings:
 		if list, ok := v.strings(); ok {
-			field, _ := target.Addr().Interface().(*[]string)
+			field, _ := reflect.TypeAssert[*[]string](target.Addr())
 			*field = list
 			return true
 		}

@@ -37,18 +37,6 @@ type contender struct {
 	warm bool
 }
 
-// peers are the other libraries, in the order of the tables.
-func peers() []*contender {
-	return []*contender{
-		golangJWT(), echoJWT(), ginJWT(), jwtauth(), auth0(), jwx(), goJOSE(), katarasJWT(),
-	}
-}
-
-// contenders are usher, cold and warm, and its peers.
-func contenders() []*contender {
-	return append([]*contender{usherCold(), usherWarm()}, peers()...)
-}
-
 // greeter is the end of every handler. Benchmarks use the zero value; tests look at who came.
 type greeter struct {
 	saw func(caller, tenant string)

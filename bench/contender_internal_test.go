@@ -253,7 +253,7 @@ func TestEveryCellOfThePlanWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sets, err := plan(k)
+	sets, err := plan(k, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

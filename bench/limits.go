@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -15,12 +14,7 @@ import (
 	"math/big"
 	"net/http"
 	"strings"
-	"time"
 
-	"github.com/gin-gonic/gin"
-	"github.com/labstack/echo/v4"
-
-	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
@@ -36,54 +30,8 @@ const (
 )
 
 // noAuth is a handler that nobody guards: the cost of the harness in each of the other figures.
-func noAuth(g greeter) http.Handler {
+func noAuth(_ setup, g greeter) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { g.greet(w, "anybody", "") })
-}
-
-// noAuthEcho and noAuthGin are the same behind the routers that echo-jwt and gin-jwt can't do without.
-func noAuthEcho(g greeter) http.Handler {
-	e := echo.New()
-	e.GET("/", func(c echo.Context) error {
-		g.greet(c.Response(), "anybody", "")
-		return nil
-	})
-	return e
-}
-
-func noAuthGin(g greeter) http.Handler {
-	gin.SetMode(gin.ReleaseMode)
-	engine := gin.New()
-	engine.GET("/", func(c *gin.Context) { g.greet(c.Writer, "anybody", "") })
-	return engine
-}
-
-// floorOf is what a middleware that knows the token already can't do without.
-func floorOf(s setup, g greeter) http.Handler {
-	reg, priv, ext := s.claims(0)
-	claims := usher.Claims{
-		Issuer: reg.Issuer, Subject: reg.Subject, Audience: usher.Audience{reg.Audience}, ID: reg.ID,
-		ExpiresAt: usher.NewNumericDate(unix(reg.Expires)), IssuedAt: usher.NewNumericDate(unix(reg.IssuedAt)),
-	}
-	switch s.size {
-	case 3:
-		return floor(usher3{claims}, claimsHandler(g))
-	case 8:
-		return floor(usher8{claims, priv}, claimsHandler(g))
-	}
-	return floor(usher40{claims, priv, ext}, claimsHandler(g))
-}
-
-//go:noinline
-func floor[C any, P usherClaims[C]](stored C, next http.Handler) http.Handler {
-	expires := time.Now().Add(24 * time.Hour)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !time.Now().Before(expires) {
-			unauthorized(w)
-			return
-		}
-		claims := stored
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, P(&claims))))
-	})
 }
 
 var errSignature = errors.New("the signature does not fit")

@@ -1,9 +1,11 @@
+//go:build !alone
+
 // Command bench measures usher beside its peers: the same requests, the same tokens and the same checks for
 // everyone, in one run. It writes results.md, results.json and chart.svg.
 //
-//	go run ./bench                  everything, in seven to eight minutes
+//	go run ./bench                  everything, in nine to ten minutes
 //	go run ./bench -quick           everything, roughly, in less than one
-//	go run ./bench -targets         what the targets are computed from, in two
+//	go run ./bench -targets         what the targets are computed from, in three
 //	go run ./bench -only '/HS256/'  the sets that match ("flood" is one, too)
 //	go run ./bench -report          tables and chart again from results.json, without measuring
 //
@@ -11,6 +13,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,7 +29,7 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -82,7 +85,7 @@ func (o options) wants(id string) bool {
 	return (o.only == nil || o.only.MatchString(id)) && (!o.targets || targetSets(id))
 }
 
-func run(args []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parseFlags(args, stderr)
 	if err != nil {
 		return err
@@ -96,7 +99,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if o.report {
 		r, err = loadResults(filepath.Join(o.out, "results.json"))
 	} else {
-		r, err = o.measure(args, stderr)
+		r, err = o.measure(ctx, args, stderr)
 	}
 	if err != nil {
 		return err
@@ -121,7 +124,7 @@ func (o options) folder() (string, error) {
 }
 
 // measure does the run: first the checks, then the sets, then the flood.
-func (o options) measure(args []string, progress io.Writer) (*results, error) {
+func (o options) measure(ctx context.Context, args []string, progress io.Writer) (*results, error) {
 	start := time.Now()
 	k, err := newKeys()
 	if err != nil {
@@ -138,7 +141,7 @@ func (o options) measure(args []string, progress io.Writer) (*results, error) {
 		}
 		r.Verdicts = append(r.Verdicts, verdicts...)
 	}
-	all, err := plan(k)
+	all, err := plan(k, start)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +151,16 @@ func (o options) measure(args []string, progress io.Writer) (*results, error) {
 			wanted = append(wanted, s)
 		}
 	}
-	if r.Sets, err = rounds.Measure(wanted, o.pace, progress); err != nil {
+	m, err := newMaterials(k, start)
+	if err != nil {
+		return nil, err
+	}
+	end, err := startPrograms(ctx, wanted, m, progress)
+	if err != nil {
+		return nil, err
+	}
+	r.Sets, err = rounds.Measure(wanted, o.pace, progress)
+	if err := errors.Join(err, end()); err != nil {
 		return nil, err
 	}
 	if o.only == nil || o.only.MatchString("flood") {

@@ -1,3 +1,5 @@
+//go:build !alone || echojwt
+
 package main
 
 import (
@@ -9,6 +11,11 @@ import (
 	echojwt "github.com/labstack/echo-jwt/v4"
 	"github.com/labstack/echo/v4"
 )
+
+var _ = enter("echojwt", entry{
+	contenders: []*contender{echoJWT()},
+	limits:     []limit{{nameNoEcho, noAuthEcho}},
+})
 
 type echo3 struct{ jwt.RegisteredClaims }
 
@@ -83,4 +90,14 @@ func echoMiddleware[C any, P golangClaims[C]](s setup, g greeter) (http.Handler,
 		return nil
 	}, guard)
 	return e, nil
+}
+
+// noAuthEcho is an unguarded handler behind echo's router.
+func noAuthEcho(_ setup, g greeter) http.Handler {
+	e := echo.New()
+	e.GET("/", func(c echo.Context) error {
+		g.greet(c.Response(), "anybody", "")
+		return nil
+	})
+	return e
 }

@@ -1,3 +1,5 @@
+//go:build !alone || ginjwt
+
 package main
 
 import (
@@ -12,6 +14,11 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/golang-jwt/jwt/v4"
 )
+
+var _ = enter("ginjwt", entry{
+	contenders: []*contender{ginJWT()},
+	limits:     []limit{{nameNoGin, noAuthGin}},
+})
 
 // ginJWT is gin's middleware, behind gin's router.
 func ginJWT() *contender {
@@ -90,4 +97,12 @@ func ginMiddleware(s setup) (*ginjwt.GinJWTMiddleware, error) {
 		mw.KeyFunc = func(*jwt.Token) (any, error) { return key, nil }
 	}
 	return ginjwt.New(mw)
+}
+
+// noAuthGin is an unguarded handler behind gin's router.
+func noAuthGin(_ setup, g greeter) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.GET("/", func(c *gin.Context) { g.greet(c.Writer, "anybody", "") })
+	return engine
 }

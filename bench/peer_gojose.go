@@ -1,3 +1,5 @@
+//go:build !alone || gojose
+
 package main
 
 import (
@@ -7,6 +9,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 )
+
+var _ = enter("gojose", entry{contenders: []*contender{goJOSE()}})
 
 type jose3 struct{ jwt.Claims }
 

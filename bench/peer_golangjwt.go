@@ -1,3 +1,5 @@
+//go:build !alone || golangjwt || echojwt
+
 package main
 
 import (
@@ -5,6 +7,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 )
+
+var _ = enter("golangjwt", entry{contenders: []*contender{golangJWT()}})
 
 type golang3 struct{ jwt.RegisteredClaims }
 
@@ -33,7 +37,7 @@ type golangClaims[C any] interface {
 // golangJWT is the library that most services use, with a parser that is set up once.
 func golangJWT() *contender {
 	return &contender{
-		name: "golang-jwt by hand", module: "github.com/golang-jwt/jwt/v5",
+		name: nameGolangJWT, module: "github.com/golang-jwt/jwt/v5",
 		note: "A middleware of ten lines around one `jwt.Parser` with all of its options set.",
 		middleware: func(s setup, g greeter) (http.Handler, error) {
 			switch s.size {

@@ -1,3 +1,5 @@
+//go:build !alone || jwtauth
+
 package main
 
 import (
@@ -7,10 +9,12 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jwt"
 )
 
+var _ = enter("jwtauth", entry{contenders: []*contender{jwtauth()}})
+
 // jwtauth is chi's middleware; it needs no router.
 func jwtauth() *contender {
 	return &contender{
-		name: "go-chi/jwtauth", module: "github.com/go-chi/jwtauth/v5",
+		name: nameJWTAuth, module: "github.com/go-chi/jwtauth/v5",
 		with: []string{"github.com/lestrrat-go/jwx/v2"},
 		note: "`Verifier` and `Authenticator` in front of the handler, which reads the map of `FromContext`.",
 		middleware: func(s setup, g greeter) (http.Handler, error) {

@@ -1,3 +1,5 @@
+//go:build !alone || jwx
+
 package main
 
 import (
@@ -7,6 +9,8 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jwt"
 )
+
+var _ = enter("jwx", entry{contenders: []*contender{jwx()}})
 
 // jwx is lestrrat's library, with a middleware by hand.
 func jwx() *contender {

@@ -1,3 +1,5 @@
+//go:build !alone || kataras
+
 package main
 
 import (
@@ -6,6 +8,8 @@ import (
 
 	"github.com/kataras/jwt"
 )
+
+var _ = enter("kataras", entry{contenders: []*contender{katarasJWT()}})
 
 type kataras8 struct {
 	jwt.Claims

@@ -1,3 +1,5 @@
+//go:build !alone
+
 package main
 
 import (
@@ -36,6 +38,10 @@ func tables() []table {
 			"registered ones but `nbf`, and a string and a list of strings of one's own; 40 have 32 more, of all types.",
 		base: nameUsher, procs: 1,
 		columns: []column{{"3 claims", "middleware/HS256/3"}, {"8 claims", "middleware/HS256/8"}, {"40 claims", "middleware/HS256/40"}},
+	}, {
+		title: "The same from one client, on 2 cores",
+		text:  "8 claims; one request after the other, as `go test -bench` measures them, while the collector may use the second core.",
+		base:  nameUsher, columns: byAlgorithm("one-client"), procs: 2,
 	}, {
 		title: "The same on 2 cores",
 		text:  "8 claims; elapsed time by requests of both cores, so half of the time above is perfect.",
@@ -108,10 +114,10 @@ func (r *results) writeFacts(b *strings.Builder) {
 		"_The raw signature check_ is `hmac`, `rsa.VerifyPKCS1v15`, `ecdsa.Verify` or `ed25519.Verify` over a token that is " +
 		"taken apart already, hashing included.\n\n")
 	fmt.Fprintf(b, "Each measurement goes through %d different tokens in turn, whose header is `{\"alg\":…,\"typ\":\"JWT\"}`, as all of "+
-		"these libraries write it. Everybody gets the same tokens, "+
+		"these libraries write it. Everybody gets tokens of the same claims, "+
 		"checks the same (algorithm, `exp`, `iss`, `aud`; see [the checks](#who-refuses-what)) and pays for the garbage that "+
-		"it makes (GOGC=100), beside little else: a contender is set up anew for each measurement and given up after it, since the "+
-		"collector's work grows with all that is in memory.\n\n", tokensPerSet)
+		"it makes (GOGC=100), beside nothing else: the collector's work grows with all that is in memory, so each library is measured "+
+		"in a program of its own, and set up anew for each measurement.\n\n", tokensPerSet)
 }
 
 // noise is half of the distance between the quartiles, by the median: the median over all figures, and the worst.
@@ -331,7 +337,7 @@ func (r *results) writeContenders(b *strings.Builder) {
 	b.WriteString("## How each is used\n\n")
 	report.Row(b, "", "version", "")
 	report.Row(b, "---", "---", "---")
-	for _, c := range append(contenders(), usherFilling()) {
+	for _, c := range entrants() {
 		versions := make([]string, 0, 1+len(c.with))
 		for _, module := range append([]string{c.module}, c.with...) {
 			if version := r.Modules[module]; version != "" {

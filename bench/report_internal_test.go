@@ -25,7 +25,7 @@ func made() *results {
 			{Name: nameFloor, Procs: 1, Ns: []float64{100, 200, 100}, Allocs: 3},
 			{Name: nameUsher, Procs: 1, Ns: []float64{1000, 2000, 1000}, Allocs: 5},
 			{Name: nameUsherWarm, Procs: 1, Ns: []float64{200, 400, 200}, Allocs: 3},
-			{Name: golangJWT().name, Procs: 1, Ns: []float64{6000, 12000, 6000}, Allocs: 70},
+			{Name: nameGolangJWT, Procs: 1, Ns: []float64{6000, 12000, 6000}, Allocs: 70},
 			{Name: jwx().name, Procs: 1, Ns: []float64{500, 1000, 500}, Allocs: 9},
 			{Name: auth0().name, Procs: 1, Absent: "unsupported"},
 		}}},
@@ -125,7 +125,7 @@ func TestReportFlagRebuildsFromJSON(t *testing.T) {
 	if err := made().save(filepath.Join(folder, "results.json")); err != nil {
 		t.Fatal(err)
 	}
-	if err := run([]string{"-report", "-out", folder}, io.Discard, io.Discard); err != nil {
+	if err := run(t.Context(), []string{"-report", "-out", folder}, io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(folder, "results.md"))
@@ -140,7 +140,7 @@ func TestReportFlagRebuildsFromJSON(t *testing.T) {
 
 func TestShortRunMeasuresWhatMatches(t *testing.T) {
 	folder := t.TempDir()
-	err := run([]string{"-only", "^(forged-verify|encode)/HS256/8$", "-rounds", "2", "-each", "1ms", "-out", folder}, io.Discard, io.Discard)
+	err := run(t.Context(), []string{"-only", "^(forged-verify|encode)/HS256/8$", "-rounds", "2", "-each", "1ms", "-out", folder}, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestShortRunMeasuresWhatMatches(t *testing.T) {
 	if len(r.Sets) != 2 || r.Flood != nil {
 		t.Errorf("measured %d sets and a flood (%v), want 2 and none", len(r.Sets), r.Flood != nil)
 	}
-	f, found := r.figure("encode/HS256/8", golangJWT().name, 1)
+	f, found := r.figure("encode/HS256/8", nameGolangJWT, 1)
 	if !found || len(f.Ns) != 2 || f.Ns[0] <= 0 || f.Allocs < 1 {
 		t.Errorf("golang-jwt's figure: %v, %+v", found, f)
 	}
@@ -162,7 +162,7 @@ func TestShortRunMeasuresWhatMatches(t *testing.T) {
 
 func TestFlagsThatMakeNoSense(t *testing.T) {
 	for _, args := range [][]string{{"-only", "("}, {"-rounds", "x"}, {"surplus"}, {"-only", "nothing-matches", "-out", "x"}} {
-		if err := run(args, io.Discard, io.Discard); err == nil {
+		if err := run(t.Context(), args, io.Discard, io.Discard); err == nil {
 			t.Errorf("%v: no error", args)
 		}
 	}

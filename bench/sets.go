@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,23 +15,24 @@ var algorithms = []string{"HS256", "RS256", "ES256", "EdDSA"}
 var sizes = []int{3, 8, 40}
 
 // plan is everything that is measured, except the flood of flood.go. Sizes are compared under HS256 only: what
-// claims cost does not depend on the algorithm.
-func plan(k *keys) ([]rounds.Set, error) {
-	p := planner{keys: k, born: time.Now().Add(-time.Minute).Truncate(time.Second)}
+// claims cost does not depend on the algorithm. Claims are issued a minute before born.
+func plan(k *keys, born time.Time) ([]rounds.Set, error) {
+	p := planner{keys: k, born: born.Add(-time.Minute).Truncate(time.Second)}
 	for _, alg := range algorithms {
 		for _, size := range sizes {
 			if size != 8 && alg != "HS256" {
 				continue
 			}
 			s := setup{alg: alg, size: size, keys: k, born: p.born}
-			p.middleware("middleware", s, 1)
+			p.middleware("middleware", s, 1, 1)
 			p.verify("verify", s)
 			if size != 3 { // usher always issues iat and jti, so it has no 3
 				p.encode("encode", s)
 			}
 		}
 		s := setup{alg: alg, size: 8, keys: k, born: p.born}
-		p.middleware("two-cores", s, 2)
+		p.middleware("one-client", s, 1, 2)
+		p.middleware("two-cores", s, 2, 2)
 		p.forged("forged", s)
 	}
 	hs256 := setup{alg: "HS256", size: 8, keys: k, born: p.born}
@@ -49,33 +51,41 @@ type planner struct {
 	failed []error
 }
 
+// add adds a set; cells that don't say otherwise are for one core.
 func (p *planner) add(kind string, s setup, cells ...rounds.Cell) {
+	for i := range cells {
+		cells[i].Procs = cmp.Or(cells[i].Procs, 1)
+	}
 	p.sets = append(p.sets, rounds.Set{ID: setID(kind, s.alg, s.size), Cells: cells})
 }
 
 func setID(kind, alg string, size int) string { return fmt.Sprintf("%s/%s/%d", kind, alg, size) }
 
-// tokens are the setup's tokens, good and forged.
-func (p *planner) tokens(s setup, header string) (good, forged []string) {
-	good, err := s.tokens(header)
-	p.failed = append(p.failed, err)
-	forged, err = s.forge(good)
-	p.failed = append(p.failed, err)
-	return good, forged
+// mint makes the tokens of a measurement: anew for each, so that nobody pays for what the others would keep in memory.
+type mint func() ([]string, error)
+
+// good makes the setup's tokens, as most libraries write them.
+func good(s setup) mint { return func() ([]string, error) { return s.tokens(s.header()) } }
+
+// foreign makes those with a header that somebody else has written.
+func foreign(s setup) mint { return func() ([]string, error) { return s.tokens(s.foreignHeader()) } }
+
+// forged makes forged ones.
+func forged(s setup) mint {
+	return func() ([]string, error) {
+		tokens, err := s.tokens(s.header())
+		if err != nil {
+			return nil, err
+		}
+		return s.forge(tokens)
+	}
 }
 
-// fixedCell is a cell of what keeps next to nothing in memory, and so is not set up anew.
-func fixedCell(name string, procs int, ops rounds.Ops) rounds.Cell {
-	return rounds.Cell{Name: name, Procs: procs, Setup: ops.Setup}
-}
+// operation is what is done with a contender, for one goroutine.
+type operation func(tokens []string) (rounds.Op, error)
 
-// handlerCell is one request after the other to a handler that has no library in it.
-func handlerCell(name string, handler http.Handler, procs int, tokens []string) rounds.Cell {
-	return fixedCell(name, procs, func() (rounds.Op, error) { return requestOp(handler, tokens, http.StatusNoContent), nil })
-}
-
-// contenderCell is a cell of a contender, absent if prepare says that the library can't.
-func (p *planner) contenderCell(name string, prepare func() (rounds.Ops, error)) rounds.Cell {
+// newCell is a cell of an operation that prepare makes, absent if it says that the library can't.
+func (p *planner) newCell(name string, tokens mint, prepare func() (operation, error)) rounds.Cell {
 	_, err := prepare()
 	if errors.Is(err, errors.ErrUnsupported) {
 		return rounds.Cell{Name: name, Absent: err.Error()}
@@ -83,80 +93,99 @@ func (p *planner) contenderCell(name string, prepare func() (rounds.Ops, error))
 	if err != nil {
 		p.failed = append(p.failed, fmt.Errorf("%s: %w", name, err))
 	}
-	return rounds.Cell{Name: name, Procs: 1, Setup: prepare}
+	return rounds.Cell{Name: name, Setup: func() (rounds.Ops, error) {
+		do, err := prepare()
+		if err != nil {
+			return nil, err
+		}
+		list, err := tokens()
+		return func() (rounds.Op, error) { return do(list) }, err
+	}}
 }
 
-func (p *planner) middlewareCell(c *contender, s setup, procs int, tokens []string, want int) rounds.Cell {
-	made := p.contenderCell(c.name, func() (rounds.Ops, error) {
-		handler, err := c.middleware(s, greeter{})
-		return func() (rounds.Op, error) { return requestOp(handler, tokens, want), nil }, err
+// rawCell is a cell of the standard library alone.
+func (p *planner) rawCell(name string, s setup, raw func(setup, []string) (rounds.Op, error)) rounds.Cell {
+	return p.newCell(name, good(s), func() (operation, error) {
+		return func(tokens []string) (rounds.Op, error) { return raw(s, tokens) }, nil
 	})
-	made.Procs = procs
-	return made
 }
 
-func (p *planner) verifyCell(c *contender, s setup, tokens []string, bad bool) rounds.Cell {
-	return p.contenderCell(c.name, func() (rounds.Ops, error) {
+// limitCell is one request after the other to a handler without a guard.
+func (p *planner) limitCell(l limit, s setup) rounds.Cell {
+	return p.requestCell(l.name, good(s), http.StatusNoContent, func() (http.Handler, error) { return l.handler(s, greeter{}), nil })
+}
+
+// middlewareCell is one request after the other to the contender's middleware, which answers want.
+func (p *planner) middlewareCell(c *contender, s setup, tokens mint, want int) rounds.Cell {
+	return p.requestCell(c.name, tokens, want, func() (http.Handler, error) { return c.middleware(s, greeter{}) })
+}
+
+func (p *planner) requestCell(name string, tokens mint, want int, handler func() (http.Handler, error)) rounds.Cell {
+	return p.newCell(name, tokens, func() (operation, error) {
+		h, err := handler()
+		return func(tokens []string) (rounds.Op, error) { return requestOp(h, tokens, want), nil }, err
+	})
+}
+
+func (p *planner) verifyCell(c *contender, s setup, tokens mint, bad bool) rounds.Cell {
+	return p.newCell(c.name, tokens, func() (operation, error) {
 		if c.verify == nil {
 			return nil, fmt.Errorf("verifies only within its middleware: %w", errors.ErrUnsupported)
 		}
 		verify, err := c.verify(s)
-		return func() (rounds.Op, error) { return verifyOp(verify, tokens, bad), nil }, err
+		return func(tokens []string) (rounds.Op, error) { return verifyOp(verify, tokens, bad), nil }, err
 	})
 }
 
 func (p *planner) encodeCell(c *contender, s setup) rounds.Cell {
-	return p.contenderCell(c.name, func() (rounds.Ops, error) {
+	return p.newCell(c.name, good(s), func() (operation, error) {
 		if c.encode == nil {
 			return nil, fmt.Errorf("issues no tokens: %w", errors.ErrUnsupported)
 		}
 		encode, err := c.encode(s)
-		return func() (rounds.Op, error) { return encodeOp(encode), nil }, err
+		return func([]string) (rounds.Op, error) { return encodeOp(encode), nil }, err
 	})
 }
 
-func (p *planner) middleware(kind string, s setup, procs int) {
-	tokens, _ := p.tokens(s, s.header())
-	cells := []rounds.Cell{
-		handlerCell(nameNoAuth, noAuth(greeter{}), procs, tokens),
-		handlerCell(nameNoEcho, noAuthEcho(greeter{}), procs, tokens),
-		handlerCell(nameNoGin, noAuthGin(greeter{}), procs, tokens),
-		handlerCell(nameFloor, floorOf(s, greeter{}), procs, tokens),
-		fixedCell(nameRaw, procs, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) }),
+// middleware is the whole middleware, for so many clients on so many cores.
+func (p *planner) middleware(kind string, s setup, clients, procs int) {
+	var cells []rounds.Cell
+	for _, l := range limits() {
+		cells = append(cells, p.limitCell(l, s))
 	}
+	cells = append(cells, p.rawCell(nameRaw, s, rawVerifyOp))
 	for _, c := range contenders() {
-		cells = append(cells, p.middlewareCell(c, s, procs, tokens, http.StatusNoContent))
+		cells = append(cells, p.middlewareCell(c, s, good(s), http.StatusNoContent))
+	}
+	for i := range cells {
+		cells[i].Workers, cells[i].Procs = clients, procs
 	}
 	p.add(kind, s, cells...)
 }
 
 func (p *planner) verify(kind string, s setup) {
-	tokens, _ := p.tokens(s, s.header())
-	cells := []rounds.Cell{fixedCell(nameRaw, 1, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) })}
+	cells := []rounds.Cell{p.rawCell(nameRaw, s, rawVerifyOp)}
 	for _, c := range contenders() {
-		cells = append(cells, p.verifyCell(c, s, tokens, false))
+		cells = append(cells, p.verifyCell(c, s, good(s), false))
 	}
 	p.add(kind, s, cells...)
 }
 
 func (p *planner) encode(kind string, s setup) {
-	tokens, _ := p.tokens(s, s.header())
-	cells := []rounds.Cell{fixedCell(nameSign, 1, func() (rounds.Op, error) { return rawSignOp(s, tokens) })}
-	for _, c := range contenders() {
+	cells := []rounds.Cell{p.rawCell(nameSign, s, rawSignOp)}
+	for _, c := range entrants() {
 		if !c.warm {
 			cells = append(cells, p.encodeCell(c, s))
 		}
 	}
-	cells = append(cells, p.encodeCell(usherFilling(), s))
 	p.add(kind, s, cells...)
 }
 
 func (p *planner) forged(kind string, s setup) {
-	tokens, forged := p.tokens(s, s.header())
-	cells := []rounds.Cell{fixedCell(nameRaw, 1, func() (rounds.Op, error) { return rawVerifyOp(s, tokens) })}
+	cells := []rounds.Cell{p.rawCell(nameRaw, s, rawVerifyOp)}
 	for _, c := range contenders() {
 		if !c.warm {
-			cells = append(cells, p.middlewareCell(c, s, 1, forged, http.StatusUnauthorized))
+			cells = append(cells, p.middlewareCell(c, s, forged(s), http.StatusUnauthorized))
 		}
 	}
 	p.add(kind, s, cells...)
@@ -164,13 +193,15 @@ func (p *planner) forged(kind string, s setup) {
 
 // forgedVerify is the same without HTTP, and usher on the valid tokens beside it.
 func (p *planner) forgedVerify(kind string, s setup) {
-	tokens, forged := p.tokens(s, s.header())
-	valid := usherCold()
-	valid.name = nameUsherValid // the rest of the set is about forged ones
-	cells := []rounds.Cell{p.verifyCell(valid, s, tokens, false)}
+	var cells []rounds.Cell
 	for _, c := range contenders() {
+		if c.name == nameUsher {
+			valid := *c
+			valid.name = nameUsherValid // the rest of the set is about forged ones
+			cells = append(cells, p.verifyCell(&valid, s, good(s), false))
+		}
 		if !c.warm {
-			cells = append(cells, p.verifyCell(c, s, forged, true))
+			cells = append(cells, p.verifyCell(c, s, forged(s), true))
 		}
 	}
 	p.add(kind, s, cells...)
@@ -178,14 +209,13 @@ func (p *planner) forgedVerify(kind string, s setup) {
 
 // foreign is the whole middleware with tokens whose header somebody else has written.
 func (p *planner) foreign(kind string, s setup) {
-	tokens, _ := p.tokens(s, s.foreignHeader())
 	var cells []rounds.Cell
 	for _, c := range contenders() {
 		if c.ownHeaderOnly {
 			cells = append(cells, rounds.Cell{Name: c.name, Absent: "refuses headers that it would not have written"})
 			continue
 		}
-		cells = append(cells, p.middlewareCell(c, s, 1, tokens, http.StatusNoContent))
+		cells = append(cells, p.middlewareCell(c, s, foreign(s), http.StatusNoContent))
 	}
 	p.add(kind, s, cells...)
 }
@@ -193,13 +223,24 @@ func (p *planner) foreign(kind string, s setup) {
 // scaling is how a second core helps the warm path, and how it helps the floor. The collector runs seldom, so
 // that it isn't the collector that is measured.
 func (p *planner) scaling(kind string, s setup) {
-	tokens, _ := p.tokens(s, s.header())
 	var cells []rounds.Cell
 	for procs := 1; procs <= 2; procs++ {
-		bottom := handlerCell(nameFloor, floorOf(s, greeter{}), procs, tokens)
-		warm := p.middlewareCell(usherWarm(), s, procs, tokens, http.StatusNoContent)
-		bottom.GCPercent, warm.GCPercent = 800, 800
-		cells = append(cells, bottom, warm)
+		for _, l := range limits() {
+			if l.name == nameFloor {
+				cells = append(cells, p.limitCell(l, s))
+			}
+		}
+		for _, c := range contenders() {
+			if c.warm {
+				cells = append(cells, p.middlewareCell(c, s, good(s), http.StatusNoContent))
+			}
+		}
+		for i := range cells {
+			cells[i].Procs = cmp.Or(cells[i].Procs, procs)
+		}
+	}
+	for i := range cells {
+		cells[i].GCPercent = 800
 	}
 	p.add(kind, s, cells...)
 }

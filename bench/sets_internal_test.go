@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/go-usher/usher/bench/internal/rounds"
 )
@@ -18,7 +19,7 @@ func BenchmarkSets(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	sets, err := plan(k)
+	sets, err := plan(k, time.Now())
 	if err != nil {
 		b.Fatal(err)
 	}

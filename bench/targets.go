@@ -1,3 +1,5 @@
+//go:build !alone
+
 package main
 
 import (
@@ -22,7 +24,7 @@ type target struct {
 func targetSets(id string) bool {
 	return slices.Contains([]string{
 		"middleware/HS256/8", "middleware/RS256/8", "middleware/ES256/8", "middleware/EdDSA/8",
-		"encode/HS256/8", "forged-verify/HS256/8", "scaling/HS256/8",
+		"one-client/HS256/8", "encode/HS256/8", "forged-verify/HS256/8", "scaling/HS256/8",
 	}, id)
 }
 
@@ -40,16 +42,28 @@ func (r *results) targets() []target {
 	return list
 }
 
-// pair finds two figures of a set, on one core.
-func (r *results) pair(id, a, b string) (x, y rounds.Figure, found bool) {
-	x, foundX := r.figure(id, a, 1)
-	y, foundY := r.figure(id, b, 1)
+// pair finds two figures of a set, on so many cores.
+func (r *results) pair(id, a, b string, procs int) (x, y rounds.Figure, found bool) {
+	x, foundX := r.figure(id, a, procs)
+	y, foundY := r.figure(id, b, procs)
 	return x, y, foundX && foundY
 }
 
-// faster is the target that usher's figure is at least factor times faster than the other's.
+// faster is the target that usher's figure is at least factor times faster than the other's, on one core.
 func (r *results) faster(what, id, ushers, other string, factor float64) []target {
-	u, o, found := r.pair(id, ushers, other)
+	return r.fasterOn(1, what, id, ushers, other, factor)
+}
+
+// fasterTwice is the same for a request with an HS256 token of 8 claims, on one core, and with a second one beside it.
+func (r *results) fasterTwice(what, ushers, other string, factor float64) []target {
+	return slices.Concat(
+		r.fasterOn(1, what, "middleware/HS256/8", ushers, other, factor),
+		r.fasterOn(2, what+"; one client, 2 cores", "one-client/HS256/8", ushers, other, factor),
+	)
+}
+
+func (r *results) fasterOn(procs int, what, id, ushers, other string, factor float64) []target {
+	u, o, found := r.pair(id, ushers, other, procs)
 	if !found {
 		return nil
 	}
@@ -60,7 +74,7 @@ func (r *results) faster(what, id, ushers, other string, factor float64) []targe
 
 // within is the target that usher's figure is at most factor times the other's.
 func (r *results) within(what, id, ushers, other string, factor float64) []target {
-	u, o, found := r.pair(id, ushers, other)
+	u, o, found := r.pair(id, ushers, other, 1)
 	if !found {
 		return nil
 	}
@@ -81,8 +95,8 @@ func (r *results) allocating(what, id, ushers string, most float64) []target {
 func (r *results) coldTargets() []target {
 	const what, id = "whole middleware, HS256, cold, 8 claims", "middleware/HS256/8"
 	return slices.Concat(
-		r.faster(what, id, nameUsher, golangJWT().name, 5),
-		r.faster(what, id, nameUsher, jwtauth().name, 20),
+		r.fasterTwice(what, nameUsher, nameGolangJWT, 5),
+		r.fasterTwice(what, nameUsher, nameJWTAuth, 20),
 		r.allocating(what, id, nameUsher, 7),
 		r.within(what+" (beyond the promises)", id, nameUsher, nameRaw, 3),
 	)
@@ -91,7 +105,7 @@ func (r *results) coldTargets() []target {
 func (r *results) publicKeyTargets() []target {
 	var list []target
 	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
-		u, raw, found := r.pair(setID("middleware", alg, 8), nameUsher, nameRaw)
+		u, raw, found := r.pair(setID("middleware", alg, 8), nameUsher, nameRaw, 1)
 		if !found {
 			continue
 		}
@@ -107,10 +121,10 @@ func (r *results) publicKeyTargets() []target {
 func (r *results) warmTargets() []target {
 	const what, id = "whole middleware, HS256, token remembered", "middleware/HS256/8"
 	return slices.Concat(
-		r.faster(what, id, nameUsherWarm, golangJWT().name, 20),
+		r.fasterTwice(what, nameUsherWarm, nameGolangJWT, 20),
 		r.within(what, id, nameUsherWarm, nameFloor, 1.6),
 		r.allocating(what, id, nameUsherWarm, 5),
-		r.faster("whole middleware, ES256, token remembered", "middleware/ES256/8", nameUsherWarm, golangJWT().name, 100),
+		r.faster("whole middleware, ES256, token remembered", "middleware/ES256/8", nameUsherWarm, nameGolangJWT, 100),
 	)
 }
 
@@ -138,7 +152,7 @@ func (r *results) scalingTarget() []target {
 }
 
 func (r *results) encodeTarget() []target {
-	return r.faster("`Encode`, HS256, 8 claims", "encode/HS256/8", nameUsher, golangJWT().name, 3)
+	return r.faster("`Encode`, HS256, 8 claims", "encode/HS256/8", nameUsher, nameGolangJWT, 3)
 }
 
 func (r *results) forgedTargets() []target {

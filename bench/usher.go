@@ -1,8 +1,11 @@
+//go:build !alone || usher
+
 package main
 
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/go-usher/usher"
 )
@@ -24,19 +27,16 @@ func (c *usher3) who() (string, string)  { return c.Issuer, "" }
 func (c *usher8) who() (string, string)  { return c.Subject, c.Tenant }
 func (c *usher40) who() (string, string) { return c.Subject, c.Tenant }
 
+var _ = enter("usher", entry{
+	contenders: []*contender{usherCold(), usherWarm(), usherFilling()},
+	limits:     []limit{{nameNoAuth, noAuth}, {nameFloor, floorOf}},
+})
+
 // usherClaims are pointers to the types above.
 type usherClaims[C any] interface {
 	usher.EmbedsClaims[C]
 	identified
 }
-
-const (
-	nameUsher        = "usher"
-	nameUsherWarm    = "usher, token remembered"
-	nameUsherValid   = "usher, on the valid tokens"
-	nameUsherFilling = "usher, filling in five claims"
-	usherModule      = "github.com/go-usher/usher"
-)
 
 // usherCold decodes and verifies every token anew.
 func usherCold() *contender {
@@ -186,4 +186,33 @@ func usherEncodeClaims[C any, P usher.EmbedsClaims[C]](s setup, claims C) (func(
 	}
 	ctx := context.Background()
 	return func() (string, error) { return encoder.Encode(ctx, claims) }, nil
+}
+
+// floorOf is what a middleware that knows the token already can't do without.
+func floorOf(s setup, g greeter) http.Handler {
+	reg, priv, ext := s.claims(0)
+	claims := usher.Claims{
+		Issuer: reg.Issuer, Subject: reg.Subject, Audience: usher.Audience{reg.Audience}, ID: reg.ID,
+		ExpiresAt: usher.NewNumericDate(unix(reg.Expires)), IssuedAt: usher.NewNumericDate(unix(reg.IssuedAt)),
+	}
+	switch s.size {
+	case 3:
+		return floor(usher3{claims}, claimsHandler(g))
+	case 8:
+		return floor(usher8{claims, priv}, claimsHandler(g))
+	}
+	return floor(usher40{claims, priv, ext}, claimsHandler(g))
+}
+
+//go:noinline
+func floor[C any, P usherClaims[C]](stored C, next http.Handler) http.Handler {
+	expires := time.Now().Add(24 * time.Hour)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !time.Now().Before(expires) {
+			unauthorized(w)
+			return
+		}
+		claims := stored
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, P(&claims))))
+	})
 }

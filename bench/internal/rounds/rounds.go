@@ -39,8 +39,25 @@ type Cell struct {
 	Setup func() (Ops, error)
 	// Keep says that Setup is called once and its operations go on from sample to sample.
 	Keep bool
+	// Elsewhere takes the samples in another program; Setup is then not called.
+	Elsewhere Sampler
 	// Absent says why there is no such figure; the rest is then empty.
 	Absent string
+}
+
+// Sampler measures one cell.
+type Sampler interface {
+	// Start finds out how many operations fit into a time, and has to come first.
+	Start(each time.Duration) error
+	// Sample measures as many operations as that.
+	Sample() (Sample, error)
+}
+
+// Sample is one measurement.
+type Sample struct {
+	Ns     float64 // per operation; with several workers, elapsed time by operations of all
+	Allocs float64 // per operation
+	Bytes  float64 // per operation
 }
 
 // Set is the cells that are compared with each other, and so measured close to each other.
@@ -80,20 +97,19 @@ func Measure(sets []Set, p Pace, progress io.Writer) ([]Figures, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
 
 	results := make([]Figures, len(sets))
-	running := make([][]runningCell, len(sets))
+	running := make([][]Sampler, len(sets))
 	for i, s := range sets {
 		results[i] = Figures{ID: s.ID, Cells: make([]Figure, len(s.Cells))}
-		running[i] = make([]runningCell, len(s.Cells))
+		running[i] = make([]Sampler, len(s.Cells))
 		for j, c := range s.Cells {
 			results[i].Cells[j] = Figure{Name: c.Name, Procs: c.Procs, GCPercent: c.GCPercent, Absent: c.Absent}
 			if c.Absent != "" {
 				continue
 			}
-			r, err := c.start(p.Each)
-			if err != nil {
+			running[i][j] = c.Sampler()
+			if err := running[i][j].Start(p.Each); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", s.ID, c.Name, err)
 			}
-			running[i][j] = r
 		}
 	}
 	for round := range p.Rounds {
@@ -104,16 +120,16 @@ func Measure(sets []Set, p Pace, progress io.Writer) ([]Figures, error) {
 				if f.Absent != "" {
 					continue
 				}
-				sample, err := running[i][j].run()
+				sample, err := running[i][j].Sample()
 				if err != nil {
 					return nil, fmt.Errorf("%s, %s: %w", sets[i].ID, f.Name, err)
 				}
-				f.Ns = append(f.Ns, math.Round(10*sample.ns)/10)
-				if round == 0 || sample.allocs < f.Allocs {
-					f.Allocs = sample.allocs
+				f.Ns = append(f.Ns, math.Round(10*sample.Ns)/10)
+				if round == 0 || sample.Allocs < f.Allocs {
+					f.Allocs = sample.Allocs
 				}
-				if round == 0 || sample.bytes < f.Bytes {
-					f.Bytes = sample.bytes
+				if round == 0 || sample.Bytes < f.Bytes {
+					f.Bytes = sample.Bytes
 				}
 			}
 		}
@@ -121,27 +137,32 @@ func Measure(sets []Set, p Pace, progress io.Writer) ([]Figures, error) {
 	return results, nil
 }
 
-// runningCell is a cell with its pace.
-type runningCell struct {
-	Cell
-	kept []Op // the operations, where they are kept
-	n    int  // operations of each worker in one round
+// Sampler returns what measures the cell: Elsewhere, or else this program.
+func (c Cell) Sampler() Sampler {
+	if c.Elsewhere != nil {
+		return c.Elsewhere
+	}
+	return &sampler{Cell: c}
 }
 
-type sample struct{ ns, allocs, bytes float64 }
+// sampler measures a cell in this program.
+type sampler struct {
+	Cell
+	kept []Op // the operations, where they are kept
+	n    int  // operations of each worker in one sample
+}
 
-// start finds how many operations fit into each.
-func (c Cell) start(each time.Duration) (runningCell, error) {
-	r := runningCell{Cell: c, n: 1}
+func (r *sampler) Start(each time.Duration) error {
+	r.n = 1
 	for {
-		s, err := r.run()
+		s, err := r.Sample()
 		if err != nil {
-			return r, err
+			return err
 		}
-		elapsed := time.Duration(s.ns * float64(r.n*r.workers()))
+		elapsed := time.Duration(s.Ns * float64(r.n*r.workers()))
 		if elapsed >= each/4 {
 			r.n = max(1, int(float64(r.n)*float64(each)/float64(elapsed)))
-			return r, nil
+			return nil
 		}
 		r.n = max(2*r.n, min(100*r.n, int(float64(r.n)*float64(each)/float64(elapsed+1)/2)))
 	}
@@ -150,7 +171,7 @@ func (c Cell) start(each time.Duration) (runningCell, error) {
 func (c Cell) workers() int { return cmp.Or(c.Workers, c.Procs) }
 
 // operations returns the operation of each worker: those that are kept, or new ones, warmed up.
-func (r *runningCell) operations() ([]Op, error) {
+func (r *sampler) operations() ([]Op, error) {
 	if r.kept != nil {
 		return r.kept, nil
 	}
@@ -173,13 +194,12 @@ func (r *runningCell) operations() ([]Op, error) {
 	return made, nil
 }
 
-// run takes one sample.
-func (r *runningCell) run() (sample, error) {
+func (r *sampler) Sample() (Sample, error) {
 	runtime.GOMAXPROCS(r.Procs)
 	debug.SetGCPercent(cmp.Or(r.GCPercent, 100))
 	workers, err := r.operations()
 	if err != nil {
-		return sample{}, err
+		return Sample{}, err
 	}
 	runtime.GC() // so that nobody pays for the garbage of the setup, or of the one before
 
@@ -191,10 +211,10 @@ func (r *runningCell) run() (sample, error) {
 	runtime.ReadMemStats(&after)
 
 	n := float64(r.n * len(workers))
-	return sample{
-		ns:     float64(elapsed.Nanoseconds()) / n,
-		allocs: float64(after.Mallocs-before.Mallocs) / n,
-		bytes:  float64(after.TotalAlloc-before.TotalAlloc) / n,
+	return Sample{
+		Ns:     float64(elapsed.Nanoseconds()) / n,
+		Allocs: float64(after.Mallocs-before.Mallocs) / n,
+		Bytes:  float64(after.TotalAlloc-before.TotalAlloc) / n,
 	}, err
 }
 
