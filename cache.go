@@ -11,12 +11,13 @@ import (
 // often, so that a stream of tokens that come once can't push out those that come again. It is not generic: the
 // library would be compiled anew for each claims type.
 type cache struct {
-	tokens    *otter.Cache[string, *remembered]
+	tokens    *otter.Cache[uint64, *remembered] // by their tails
 	entrySize int // bytes of an entry beside its texts
 }
 
 // remembered is a verified token. Nothing in it changes.
 type remembered struct {
+	token  string
 	header *header
 	key    verifier // of the key that verified it
 	claims any      // a *C
@@ -33,9 +34,9 @@ func newCache(size, claimsSize int) *cache {
 	}
 	const index = 384 // about what remembered and the library take for an entry
 	return &cache{
-		tokens: otter.Must(&otter.Options[string, *remembered]{
+		tokens: otter.Must(&otter.Options[uint64, *remembered]{
 			MaximumWeight: min(uint64(size), math.MaxInt64/slotSize) * slotSize,
-			Weigher: func(_ string, r *remembered) uint32 {
+			Weigher: func(_ uint64, r *remembered) uint32 {
 				return uint32(min(uint64(max(slotSize, r.bytes)), math.MaxUint32))
 			},
 			Executor: func(task func()) { task() }, // no goroutines
@@ -46,18 +47,27 @@ func newCache(size, claimsSize int) *cache {
 
 // get returns what is remembered of token, or nil.
 func (c *cache) get(token string) *remembered {
-	if c == nil {
+	if c == nil || len(token) < 8 {
 		return nil
 	}
-	r, _ := c.tokens.GetIfPresent(token)
+	r, _ := c.tokens.GetIfPresent(tail(token))
+	if r == nil || r.token != token {
+		return nil
+	}
 	return r
 }
+
+// tail is the last eight characters of a token, by which it is looked up before it is compared as a whole: hashing all of
+// it costs 3 % of a request. They belong to the signature, so no two verified tokens share them but by chance, and those
+// take each other's place.
+func tail(token string) uint64 { return load64(token[len(token)-8:]) }
 
 // put remembers a token that key verified, whose claims, a *C, nobody else may have. beside is about how many bytes
 // the claims lead to beside the payload, which is about as long as the token.
 func (c *cache) put(token string, h *header, key verifier, claims any, beside int) {
-	c.tokens.Set(strings.Clone(token), &remembered{ // the token may be part of a whole request
-		header: h, key: key, claims: claims,
+	token = strings.Clone(token) // which may be part of a whole request
+	c.tokens.Set(tail(token), &remembered{
+		token: token, header: h, key: key, claims: claims,
 		bytes: c.entrySize + 2*len(token) + beside,
 	})
 }
