@@ -2,6 +2,7 @@ package usher
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/maypok86/otter/v2"
@@ -12,16 +13,16 @@ import (
 // library would be compiled anew for each claims type.
 type cache struct {
 	tokens    *otter.Cache[uint64, *remembered] // by their tails
-	entrySize int // bytes of an entry beside its texts
+	entrySize int                               // bytes of an entry beside its texts
 }
 
 // remembered is a verified token. Nothing in it changes.
 type remembered struct {
 	token  string
 	header *header
-	key    verifier // of the key that verified it
-	claims any      // a *C
-	bytes  int      // an estimate of what all this takes
+	key    Key // that verified it
+	claims any // a *C
+	bytes  int // an estimate of what all this takes
 }
 
 // slotSize is the bytes that one of CacheSize tokens has: larger ones take the place of several.
@@ -64,7 +65,7 @@ func tail(token string) uint64 { return load64(token[len(token)-8:]) }
 
 // put remembers a token that key verified, whose claims, a *C, nobody else may have. beside is about how many bytes
 // the claims lead to beside the payload, which is about as long as the token.
-func (c *cache) put(token string, h *header, key verifier, claims any, beside int) {
+func (c *cache) put(token string, h *header, key Key, claims any, beside int) {
 	token = strings.Clone(token) // which may be part of a whole request
 	c.tokens.Set(tail(token), &remembered{
 		token: token, header: h, key: key, claims: claims,
@@ -72,10 +73,14 @@ func (c *cache) put(token string, h *header, key verifier, claims any, beside in
 	})
 }
 
-// verifiedBy reports whether the key that verified the token is still among those that may.
+// verifiedBy reports whether the key that verified the token, or another one of the same material, is still among those
+// that may.
 func (r *remembered) verifiedBy(keys []Key) bool {
+	if slices.Contains(keys[:min(len(keys), maxTries)], r.key) {
+		return true
+	}
 	for key := range candidates(keys, r.header) {
-		if key.verify.equal(r.key) {
+		if key.verify.equal(r.key.verify) {
 			return true
 		}
 	}

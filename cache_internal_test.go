@@ -5,7 +5,7 @@ import "testing"
 func TestTokensAreRememberedAsAWhole(t *testing.T) {
 	c := newCache(10, 100)
 	const one, other = "one.token.of-12345678", "two.token.of-12345678"
-	c.put(one, nil, nil, "one's", 0)
+	c.put(one, nil, Key{}, "one's", 0)
 	for _, token := range []string{other, one[1:], "x" + one, one[:20], one[13:], "2345678", ""} {
 		if r := c.get(token); r != nil {
 			t.Errorf("%q found %q", token, r.token)
@@ -14,7 +14,7 @@ func TestTokensAreRememberedAsAWhole(t *testing.T) {
 	if r := c.get(one); r == nil || r.claims != "one's" {
 		t.Errorf("got %+v", r)
 	}
-	c.put(other, nil, nil, "other's", 0)
+	c.put(other, nil, Key{}, "other's", 0)
 	if r := c.get(one); r != nil {
 		t.Errorf("%q found %q", one, r.token)
 	}

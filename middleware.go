@@ -491,8 +491,10 @@ func isOrigin(text string) bool {
 
 func nilCheck[U any]() func(U) bool {
 	switch reflect.TypeFor[U]().Kind() {
-	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan,
-		reflect.UnsafePointer:
+	case reflect.Pointer:
+		var none U
+		return func(user U) bool { return any(user) == any(none) }
+	case reflect.Interface, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan, reflect.UnsafePointer:
 		return func(user U) bool { return isNil(user) }
 	}
 	return func(U) bool { return false }

@@ -313,7 +313,7 @@ func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 type verified[C any] struct {
 	claims  *C
 	header  *header
-	key     verifier // of the key that verified it
+	key     Key // that verified it
 	payload string
 }
 
@@ -389,19 +389,19 @@ func tooLarge(token string, most int) error {
 	return fmt.Errorf("%w: it has %d bytes, and %d are allowed", ErrTokenTooLarge, len(token), most)
 }
 
-// checkSignature returns the token's header, and the verifier of the key that it was signed with.
-func (d *checks) checkSignature(ctx context.Context, token string, parts segments) (*header, verifier, error) {
+// checkSignature returns the token's header, and the key that it was signed with.
+func (d *checks) checkSignature(ctx context.Context, token string, parts segments) (*header, Key, error) {
 	var err error
 	h := d.headers.find(parts.header)
 	isNew := h == nil
 	if isNew {
 		if h, err = parseHeader(parts.header); err != nil {
-			return nil, nil, err
+			return nil, Key{}, err
 		}
 	}
 	keys, err := d.keys.VerificationKeys(ctx, h.kid)
 	if err != nil {
-		return nil, nil, err
+		return nil, Key{}, err
 	}
 	input := token[:len(token)-len(parts.signature)-1]
 	tried := false
@@ -410,14 +410,14 @@ func (d *checks) checkSignature(ctx context.Context, token string, parts segment
 			if isNew {
 				d.headers.remember(h)
 			}
-			return h, key.verify, nil
+			return h, key, nil
 		}
 		tried = true
 	}
 	if !tried {
-		return nil, nil, unknownKey(h, keys)
+		return nil, Key{}, unknownKey(h, keys)
 	}
-	return nil, nil, ErrTokenSignature
+	return nil, Key{}, ErrTokenSignature
 }
 
 // checkTimes checks what changes with the clock.
