@@ -148,7 +148,7 @@ func (o *object) isNew(name string, begin int, isEscaped bool) bool {
 	mark := uint64(1) << (hash % 64)
 	if o.marks&mark != 0 {
 		for _, other := range o.names[:o.count] {
-			if rest := o.text[other:]; strings.HasPrefix(rest, name) && rest[len(name)] == '"' {
+			if end := int(other) + len(name); o.text[end] == '"' && o.text[other:end] == name {
 				return false
 			}
 		}
