@@ -76,6 +76,7 @@ func (c *cache) put(token string, h *header, key Key, claims any, beside int) {
 // verifiedBy reports whether the key that verified the token, or another one of the same material, is still among those
 // that may.
 func (r *remembered) verifiedBy(keys []Key) bool {
+	// Mostly it is the very key, which goes with the header; looking at algorithm and ID costs 3 % of a request.
 	if slices.Contains(keys[:min(len(keys), maxTries)], r.key) {
 		return true
 	}

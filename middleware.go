@@ -491,7 +491,7 @@ func isOrigin(text string) bool {
 
 func nilCheck[U any]() func(U) bool {
 	switch reflect.TypeFor[U]().Kind() {
-	case reflect.Pointer:
+	case reflect.Pointer: // for which reflect takes 1 % of a request with a remembered token
 		var none U
 		return func(user U) bool { return any(user) == any(none) }
 	case reflect.Interface, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan, reflect.UnsafePointer:

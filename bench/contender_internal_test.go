@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-usher/usher/bench/internal/rounds"
 )
 
 func testSetup(t testing.TB, alg string, size int) setup {
@@ -19,6 +21,16 @@ func testSetup(t testing.TB, alg string, size int) setup {
 		t.Fatal(err)
 	}
 	return setup{alg: alg, size: size, keys: k, born: time.Now().Add(-time.Minute).Truncate(time.Second)}
+}
+
+// testPlan is the whole plan, with the setup's keys.
+func testPlan(t testing.TB, s setup) []rounds.Set {
+	t.Helper()
+	sets, err := plan(s.keys, s.born)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sets
 }
 
 // eachSetup runs the test for every algorithm and size that is measured.
@@ -249,14 +261,7 @@ func TestTokensHaveTheirNumberOfClaims(t *testing.T) {
 
 // A library that is measured must work in its measurement: every cell of the plan does one operation here.
 func TestEveryCellOfThePlanWorks(t *testing.T) {
-	k, err := newKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sets, err := plan(k, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	sets := testPlan(t, testSetup(t, "", 0))
 	seen := make(map[string]bool)
 	for _, s := range sets {
 		if seen[s.ID] {

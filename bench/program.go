@@ -48,11 +48,14 @@ func startPrograms(ctx context.Context, sets []rounds.Set, m materials, progress
 			tag := programOf(c.Name)
 			if running[tag] == nil {
 				fmt.Fprintln(progress, "building the program of", tag)
-				p, err := startProgram(ctx, folder, tag, m, progress)
+				p, err := startProgram(ctx, folder, tag, progress)
+				if err == nil {
+					running[tag] = p // for end, whatever comes
+					err = p.ask.Encode(m)
+				}
 				if err != nil {
 					return nil, errors.Join(fmt.Errorf("the program of %s: %w", tag, err), end())
 				}
-				running[tag] = p
 			}
 			s.Cells[i].Elsewhere = &remote{running[tag], question{Set: s.ID, Name: c.Name, Procs: c.Procs}}
 		}
@@ -60,7 +63,7 @@ func startPrograms(ctx context.Context, sets []rounds.Set, m materials, progress
 	return end, nil
 }
 
-func startProgram(ctx context.Context, folder, tag string, m materials, stderr io.Writer) (*program, error) {
+func startProgram(ctx context.Context, folder, tag string, stderr io.Writer) (*program, error) {
 	path := filepath.Join(folder, tag)
 	build := exec.CommandContext(ctx, "go", "build", "-tags", "alone,"+tag, "-o", path, usherModule+"/bench") //nolint:gosec // tags of this package
 	build.Stderr = stderr
@@ -78,10 +81,7 @@ func startProgram(ctx context.Context, folder, tag string, m materials, stderr i
 		return nil, err
 	}
 	p.stdin, p.ask, p.answer = stdin, gob.NewEncoder(stdin), gob.NewDecoder(stdout)
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	return p, p.ask.Encode(m)
+	return p, p.cmd.Start()
 }
 
 // remote is a cell that such a program measures.

@@ -25,16 +25,18 @@ func served(t *testing.T) (ask *gob.Encoder, answers *gob.Decoder, hangUp func()
 	}
 }
 
+func testMaterials(t *testing.T, s setup) materials {
+	t.Helper()
+	m, err := newMaterials(s.keys, s.born)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func TestServeMeasuresCells(t *testing.T) {
 	ask, answers, hangUp := served(t)
-	k, err := newKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := newMaterials(k, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := testMaterials(t, testSetup(t, "", 0))
 	put := func(q question) (a answer) {
 		t.Helper()
 		if err := errors.Join(ask.Encode(q), answers.Decode(&a)); err != nil {
@@ -86,11 +88,7 @@ func TestServeEndsWhereNothingCanBeUnderstood(t *testing.T) {
 
 func TestMaterialsSurviveTheirEncoding(t *testing.T) {
 	s := testSetup(t, "", 8)
-	m, err := newMaterials(s.keys, s.born)
-	if err != nil {
-		t.Fatal(err)
-	}
-	k, err := m.keys()
+	k, err := testMaterials(t, s).keys()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,20 +103,9 @@ func TestEveryProgramHasItsCells(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds nine programs")
 	}
-	k, err := newKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	born := time.Now()
-	sets, err := plan(k, born)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := newMaterials(k, born)
-	if err != nil {
-		t.Fatal(err)
-	}
-	end, err := startPrograms(t.Context(), sets, m, io.Discard)
+	s := testSetup(t, "", 0)
+	sets := testPlan(t, s)
+	end, err := startPrograms(t.Context(), sets, testMaterials(t, s), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,25 +17,26 @@ var sizes = []int{3, 8, 40}
 // plan is everything that is measured, except the flood of flood.go. Sizes are compared under HS256 only: what
 // claims cost does not depend on the algorithm. Claims are issued a minute before born.
 func plan(k *keys, born time.Time) ([]rounds.Set, error) {
-	p := planner{keys: k, born: born.Add(-time.Minute).Truncate(time.Second)}
+	born = born.Add(-time.Minute).Truncate(time.Second)
+	var p planner
 	for _, alg := range algorithms {
 		for _, size := range sizes {
 			if size != 8 && alg != "HS256" {
 				continue
 			}
-			s := setup{alg: alg, size: size, keys: k, born: p.born}
+			s := setup{alg: alg, size: size, keys: k, born: born}
 			p.middleware("middleware", s, 1, 1)
 			p.verify("verify", s)
 			if size != 3 { // usher always issues iat and jti, so it has no 3
 				p.encode("encode", s)
 			}
 		}
-		s := setup{alg: alg, size: 8, keys: k, born: p.born}
+		s := setup{alg: alg, size: 8, keys: k, born: born}
 		p.middleware("one-client", s, 1, 2)
 		p.middleware("two-cores", s, 2, 2)
 		p.forged("forged", s)
 	}
-	hs256 := setup{alg: "HS256", size: 8, keys: k, born: p.born}
+	hs256 := setup{alg: "HS256", size: 8, keys: k, born: born}
 	p.foreign("foreign-header", hs256)
 	p.forgedVerify("forged-verify", hs256)
 	p.scaling("scaling", hs256)
@@ -45,8 +46,6 @@ func plan(k *keys, born time.Time) ([]rounds.Set, error) {
 // planner collects sets. An operation that a library doesn't have becomes an absent cell; any other failure
 // ends the run.
 type planner struct {
-	keys   *keys
-	born   time.Time
 	sets   []rounds.Set
 	failed []error
 }

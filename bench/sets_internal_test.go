@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/go-usher/usher/bench/internal/rounds"
 )
@@ -15,15 +14,7 @@ import (
 //
 // The names are those of -only, followed by the contender.
 func BenchmarkSets(b *testing.B) {
-	k, err := newKeys()
-	if err != nil {
-		b.Fatal(err)
-	}
-	sets, err := plan(k, time.Now())
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, s := range sets {
+	for _, s := range testPlan(b, testSetup(b, "", 0)) {
 		for _, c := range s.Cells {
 			if c.Absent != "" || c.GCPercent != 0 {
 				continue
