@@ -4,25 +4,40 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"github.com/maypok86/otter/v2"
+	"sync"
+	"sync/atomic"
 )
 
-// cache remembers verified tokens, in bounded number and size. Its policy (W-TinyLFU) keeps what is asked for
-// often, so that a stream of tokens that come once can't push out those that come again. It is not generic: the
-// library would be compiled anew for each claims type.
+// cache remembers verified tokens, in bounded number and size. A new token waits in one queue. When its turn comes it moves
+// to the other if it was asked for meanwhile, and else it is dropped: a stream of tokens that come once passes by those
+// that come again. In the other queue a token that was asked for since its last turn goes to the end, and else is dropped.
+// One that comes back soon after it was dropped need not wait again. (This is S3-FIFO, Yang et al., SOSP 2023, with one bit
+// for uses.)
+//
+// A hit takes no lock, and writes nothing but that bit, once a turn. The cache is not generic: it would be compiled anew for
+// each claims type.
 type cache struct {
-	tokens    *otter.Cache[uint64, *remembered] // by their tails
-	entrySize int                               // bytes of an entry beside its texts
+	tokens    table
+	most      int // bytes that all together may take
+	entrySize int // bytes of a remembered token beside its texts
+
+	mu      sync.Mutex // guards what follows, and changes of tokens
+	waiting queue
+	staying queue
+	dropped []uint64 // tails of tokens that were dropped lately, each at its place
 }
 
-// remembered is a verified token. Nothing in it changes.
+// remembered is a verified token.
 type remembered struct {
 	token  string
 	header *header
 	key    Key // that verified it
 	claims any // a *C
-	bytes  int // an estimate of what all this takes
+	bytes  int // an estimate of what all this takes, and slotSize at least
+
+	used    atomic.Bool // since it came into its queue, or since its last turn
+	inQueue *remembered // the next one
+	inTable atomic.Pointer[remembered]
 }
 
 // slotSize is the bytes that one of CacheSize tokens has: larger ones take the place of several.
@@ -33,17 +48,13 @@ func newCache(size, claimsSize int) *cache {
 	if size == 0 {
 		return nil
 	}
-	const index = 384 // about what remembered and the library take for an entry
-	return &cache{
-		tokens: otter.Must(&otter.Options[uint64, *remembered]{
-			MaximumWeight: min(uint64(size), math.MaxInt64/slotSize) * slotSize,
-			Weigher: func(_ uint64, r *remembered) uint32 {
-				return uint32(min(uint64(max(slotSize, r.bytes)), math.MaxUint32))
-			},
-			Executor: func(task func()) { task() }, // no goroutines
-		}),
+	const index = 256 // about what remembered and its shares of tokens and dropped take
+	c := &cache{
+		most:      min(size, math.MaxInt/slotSize) * slotSize,
 		entrySize: claimsSize + index,
 	}
+	c.tokens.init()
+	return c
 }
 
 // get returns what is remembered of token, or nil.
@@ -51,26 +62,97 @@ func (c *cache) get(token string) *remembered {
 	if c == nil || len(token) < 8 {
 		return nil
 	}
-	r, _ := c.tokens.GetIfPresent(tail(token))
-	if r == nil || r.token != token {
-		return nil
+	r := c.tokens.get(token)
+	if r != nil && !r.used.Load() {
+		r.used.Store(true)
 	}
 	return r
 }
 
-// tail is the last eight characters of a token, by which it is looked up before it is compared as a whole: hashing all of
-// it costs 3 % of a request. They belong to the signature, so no two verified tokens share them but by chance, and those
-// take each other's place.
-func tail(token string) uint64 { return load64(token[len(token)-8:]) }
-
 // put remembers a token that key verified, whose claims, a *C, nobody else may have. beside is about how many bytes
 // the claims lead to beside the payload, which is about as long as the token.
 func (c *cache) put(token string, h *header, key Key, claims any, beside int) {
+	size := max(slotSize, c.entrySize+2*len(token)+beside)
+	if size > c.most {
+		return
+	}
 	token = strings.Clone(token) // which may be part of a whole request
-	c.tokens.Set(tail(token), &remembered{
-		token: token, header: h, key: key, claims: claims,
-		bytes: c.entrySize + 2*len(token) + beside,
-	})
+	r := &remembered{token: token, header: h, key: key, claims: claims, bytes: size}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.tokens.get(token); known != nil {
+		if known.key == key { // it was verified twice at the same time
+			return
+		}
+		_ = c.tokens.delete(known) // it leaves its queue in its turn
+	}
+	c.makeRoom(size)
+	if c.isDropped(token) {
+		c.staying.push(r)
+	} else {
+		c.waiting.push(r)
+	}
+	c.tokens.put(r)
+}
+
+// makeRoom drops tokens until so many bytes are free.
+func (c *cache) makeRoom(bytes int) {
+	spared := 0
+	for c.waiting.bytes+c.staying.bytes > c.most-bytes {
+		from := &c.staying
+		if c.waiting.bytes >= c.most/10 || c.staying.count == 0 {
+			from = &c.waiting
+		}
+		r := from.pop()
+		if r.used.Swap(false) && spared <= c.staying.count { // the circle is gone round once, however busy all are
+			c.staying.push(r)
+			spared++
+			continue
+		}
+		c.drop(r)
+	}
+}
+
+// drop forgets a token that is in no queue any more, all but its tail.
+func (c *cache) drop(r *remembered) {
+	if !c.tokens.delete(r) { // another took its place
+		return
+	}
+	if held := c.waiting.count + c.staying.count; len(c.dropped) <= 2*held {
+		c.dropped = make([]uint64, 4*(held+1))
+	}
+	c.dropped[c.tokens.place(r.token, len(c.dropped))] = tail(r.token)
+}
+
+// isDropped reports whether a token was dropped lately.
+func (c *cache) isDropped(token string) bool {
+	return len(c.dropped) > 0 && c.dropped[c.tokens.place(token, len(c.dropped))] == tail(token)
+}
+
+// queue is a list of tokens, first in, first out.
+type queue struct {
+	first, last  *remembered
+	count, bytes int
+}
+
+func (q *queue) push(r *remembered) {
+	if q.first == nil {
+		q.first = r
+	} else {
+		q.last.inQueue = r
+	}
+	q.last = r
+	q.count++
+	q.bytes += r.bytes
+}
+
+// pop takes the first token out; there must be one.
+func (q *queue) pop() *remembered {
+	r := q.first
+	q.first, r.inQueue = r.inQueue, nil
+	q.count--
+	q.bytes -= r.bytes
+	return r
 }
 
 // verifiedBy reports whether the key that verified the token, or another one of the same material, is still among those

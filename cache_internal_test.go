@@ -1,6 +1,13 @@
 package usher
 
-import "testing"
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
 
 func TestTokensAreRememberedAsAWhole(t *testing.T) {
 	c := newCache(10, 100)
@@ -11,14 +18,256 @@ func TestTokensAreRememberedAsAWhole(t *testing.T) {
 			t.Errorf("%q found %q", token, r.token)
 		}
 	}
-	if r := c.get(one); r == nil || r.claims != "one's" {
-		t.Errorf("got %+v", r)
-	}
 	c.put(other, nil, Key{}, "other's", 0)
-	if r := c.get(one); r != nil {
-		t.Errorf("%q found %q", one, r.token)
+	for token, claims := range map[string]string{one: "one's", other: "other's"} {
+		if r := c.get(token); r == nil || r.claims != claims {
+			t.Errorf("%q: got %+v", token, r)
+		}
 	}
-	if r := c.get(other); r == nil || r.claims != "other's" {
-		t.Errorf("got %+v", r)
+}
+
+// cacheToken is a token that takes one place.
+func cacheToken(kind string, n int) string { return fmt.Sprintf("%s-%08d", kind, n) }
+
+func cachePut(c *cache, token string) { c.put(token, nil, Key{}, token, 0) }
+
+// cacheCheck reports what does not add up.
+func cacheCheck(t *testing.T, c *cache) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found, bytes := 0, 0
+	for _, q := range []*queue{&c.waiting, &c.staying} {
+		count, sum := 0, 0
+		for r := q.first; r != nil; r = r.inQueue {
+			count++
+			sum += r.bytes
+			if c.tokens.get(r.token) == r {
+				found++
+			}
+			if r.inQueue == nil && q.last != r {
+				t.Error("the last one is another")
+			}
+		}
+		if count != q.count || sum != q.bytes {
+			t.Errorf("%d tokens of %d bytes in a queue that says %d of %d", count, sum, q.count, q.bytes)
+		}
+		bytes += sum
+	}
+	linked := 0
+	chains := *c.tokens.chains.Load()
+	for i := range chains {
+		for r := chains[i].Load(); r != nil; r = r.inTable.Load() {
+			linked++
+		}
+	}
+	if linked != c.tokens.count || found != linked {
+		t.Errorf("%d tokens in the table, which says %d, and %d of them in queues", linked, c.tokens.count, found)
+	}
+	if bytes > c.most {
+		t.Errorf("%d bytes, and %d are allowed", bytes, c.most)
+	}
+}
+
+// Streams do not push out five tokens that are asked for once in so many tokens of the stream. Only in the beginning, when
+// the cache gets full for the first time, anything may go.
+func TestStreamsPassBy(t *testing.T) {
+	const size = 1000
+	for name, test := range map[string]struct {
+		every  int
+		stream func(c *cache, n int)
+	}{
+		"tokens that come once": {10 * size, func(c *cache, n int) { cachePut(c, cacheToken("once", n)) }},
+		"tokens that come twice at once": {size / 2, func(c *cache, n int) {
+			cachePut(c, cacheToken("twice", n))
+			c.get(cacheToken("twice", n))
+		}},
+		"tokens that come again later": {size / 2, func(c *cache, n int) {
+			cachePut(c, cacheToken("again", n))
+			cachePut(c, cacheToken("again", n-size))
+		}},
+		"tokens whose key has changed": {10 * size, func(c *cache, n int) {
+			c.put(cacheToken("keys", n%10), nil, Key{&keyState{}}, nil, 0)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCache(size, 100)
+			var regulars []string
+			for i := range 5 {
+				regulars = append(regulars, cacheToken("regular", i))
+				cachePut(c, regulars[i])
+				c.get(regulars[i])
+			}
+			misses := 0
+			for n := range 100 * size {
+				test.stream(c, n)
+				if (n+1)%test.every != 0 {
+					continue
+				}
+				for _, token := range regulars {
+					if c.get(token) == nil {
+						cachePut(c, token)
+						if n > 20*size {
+							misses++
+						}
+					}
+				}
+			}
+			if misses > 0 {
+				t.Errorf("%d times one of them was not remembered", misses)
+			}
+			cacheCheck(t, c)
+		})
+	}
+}
+
+// In the middle of a stream a token that is asked for gets in, if it comes again before it has been forgotten.
+func TestNewcomersGetIn(t *testing.T) {
+	const size = 1000
+	for _, every := range []int{size / 20, size / 2, 2 * size} {
+		c := newCache(size, 100)
+		n := 0
+		stream := func(tokens int) {
+			for range tokens {
+				n++
+				cachePut(c, cacheToken("once", n))
+			}
+		}
+		stream(3 * size)
+		hits := 0
+		const tokens, uses = 20, 10
+		for i := range tokens {
+			token := cacheToken("new", i)
+			for use := range uses {
+				if c.get(token) != nil {
+					hits++
+				} else {
+					cachePut(c, token)
+				}
+				if use < uses-1 {
+					stream(every)
+				}
+			}
+		}
+		// The first use can't be a hit, and the second only if it comes soon. A token that is forgotten, since another
+		// had its place, is a newcomer once more.
+		if least := tokens * (uses - 2) / 2; hits < least {
+			t.Errorf("once in %d: %d hits, want %d of %d", every, hits, least, tokens*uses)
+		}
+		cacheCheck(t, c)
+	}
+}
+
+func TestTokensThatNobodyAsksForMakeRoom(t *testing.T) {
+	const size = 100
+	c := newCache(size, 100)
+	for _, kind := range []string{"old", "new"} {
+		for range 2 { // all of them become regulars
+			for i := range size {
+				if token := cacheToken(kind, i); c.get(token) == nil {
+					cachePut(c, token)
+				}
+			}
+		}
+		for i := range 5 * size {
+			cachePut(c, cacheToken("pass", i))
+			c.get(cacheToken("pass", i)) // so that they need places among the regulars
+		}
+	}
+	for i := range size {
+		if c.get(cacheToken("old", i)) != nil {
+			t.Fatal("a token that nobody asked for is still there")
+		}
+	}
+	cacheCheck(t, c)
+}
+
+// Whoever has verified a token again, with another key, takes the old one's place; the same is not remembered twice.
+func TestTokensAreRememberedOnce(t *testing.T) {
+	c := newCache(10, 100)
+	token := cacheToken("token", 0)
+	a, b := Key{&keyState{}}, Key{&keyState{}}
+	for _, step := range []struct {
+		key   Key
+		count int
+	}{{a, 1}, {a, 1}, {b, 2}, {b, 2}, {a, 3}} {
+		c.put(token, nil, step.key, step.key, 0)
+		if r := c.get(token); r == nil || r.key != step.key || r.claims != step.key {
+			t.Errorf("got %+v", r)
+		}
+		if c.tokens.count != 1 || c.waiting.count != step.count {
+			t.Errorf("%d in the table, %d in the queue, want 1 and %d", c.tokens.count, c.waiting.count, step.count)
+		}
+	}
+	for i := range 20 { // what is not in the table any more leaves its queue in its turn
+		cachePut(c, cacheToken("once", i))
+	}
+	cacheCheck(t, c)
+	for i := range 100 {
+		c.put(token, nil, []Key{a, b}[i%2], nil, 0)
+	}
+	cacheCheck(t, c)
+}
+
+// The table does what a map does, also where tokens share places, and while it grows.
+func TestTableIsAMap(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test that is the same each time
+	var table table
+	table.init()
+	held := map[string]*remembered{}
+	for range 20_000 {
+		// Few tails: up to ten tokens share one.
+		token := fmt.Sprintf("%d-%08d", random.IntN(10), random.IntN(50))
+		switch r := table.get(token); {
+		case r != held[token]:
+			t.Fatalf("%q: found %+v, want %+v", token, r, held[token])
+		case r == nil:
+			held[token] = &remembered{token: token}
+			table.put(held[token])
+		case random.IntN(2) == 0:
+			if !table.delete(r) || table.delete(r) {
+				t.Fatal("deleted never, or twice")
+			}
+			delete(held, token)
+		}
+		if table.count != len(held) {
+			t.Fatalf("%d tokens, want %d", table.count, len(held))
+		}
+	}
+}
+
+// Readers find nothing but what they look for, whatever writers do; and a writer gets through however busy they are.
+func TestCacheIsReadWhileItIsWritten(t *testing.T) {
+	for _, size := range []int{1, 3, 100, 10_000} {
+		c := newCache(size, 100)
+		var done atomic.Bool
+		var readers sync.WaitGroup
+		for range 4 {
+			readers.Go(func() {
+				for !done.Load() {
+					for n := range 200 {
+						token := cacheToken("token", n)
+						if r := c.get(token); r != nil && (r.token != token || r.claims != token) {
+							t.Errorf("%q found %q with %q", token, r.token, r.claims)
+						}
+					}
+				}
+			})
+		}
+		var writers sync.WaitGroup
+		for w := range 2 {
+			writers.Go(func() {
+				for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
+					for n := range 200 {
+						cachePut(c, cacheToken("token", n))
+						cachePut(c, cacheToken(fmt.Sprint("of ", w), rand.Int()))
+					}
+				}
+			})
+		}
+		writers.Wait()
+		done.Store(true)
+		readers.Wait()
+		cacheCheck(t, c)
 	}
 }

@@ -5,6 +5,5 @@ go 1.26.0
 require (
 	github.com/go-json-experiment/json v1.27.2
 	github.com/golang-jwt/jwt/v5 v5.3.1
-	github.com/maypok86/otter/v2 v2.4.0
 	golang.org/x/crypto v0.58.0
 )
