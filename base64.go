@@ -50,14 +50,7 @@ func decodeBase64(dst []byte, text string) ([]byte, bool) {
 	start, size := len(dst), len(text)/4*3 // whole groups; up to two bytes follow
 	dst = slices.Grow(dst, size+2)
 	out := dst[start : start+size+2] // each step writes up to two bytes more than it has; the next one overwrites them
-	var faults uint32
-	for len(text) >= 8 && len(out) >= 8 {
-		high := sextets[0][text[0]] | sextets[1][text[1]] | sextets[2][text[2]] | sextets[3][text[3]]
-		low := sextets[0][text[4]] | sextets[1][text[5]] | sextets[2][text[6]] | sextets[3][text[7]]
-		faults |= high | low
-		binary.BigEndian.PutUint64(out, uint64(high)<<32|uint64(low)<<8)
-		text, out = text[8:], out[6:]
-	}
+	out, text, faults := sextets.decodeGroups(out, text)
 	if len(text) >= 4 && len(out) >= 4 {
 		bits := sextets[0][text[0]] | sextets[1][text[1]] | sextets[2][text[2]] | sextets[3][text[3]]
 		faults |= bits
@@ -79,20 +72,36 @@ func decodeBase64(dst []byte, text string) ([]byte, bool) {
 	return dst, faults&fault|spare == 0
 }
 
+// decodeGroups decodes eight characters at a time into out, as long as there are as many and room, and returns what is left of
+// both, and a fault if it found one. It has little else to do, so that all of it is in registers.
+func (s *places) decodeGroups(out []byte, text string) (restOut []byte, rest string, faults uint32) {
+	for len(text) >= 8 && len(out) >= 8 {
+		high := s[0][text[0]] | s[1][text[1]] | s[2][text[2]] | s[3][text[3]]
+		low := s[0][text[4]] | s[1][text[5]] | s[2][text[6]] | s[3][text[7]]
+		faults |= high | low
+		binary.BigEndian.PutUint64(out, uint64(high)<<32|uint64(low)<<8)
+		text, out = text[8:], out[6:]
+	}
+	return out, text, faults
+}
+
 // fault marks the bytes outside of the alphabet in sextets.
 const fault = 1
 
-// sextets holds, for each of four places, the six bits of each byte of the alphabet where they come to stand in
-// a big-endian word, above a byte that is not used. It never changes.
-var sextets = func() (places [4][256]uint32) {
+// places holds, for each of four places, the six bits of each byte of the alphabet where they come to stand in a
+// big-endian word, above a byte that is not used.
+type places [4][256]uint32
+
+// sextets never changes.
+var sextets = func() (s places) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	for place := range places {
-		for c := range places[place] {
-			places[place][c] = fault
+	for place := range s {
+		for c := range s[place] {
+			s[place][c] = fault
 		}
 		for bits := range len(alphabet) {
-			places[place][alphabet[bits]] = uint32(bits) << (26 - 6*place)
+			s[place][alphabet[bits]] = uint32(bits) << (26 - 6*place)
 		}
 	}
-	return places
+	return s
 }()

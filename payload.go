@@ -14,34 +14,36 @@ import (
 // decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text. It returns
 // about how many bytes c leads to beside text.
 func (s *schema) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (beside int, err error) {
-	var fault error // the first one; that the payload is not valid at all has precedence
-	next := 0       // the field after the last one: most issuers keep an order
+	next := 0 // the field after the last one: most issuers keep an order
 	var o object
 	o.open(text)
 	for name, v, ok := o.next(); ok; name, v, ok = o.next() {
-		read := false
-		if fault == nil && (len(s.owned) == 0 || !s.owned[name]) {
-			read, fault = claims.set(name, v, opts)
+		isKnown := false
+		if len(s.owned) == 0 || !s.owned[name] {
+			isKnown, err = claims.set(name, v, opts)
 		}
-		if fault == nil && !read {
+		if !isKnown {
 			if next == len(s.fields) || s.fields[next].name != name {
 				next = s.find(name)
 			}
 			if next < len(s.fields) {
 				var more int
-				more, fault = s.set(&s.fields[next], c, v, &o)
-				read, beside = true, beside+more
+				more, err = s.set(&s.fields[next], c, v, &o)
+				isKnown, beside = true, beside+more
 				next++
 			}
 		}
-		if fault != nil || !read {
+		if err != nil && o.rest(v) { // that the payload is not valid at all has precedence
+			return 0, err
+		}
+		if !isKnown {
 			o.broken = !v.valid()
 		}
 	}
 	if o.broken {
 		return 0, errPayload
 	}
-	return beside + cap(claims.Audience)*elementBytes, fault
+	return beside + cap(claims.Audience)*elementBytes, nil
 }
 
 // About what values take beside the payload: an element of a list of strings, whose text may have been unescaped;

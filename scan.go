@@ -2,6 +2,7 @@ package usher
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,6 +22,7 @@ type object struct {
 	scanner
 	broken bool
 
+	quick  bool       // next may read by itself
 	begin  int        // of the value
 	count  int        // of the members read
 	judged bool       // the library has found that no name comes twice
@@ -40,6 +42,7 @@ type value struct {
 // open takes the text; o must be new.
 func (o *object) open(text string) {
 	o.scanner = newScanner(text)
+	o.quick = o.plain && len(text) <= math.MaxUint16
 	o.broken = !o.skip('{')
 }
 
@@ -51,7 +54,7 @@ func (o *object) open(text string) {
 // from its beginning, the name once more.
 func (o *object) next() (name string, v value, ok bool) {
 	text, at := o.text, o.at
-	if !o.plain || o.broken {
+	if !o.quick || o.broken {
 		return o.nextAny()
 	}
 	if o.count > 0 {
@@ -64,16 +67,22 @@ func (o *object) next() (name string, v value, ok bool) {
 		return o.nextAny()
 	}
 	begin := at + 1
-	end := begin + indexQuote(text[begin:])
+	end := indexQuote(text, begin)
 	at = end + 2
-	if at >= len(text) || text[end+1] != ':' || text[at] == ' ' || !o.isNew(text[begin:end], begin, false) {
+	if at >= len(text) || text[end+1] != ':' || text[at] == ' ' {
 		return o.nextAny()
 	}
 	name = text[begin:end]
+	mark := markOf(name)
+	if o.count >= len(o.names) || o.marks&mark != 0 && o.isRepeated(name) {
+		return o.nextAny()
+	}
+	o.marks |= mark
+	o.names[o.count] = uint16(begin)
 	switch c := text[at]; {
 	case c == '"':
 		first := at + 1
-		last := first + indexQuote(text[first:])
+		last := indexQuote(text, first)
 		if last == len(text) {
 			return o.nextAny()
 		}
@@ -141,21 +150,38 @@ func (o *object) isNew(name string, begin int, isEscaped bool) bool {
 		o.judged = jsontext.Value(o.text).IsValid()
 		return o.judged
 	}
-	hash := uint(len(name))
-	if name != "" {
-		hash += uint(name[0])*5 + uint(name[len(name)-1])*3
-	}
-	mark := uint64(1) << (hash % 64)
-	if o.marks&mark != 0 {
-		for _, other := range o.names[:o.count] {
-			if end := int(other) + len(name); o.text[end] == '"' && o.text[other:end] == name {
-				return false
-			}
-		}
+	mark := markOf(name)
+	if o.marks&mark != 0 && o.isRepeated(name) {
+		return false
 	}
 	o.marks |= mark
 	o.names[o.count] = uint16(begin)
 	return true
+}
+
+// isRepeated reports whether one of the names read so far is the same.
+func (o *object) isRepeated(name string) bool {
+	return slices.ContainsFunc(o.names[:o.count], func(begin uint16) bool {
+		end := int(begin) + len(name)
+		return o.text[end] == '"' && o.text[begin:end] == name
+	})
+}
+
+// markOf returns one of 64 bits, the same for the same name.
+func markOf(name string) uint64 {
+	hash := uint(len(name))
+	if name != "" {
+		hash += uint(name[0])*5 + uint(name[len(name)-1])*3
+	}
+	return 1 << (hash % 64)
+}
+
+// rest reports whether v, the value read last, and what is left to read are valid.
+func (o *object) rest(v value) bool {
+	for ok := true; ok; _, v, ok = o.next() {
+		o.broken = o.broken || !v.valid()
+	}
+	return !o.broken
 }
 
 // raw returns the value that has been read last as it stands.
@@ -287,13 +313,13 @@ func (s *scanner) string() (string, bool) {
 	if !s.plain {
 		return s.anyString()
 	}
-	rest := s.text[s.at+1:]
-	end := indexQuote(rest)
-	if end == len(rest) {
+	start := s.at + 1
+	end := indexQuote(s.text, start)
+	if end == len(s.text) {
 		return "", false
 	}
-	s.at += end + 2
-	return rest[:end], true
+	s.at = end + 1
+	return s.text[start:end], true
 }
 
 // anyString is string for a text that is not plain.

@@ -27,10 +27,9 @@ func isPlain(text string) bool {
 // it is a backslash.
 func oddities(x uint64) uint64 { return x | (x - ' '*ones) | ((x ^ '\\'*ones) - ones) }
 
-// indexQuote returns where the first quotation mark is in an ASCII text, or its length if there is none.
+// indexQuote returns where the first quotation mark is in an ASCII text, from i on, or the text's length if there is none.
 // strings.IndexByte takes twice as long for strings as short as names and most values are.
-func indexQuote(text string) int {
-	i := 0
+func indexQuote(text string, i int) int {
 	for ; i+8 <= len(text); i += 8 {
 		// The top bit of a byte is set where x-1 borrows from it, so where x is 0: at the first such, and maybe
 		// right after it.

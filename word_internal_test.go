@@ -11,8 +11,8 @@ func TestPlainTextsAndQuotesAreFoundWhereverTheyAre(t *testing.T) {
 	for _, fill := range []string{"a", " ", "!", "#", "[", "]", "~", "\x7f"} {
 		for size := range 36 {
 			text := strings.Repeat(fill, size)
-			if !isPlain(text) || indexQuote(text) != size {
-				t.Errorf("%q: plain %v, quotation mark at %d", text, isPlain(text), indexQuote(text))
+			if !isPlain(text) || indexQuote(text, 0) != size {
+				t.Errorf("%q: plain %v, quotation mark at %d", text, isPlain(text), indexQuote(text, 0))
 			}
 			for at := range text {
 				for c := range 256 {
@@ -20,14 +20,17 @@ func TestPlainTextsAndQuotesAreFoundWhereverTheyAre(t *testing.T) {
 					if want := c >= ' ' && c < 0x80 && c != '\\'; isPlain(changed) != want {
 						t.Errorf("%q: plain %v", changed, !want)
 					}
-					if got := indexQuote(changed); c < 0x80 && (c == '"') != (got == at) || got > size {
+					if got := indexQuote(changed, 0); c < 0x80 && (c == '"') != (got == at) || got > size {
 						t.Errorf("%q: quotation mark at %d", changed, got)
 					}
 				}
 				for other := range at {
 					two := text[:other] + `"` + text[other+1:at] + `"` + text[at+1:]
-					if got := indexQuote(two); got != other {
+					if got := indexQuote(two, 0); got != other {
 						t.Errorf("%q: quotation mark at %d", two, got)
+					}
+					if got := indexQuote(two, other+1); got != at {
+						t.Errorf("%q: quotation mark from %d on at %d", two, other+1, got)
 					}
 				}
 			}
