@@ -3,6 +3,8 @@ package usher
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,6 +68,12 @@ func cacheCheck(t *testing.T, c *cache) {
 	}
 	if bytes > c.most {
 		t.Errorf("%d bytes, and %d are allowed", bytes, c.most)
+	}
+	if len(chains) < linked {
+		t.Errorf("%d tokens share %d places", linked, len(chains))
+	}
+	if slots := c.most / slotSize; len(chains) > 2*slots || len(c.dropped) > 4*slots {
+		t.Errorf("%d places for tokens and %d for those that were dropped are too many for %d", len(chains), len(c.dropped), slots)
 	}
 }
 
@@ -182,6 +190,111 @@ func TestTokensThatNobodyAsksForMakeRoom(t *testing.T) {
 	cacheCheck(t, c)
 }
 
+// A tenth of the cache is for tokens that wait, however many stay.
+func TestATenthIsForTokensThatWait(t *testing.T) {
+	const size = 1000
+	c := newCache(size, 100)
+	for i := range size {
+		cachePut(c, cacheToken("regular", i))
+		c.get(cacheToken("regular", i))
+	}
+	for n := range 3 * size {
+		cachePut(c, cacheToken("once", size+n)) // not the tail of a regular one
+		if c.waiting.count != size/10 || c.staying.count != size-size/10 {
+			t.Fatalf("%d wait and %d stay after %d of the stream", c.waiting.count, c.staying.count, n+1)
+		}
+	}
+	cacheCheck(t, c)
+}
+
+// When all are busy, the first one goes when its turn comes again, though readers go on asking for it meanwhile: a writer
+// gets through.
+func TestTheCircleIsGoneRoundOnce(t *testing.T) {
+	const size = 10
+	c := newCache(size, 100)
+	var tokens []*remembered
+	add := func(r *remembered) {
+		c.staying.push(r)
+		c.tokens.put(r)
+	}
+	for i := range size {
+		tokens = append(tokens, &remembered{token: cacheToken("busy", i), bytes: slotSize})
+		add(tokens[i])
+	}
+	var done atomic.Bool
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for !done.Load() {
+				for _, r := range tokens {
+					r.used.Store(true)
+				}
+			}
+		})
+	}
+	n := 0
+	for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); n++ {
+		for _, r := range tokens {
+			r.used.Store(true)
+		}
+		c.makeRoom(slotSize)
+		first := tokens[n%size]
+		if c.tokens.get(first.token) != nil || c.staying.count != size-1 {
+			t.Errorf("another one than the first was dropped, or not one of %d, in turn %d", size, n)
+			break
+		}
+		add(first)
+	}
+	done.Store(true)
+	readers.Wait()
+	cacheCheck(t, c)
+}
+
+// A token counts as one place at least, and else as what it takes: an entry, its claims and what they lead to, and its
+// text and payload.
+func TestTokensCountAsWhatTheyTake(t *testing.T) {
+	for _, test := range []struct{ claims, length, beside, want int }{
+		{100, 20, 0, 2048},
+		{100, 846, 0, 256 + 100 + 2*846},
+		{100, 846, 1, 256 + 100 + 2*846 + 1},
+		{100, 20, 3000, 256 + 100 + 2*20 + 3000},
+		{2000, 20, 0, 256 + 2000 + 2*20},
+	} {
+		c := newCache(2, test.claims)
+		c.put(fmt.Sprintf("%0*d", test.length, 1), nil, Key{}, nil, test.beside)
+		if c.waiting.count != 1 || c.waiting.bytes != test.want {
+			t.Errorf("%+v: %d of %d bytes", test, c.waiting.count, c.waiting.bytes)
+		}
+	}
+	c := newCache(1, 100)
+	c.put(fmt.Sprintf("%0848d", 1), nil, Key{}, nil, 0)
+	if c.waiting.count != 0 {
+		t.Error("it takes more than all may, and is remembered")
+	}
+	c.put(fmt.Sprintf("%0846d", 1), nil, Key{}, nil, 0)
+	if c.waiting.count != 1 {
+		t.Error("it takes what all may, and is not remembered")
+	}
+}
+
+// Tokens of all sizes, verified with the same key or another one, never take more than they may.
+func TestTokensOfAllSizesAreRemembered(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a test that is the same each time
+	keys := []Key{{&keyState{}}, {&keyState{}}}
+	for _, size := range []int{1, 2, 9, 10, 11, 50} {
+		c := newCache(size, 100)
+		for range 5000 {
+			token := cacheToken("token", random.IntN(5*size))
+			if random.IntN(2) == 0 {
+				c.get(token)
+				continue
+			}
+			c.put(token, nil, keys[random.IntN(2)], nil, random.IntN(size*slotSize)>>random.IntN(8))
+			cacheCheck(t, c)
+		}
+	}
+}
+
 // Whoever has verified a token again, with another key, takes the old one's place; the same is not remembered twice.
 func TestTokensAreRememberedOnce(t *testing.T) {
 	c := newCache(10, 100)
@@ -209,12 +322,38 @@ func TestTokensAreRememberedOnce(t *testing.T) {
 	cacheCheck(t, c)
 }
 
+// A token is remembered for as long as the source has a key of the material that verified it, though it makes keys anew.
+func TestTokensAreRememberedForTheirKeysMaterial(t *testing.T) {
+	secret := func(fill, id string) Key { return Must(NewKey(HS256, []byte(strings.Repeat(fill, 32)))).WithID(id) }
+	r := &remembered{header: &header{alg: HS256, kid: "id"}, key: secret("s", "id")}
+	others := slices.Repeat([]Key{secret("o", "id")}, maxTries)
+	for name, test := range map[string]struct {
+		keys []Key
+		want bool
+	}{
+		"the very key":          {[]Key{r.key}, true},
+		"one made anew":         {[]Key{secret("s", "id")}, true},
+		"one made anew is last": {append(slices.Clone(others[1:]), secret("s", "id")), true},
+		"one made anew is late": {append(slices.Clone(others), secret("s", "id")), false},
+		"the very key is late":  {append(slices.Clone(others), r.key), false},
+		"another secret":        {others, false},
+		"another ID":            {[]Key{secret("s", "other")}, false},
+		"no key":                {nil, false},
+		"the zero Key":          {[]Key{{}}, false},
+	} {
+		if got := r.verifiedBy(test.keys); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // The table does what a map does, also where tokens share places, and while it grows.
 func TestTableIsAMap(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test that is the same each time
 	var table table
 	table.init()
 	held := map[string]*remembered{}
+	most := 1
 	for range 20_000 {
 		// Few tails: up to ten tokens share one.
 		token := fmt.Sprintf("%d-%08d", random.IntN(10), random.IntN(50))
@@ -233,7 +372,62 @@ func TestTableIsAMap(t *testing.T) {
 		if table.count != len(held) {
 			t.Fatalf("%d tokens, want %d", table.count, len(held))
 		}
+		most = max(most, len(held))
+		if places := len(*table.chains.Load()); places < len(held) || places > 2*most {
+			t.Fatalf("%d places for %d tokens, and %d at most", places, len(held), most)
+		}
 	}
+}
+
+// Whoever is looking at a token while it is taken out finds the way on to those behind it.
+func TestTableLeadsOn(t *testing.T) {
+	var table table
+	table.init()
+	first, second := &remembered{token: cacheToken("first", 1)}, &remembered{token: cacheToken("second", 1)} // of one place
+	table.put(first)
+	table.put(second)
+	if !table.delete(second) || second.inTable.Load() != first {
+		t.Error("the way ends")
+	}
+}
+
+// A table that does not grow is never without what is in it, whatever comes and goes beside that.
+func TestTableIsReadWhileItIsWritten(t *testing.T) {
+	const size = 30
+	var table table
+	table.init()
+	put := func(kind string) {
+		for i := range size { // the same tails, and so the same places, for each kind
+			table.put(&remembered{token: cacheToken(kind, i)})
+		}
+	}
+	remove := func(kind string) {
+		for i := range size {
+			table.delete(table.get(cacheToken(kind, i)))
+		}
+	}
+	put("stays")
+	put("passes") // the table grows here
+	remove("passes")
+	var done atomic.Bool
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for !done.Load() && !t.Failed() {
+				for i := range size {
+					if token := cacheToken("stays", i); table.get(token) == nil {
+						t.Errorf("%q is missing", token)
+					}
+				}
+			}
+		})
+	}
+	for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
+		put("passes")
+		remove("passes")
+	}
+	done.Store(true)
+	readers.Wait()
 }
 
 // Readers find nothing but what they look for, whatever writers do; and a writer gets through however busy they are.
