@@ -72,8 +72,9 @@ func (c *cache) get(token string) *remembered {
 // put remembers a token that key verified, whose claims, a *C, nobody else may have. beside is about how many bytes
 // the claims lead to beside the payload, which is about as long as the token.
 func (c *cache) put(token string, h *header, key Key, claims any, beside int) {
-	size := max(slotSize, c.entrySize+2*len(token)+beside)
-	if size > c.most {
+	size := c.entrySize + 2*len(token) + 2*len(h.segment) + beside // as if no other token had this header
+	size = max(slotSize, size)
+	if size > max(slotSize, c.most/2) { // it would push out all others
 		return
 	}
 	token = strings.Clone(token) // which may be part of a whole request
@@ -86,12 +87,12 @@ func (c *cache) put(token string, h *header, key Key, claims any, beside int) {
 		}
 		_ = c.tokens.delete(known) // it leaves its queue in its turn
 	}
-	c.makeRoom(size)
+	into := &c.waiting
 	if c.isDropped(token) {
-		c.staying.push(r)
-	} else {
-		c.waiting.push(r)
+		into = &c.staying
 	}
+	c.makeRoom(size)
+	into.push(r)
 	c.tokens.put(r)
 }
 
@@ -150,6 +151,9 @@ func (q *queue) push(r *remembered) {
 func (q *queue) pop() *remembered {
 	r := q.first
 	q.first, r.inQueue = r.inQueue, nil
+	if q.first == nil {
+		q.last = nil // which would keep r in memory
+	}
 	q.count--
 	q.bytes -= r.bytes
 	return r

@@ -3,24 +3,26 @@ package usher
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 )
 
 func TestTokensAreRememberedAsAWhole(t *testing.T) {
 	c := newCache(10, 100)
 	const one, other = "one.token.of-12345678", "two.token.of-12345678"
-	c.put(one, nil, Key{}, "one's", 0)
+	c.put(one, new(header), Key{}, "one's", 0)
 	for _, token := range []string{other, one[1:], "x" + one, one[:20], one[13:], "2345678", ""} {
 		if r := c.get(token); r != nil {
 			t.Errorf("%q found %q", token, r.token)
 		}
 	}
-	c.put(other, nil, Key{}, "other's", 0)
+	c.put(other, new(header), Key{}, "other's", 0)
 	for token, claims := range map[string]string{one: "one's", other: "other's"} {
 		if r := c.get(token); r == nil || r.claims != claims {
 			t.Errorf("%q: got %+v", token, r)
@@ -31,7 +33,7 @@ func TestTokensAreRememberedAsAWhole(t *testing.T) {
 // cacheToken is a token that takes one place.
 func cacheToken(kind string, n int) string { return fmt.Sprintf("%s-%08d", kind, n) }
 
-func cachePut(c *cache, token string) { c.put(token, nil, Key{}, token, 0) }
+func cachePut(c *cache, token string) { c.put(token, new(header), Key{}, token, 0) }
 
 // cacheCheck reports what does not add up.
 func cacheCheck(t *testing.T, c *cache) {
@@ -95,7 +97,7 @@ func TestStreamsPassBy(t *testing.T) {
 			cachePut(c, cacheToken("again", n-size))
 		}},
 		"tokens whose key has changed": {10 * size, func(c *cache, n int) {
-			c.put(cacheToken("keys", n%10), nil, Key{&keyState{}}, nil, 0)
+			c.put(cacheToken("keys", n%10), new(header), Key{&keyState{}}, nil, 0)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -260,21 +262,47 @@ func TestTokensCountAsWhatTheyTake(t *testing.T) {
 		{100, 20, 3000, 256 + 100 + 2*20 + 3000},
 		{2000, 20, 0, 256 + 2000 + 2*20},
 	} {
-		c := newCache(2, test.claims)
-		c.put(fmt.Sprintf("%0*d", test.length, 1), nil, Key{}, nil, test.beside)
+		c := newCache(4, test.claims)
+		c.put(fmt.Sprintf("%0*d", test.length, 1), new(header), Key{}, nil, test.beside)
 		if c.waiting.count != 1 || c.waiting.bytes != test.want {
 			t.Errorf("%+v: %d of %d bytes", test, c.waiting.count, c.waiting.bytes)
 		}
 	}
+	for size, most := range map[int]int{1: slotSize, 2: slotSize, 4: 2 * slotSize, 5: 5 * slotSize / 2} {
+		c := newCache(size, 100)
+		c.put(fmt.Sprintf("%020d", 1), new(header), Key{}, nil, most-256-100-40+1)
+		if c.waiting.count != 0 {
+			t.Errorf("CacheSize %d: it takes more than one place and half of all, and is remembered", size)
+		}
+		c.put(fmt.Sprintf("%020d", 1), new(header), Key{}, nil, most-256-100-40)
+		if c.waiting.count != 1 {
+			t.Errorf("CacheSize %d: it takes no more than it may, and is not remembered", size)
+		}
+	}
+	c := newCache(4, 100)
+	c.put(fmt.Sprintf("%0846d", 1), &header{segment: "123456789"}, Key{}, nil, 0)
+	if want := 256 + 100 + 2*846 + 2*9; c.waiting.bytes != want {
+		t.Errorf("%d bytes, want %d: the header counts too", c.waiting.bytes, want)
+	}
+}
+
+// What was dropped, or replaced, is nobody's memory any more, although it was the last of its queue.
+func TestDroppedTokensAreGone(t *testing.T) {
 	c := newCache(1, 100)
-	c.put(fmt.Sprintf("%0848d", 1), nil, Key{}, nil, 0)
-	if c.waiting.count != 0 {
-		t.Error("it takes more than all may, and is remembered")
+	token := func(i int) string { return cacheToken("token", i) }
+	cachePut(c, token(0))
+	first := weak.Make(c.get(token(0)))
+	cachePut(c, token(1)) // in place of the first
+	second := weak.Make(c.get(token(1)))
+	cachePut(c, token(0)) // which came back soon, and stays
+	runtime.GC()
+	if first.Value() != nil || second.Value() != nil {
+		t.Errorf("the first is in memory: %v; the second: %v", first.Value() != nil, second.Value() != nil)
 	}
-	c.put(fmt.Sprintf("%0846d", 1), nil, Key{}, nil, 0)
-	if c.waiting.count != 1 {
-		t.Error("it takes what all may, and is not remembered")
+	if c.get(token(0)) == nil || c.staying.count != 1 {
+		t.Error("the third is not")
 	}
+	runtime.KeepAlive(c)
 }
 
 // Tokens of all sizes, verified with the same key or another one, never take more than they may.
@@ -289,7 +317,7 @@ func TestTokensOfAllSizesAreRemembered(t *testing.T) {
 				c.get(token)
 				continue
 			}
-			c.put(token, nil, keys[random.IntN(2)], nil, random.IntN(size*slotSize)>>random.IntN(8))
+			c.put(token, new(header), keys[random.IntN(2)], nil, random.IntN(size*slotSize)>>random.IntN(8))
 			cacheCheck(t, c)
 		}
 	}
@@ -304,7 +332,7 @@ func TestTokensAreRememberedOnce(t *testing.T) {
 		key   Key
 		count int
 	}{{a, 1}, {a, 1}, {b, 2}, {b, 2}, {a, 3}} {
-		c.put(token, nil, step.key, step.key, 0)
+		c.put(token, new(header), step.key, step.key, 0)
 		if r := c.get(token); r == nil || r.key != step.key || r.claims != step.key {
 			t.Errorf("got %+v", r)
 		}
@@ -317,7 +345,7 @@ func TestTokensAreRememberedOnce(t *testing.T) {
 	}
 	cacheCheck(t, c)
 	for i := range 100 {
-		c.put(token, nil, []Key{a, b}[i%2], nil, 0)
+		c.put(token, new(header), []Key{a, b}[i%2], nil, 0)
 	}
 	cacheCheck(t, c)
 }
