@@ -121,8 +121,12 @@ func cutScheme(value, scheme string) (string, bool) {
 	if len(value) < len(scheme) || value[:len(scheme)] != scheme && !equalFold(value[:len(scheme)], scheme) {
 		return "", false
 	}
-	rest := value[len(scheme):]
-	return strings.TrimLeft(rest, " "), rest == "" || rest[0] == ' ' || rest[0] == '\t' // a tab spoils the token
+	token := value[len(scheme):]
+	parted := token == "" || token[0] == ' ' || token[0] == '\t' // which spoils the token
+	for token != "" && token[0] == ' ' {
+		token = token[1:]
+	}
+	return token, parted
 }
 
 // findInCookies reads the Cookie header itself (RFC 6265 §4.2): net/http passes over cookies whose value it

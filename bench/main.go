@@ -53,15 +53,15 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.report, "report", false, "write tables and chart again from results.json, without measuring")
 	flags.StringVar(&only, "only", "", "measure only the sets (such as middleware/HS256/8) that match this regular expression")
 	flags.StringVar(&o.out, "out", "", "folder to write to (default: this module's for a full run, else a temporary one)")
-	flags.IntVar(&o.pace.Rounds, "rounds", 0, "rounds (default 15, 3 with -quick)")
-	flags.DurationVar(&o.pace.Each, "each", 0, "time for one contender in one round (default 80ms, 20ms with -quick)")
+	flags.IntVar(&o.pace.Rounds, "rounds", 0, "rounds (default 45, 3 with -quick)")
+	flags.DurationVar(&o.pace.Each, "each", 0, "time for one contender in one round (default 25ms, 20ms with -quick)")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	rounds, each := 15, 80*time.Millisecond
+	rounds, each := 45, 25*time.Millisecond
 	if o.quick {
 		rounds, each = 3, 20*time.Millisecond
 	}
