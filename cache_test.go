@@ -376,6 +376,7 @@ func TestCacheCountsWhatAnEntryTakes(t *testing.T) {
 		{20, 5000, 300, 1, false},
 		{20, 3000, 1, 300, true},
 		{5, 3000, 1, 300, false},
+		{10, 3000, 1, 300, false},
 	} {
 		d := tokDecoder[tokLarge](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{
 			CacheSize: test.cacheSize, DangerouslyAllowAnyAudience: true,

@@ -47,9 +47,12 @@ func TestObjectReadsWhatTheLibraryReads(t *testing.T) {
 			}
 		}
 	}
-	for _, beginning := range []string{"{", `{"b:":"some text",`, ` { "\u0061" : null , `} {
+	for _, beginning := range []string{"{", `{"b:":"some text",`, ` { "\u0061" : null , `, `{"a":"é","b:":1,`} {
 		extend(beginning, most)
 	}
+	long := strings.Repeat("x", 1<<16)
+	check(`{"pad":"` + long + `","a":1,"b":2}`)
+	check(`{"pad":"` + long + `","a":1,"b":2,"a":3}`)
 	for c := range 256 {
 		for _, format := range []string{`{"%c":"a"}`, `{"a":"%c"}`, `{"a":"é%c"}`, `{"a":"\\%c"}`, `{"a":%c}`, `{"a":1%c}`, `{"a":12345678%c}`, `{"a":12345678%c,"b":1}`, `{%c"a":1}`, `{"a":1}%c`} {
 			check(strings.Replace(format, "%c", string([]byte{byte(c)}), 1))

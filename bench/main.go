@@ -3,9 +3,9 @@
 // Command bench measures usher beside its peers: the same requests, the same tokens and the same checks for
 // everyone, in one run. It writes results.md, results.json and chart.svg.
 //
-//	go run ./bench                  everything, in nine to ten minutes
+//	go run ./bench                  everything, in twenty minutes
 //	go run ./bench -quick           everything, roughly, in less than one
-//	go run ./bench -targets         what the targets are computed from, in three
+//	go run ./bench -targets         what the targets are computed from, in five
 //	go run ./bench -only '/HS256/'  the sets that match ("flood" is one, too)
 //	go run ./bench -report          tables and chart again from results.json, without measuring
 //
@@ -53,7 +53,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.report, "report", false, "write tables and chart again from results.json, without measuring")
 	flags.StringVar(&only, "only", "", "measure only the sets (such as middleware/HS256/8) that match this regular expression")
 	flags.StringVar(&o.out, "out", "", "folder to write to (default: this module's for a full run, else a temporary one)")
-	flags.IntVar(&o.pace.Rounds, "rounds", 0, "rounds (default 45, 3 with -quick)")
+	flags.IntVar(&o.pace.Rounds, "rounds", 0, "rounds (default 90, 3 with -quick)")
 	flags.DurationVar(&o.pace.Each, "each", 0, "time for one contender in one round (default 25ms, 20ms with -quick)")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -61,7 +61,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	rounds, each := 45, 25*time.Millisecond
+	rounds, each := 90, 25*time.Millisecond
 	if o.quick {
 		rounds, each = 3, 20*time.Millisecond
 	}
