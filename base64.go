@@ -72,6 +72,13 @@ func decodeBase64(dst []byte, text string) ([]byte, bool) {
 	return dst, faults&fault|spare == 0
 }
 
+// places holds, for each of four places, the six bits of each byte of the alphabet where they come to stand in a
+// big-endian word, above a byte that is not used.
+type places [4][256]uint32
+
+// fault marks the bytes outside of the alphabet.
+const fault = 1
+
 // decodeGroups decodes eight characters at a time into out, as long as there are as many and room, and returns what is left of
 // both, and a fault if it found one. It has little else to do, so that all of it is in registers.
 func (s *places) decodeGroups(out []byte, text string) (restOut []byte, rest string, faults uint32) {
@@ -84,13 +91,6 @@ func (s *places) decodeGroups(out []byte, text string) (restOut []byte, rest str
 	}
 	return out, text, faults
 }
-
-// fault marks the bytes outside of the alphabet in sextets.
-const fault = 1
-
-// places holds, for each of four places, the six bits of each byte of the alphabet where they come to stand in a
-// big-endian word, above a byte that is not used.
-type places [4][256]uint32
 
 // sextets never changes.
 var sextets = func() (s places) {

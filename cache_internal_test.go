@@ -307,7 +307,7 @@ func TestDroppedTokensAreGone(t *testing.T) {
 
 // Tokens of all sizes, verified with the same key or another one, never take more than they may.
 func TestTokensOfAllSizesAreRemembered(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a test that is the same each time
+	random := rand.New(rand.NewPCG(3, 4))
 	keys := []Key{{&keyState{}}, {&keyState{}}}
 	for _, size := range []int{1, 2, 9, 10, 11, 50} {
 		c := newCache(size, 100)
@@ -377,7 +377,7 @@ func TestTokensAreRememberedForTheirKeysMaterial(t *testing.T) {
 
 // The table does what a map does, also where tokens share places, and while it grows.
 func TestTableIsAMap(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test that is the same each time
+	random := rand.New(rand.NewPCG(1, 2))
 	var table table
 	table.init()
 	held := map[string]*remembered{}
