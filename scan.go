@@ -73,7 +73,7 @@ func (o *object) next() (name string, v value, ok bool) {
 		return o.nextAny()
 	}
 	name = text[begin:end]
-	mark := markOf(name)
+	mark := markOf(name) // what isNew does, whose call takes 2 % of the instructions of a request beside the hash
 	if o.count >= len(o.names) || o.marks&mark != 0 && o.isRepeated(name) {
 		return o.nextAny()
 	}

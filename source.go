@@ -123,6 +123,7 @@ func cutScheme(value, scheme string) (string, bool) {
 	}
 	token := value[len(scheme):]
 	parted := token == "" || token[0] == ' ' || token[0] == '\t' // which spoils the token
+	// strings.TrimLeft takes 1 % of the instructions of a request with a remembered token.
 	for token != "" && token[0] == ' ' {
 		token = token[1:]
 	}
