@@ -166,6 +166,27 @@ func (k Key) Public() (Key, bool) {
 	return makeKey(state), true
 }
 
+// PublicKey returns a copy of the public key: an *[rsa.PublicKey], an *[ecdsa.PublicKey] or an [ed25519.PublicKey]. It is
+// nil for an HMAC secret, which has no public half, and for the zero Key.
+func (k Key) PublicKey() crypto.PublicKey {
+	if k.keyState == nil {
+		return nil
+	}
+	public, ok := k.verify.(*publicKey)
+	if !ok {
+		return nil
+	}
+	switch key := public.key.(type) {
+	case *rsa.PublicKey:
+		return &rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E}
+	case *ecdsa.PublicKey:
+		return &ecdsa.PublicKey{Curve: key.Curve, X: new(big.Int).Set(key.X), Y: new(big.Int).Set(key.Y)} //nolint:staticcheck // NewKey checked them
+	case ed25519.PublicKey:
+		return slices.Clone(key)
+	}
+	return nil
+}
+
 // String returns the algorithm and the ID; it never shows the key itself.
 func (k Key) String() string {
 	switch {

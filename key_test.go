@@ -532,9 +532,44 @@ func TestKeyKnowsItsIDAndItsPublicHalf(t *testing.T) {
 	}
 }
 
+func TestPublicKeyReturnsACopy(t *testing.T) {
+	type comparable interface{ Equal(crypto.PublicKey) bool }
+	for _, alg := range tokAlgorithms {
+		t.Run(string(alg), func(t *testing.T) {
+			key := tokKey(t, alg)
+			signer, ok := tokMaterial(alg).(crypto.Signer)
+			if !ok {
+				if public := key.PublicKey(); public != nil {
+					t.Fatalf("an HMAC secret has the public key %T", public)
+				}
+				return
+			}
+			half, _ := key.Public()
+			for _, key := range []usher.Key{key, half, key.WithID("x")} {
+				public, ok := key.PublicKey().(comparable)
+				if !ok || !public.Equal(signer.Public()) {
+					t.Fatalf("%v: PublicKey is %v, want %v", key, public, signer.Public())
+				}
+				switch public := public.(type) {
+				case *rsa.PublicKey:
+					public.N.SetInt64(1)
+				case *ecdsa.PublicKey:
+					public.X.SetInt64(1) //nolint:staticcheck // to see whether it is a copy
+					public.Y.SetInt64(1) //nolint:staticcheck // likewise
+				case ed25519.PublicKey:
+					clear(public)
+				}
+				if again, _ := key.PublicKey().(comparable); !again.Equal(signer.Public()) {
+					t.Errorf("%v: changing what PublicKey returned changed the key", key)
+				}
+			}
+		})
+	}
+}
+
 func TestZeroKeyDoesNothing(t *testing.T) {
 	var zero usher.Key
-	if zero.ID() != "" || zero.Algorithm() != "" || zero.CanSign() || zero.WithID("x") != zero {
+	if zero.ID() != "" || zero.Algorithm() != "" || zero.CanSign() || zero.PublicKey() != nil || zero.WithID("x") != zero {
 		t.Errorf("%v is something", zero)
 	}
 	if public, ok := zero.Public(); ok || public != zero {
