@@ -118,3 +118,12 @@ func (m *misconfigured) add(field, reason string, args ...any) {
 }
 
 func (m misconfigured) err() error { return errors.Join(m...) }
+
+// quote shows text from outside, shortened, as a Go string of printable ASCII.
+func quote(text string) string {
+	const most = 64
+	if len(text) <= most {
+		return fmt.Sprintf("%+q", text)
+	}
+	return fmt.Sprintf("%+q... (%d bytes)", text[:most], len(text))
+}

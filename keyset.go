@@ -267,12 +267,3 @@ func (ks Keys) unfitToJoin(key Key) string {
 	}
 	return "has the ID " + quote(key.id) + ", which another key of the ring has"
 }
-
-// quote shows text from outside, shortened, as a Go string of printable ASCII.
-func quote(text string) string {
-	const most = 64
-	if len(text) <= most {
-		return fmt.Sprintf("%+q", text)
-	}
-	return fmt.Sprintf("%+q... (%d bytes)", text[:most], len(text))
-}
