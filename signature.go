@@ -3,7 +3,6 @@ package usher
 import (
 	"crypto"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rsa"
 	_ "crypto/sha256" // crypto.Hash looks for it
@@ -16,36 +15,6 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 )
-
-// family returns the first two letters of a supported algorithm, else "".
-func (a Algorithm) family() string {
-	switch a {
-	case HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA:
-		return string(a[:2])
-	}
-	return ""
-}
-
-// hash returns the hash function of every supported algorithm but EdDSA, which has its own.
-func (a Algorithm) hash() crypto.Hash {
-	switch a {
-	case HS384, RS384, PS384, ES384:
-		return crypto.SHA384
-	case HS512, RS512, PS512, ES512:
-		return crypto.SHA512
-	}
-	return crypto.SHA256
-}
-
-func (a Algorithm) curve() elliptic.Curve {
-	switch a {
-	case ES384:
-		return elliptic.P384()
-	case ES512:
-		return elliptic.P521()
-	}
-	return elliptic.P256()
-}
 
 // method returns golang-jwt's implementation of an algorithm with a key pair, made here so that nothing
 // registered or changed in that package matters. For PSS the salt has the hash's length (RFC 7518 §3.5);
