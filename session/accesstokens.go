@@ -3,6 +3,10 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-usher/usher"
@@ -61,3 +65,60 @@ func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About
 
 // now is the encoder's clock, which has no other way to tell.
 func (a *AccessTokens[C]) now() time.Time { return a.encoder.Fill(new(C)).IssuedAt.Time }
+
+// issue makes an access token for the subject, with its claims as they are now; set overrides what is not the
+// application's to say.
+func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(context.Context, string) (C, error),
+	subject string, set func(*usher.Claims)) (Tokens, error) {
+	c, err := claims(ctx, subject)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("session: claims: %w", err)
+	}
+	registered := encoder.Fill(&c)
+	registered.Subject = subject
+	set(registered)
+	access, err := encoder.Encode(ctx, c)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("session: access token: %w", err)
+	}
+	// The encoder's TTL, unless the application's claims came with an exp of their own.
+	lasts := registered.ExpiresAt.Sub(registered.IssuedAt.Time)
+	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(lasts / time.Second)}, nil
+}
+
+// ownClaims refuses a C with a field of its own for a claim that the manager sets: the token would carry that
+// field instead.
+func ownClaims[C any]() error {
+	t := reflect.TypeFor[C]()
+	if name := ownClaim(t, nil); name != "" {
+		return &usher.ConfigError{
+			Field:  "claims type " + t.String(),
+			Reason: "has a field of its own for " + name + ", which is the session manager's to set",
+		}
+	}
+	return nil
+}
+
+// ownClaim returns the name of the first such claim in t, or in the structs that it embeds, the usher.Claims
+// excepted. Whether Go would see the field through another of the same name doesn't matter to JSON.
+func ownClaim(t reflect.Type, path []reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == reflect.TypeFor[usher.Claims]() || t.Kind() != reflect.Struct || slices.Contains(path, t) {
+		return ""
+	}
+	path = append(path, t)
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "sid" || name == "auth_time" {
+			return name
+		}
+		if f.Anonymous && name == "" {
+			if name := ownClaim(f.Type, path); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,4 +79,142 @@ func TestAttemptsWithoutAThrottleThatAnswers(t *testing.T) {
 	_, err = session.NewAttempts(&session.HandlerOptions{UsernameField: "password"})
 	wantConfigError(t, err, "Throttle")
 	wantConfigError(t, err, "PasswordField")
+}
+
+func TestTwoHundredParallelGuesses(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	var asked atomic.Int32
+	guess := s.auth
+	s.auth = func(ctx context.Context, username, password string) (string, error) {
+		asked.Add(1)
+		return guess(ctx, username, password)
+	}
+	s.opts.Observe = nil
+	h := usher.Must(session.LoginHandler(s.Manager, func(ctx context.Context, username, password string) (string, error) {
+		return s.auth(ctx, username, password)
+	}, &session.HandlerOptions{UsernameField: "email"}))
+	s.mux = http.NewServeMux()
+	s.mux.Handle("/login", h)
+	for _, account := range []string{"ada@example.org", "nobody@example.org"} {
+		asked.Store(0)
+		var mu sync.Mutex
+		answers := map[string]int{}
+		var group sync.WaitGroup
+		for range 200 {
+			group.Go(func() {
+				a := s.send(t, "POST", "/login", wrong(account))
+				mu.Lock()
+				defer mu.Unlock()
+				answers[fmt.Sprint(a.StatusCode, " ", a.Header.Get("Retry-After") != "", " ", a.body)]++
+			})
+		}
+		group.Wait()
+		if asked.Load() != 5 {
+			t.Errorf("%d guesses at %s reached the password; want 5", asked.Load(), account)
+		}
+		for text, n := range answers {
+			if want := map[string]int{"401": 5, "429": 195}[text[:3]]; n != want {
+				t.Errorf("%s: %d times %s; want %d", account, n, text, want)
+			}
+			if strings.HasPrefix(text, "429") != strings.HasPrefix(text, "429 true") {
+				t.Errorf("Retry-After: %s", text)
+			}
+		}
+	}
+}
+
+func TestOnlyWrongPasswordsCost(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	for range 50 {
+		s.send(t, "POST", "/login", login).want(t, 200, "")
+	}
+	right := s.auth
+	for status, err := range map[int]error{503: usher.ErrUnavailable, 500: errBroken, 502: &usher.Rejection{Status: 502}} {
+		s.auth = func(context.Context, string, string) (string, error) { return "", err }
+		for range 50 {
+			s.send(t, "POST", "/login", login).want(t, status, "")
+		}
+	}
+	s.auth = right
+	s.send(t, "POST", "/login", login).want(t, 200, "")
+
+	// Who hangs up before the answer may have had a guess all the same.
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.Context())
+		s.auth = func(ctx context.Context, _, _ string) (string, error) { cancel(); return "", ctx.Err() }
+		s.send(t, "POST", "/login", login, func(r *http.Request) { *r = *r.WithContext(ctx) }).want(t, 503, "")
+	}
+	s.auth = right
+	s.send(t, "POST", "/login", login).want(t, 429, "")
+}
+
+// An application's own refusal, of a second factor say, is a guess that was wrong all the same.
+func TestEveryRefusalCosts(t *testing.T) {
+	for _, err := range []error{
+		&usher.Rejection{Status: 401, Description: "Wrong code."},
+		&usher.Rejection{Status: 403, Description: "Wrong code."},
+		usher.ErrForbidden,
+		errors.Join(usher.ErrPasswordMismatch, usher.ErrUnavailable),
+	} {
+		s := newSite(t, session.NewMemoryStore())
+		s.auth = func(context.Context, string, string) (string, error) { return "", err }
+		for range 5 {
+			if a := s.send(t, "POST", "/login", login); a.StatusCode == http.StatusTooManyRequests {
+				t.Fatalf("%v: too early", err)
+			}
+		}
+		s.send(t, "POST", "/login", login).want(t, 429, "")
+	}
+}
+
+// broken is a throttle that is out of reach.
+type broken struct{ refund bool }
+
+var errBroken = errors.New("throttle out of reach")
+
+func (b broken) Reserve(context.Context, string, string) (time.Duration, error) {
+	if b.refund {
+		return 0, nil
+	}
+	return 0, errBroken
+}
+
+func (broken) Refund(context.Context, string, string) error { return errBroken }
+
+// refunding is a throttle that watches its refunds.
+type refunding struct {
+	session.Throttle
+	refund func(ctx context.Context)
+}
+
+func (r refunding) Refund(ctx context.Context, account, address string) error {
+	r.refund(ctx)
+	return r.Throttle.Refund(ctx, account, address)
+}
+
+func TestARefundOutlivesItsClientButNotForever(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	refunds := 0
+	throttle := refunding{usher.Must(session.NewMemoryThrottle(nil)), func(ctx context.Context) {
+		refunds++
+		if _, bounded := ctx.Deadline(); ctx.Err() != nil || !bounded {
+			t.Errorf("the refund's context: %v, bounded %v", ctx.Err(), bounded)
+		}
+	}}
+	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = throttle })
+	s.auth = func(context.Context, string, string) (string, error) { cancel(); return subject, nil }
+	s.send(t, "POST", "/login", login, func(r *http.Request) { *r = *r.WithContext(ctx) }).want(t, 503, "")
+	if refunds != 1 {
+		t.Errorf("%d refunds; want one", refunds)
+	}
+}
+
+func TestAThrottleOutOfReachRefusesLogins(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = broken{} })
+	s.send(t, "POST", "/login", login).want(t, 503, "")
+	if cause := s.seen[0].Err; !errors.Is(cause, usher.ErrUnavailable) || !errors.Is(cause, errBroken) {
+		t.Errorf("the operator reads %v", cause)
+	}
+	s = newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = broken{refund: true} })
+	s.send(t, "POST", "/login", login).want(t, 200, "")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"time"
 
 	"github.com/go-usher/usher"
@@ -87,3 +88,20 @@ func (cfg Config[C]) String() string { return fmt.Sprintf("session.Config[%T]{â€
 
 // LogValue names the type, without the secrets.
 func (cfg Config[C]) LogValue() slog.Value { return slog.StringValue(cfg.String()) }
+
+// required is the mistake of an argument that was left out.
+func required(given bool, field string) error {
+	if given {
+		return nil
+	}
+	return &usher.ConfigError{Field: field, Reason: "is required"}
+}
+
+// isNil reports whether an interface holds nothing, or a nil pointer.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
+}

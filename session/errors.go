@@ -2,9 +2,6 @@ package session
 
 import (
 	"errors"
-	"fmt"
-
-	"github.com/go-usher/usher"
 )
 
 // Why a refresh token or a session was refused. A store that can't answer is [usher.ErrUnavailable] instead.
@@ -19,13 +16,3 @@ var (
 	// session has been changed.
 	ErrRefreshToken = errors.New("session: invalid refresh token")
 )
-
-// isAnswer reports whether a store's error is its answer, and no failure.
-func isAnswer(err error) bool {
-	return errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken)
-}
-
-// unavailable reports a store's failure as what it means for the request.
-func unavailable(err error) error {
-	return fmt.Errorf("%w: session store: %w", usher.ErrUnavailable, err)
-}

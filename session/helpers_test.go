@@ -3,9 +3,9 @@ package session_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -167,12 +167,9 @@ func wantErr(t testing.TB, what string, got, want error) {
 	}
 }
 
-// flipped returns a token with one bit of its i-th byte changed.
-func flipped(token string, i int) string {
-	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil {
-		return err.Error()
+func wantConfigError(t *testing.T, err error, text string) {
+	t.Helper()
+	if !errors.As(err, new(*usher.ConfigError)) || !strings.Contains(err.Error(), text) {
+		t.Errorf("%v; want a ConfigError about %s", err, text)
 	}
-	b[i] ^= 1
-	return base64.RawURLEncoding.EncodeToString(b)
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"net/http"
 	"time"
-
-	"github.com/go-usher/usher"
 )
 
 // Authenticator says who logs in: it returns the subject whose username and password these are. username is in
@@ -82,12 +80,4 @@ func (l *login) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	l.handOut(w, tokens)
 	return nil
-}
-
-// required is the mistake of an argument that was left out.
-func required(given bool, field string) error {
-	if given {
-		return nil
-	}
-	return &usher.ConfigError{Field: field, Reason: "is required"}
 }

@@ -105,17 +105,21 @@ func (t *MemoryThrottle) giveBack(key counterKey, every time.Duration) {
 // counterHeap implements heap.Interface.
 type counterHeap []*counter
 
-func (h counterHeap) Len() int           { return len(h) }
+func (h counterHeap) Len() int { return len(h) }
+
 func (h counterHeap) Less(i, j int) bool { return h[i].idle.Before(h[j].idle) }
+
 func (h counterHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j
 }
+
 func (h *counterHeap) Push(c any) {
 	added := c.(*counter) //nolint:errcheck // Push is given nothing else
 	added.index = len(*h)
 	*h = append(*h, added)
 }
+
 func (h *counterHeap) Pop() any {
 	last := len(*h) - 1
 	c := (*h)[last]

@@ -1,6 +1,8 @@
 package session
 
-import "time"
+import (
+	"time"
+)
 
 // Rotation is the spending of one refresh token, as a Store sees it.
 type Rotation struct {

@@ -7,55 +7,6 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// RefreshHandler returns a handler that exchanges a refresh token for new tokens. It takes POST, with the token as
-// "refresh_token" in JSON or a form, or in the cookie if HandlerOptions.Cookies is set. A session that is over
-// is a 401 and clears the cookies; a store that can't answer is a 503 and leaves them. Mistakes are reported as
-// usher.ConfigError, all at once.
-func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
-	e, err := newEndpoint(opts, []string{http.MethodPost}, required(m != nil, "Manager"))
-	if err != nil {
-		return nil, err
-	}
-	e.serve = func(w http.ResponseWriter, r *http.Request) error {
-		token, err := e.refreshToken(w, r)
-		if err != nil {
-			return err
-		}
-		tokens, err := m.refresh(r.Context(), token, e.fit)
-		if tokenSpoilt(err) && e.opts.Cookies {
-			e.clearCookies(w)
-		}
-		if err != nil {
-			return err
-		}
-		e.handOut(w, tokens)
-		return nil
-	}
-	return e, nil
-}
-
-// LogoutHandler returns a handler that ends a session. It takes POST, with the refresh token as for
-// RefreshHandler, and answers 204 and clears the cookies, also if there was no session to end. If the store
-// can't answer it is a 503, and nothing is cleared. Mistakes are reported as usher.ConfigError, all at once.
-func LogoutHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
-	e, err := newEndpoint(opts, []string{http.MethodPost}, required(m != nil, "Manager"))
-	if err != nil {
-		return nil, err
-	}
-	e.serve = func(w http.ResponseWriter, r *http.Request) error {
-		token, err := e.refreshToken(w, r)
-		if err != nil && !errors.Is(err, usher.ErrNoToken) {
-			return err
-		}
-		if err := m.End(r.Context(), token); err != nil {
-			return err
-		}
-		e.loggedOut(w)
-		return nil
-	}
-	return e, nil
-}
-
 // SessionsHandler returns a handler for users' own sessions. It is mounted behind a middleware's Require, which
 // says who the user is, under three patterns:
 //
@@ -131,11 +82,4 @@ func endOne[C any](e *endpoint, w http.ResponseWriter, r *http.Request, m *Manag
 		w.WriteHeader(http.StatusNoContent)
 	}
 	return nil
-}
-
-func (e *endpoint) loggedOut(w http.ResponseWriter) {
-	if e.opts.Cookies {
-		e.clearCookies(w)
-	}
-	w.WriteHeader(http.StatusNoContent)
 }

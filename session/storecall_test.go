@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
@@ -236,21 +234,6 @@ func TestAStoreThatIsDownIsUnavailable(t *testing.T) {
 	}
 }
 
-// The gone user's session must not be reported as ended when the store didn't say so.
-func TestAGoneUsersSessionThatCantBeEndedIsUnavailable(t *testing.T) {
-	store := &failing{Store: session.NewMemoryStore(), failAt: 2}
-	w := newWorld(t, store)
-	tokens := w.mustStart(t)
-	w.user = func(context.Context, string) (claims, error) { return claims{}, usher.ErrNoUser }
-	_, err := w.Refresh(t.Context(), tokens.RefreshToken)
-	wantErr(t, "Refresh", err, usher.ErrUnavailable)
-	if errors.Is(err, session.ErrSessionEnded) {
-		t.Error("it reports an ending that didn't happen")
-	}
-	_, err = w.Refresh(t.Context(), tokens.RefreshToken)
-	wantErr(t, "Refresh again", err, session.ErrSessionEnded)
-}
-
 func TestAFailedCheckIsA503(t *testing.T) {
 	for _, applied := range []bool{false, true} { // whether the store found the session, and then failed to say so
 		store := &failing{Store: session.NewMemoryStore(), failAt: 2, andOn: true, applied: applied}
@@ -266,134 +249,4 @@ func TestAFailedCheckIsA503(t *testing.T) {
 			t.Errorf("applied %v: status %d; want 503", applied, answer.Code)
 		}
 	}
-}
-
-// gone cancels the client's context while the store is at work, and insists on not seeing it.
-type gone struct {
-	session.Store
-	cancel context.CancelFunc
-	t      *testing.T
-}
-
-func (s *gone) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
-	s.cancel()
-	if _, bounded := ctx.Deadline(); ctx.Err() != nil || !bounded {
-		s.t.Errorf("the step's context: %v, bounded %v; want it to outlive the client, but not forever", ctx.Err(), bounded)
-	}
-	return s.Store.Rotate(ctx, r)
-}
-
-func TestARotationRunsToItsEndWhenTheClientHasGone(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	w := newWorld(t, &gone{session.NewMemoryStore(), cancel, t})
-	first := w.mustStart(t)
-	second, err := w.Refresh(ctx, first.RefreshToken)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again := w.mustRefresh(t, first.RefreshToken); again.RefreshToken != second.RefreshToken {
-		t.Error("the client that comes back gets another successor")
-	}
-}
-
-// The answer to a rotation may be lost in a store that hangs. Its client is told to come back after 5 seconds, and is
-// no thief then.
-func TestAStoreThatHangsLeavesTimeForARetry(t *testing.T) {
-	for _, test := range []struct{ grace, want time.Duration }{
-		{0, 3 * time.Second}, {-1, 10 * time.Second}, {8 * time.Second, 2400 * time.Millisecond}, {time.Second, time.Second}, {time.Minute, 10 * time.Second},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			store := &hanging{Store: session.NewMemoryStore()}
-			w := newWorld(t, store, func(c *session.Config[claims]) { c.Grace, c.Now = test.grace, time.Now })
-			first := w.mustStart(t)
-			began := time.Now()
-			_, err := w.Refresh(t.Context(), first.RefreshToken)
-			wantErr(t, "Refresh while the store hangs", err, usher.ErrUnavailable)
-			if took := time.Since(began); took != test.want {
-				t.Errorf("grace %s: given up after %s; want %s", test.grace, took, test.want)
-			}
-			if test.grace < 0 || test.grace == time.Second {
-				return // shorter than the 5 seconds
-			}
-			time.Sleep(5 * time.Second) //nolint:forbidigo // of the bubble's own time
-			w.mustRefresh(t, first.RefreshToken)
-		})
-	}
-}
-
-// hanging applies its first rotation, and then says nothing until the context ends.
-type hanging struct {
-	session.Store
-	hung bool
-}
-
-func (s *hanging) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
-	rotated, err := s.Store.Rotate(ctx, r)
-	if !s.hung {
-		s.hung = true
-		<-ctx.Done()
-		return session.Rotated{}, ctx.Err()
-	}
-	return rotated, err
-}
-
-// goneAtReuse cancels the client's context once a token is found to be reused.
-type goneAtReuse struct {
-	session.Store
-	cancel context.CancelFunc
-}
-
-func (s *goneAtReuse) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
-	rotated, err := s.Store.Rotate(ctx, r)
-	if errors.Is(err, session.ErrReused) {
-		s.cancel()
-	}
-	return rotated, err
-}
-
-func TestAThiefWhoHangsUpIsReportedAllTheSame(t *testing.T) {
-	type key struct{}
-	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "request 7"))
-	reported := 0
-	w := newWorld(t, &goneAtReuse{session.NewMemoryStore(), cancel}, func(c *session.Config[claims]) {
-		c.OnEvent = func(ctx context.Context, e session.Event) {
-			if e.Kind != session.EventReused {
-				return
-			}
-			reported++
-			if _, bounded := ctx.Deadline(); !bounded || ctx.Err() != nil || ctx.Value(key{}) != "request 7" {
-				t.Errorf("reported with a context of %v, %v, bounded %v; want the request's values, and an end of its own", ctx.Err(), ctx.Value(key{}), bounded)
-			}
-		}
-	})
-	first := w.mustStart(t)
-	w.mustRefresh(t, first.RefreshToken)
-	w.clock.Advance(grace)
-	_, err := w.Refresh(ctx, first.RefreshToken)
-	wantErr(t, "Refresh", err, session.ErrReused)
-	if reported != 1 || ctx.Err() == nil {
-		t.Errorf("reported %d times; want once, to a client that had gone", reported)
-	}
-}
-
-// goneAtStart starts sessions whose client then leaves, and whose answer is lost.
-type goneAtStart struct {
-	session.Store
-	cancel context.CancelFunc
-}
-
-func (s *goneAtStart) Start(ctx context.Context, r session.Record, limit int, now time.Time) ([]string, error) {
-	if _, err := s.Store.Start(ctx, r, limit, now); err != nil {
-		return nil, err
-	}
-	s.cancel()
-	return nil, errStore
-}
-
-func TestASessionThatNobodyHasATokenOfDoesNotStay(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	w := newWorld(t, &goneAtStart{session.NewMemoryStore(), cancel})
-	_, err := w.Start(ctx, subject, session.About{})
-	wantErr(t, "Start", err, usher.ErrUnavailable)
-	w.wantSessions(t, 0)
 }

@@ -2,20 +2,15 @@ package session
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/go-usher/usher"
 )
 
 // stepTimeout bounds what no longer depends on its request: store steps, refunds, and the telling of events.
 const stepTimeout = 10 * time.Second
-
-// rotateTimeout leaves most of the grace to the client: one whose rotation was applied, but not answered, gets a 503 that
-// says to come back after 5 seconds, and must then still pass for a retry.
-func rotateTimeout(grace time.Duration) time.Duration {
-	if grace == 0 {
-		return stepTimeout
-	}
-	return min(max(grace*3/10, time.Second), stepTimeout)
-}
 
 // step runs a store step that starts, rotates or ends to its end, even if the client goes away meanwhile: it may come
 // back with the token that this step spends. A request that is over already starts nothing.
@@ -40,19 +35,17 @@ func answer(err error) error {
 	return unavailable(err)
 }
 
-func (m *Manager[C]) storeRotate(ctx context.Context, r Rotation) (rotated Rotated, err error) {
-	err = stepWithin(ctx, rotateTimeout(m.grace), func(ctx context.Context) (err error) {
-		rotated, err = m.store.Rotate(ctx, r)
-		return err
-	})
-	return rotated, err
+// isAnswer reports whether a store's error is its answer, and no failure.
+func isAnswer(err error) bool {
+	return errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken)
 }
 
-func (m *Manager[C]) storeEnd(ctx context.Context, now time.Time, subject, id string) (ended bool, err error) {
-	err = m.step(ctx, func(ctx context.Context) (err error) {
-		ended, err = m.store.End(ctx, subject, id, now)
-		return err
-	})
-	m.recent.forget(subject, id)
-	return ended && err == nil, err
+// unavailable reports a store's failure as what it means for the request.
+func unavailable(err error) error {
+	return fmt.Errorf("%w: session store: %w", usher.ErrUnavailable, err)
+}
+
+// outOfReach reports that nothing has been decided, whatever else the error says.
+func outOfReach(err error) bool {
+	return errors.Is(err, usher.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -3,8 +3,6 @@ package session
 import (
 	"context"
 	"time"
-
-	"github.com/go-usher/usher"
 )
 
 // End ends the session that a refresh token belongs to: logout. Any authentic token of the session will do, a
@@ -46,48 +44,6 @@ func (m *Manager[C]) EndAll(ctx context.Context, subject string) error {
 	return m.endAll(ctx, subject, "")
 }
 
-// List returns the live sessions of the subject, those started first to begin with. usher.ErrUnavailable: the
-// store can't answer.
-func (m *Manager[C]) List(ctx context.Context, subject string) ([]Session, error) {
-	if !isSubject(subject) {
-		return nil, nil
-	}
-	sessions, err := m.store.List(ctx, subject, m.now())
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	return sessions, nil
-}
-
-// Prune removes from the store what has expired, and returns how many sessions that were. Stores also forget
-// lazily; memory and databases want Prune now and then for subjects who never come back.
-func (m *Manager[C]) Prune(ctx context.Context) (int, error) {
-	n, err := m.store.Prune(ctx, m.now())
-	if err != nil {
-		return n, unavailable(err)
-	}
-	return n, nil
-}
-
-// PruneEvery runs Prune now and at every interval until ctx ends, and returns the context's error. failed, if not
-// nil, is told of each Prune that didn't work; the next one is tried all the same. An interval that is not
-// above zero is a usher.ConfigError.
-func (m *Manager[C]) PruneEvery(ctx context.Context, interval time.Duration, failed func(error)) error {
-	if interval <= 0 {
-		return &usher.ConfigError{Field: "PruneEvery interval", Reason: "must be above zero"}
-	}
-	for ctx.Err() == nil {
-		if _, err := m.Prune(ctx); err != nil && ctx.Err() == nil && failed != nil {
-			failed(err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(interval):
-		}
-	}
-	return ctx.Err()
-}
-
 func (m *Manager[C]) end(ctx context.Context, subject, id string) (bool, error) {
 	now := m.now()
 	ended, err := m.storeEnd(ctx, now, subject, id)
@@ -116,4 +72,13 @@ func (m *Manager[C]) endAll(ctx context.Context, subject, keep string) error {
 	}
 	m.reportEnded(ctx, now, subject, ended)
 	return nil
+}
+
+func (m *Manager[C]) storeEnd(ctx context.Context, now time.Time, subject, id string) (ended bool, err error) {
+	err = m.step(ctx, func(ctx context.Context) (err error) {
+		ended, err = m.store.End(ctx, subject, id, now)
+		return err
+	})
+	m.recent.forget(subject, id)
+	return ended && err == nil, err
 }

@@ -102,3 +102,24 @@ func (f fields) require(names ...string) error {
 		return refused(http.StatusUnprocessableEntity, strings.Join(empty, " and ")+" are required.")
 	}
 }
+
+func writeJSON(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	// The status line is out by the time that writing fails, and the client gone.
+	_ = json.MarshalEncode(jsontext.NewEncoder(w), body) // with a line break at the end, for terminals
+}
+
+// handOut answers with the tokens. In cookie mode the body says only when to refresh.
+func (e *endpoint) handOut(w http.ResponseWriter, t Tokens) {
+	if !e.opts.Cookies {
+		writeJSON(w, t)
+		return
+	}
+	for _, c := range e.cookies(t) {
+		http.SetCookie(w, c)
+	}
+	writeJSON(w, struct {
+		ExpiresIn int64 `json:"expires_in"`
+	}{t.ExpiresIn})
+}

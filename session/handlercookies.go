@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"time"
-
-	"github.com/go-usher/usher"
 )
 
 // maxCookie is what browsers keep of a cookie at most (RFC 6265 §6.1).
@@ -46,39 +44,8 @@ func (e *endpoint) fit(t Tokens) error {
 	return nil
 }
 
-// handOut answers with the tokens. In cookie mode the body says only when to refresh.
-func (e *endpoint) handOut(w http.ResponseWriter, t Tokens) {
-	if !e.opts.Cookies {
-		writeJSON(w, t)
-		return
-	}
-	for _, c := range e.cookies(t) {
-		http.SetCookie(w, c)
-	}
-	writeJSON(w, struct {
-		ExpiresIn int64 `json:"expires_in"`
-	}{t.ExpiresIn})
-}
-
 func (e *endpoint) clearCookies(w http.ResponseWriter) {
 	for _, name := range []string{e.opts.AccessCookie, e.opts.RefreshCookie} {
 		http.SetCookie(w, cookie(name, "", -1))
 	}
-}
-
-// refreshToken finds the token of a refresh or a logout: in the cookie, or in the body. Two are refused, for
-// which of them would count?
-func (e *endpoint) refreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
-	if !e.opts.Cookies {
-		f, err := readFields(w, r, "refresh_token")
-		if err != nil {
-			return "", err
-		}
-		return f["refresh_token"], f.require("refresh_token")
-	}
-	token, found, err := usher.FromCookie(e.opts.RefreshCookie).Find(r)
-	if err == nil && !found {
-		err = usher.ErrNoToken
-	}
-	return token, err
 }

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,45 @@ import (
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
 )
+
+func TestLoginMapsTheAuthenticatorsErrors(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	for _, test := range []struct {
+		err    error
+		status int
+		text   string
+	}{
+		{usher.ErrPasswordMismatch, 401, "Wrong email or password."},
+		{usher.ErrNoUser, 401, "Wrong email or password."},
+		{fmt.Errorf("%w: locked", usher.ErrForbidden), 403, "not allowed"},
+		{usher.ErrUnavailable, 503, "Try again"},
+		{context.DeadlineExceeded, 503, "Try again"},
+		{errors.New("a secret of the database"), 500, "can't be served"},
+		{&usher.Rejection{Status: 403, Description: "Confirm your address."}, 403, "Confirm your address."},
+	} {
+		s.auth = func(context.Context, string, string) (string, error) { return "", test.err }
+		a := s.send(t, "POST", "/login", login).want(t, test.status, test.text)
+		if strings.Contains(a.body, "secret") {
+			t.Errorf("the cause is shown: %s", a.body)
+		}
+		if (a.StatusCode == http.StatusUnauthorized) != (a.Header.Get("WWW-Authenticate") != "") || (a.StatusCode == http.StatusServiceUnavailable) != (a.Header.Get("Retry-After") != "") {
+			t.Errorf("%d with %v", a.StatusCode, a.Header)
+		}
+	}
+	s.auth = func(context.Context, string, string) (string, error) { return subject, nil }
+	s.user = func(context.Context, string) (claims, error) { return claims{}, usher.ErrNoUser }
+	s.send(t, "POST", "/login", login).want(t, 401, "Wrong email or password.")
+}
+
+func TestALoginThatBeganBeforeEndAllIsRefused(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	s.auth = func(ctx context.Context, _, _ string) (string, error) {
+		s.clock.Advance(1000)
+		return subject, s.EndAll(ctx, subject)
+	}
+	s.send(t, "POST", "/login", login).want(t, 401, "Log in again")
+	s.wantSessions(t, 0)
+}
 
 // Two hundred logins at once, of as many accounts and at the default cost, leave the rest of the service usable:
 // passwords are checked by a part of the cores only, and what would queue for too long is told to come back.

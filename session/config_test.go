@@ -1,0 +1,53 @@
+package session_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+func TestConfigMistakesAreReportedAtOnce(t *testing.T) {
+	_, err := session.NewManager(session.Config[claims]{
+		Secret: []byte("short"), OldSecrets: [][]byte{secret, []byte("x")},
+		IdleTTL: -1, MaxAge: -1, Grace: time.Hour, MaxPerSubject: -1, Staleness: -1,
+	})
+	if !errors.As(err, new(*usher.ConfigError)) {
+		t.Fatalf("%v is no ConfigError", err)
+	}
+	for _, field := range []string{
+		"Encoder", "Store", "Claims", "Secret", "OldSecrets[1]", "IdleTTL", "MaxAge", "Grace", "MaxPerSubject", "Staleness",
+		"openssl rand -base64 32",
+	} {
+		if !strings.Contains(err.Error(), field) {
+			t.Errorf("no word about %s in: %v", field, err)
+		}
+	}
+	if strings.Contains(err.Error(), "OldSecrets[0]") {
+		t.Errorf("a good secret is blamed: %v", err)
+	}
+}
+
+func TestSecretsAndTokensNeverPrint(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore())
+	tokens := w.mustStart(t)
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	logger.Info("x", "tokens", tokens, "config", w.config)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&log, verb+verb+verb, tokens, &tokens, w.config)
+	}
+	for _, leak := range []string{tokens.AccessToken, tokens.RefreshToken, string(secret), fmt.Sprintf("%x", secret), fmt.Sprint(secret)} {
+		if strings.Contains(log.String(), strings.Trim(leak, "[]")) {
+			t.Errorf("printed: %s", leak)
+		}
+	}
+	if !strings.Contains(log.String(), tokens.SessionID) {
+		t.Error("the session isn't named")
+	}
+}

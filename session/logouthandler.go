@@ -1,0 +1,37 @@
+package session
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/go-usher/usher"
+)
+
+// LogoutHandler returns a handler that ends a session. It takes POST, with the refresh token as for
+// RefreshHandler, and answers 204 and clears the cookies, also if there was no session to end. If the store
+// can't answer it is a 503, and nothing is cleared. Mistakes are reported as usher.ConfigError, all at once.
+func LogoutHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
+	e, err := newEndpoint(opts, []string{http.MethodPost}, required(m != nil, "Manager"))
+	if err != nil {
+		return nil, err
+	}
+	e.serve = func(w http.ResponseWriter, r *http.Request) error {
+		token, err := e.refreshToken(w, r)
+		if err != nil && !errors.Is(err, usher.ErrNoToken) {
+			return err
+		}
+		if err := m.End(r.Context(), token); err != nil {
+			return err
+		}
+		e.loggedOut(w)
+		return nil
+	}
+	return e, nil
+}
+
+func (e *endpoint) loggedOut(w http.ResponseWriter) {
+	if e.opts.Cookies {
+		e.clearCookies(w)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

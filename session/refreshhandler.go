@@ -1,0 +1,51 @@
+package session
+
+import (
+	"net/http"
+
+	"github.com/go-usher/usher"
+)
+
+// RefreshHandler returns a handler that exchanges a refresh token for new tokens. It takes POST, with the token as
+// "refresh_token" in JSON or a form, or in the cookie if HandlerOptions.Cookies is set. A session that is over
+// is a 401 and clears the cookies; a store that can't answer is a 503 and leaves them. Mistakes are reported as
+// usher.ConfigError, all at once.
+func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
+	e, err := newEndpoint(opts, []string{http.MethodPost}, required(m != nil, "Manager"))
+	if err != nil {
+		return nil, err
+	}
+	e.serve = func(w http.ResponseWriter, r *http.Request) error {
+		token, err := e.refreshToken(w, r)
+		if err != nil {
+			return err
+		}
+		tokens, err := m.refresh(r.Context(), token, e.fit)
+		if tokenSpoilt(err) && e.opts.Cookies {
+			e.clearCookies(w)
+		}
+		if err != nil {
+			return err
+		}
+		e.handOut(w, tokens)
+		return nil
+	}
+	return e, nil
+}
+
+// refreshToken finds the token of a refresh or a logout: in the cookie, or in the body. Two are refused, for
+// which of them would count?
+func (e *endpoint) refreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
+	if !e.opts.Cookies {
+		f, err := readFields(w, r, "refresh_token")
+		if err != nil {
+			return "", err
+		}
+		return f["refresh_token"], f.require("refresh_token")
+	}
+	token, found, err := usher.FromCookie(e.opts.RefreshCookie).Find(r)
+	if err == nil && !found {
+		err = usher.ErrNoToken
+	}
+	return token, err
+}

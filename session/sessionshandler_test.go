@@ -1,0 +1,91 @@
+package session_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+func TestUsersManageTheirSessions(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	var tokens []session.Tokens
+	for range 4 {
+		tokens = append(tokens, s.send(t, "POST", "/login", login).tokens(t))
+		s.clock.Advance(1000)
+	}
+	s.send(t, "GET", "/sessions", "").want(t, 401, "")
+	s.send(t, "PUT", "/sessions", "", bearer(tokens[0])).want(t, 405, "DELETE")
+	var listed struct {
+		Sessions []struct {
+			ID      string `json:"id"`
+			Label   string `json:"label"`
+			Current bool   `json:"current"`
+			Subject *string
+		} `json:"sessions"`
+	}
+	a := s.send(t, "GET", "/sessions", "", bearer(tokens[1])).want(t, 200, "")
+	if err := json.Unmarshal([]byte(a.body), &listed); err != nil {
+		t.Fatal(err)
+	}
+	if len(listed.Sessions) != 4 || listed.Sessions[0].Current || !listed.Sessions[1].Current || listed.Sessions[1].Label != "phone" {
+		t.Fatalf("%s", a.body)
+	}
+	stranger, err := s.Start(t.Context(), "mallory", session.About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send(t, "DELETE", "/sessions/"+listed.Sessions[0].ID, "", bearer(stranger)).want(t, 404, "no such session")
+	s.send(t, "DELETE", "/sessions/"+listed.Sessions[0].ID, "", bearer(tokens[1]), header("Sec-Fetch-Site", "cross-site")).want(t, 403, "")
+	s.wantSessions(t, 4)
+	s.send(t, "DELETE", "/sessions/"+listed.Sessions[0].ID, "", bearer(tokens[1])).want(t, 204, "")
+	s.send(t, "DELETE", "/sessions/"+listed.Sessions[0].ID, "", bearer(tokens[1])).want(t, 404, "no such session")
+	s.send(t, "GET", "/sessions", "", bearer(tokens[0])).want(t, 401, "")
+	s.send(t, "DELETE", "/sessions", "", bearer(tokens[1])).want(t, 204, "")
+	s.wantSessions(t, 1)
+	s.send(t, "DELETE", "/sessions/"+listed.Sessions[1].ID, "", bearer(tokens[1])).want(t, 204, "")
+	s.wantSessions(t, 0)
+}
+
+func TestEndingTheCurrentSessionClearsItsCookies(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore(), withCookies)
+	jar := cookieJar{}
+	jar.keep(t, s.send(t, "POST", "/login", login).want(t, 200, ""))
+	id := s.wantSessions(t, 1)[0].ID
+	jar.keep(t, s.send(t, "DELETE", "/sessions/"+id, "", jar.send).want(t, 204, ""))
+	if len(jar) != 0 {
+		t.Errorf("left over: %v", jar)
+	}
+}
+
+func TestSessionsHandlerFailsClosed(t *testing.T) {
+	s := newSite(t, &failing{Store: session.NewMemoryStore(), failAt: 1, andOn: true})
+	h := usher.Must(session.SessionsHandler(s.Manager, s.opts))
+	for _, test := range []struct {
+		name, method, target string
+		claims               *claims
+		status               int
+	}{
+		{"without a middleware", "GET", "/sessions", nil, 500},
+		{"a token without session ending the others", "DELETE", "/sessions", &claims{Claims: usher.Claims{Subject: subject}}, 403},
+		{"store down, list", "GET", "/sessions", &claims{Claims: usher.Claims{Subject: subject}}, 503},
+		{"store down, end others", "DELETE", "/sessions", &claims{Claims: usher.Claims{Subject: subject, SessionID: strings.Repeat("A", 22)}}, 503},
+		{"store down, end one", "DELETE", "/sessions/" + strings.Repeat("A", 22), &claims{Claims: usher.Claims{Subject: subject}}, 503},
+	} {
+		r := httptest.NewRequest(test.method, test.target, nil)
+		if id, ok := strings.CutPrefix(test.target, "/sessions/"); ok {
+			r.SetPathValue("id", id)
+		}
+		if test.claims != nil {
+			r = r.WithContext(usher.ContextWithClaims(r.Context(), test.claims))
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != test.status {
+			t.Errorf("%s: %d %s; want %d", test.name, w.Code, w.Body, test.status)
+		}
+	}
+}

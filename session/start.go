@@ -1,0 +1,126 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-usher/usher"
+)
+
+// About is what a session remembers of the login that started it. Texts are cut to 256 bytes, and control
+// characters are dropped: they come from clients.
+type About struct {
+	UserAgent string // which browser or app, as the User-Agent header says
+	Address   string // where the client is
+	Label     string // what the user calls the device
+	// AuthTime is when the authentication began, which is before the password was checked: the zero value is
+	// the time of Start. It becomes auth_time, and a cut-off of EndAll or EndOthers at or after it prevents
+	// the session.
+	AuthTime time.Time
+}
+
+const maxAboutBytes = 256
+
+// Start begins a session for a subject who has just authenticated, and returns its first tokens.
+//
+// ErrSessionEnded: the subject's sessions were all ended at or after about.AuthTime, so this authentication no
+// longer counts, or it is older than MaxAge. usher.ErrUnavailable: the store can't answer; no session is left
+// behind that could be used. Errors of the claims callback and of the encoder are returned as they are.
+func (m *Manager[C]) Start(ctx context.Context, subject string, about About) (Tokens, error) {
+	return m.start(ctx, subject, about, release)
+}
+
+func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error) {
+	if !isSubject(subject) {
+		return Tokens{}, errSubject
+	}
+	now := m.now()
+	authTime := about.AuthTime.UTC().Truncate(time.Microsecond)
+	if about.AuthTime.IsZero() || authTime.After(now) {
+		authTime = now
+	}
+	if !authTime.After(now.Add(-m.maxAge)) {
+		return Tokens{}, fmt.Errorf("%w: the authentication is older than %s", ErrSessionEnded, m.maxAge)
+	}
+	token := newRefreshToken(subject, authTime)
+	tokens, err := m.issue(ctx, token, token.sessionID())
+	if err != nil {
+		return Tokens{}, err
+	}
+	tokens.RefreshToken = m.keys[0].seal(token)
+	if err := fit(tokens); err != nil {
+		return Tokens{}, err
+	}
+	record := Record{
+		Session: Session{
+			ID:         tokens.SessionID,
+			Subject:    subject,
+			UserAgent:  clean(about.UserAgent),
+			Address:    clean(about.Address),
+			Label:      clean(about.Label),
+			AuthTime:   authTime,
+			StartedAt:  now,
+			LastUsedAt: now,
+			ExpiresAt:  now.Add(min(m.idleTTL, m.maxAge)),
+		},
+		EndsAt: now.Add(m.maxAge),
+		Token:  hashToken(tokens.RefreshToken),
+	}
+	ended, err := m.storeStart(ctx, record)
+	if err != nil {
+		return Tokens{}, err
+	}
+	m.recent.forget(subject, ended...)
+	m.report(ctx, Event{Kind: EventStarted, Time: now, Subject: subject, SessionID: record.ID})
+	m.reportEnded(ctx, now, subject, ended)
+	return tokens, nil
+}
+
+func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []string, err error) {
+	err = m.step(ctx, func(ctx context.Context) (err error) {
+		ended, err = m.store.Start(ctx, record, m.maxPerSubject, record.StartedAt)
+		return err
+	})
+	if errors.Is(err, usher.ErrUnavailable) {
+		// The session may be there, and nobody has its token: it would only confuse the user's list, whether or
+		// not the client is still there. Others may have been ended for it.
+		_ = m.step(context.WithoutCancel(ctx), func(ctx context.Context) error {
+			_, err := m.store.End(ctx, record.Subject, record.ID, record.StartedAt)
+			return err
+		})
+		if m.maxPerSubject > 0 {
+			m.recent.forgetSubject(record.Subject)
+		}
+	}
+	return ended, err
+}
+
+// clean also copies: a header's value would keep the whole request's header alive.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	if len(s) > maxAboutBytes {
+		cut := maxAboutBytes
+		for !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		s = s[:cut]
+	}
+	return strings.Clone(s)
+}
+
+var errSubject = errors.New("session: a subject must be 1 to 255 bytes of UTF-8 without control characters")
+
+// isSubject reports whether every store can keep the subject as it is.
+func isSubject(s string) bool {
+	return s != "" && len(s) <= maxSubject && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
