@@ -70,16 +70,16 @@ type guardedClaims interface {
 // request that the handler gets.
 type identity[C, U any] struct {
 	context.Context
-	gate    *gate[C, U]
+	root    *root[C, U]
 	token   string
 	user    U
-	given   *C           // to the user function and to handlers, which may change it; nil for a stranger
-	own     *C           // what Check and guards go by; nil where there are neither
-	room    C            // where a Decoder puts the claims; given then leads here
+	claims  *C           // to the user function and to handlers, which may change it; nil for a stranger
+	checked *C           // what Check and guards go by; nil where there are neither
+	storage C            // where a Decoder puts the claims; claims then leads here
 	request http.Request // what clone returns
 }
 
-func (id *identity[C, U]) stranger() bool { return id.given == nil }
+func (id *identity[C, U]) stranger() bool { return id.claims == nil }
 
 // Value returns the identity itself for both keys: a stranger hides an outer user too.
 func (id *identity[C, U]) Value(key any) any {
@@ -95,13 +95,13 @@ func (id *identity[C, U]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f,
 
 func (id *identity[C, U]) currentUser() (U, bool) { return id.user, !id.stranger() }
 
-func (id *identity[C, U]) currentClaims() (*C, bool) { return id.given, !id.stranger() }
+func (id *identity[C, U]) currentClaims() (*C, bool) { return id.claims, !id.stranger() }
 
 func (id *identity[C, U]) embedded() *Claims {
 	if id.stranger() {
 		return nil
 	}
-	return id.gate.claims(id.given)
+	return id.root.claims(id.claims)
 }
 
 // clone returns r with the identity as its context, once at most: the request is a part of the identity. What

@@ -42,13 +42,13 @@ type MiddlewareOptions struct {
 // user, a U, and the claims, a C, into the request's context. It is made by [NewMiddleware] and safe for
 // concurrent use.
 type Middleware[C, U any] struct {
-	*gate[C, U]
+	*root[C, U]
 	guards []Guard
 }
 
-// gate is what all that With makes of one middleware share.
-type gate[C, U any] struct {
-	door
+// root is what all that With makes of one middleware share.
+type root[C, U any] struct {
+	policy
 	verifier Verifier[C]
 	user     func(context.Context, *C) (U, error)
 	claims   func(*C) *Claims
@@ -56,8 +56,8 @@ type gate[C, U any] struct {
 	guarded  atomic.Bool // With has been called, so that identities keep claims for guards
 }
 
-// door is what a gate does whatever the types of claims and users, and so need be compiled only once.
-type door struct {
+// policy is what a root does whatever the types of claims and users, and so need be compiled only once.
+type policy struct {
 	opts    MiddlewareOptions
 	vary    string // the request headers that sources read
 	cookie  bool   // is one of the sources
@@ -76,7 +76,7 @@ func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	user func(context.Context, *C) (U, error), opts *MiddlewareOptions,
 ) (*Middleware[C, U], error) {
 	var wrong misconfigured
-	g := &gate[C, U]{verifier: v, user: user, claims: embedded[C, P], isNil: nilCheck[C, U]()}
+	rt := &root[C, U]{verifier: v, user: user, claims: embedded[C, P], isNil: nilCheck[C, U]()}
 	if isNil(v) {
 		wrong.add("v", "is nil")
 	} else if d, ok := v.(*Decoder[C]); ok && d.keys == nil {
@@ -86,16 +86,16 @@ func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 		wrong.add("user", "is nil; where the claims are the user, it is ClaimsAsUser")
 	}
 	if opts != nil {
-		g.opts = *opts
+		rt.opts = *opts
 	}
-	if g.opts.Now == nil {
-		g.opts.Now = time.Now
+	if rt.opts.Now == nil {
+		rt.opts.Now = time.Now
 	}
-	g.checkOptions(&wrong)
+	rt.checkOptions(&wrong)
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
-	return &Middleware[C, U]{gate: g}, nil
+	return &Middleware[C, U]{root: rt}, nil
 }
 
 // ClaimsAsUser is the user function of services for which the claims say all about the user.
@@ -121,7 +121,7 @@ func (m *Middleware[C, U]) Optional(next http.Handler) http.Handler {
 // With returns a middleware that also asks these guards, after those of m and in order. m stays as it is. A
 // nil guard refuses everything with a 500.
 func (m *Middleware[C, U]) With(guards ...Guard) *Middleware[C, U] {
-	m = m.made()
+	m = m.orZero()
 	added := slices.Concat(m.guards, guards)
 	for i, guard := range added {
 		if guard == nil {
@@ -129,7 +129,7 @@ func (m *Middleware[C, U]) With(guards ...Guard) *Middleware[C, U] {
 		}
 	}
 	m.guarded.Store(true)
-	return &Middleware[C, U]{gate: m.gate, guards: added}
+	return &Middleware[C, U]{root: m.root, guards: added}
 }
 
 // Allow is With for a guard that judges by the user: those for whom may is false are refused with 403,
@@ -156,7 +156,7 @@ func (m *Middleware[C, U]) Claims(ctx context.Context) (*C, bool) { return Claim
 // Deny refuses a request for a reason that only the handler knows, in the way in which the middleware refuses:
 // ErrForbidden is a 403, ErrUnavailable a 503, and so on; an error that is none of usher's is a 500.
 func (m *Middleware[C, U]) Deny(w http.ResponseWriter, r *http.Request, err error) {
-	m = m.made()
+	m = m.orZero()
 	m.respond(w, r, m.rejection(err, http.StatusInternalServerError))
 }
 
@@ -164,7 +164,7 @@ func (m *Middleware[C, U]) Deny(w http.ResponseWriter, r *http.Request, err erro
 // returns the context for the handler; or the request's own with an error, which is a [*Rejection] that
 // Observe has been told of and that can write the response.
 func (m *Middleware[C, U]) Authenticate(r *http.Request) (context.Context, error) {
-	m = m.made()
+	m = m.orZero()
 	decided, rej := m.decide(r, false)
 	if rej != nil {
 		m.observe(r, rej)
@@ -176,7 +176,7 @@ func (m *Middleware[C, U]) Authenticate(r *http.Request) (context.Context, error
 // AuthenticateToken is Authenticate for a token that came by another way than HTTP; "" is no token. Observe
 // is not told, since there is no request: the caller has the [*Rejection].
 func (m *Middleware[C, U]) AuthenticateToken(ctx context.Context, token string) (context.Context, error) {
-	m = m.made()
+	m = m.orZero()
 	if token == "" {
 		return ctx, m.rejection(ErrNoToken, http.StatusInternalServerError)
 	}
@@ -190,69 +190,69 @@ func (m *Middleware[C, U]) AuthenticateToken(ctx context.Context, token string) 
 	return decided.context(ctx), nil
 }
 
-// made returns m, or, if NewMiddleware did not make it, one that answers everything with a 500.
-func (m *Middleware[C, U]) made() *Middleware[C, U] {
-	if m == nil || m.gate == nil {
-		return &Middleware[C, U]{gate: &gate[C, U]{}}
+// orZero returns m, or, if NewMiddleware did not make it, one that answers everything with a 500.
+func (m *Middleware[C, U]) orZero() *Middleware[C, U] {
+	if m == nil || m.root == nil {
+		return &Middleware[C, U]{root: &root[C, U]{}}
 	}
 	return m
 }
 
-func (d *door) rejection(err error, otherwise int) *Rejection {
+func (p *policy) rejection(err error, otherwise int) *Rejection {
 	rej := rejectionFor(err, otherwise)
-	rej.realm = d.opts.Realm
+	rej.realm = p.opts.Realm
 	return rej
 }
 
 // observe tells Observe of a refusal, once: an adapter may hand what Authenticate returned to Deny.
-func (d *door) observe(r *http.Request, rej *Rejection) {
-	if d.opts.Observe != nil && rej.observer != d {
-		d.opts.Observe(r, rej)
+func (p *policy) observe(r *http.Request, rej *Rejection) {
+	if p.opts.Observe != nil && rej.observer != p {
+		p.opts.Observe(r, rej)
 	}
-	rej.observer = d
+	rej.observer = p
 }
 
-func (d *door) respond(w http.ResponseWriter, r *http.Request, rej *Rejection) {
-	d.observe(r, rej)
-	if d.opts.Reject == nil {
+func (p *policy) respond(w http.ResponseWriter, r *http.Request, rej *Rejection) {
+	p.observe(r, rej)
+	if p.opts.Reject == nil {
 		rej.ServeHTTP(w, r)
 		return
 	}
 	rej.setHeaders(w.Header())
-	d.opts.Reject(w, r, rej)
+	p.opts.Reject(w, r, rej)
 }
 
-func (d *door) checkOptions(wrong *misconfigured) {
-	if strings.ContainsFunc(d.opts.Realm, notQuotable) {
-		wrong.add("MiddlewareOptions.Realm", "is %s, which can't stand in a challenge", quote(d.opts.Realm))
+func (p *policy) checkOptions(wrong *misconfigured) {
+	if strings.ContainsFunc(p.opts.Realm, notQuotable) {
+		wrong.add("MiddlewareOptions.Realm", "is %s, which can't stand in a challenge", quote(p.opts.Realm))
 	}
-	for _, origin := range d.opts.TrustedOrigins {
-		if !isOrigin(origin) || d.origins.AddTrustedOrigin(origin) != nil {
+	for _, origin := range p.opts.TrustedOrigins {
+		if !isOrigin(origin) || p.origins.AddTrustedOrigin(origin) != nil {
 			wrong.add("MiddlewareOptions.TrustedOrigins", "hold %s, which is not scheme://host[:port] in lower case", quote(origin))
 		}
 	}
-	d.setSources(wrong)
+	p.setSources(wrong)
 }
 
-func (d *door) setSources(wrong *misconfigured) {
-	if len(d.opts.Sources) == 0 {
-		d.opts.Sources = []TokenSource{FromBearer()}
+func (p *policy) setSources(wrong *misconfigured) {
+	if len(p.opts.Sources) == 0 {
+		p.opts.Sources = []TokenSource{FromBearer()}
 	}
-	d.opts.Sources = slices.Clone(d.opts.Sources)
+	p.opts.Sources = slices.Clone(p.opts.Sources)
 	var read []string
-	for i, source := range d.opts.Sources {
+	for i, source := range p.opts.Sources {
 		if reason := source.unfit(); reason != "" {
 			wrong.add("MiddlewareOptions.Sources", "holds a source that %s", reason)
 		}
-		if slices.ContainsFunc(d.opts.Sources[:i], source.overlaps) {
+		if slices.ContainsFunc(p.opts.Sources[:i], source.overlaps) {
 			wrong.add("MiddlewareOptions.Sources", "holds two sources that would find the same token")
 		}
-		d.cookie = d.cookie || source.kind == sourceCookie
+		p.cookie = p.cookie || source.kind == sourceCookie
 		if name := source.header(); name != "" && !slices.Contains(read, name) {
 			read = append(read, name)
 		}
 	}
-	d.vary = strings.Join(read, ", ")
+	p.vary = strings.Join(read, ", ")
 }
 
 // isOrigin reports whether text is an origin as browsers send it: scheme://host[:port] in lower case and ASCII.

@@ -21,7 +21,7 @@ type Rejection struct {
 	Err         error         // the cause, which the client is never told
 
 	realm    string
-	observer *door // whose Observe has been told
+	observer *policy // whose Observe has been told
 }
 
 // The error codes of challenges.

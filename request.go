@@ -16,7 +16,7 @@ type handler[C, U any] struct {
 }
 
 func (m *Middleware[C, U]) handler(next http.Handler, nextFunc func(http.ResponseWriter, *http.Request, U), optional bool) http.Handler {
-	m = m.made()
+	m = m.orZero()
 	if isNil(next) && nextFunc == nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			m.Deny(w, r, &ConfigError{"next", "is nil"})
@@ -100,17 +100,17 @@ func (m *Middleware[C, U]) decide(r *http.Request, optional bool) (decision[C, U
 }
 
 // stranger is the decision about a request without a token that may go on.
-func (g *gate[C, U]) stranger(r *http.Request) decision[C, U] {
-	return decision[C, U]{who: &identity[C, U]{Context: r.Context(), gate: g}}
+func (rt *root[C, U]) stranger(r *http.Request) decision[C, U] {
+	return decision[C, U]{who: &identity[C, U]{Context: r.Context(), root: rt}}
 }
 
 // findToken returns the one token that the request carries, and where; else the error is ErrNoToken or ErrManyTokens.
-func (d *door) findToken(r *http.Request) (token string, source *TokenSource, err error) {
-	if d.opts.Now == nil {
+func (p *policy) findToken(r *http.Request) (token string, source *TokenSource, err error) {
+	if p.opts.Now == nil {
 		return "", nil, errNotMade
 	}
-	for i := range d.opts.Sources {
-		s := &d.opts.Sources[i]
+	for i := range p.opts.Sources {
+		s := &p.opts.Sources[i]
 		t, found, fault := s.Find(r)
 		if !found && fault == nil {
 			continue
@@ -133,13 +133,13 @@ func (d *door) findToken(r *http.Request) (token string, source *TokenSource, er
 
 // checkOrigin refuses what another site makes a browser send. The opening request of a WebSocket is a GET,
 // and yet it opens a connection that can do anything.
-func (d *door) checkOrigin(r *http.Request) error {
+func (p *policy) checkOrigin(r *http.Request) error {
 	if len(r.Header["Upgrade"]) > 0 {
 		post := *r
 		post.Method = http.MethodPost
 		r = &post
 	}
-	if err := d.origins.Check(r); err != nil {
+	if err := p.origins.Check(r); err != nil {
 		return &Rejection{Status: http.StatusForbidden, Description: "Cross-origin request.", Err: err}
 	}
 	return nil
@@ -147,30 +147,30 @@ func (d *door) checkOrigin(r *http.Request) error {
 
 // identify finds out whose token it is. Where an outer handler of the same middleware has done so for the same
 // token, and nobody has put another user or other claims in between, its result counts.
-func (g *gate[C, U]) identify(ctx context.Context, token string, guarded bool) (decision[C, U], error) {
-	if who, ok := ctx.Value(userKey{}).(*identity[C, U]); ok && who.gate == g && !who.stranger() &&
-		who.token == token && (who.own != nil || !guarded) && ctx.Value(claimsKey{}) == any(who) {
+func (rt *root[C, U]) identify(ctx context.Context, token string, guarded bool) (decision[C, U], error) {
+	if who, ok := ctx.Value(userKey{}).(*identity[C, U]); ok && who.root == rt && !who.stranger() &&
+		who.token == token && (who.checked != nil || !guarded) && ctx.Value(claimsKey{}) == any(who) {
 		return decision[C, U]{who: who, reused: true}, nil
 	}
-	who, err := g.decode(ctx, token)
+	who, err := rt.decode(ctx, token)
 	if err != nil {
 		return decision[C, U]{}, err
 	}
-	if g.opts.Check != nil || g.guarded.Load() {
-		own := *who.given
-		who.own = &own
-		registered := g.claims(&own)
+	if rt.opts.Check != nil || rt.guarded.Load() {
+		checked := *who.claims
+		who.checked = &checked
+		registered := rt.claims(&checked)
 		registered.Audience = slices.Clone(registered.Audience)
-		if g.opts.Check != nil {
-			if err := g.opts.Check(ctx, registered); err != nil {
+		if rt.opts.Check != nil {
+			if err := rt.opts.Check(ctx, registered); err != nil {
 				return decision[C, U]{}, err
 			}
 		}
 	}
-	if who.user, err = g.user(ctx, who.given); err != nil {
+	if who.user, err = rt.user(ctx, who.claims); err != nil {
 		return decision[C, U]{}, err
 	}
-	if g.isNil(who.user) {
+	if rt.isNil(who.user) {
 		return decision[C, U]{}, ErrNoUser
 	}
 	return decision[C, U]{who: who}, nil
@@ -178,24 +178,24 @@ func (g *gate[C, U]) identify(ctx context.Context, token string, guarded bool) (
 
 // decode returns an identity that has the token's claims, and no user yet. A Decoder reads them into the identity
 // itself, which saves an allocation.
-func (g *gate[C, U]) decode(ctx context.Context, token string) (*identity[C, U], error) {
-	if d, ok := g.verifier.(*Decoder[C]); ok {
+func (rt *root[C, U]) decode(ctx context.Context, token string) (*identity[C, U], error) {
+	if d, ok := rt.verifier.(*Decoder[C]); ok {
 		v, err := d.verify(ctx, token)
 		if err != nil {
 			return nil, err
 		}
-		who := &identity[C, U]{Context: ctx, gate: g, token: token}
-		who.given = &who.room
-		return who, d.read(token, v, who.given)
+		who := &identity[C, U]{Context: ctx, root: rt, token: token}
+		who.claims = &who.storage
+		return who, d.read(token, v, who.claims)
 	}
-	if g.verifier == nil {
+	if rt.verifier == nil {
 		return nil, errNotMade
 	}
-	c, err := g.verifier.Decode(ctx, token)
+	c, err := rt.verifier.Decode(ctx, token)
 	if err == nil && c == nil {
 		err = errNoClaims
 	}
-	return &identity[C, U]{Context: ctx, gate: g, token: token, given: c}, err
+	return &identity[C, U]{Context: ctx, root: rt, token: token, claims: c}, err
 }
 
 var errNotMade = &ConfigError{"Middleware", "was not made by NewMiddleware"}
@@ -212,11 +212,11 @@ func (m *Middleware[C, U]) ask(parent context.Context, decided decision[C, U]) *
 }
 
 func (m *Middleware[C, U]) askAll(parent context.Context, decided decision[C, U]) *Rejection {
-	own := fixedClaims[C]{clock: m.opts.Now}
+	checked := fixedClaims[C]{clock: m.opts.Now}
 	if !decided.who.stranger() {
-		own.claims = decided.who.own
+		checked.claims = decided.who.checked
 	}
-	ctx := context.WithValue(decided.context(parent), claimsKey{}, own)
+	ctx := context.WithValue(decided.context(parent), claimsKey{}, checked)
 	for _, guard := range m.guards {
 		err := guard(ctx)
 		if err == nil {
