@@ -12,15 +12,16 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// AccessTokens issues access tokens alone, without sessions and without a store: for services that need neither
-// logout nor long logins. LoginHandler takes it in place of a Manager. It is safe for concurrent use.
+// AccessTokens issues access tokens without sessions and without a store, for services that need neither logout nor
+// refresh. LoginHandler accepts it in place of a Manager. It is safe for concurrent use.
 type AccessTokens[C any] struct {
 	encoder *usher.Encoder[C]
 	claims  func(ctx context.Context, subject string) (C, error)
 }
 
-// NewAccessTokens returns AccessTokens that encode what claims returns for a subject, with sub and auth_time set
-// to who logged in and when. Mistakes are reported as usher.ConfigError, all at once.
+// NewAccessTokens returns AccessTokens that encode the claims that the callback returns for a subject. It sets sub
+// to the subject and auth_time to the time of the login. If arguments are invalid, it returns a usher.ConfigError
+// for each of them, joined.
 func NewAccessTokens[C any, P usher.EmbedsClaims[C]](
 	encoder *usher.Encoder[C],
 	claims func(ctx context.Context, subject string) (C, error),
@@ -36,8 +37,8 @@ func NewAccessTokens[C any, P usher.EmbedsClaims[C]](
 	return &AccessTokens[C]{encoder: encoder, claims: claims}, nil
 }
 
-// Start returns an access token for the subject, and no refresh token. Of about only AuthTime counts. Errors are
-// those of claims and of the encoder.
+// Start returns an access token for the subject, and no refresh token. It uses about.AuthTime and ignores the other
+// fields. It returns the errors of the claims callback and of the encoder.
 func (a *AccessTokens[C]) Start(ctx context.Context, subject string, about About) (Tokens, error) {
 	return a.start(ctx, subject, about, release)
 }
@@ -63,11 +64,11 @@ func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About
 	return tokens, nil
 }
 
-// now is the encoder's clock, which has no other way to tell.
+// now returns the time of the encoder's clock, which only Fill reveals.
 func (a *AccessTokens[C]) now() time.Time { return a.encoder.Fill(new(C)).IssuedAt.Time }
 
-// issue makes an access token for the subject, with its claims as they are now; set overrides what is not the
-// application's to say.
+// issue returns an access token for the subject with its current claims. The callback set overrides the claims that
+// the application does not control.
 func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(context.Context, string) (C, error),
 	subject string, set func(*usher.Claims)) (Tokens, error) {
 	c, err := claims(ctx, subject)
@@ -81,26 +82,26 @@ func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(co
 	if err != nil {
 		return Tokens{}, fmt.Errorf("session: access token: %w", err)
 	}
-	// The encoder's TTL, unless the application's claims came with an exp of their own.
+	// This is the encoder's TTL unless the application's claims have an exp.
 	lasts := registered.ExpiresAt.Sub(registered.IssuedAt.Time)
 	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(lasts / time.Second)}, nil
 }
 
-// ownClaims refuses a C with a field of its own for a claim that the manager sets: the token would carry that
+// ownClaims refuses a C that has a field of its own for a claim that the manager sets: the token would carry that
 // field instead.
 func ownClaims[C any]() error {
 	t := reflect.TypeFor[C]()
 	if name := ownClaim(t, nil); name != "" {
 		return &usher.ConfigError{
 			Field:  "claims type " + t.String(),
-			Reason: "has a field of its own for " + name + ", which is the session manager's to set",
+			Reason: "has a field of its own for " + name + ", which the session manager sets",
 		}
 	}
 	return nil
 }
 
-// ownClaim returns the name of the first such claim in t, or in the structs that it embeds, the usher.Claims
-// excepted. Whether Go would see the field through another of the same name doesn't matter to JSON.
+// ownClaim returns the name of the first such claim in t or in the structs that t embeds, except usher.Claims. JSON
+// writes a field even if Go hides it behind another field of the same name.
 func ownClaim(t reflect.Type, path []reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()

@@ -12,7 +12,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestTheManagersClaimsAreItsOwn(t *testing.T) {
+func TestTheManagerSetsSubSidAndAuthTime(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	w.user = func(context.Context, string) (claims, error) {
 		return claims{Claims: usher.Claims{Subject: "root", SessionID: "x", AuthTime: usher.NewNumericDate(epoch.Add(time.Hour)), Scope: "read"}}, nil
@@ -27,7 +27,7 @@ func TestTheManagersClaimsAreItsOwn(t *testing.T) {
 	}
 }
 
-func TestExpiresInFollowsTheApplicationsExp(t *testing.T) {
+func TestExpiresInIsThatOfTheApplicationsExp(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	w.user = func(context.Context, string) (claims, error) {
 		return claims{Claims: usher.Claims{ExpiresAt: usher.NewNumericDate(epoch.Add(90 * time.Second))}}, nil
@@ -37,7 +37,7 @@ func TestExpiresInFollowsTheApplicationsExp(t *testing.T) {
 	}
 }
 
-func TestALoginWithoutSessions(t *testing.T) {
+func TestAccessTokensLogInWithoutASession(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	plain := usher.Must(session.NewAccessTokens(w.config.Encoder, w.config.Claims))
 	authenticate := func(context.Context, string, string) (string, error) { return subject, nil }
@@ -85,7 +85,7 @@ type shadowing struct {
 	Session string `json:"sid"`
 }
 
-func TestAClaimsTypeMustNotHideTheManagersClaims(t *testing.T) {
+func TestAClaimsTypeMustNotHaveItsOwnSid(t *testing.T) {
 	keys := usher.Must(usher.GenerateKey("HS256"))
 	encoder := usher.Must(usher.NewEncoder[shadowing](keys, nil))
 	callback := func(context.Context, string) (shadowing, error) { return shadowing{}, nil }
@@ -95,7 +95,7 @@ func TestAClaimsTypeMustNotHideTheManagersClaims(t *testing.T) {
 	wantConfigError(t, err, "sid")
 }
 
-// hiding has a sid that Go doesn't see, for ID hides it; JSON does.
+// hiding has a sid field that Go hides behind ID but JSON writes.
 type hiding struct {
 	standard
 	sidAsID
@@ -109,7 +109,7 @@ type (
 	}
 )
 
-func TestAClaimsTypeMustNotHideTheManagersClaimsOutOfSight(t *testing.T) {
+func TestAClaimsTypeMustNotHaveItsOwnHiddenSid(t *testing.T) {
 	encoder := usher.Must(usher.NewEncoder[hiding](usher.Must(usher.GenerateKey("HS256")), nil))
 	_, err := session.NewAccessTokens(encoder, func(context.Context, string) (hiding, error) { return hiding{}, nil })
 	wantConfigError(t, err, "sid")

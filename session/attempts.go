@@ -10,13 +10,13 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Attempts limits guesses at passwords as LoginHandler does, for an application's own handlers that ask for one:
-// to change it, say, or to delete the account. Made with the same options, it counts guesses together with those
-// at the login. It is safe for concurrent use.
+// Attempts limits guesses at passwords in an application's own handlers, such as one that changes a password or
+// deletes an account. With the options of LoginHandler it counts these guesses together with those at the login. It is
+// safe for concurrent use.
 type Attempts struct{ at *endpoint }
 
-// NewAttempts returns Attempts that count with the Throttle of opts, which is required here, by its Canonical and its
-// ClientAddress. Mistakes are reported as usher.ConfigError, all at once.
+// NewAttempts returns Attempts that use the Throttle, Canonical and ClientAddress of opts. The Throttle is required
+// here. If opts are invalid, NewAttempts returns a usher.ConfigError for each mistake, joined.
 func NewAttempts(opts *HandlerOptions) (*Attempts, error) {
 	e, err := newEndpoint(opts, nil,
 		required(opts != nil && !isNil(opts.Throttle), "HandlerOptions.Throttle"))
@@ -26,14 +26,14 @@ func NewAttempts(opts *HandlerOptions) (*Attempts, error) {
 	return &Attempts{e}, nil
 }
 
-// Try calls check, which says whether the password is the one of username, and returns its error. The attempt is
-// taken before, so that of any number of guesses at once only as many are tried as the throttle allows, and it is
-// given back if the password is right, or if nothing was decided about it: not if check refused it in whatever way
-// (usher.ErrPasswordMismatch, usher.ErrNoUser, and what else is answered with a 4xx), for that may have been a
-// guess, nor if the client left before it could know.
+// Try calls check, which returns nil if the password of username is right, and returns its error. It takes an attempt
+// from the throttle first, so that of many simultaneous guesses only those that the throttle allows are checked. It
+// returns the attempt if the password was right or if nothing was decided about it. An error of check that becomes a
+// 4xx response, such as usher.ErrPasswordMismatch or usher.ErrNoUser, costs the attempt, and so does a client that
+// disconnects before check returns.
 //
-// If there is no attempt left, check isn't called: the error is an [usher.Rejection] with status 429, and
-// Retry-After is set in the header of w. If the throttle can't tell, it is usher.ErrUnavailable.
+// If no attempt is left, Try does not call check. It sets Retry-After in the header of w and returns a
+// [usher.Rejection] with status 429. It returns usher.ErrUnavailable if the throttle does not answer.
 func (a *Attempts) Try(w http.ResponseWriter, r *http.Request, username string, check func(ctx context.Context) error) error {
 	if a == nil || a.at == nil {
 		return &usher.ConfigError{Field: "Attempts", Reason: "was not made by NewAttempts"}
@@ -54,7 +54,7 @@ func (e *endpoint) attempt(w http.ResponseWriter, r *http.Request, account, addr
 	}
 	err = check(ctx)
 	if err == nil || !wrongPassword(err) && e.refusal(err).Status >= http.StatusInternalServerError && ctx.Err() == nil {
-		// A refund that fails costs its user an attempt, and is no reason to refuse the right password.
+		// If the refund fails, the user loses an attempt. That is no reason to refuse a right password.
 		_ = stepWithin(context.WithoutCancel(ctx), stepTimeout, func(ctx context.Context) error {
 			return e.opts.Throttle.Refund(ctx, account, from)
 		})

@@ -16,7 +16,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// try makes an attempt from an address, at a check that returns answer.
+// try makes an attempt from an address with a check that returns answer.
 func try(t *testing.T, attempts *session.Attempts, username, address string, answer error) (http.Header, error) {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/password", nil)
@@ -50,7 +50,7 @@ func TestAttemptsCountTogetherWithLogins(t *testing.T) {
 	}
 }
 
-func TestAttemptsThatWereRightOrNotDecidedAreGivenBack(t *testing.T) {
+func TestAttemptsReturnRightAndUndecidedAttempts(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) {
 		o.Throttle = usher.Must(session.NewMemoryThrottle(nil))
 	})
@@ -64,7 +64,7 @@ func TestAttemptsThatWereRightOrNotDecidedAreGivenBack(t *testing.T) {
 	}
 }
 
-func TestAttemptsWithoutAThrottleThatAnswers(t *testing.T) {
+func TestAttemptsNeedAThrottleThatAnswers(t *testing.T) {
 	attempts := usher.Must(session.NewAttempts(&session.HandlerOptions{Throttle: broken{}}))
 	_, err := try(t, attempts, "ada", "192.0.2.1:1", errors.New("asked for a password that nobody counted"))
 	wantErr(t, "Try", err, usher.ErrUnavailable)
@@ -81,7 +81,7 @@ func TestAttemptsWithoutAThrottleThatAnswers(t *testing.T) {
 	wantConfigError(t, err, "PasswordField")
 }
 
-func TestTwoHundredParallelGuesses(t *testing.T) {
+func TestOfManySimultaneousGuessesOnlyTheAllowedOnesAreChecked(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore())
 	var asked atomic.Int32
 	guess := s.auth
@@ -123,7 +123,7 @@ func TestTwoHundredParallelGuesses(t *testing.T) {
 	}
 }
 
-func TestOnlyWrongPasswordsCost(t *testing.T) {
+func TestRightPasswordsAndFailuresCostNoAttempt(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore())
 	for range 50 {
 		s.send(t, "POST", "/login", login).want(t, 200, "")
@@ -138,7 +138,7 @@ func TestOnlyWrongPasswordsCost(t *testing.T) {
 	s.auth = right
 	s.send(t, "POST", "/login", login).want(t, 200, "")
 
-	// Who hangs up before the answer may have had a guess all the same.
+	// A client that disconnects before the response may still have guessed.
 	for range 5 {
 		ctx, cancel := context.WithCancel(t.Context())
 		s.auth = func(ctx context.Context, _, _ string) (string, error) { cancel(); return "", ctx.Err() }
@@ -148,8 +148,8 @@ func TestOnlyWrongPasswordsCost(t *testing.T) {
 	s.send(t, "POST", "/login", login).want(t, 429, "")
 }
 
-// An application's own refusal, of a second factor say, is a guess that was wrong all the same.
-func TestEveryRefusalCosts(t *testing.T) {
+// A refusal of the application itself, for example of a second factor, is a wrong guess too.
+func TestEveryRefusalCostsAnAttempt(t *testing.T) {
 	for _, err := range []error{
 		&usher.Rejection{Status: 401, Description: "Wrong code."},
 		&usher.Rejection{Status: 403, Description: "Wrong code."},
@@ -167,7 +167,7 @@ func TestEveryRefusalCosts(t *testing.T) {
 	}
 }
 
-// broken is a throttle that is out of reach.
+// broken is a throttle that does not answer.
 type broken struct{ refund bool }
 
 var errBroken = errors.New("throttle out of reach")
@@ -181,7 +181,7 @@ func (b broken) Reserve(context.Context, string, string) (time.Duration, error) 
 
 func (broken) Refund(context.Context, string, string) error { return errBroken }
 
-// refunding is a throttle that watches its refunds.
+// refunding is a throttle that calls refund before each refund.
 type refunding struct {
 	session.Throttle
 	refund func(ctx context.Context)
@@ -192,7 +192,7 @@ func (r refunding) Refund(ctx context.Context, account, address string) error {
 	return r.Throttle.Refund(ctx, account, address)
 }
 
-func TestARefundOutlivesItsClientButNotForever(t *testing.T) {
+func TestARefundOutlivesItsClientForABoundedTime(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	refunds := 0
 	throttle := refunding{usher.Must(session.NewMemoryThrottle(nil)), func(ctx context.Context) {
@@ -209,7 +209,7 @@ func TestARefundOutlivesItsClientButNotForever(t *testing.T) {
 	}
 }
 
-func TestAThrottleOutOfReachRefusesLogins(t *testing.T) {
+func TestLoginsAreRefusedWhileTheThrottleDoesNotAnswer(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = broken{} })
 	s.send(t, "POST", "/login", login).want(t, 503, "")
 	if cause := s.seen[0].Err; !errors.Is(cause, usher.ErrUnavailable) || !errors.Is(cause, errBroken) {

@@ -12,14 +12,14 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Check reports whether the session that an access token names is still alive; it is meant for
-// usher.MiddlewareOptions.Check. It asks the store once, or not at all if it has done so within Staleness.
+// Check returns nil if the session of an access token is alive. Use it as usher.MiddlewareOptions.Check. It asks the
+// store once, or not at all if it has a positive answer that is younger than Staleness.
 //
-// usher.ErrTokenRevoked: the session has ended, is another subject's, or the token names none.
-// usher.ErrUnavailable: the store can't answer.
+// It returns usher.ErrTokenRevoked if the session has ended, if it belongs to another subject, or if the token has no
+// session, and usher.ErrUnavailable if the store does not answer.
 func (m *Manager[C]) Check(ctx context.Context, claims *usher.Claims) error {
 	if !isSubject(claims.Subject) || !isSessionID(claims.SessionID) {
-		return fmt.Errorf("%w: it names no session", usher.ErrTokenRevoked)
+		return fmt.Errorf("%w: it has no session", usher.ErrTokenRevoked)
 	}
 	now := m.now()
 	alive, endings := m.recent.alive(claims.Subject, claims.SessionID, now)
@@ -38,30 +38,30 @@ func (m *Manager[C]) Check(ctx context.Context, claims *usher.Claims) error {
 	}
 }
 
-// recentChecks remembers sessions that were alive a moment ago. It is bounded without bookkeeping: when the
-// young generation is full it becomes the old one, and what isn't asked for in the meantime is dropped with
-// it. A nil *recentChecks remembers nothing.
+// recentChecks remembers sessions that were alive recently. It has two generations: when the young one is full, it
+// becomes the old one, and the previous old one is dropped with every session that was not asked for meanwhile. A nil
+// *recentChecks remembers nothing.
 type recentChecks struct {
 	staleness time.Duration
 	mu        sync.Mutex
 	young     map[checkKey]checkAnswer
 	old       map[checkKey]checkAnswer
-	endings   uint64 // how often sessions were forgotten
+	endings   uint64 // number of calls of forget and forgetSubject
 }
 
 type checkKey struct{ subject, id string }
 
 type checkAnswer struct{ asked, expires time.Time }
 
-// maxRecentChecks bounds each generation: some 200 bytes a session, 13 MB in all.
+// maxRecentChecks bounds each generation. A session takes about 200 bytes, so both take 13 MB.
 const maxRecentChecks = 1 << 15
 
 func newRecentChecks(staleness time.Duration) *recentChecks {
 	return &recentChecks{staleness: staleness, young: map[checkKey]checkAnswer{}}
 }
 
-// alive reports whether the session was alive less than the staleness ago. If not, the caller asks the store and
-// hands endings on to remember.
+// alive reports whether the session was alive less than Staleness ago. If not, the caller asks the store and passes
+// endings to remember.
 func (c *recentChecks) alive(subject, id string, now time.Time) (alive bool, endings uint64) {
 	if c == nil {
 		return false, 0
@@ -79,8 +79,8 @@ func (c *recentChecks) alive(subject, id string, now time.Time) (alive bool, end
 	return ok && age >= 0 && age < c.staleness && now.Before(a.expires), c.endings
 }
 
-// remember keeps a positive answer, unless a session has ended since it was asked for: it might be this one. It
-// copies the names, which are parts of the token that the request came with and would keep all of it.
+// remember keeps a positive answer, unless a session has ended since the store was asked: it might be this one. It
+// copies the strings, which would otherwise keep the whole token in memory.
 func (c *recentChecks) remember(subject, id string, asked, expires time.Time, endings uint64) {
 	if c == nil {
 		return
@@ -99,7 +99,7 @@ func (c *recentChecks) put(key checkKey, a checkAnswer) {
 	c.young[key] = a
 }
 
-// forget drops sessions that this process has ended, or tried to.
+// forget drops sessions that this process has ended or tried to end.
 func (c *recentChecks) forget(subject string, ids ...string) {
 	if c == nil || len(ids) == 0 {
 		return

@@ -16,7 +16,7 @@ func claimsOf(t session.Tokens) *usher.Claims {
 	return &usher.Claims{Subject: subject, SessionID: t.SessionID}
 }
 
-func TestCheckRevokesWhatIsNoLiveSessionOfTheSubject(t *testing.T) {
+func TestCheckRefusesTokensWithoutALiveSession(t *testing.T) {
 	store := &counting{Store: session.NewMemoryStore()}
 	w := newWorld(t, store)
 	tokens := w.mustStart(t)
@@ -37,7 +37,7 @@ func TestCheckRevokesWhatIsNoLiveSessionOfTheSubject(t *testing.T) {
 	wantErr(t, "an expired session", w.Check(t.Context(), claimsOf(tokens)), usher.ErrTokenRevoked)
 }
 
-func TestARefreshAndACheckAreOneStoreCallEach(t *testing.T) {
+func TestRefreshAndCheckAreOneStoreCallEach(t *testing.T) {
 	store := &counting{Store: session.NewMemoryStore()}
 	w := newWorld(t, store)
 	tokens := w.mustStart(t)
@@ -58,7 +58,7 @@ func TestARefreshAndACheckAreOneStoreCallEach(t *testing.T) {
 	}
 }
 
-func TestCheckUsesAnswersWithinTheStaleness(t *testing.T) {
+func TestCheckUsesAnswersYoungerThanStaleness(t *testing.T) {
 	store := &counting{Store: session.NewMemoryStore()}
 	w := newWorld(t, store, func(c *session.Config[claims]) { c.Staleness = 5 * time.Second })
 	elsewhere := w.with(func(c *session.Config[claims]) { c.Staleness = 0 })
@@ -89,7 +89,7 @@ func TestCheckUsesAnswersWithinTheStaleness(t *testing.T) {
 	check(1, usher.ErrTokenRevoked)
 }
 
-func TestStalenessDoesNotOutliveTheSession(t *testing.T) {
+func TestCheckRefusesAnExpiredSessionWithinStaleness(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.Staleness = time.Hour })
 	tokens := w.mustStart(t)
 	w.clock.Advance(idleTTL - time.Second)
@@ -100,7 +100,7 @@ func TestStalenessDoesNotOutliveTheSession(t *testing.T) {
 	wantErr(t, "Check", w.Check(t.Context(), claimsOf(tokens)), usher.ErrTokenRevoked)
 }
 
-func TestAManagerKnowsAtOnceWhatItHasEnded(t *testing.T) {
+func TestCheckRefusesAtOnceWhatThisManagerEnded(t *testing.T) {
 	for name, end := range map[string]func(ctx context.Context, w *world, tokens session.Tokens) error{
 		"End": func(ctx context.Context, w *world, t session.Tokens) error { return w.End(ctx, t.RefreshToken) },
 		"EndSession": func(ctx context.Context, w *world, t session.Tokens) error {
@@ -141,8 +141,8 @@ func TestAManagerKnowsAtOnceWhatItHasEnded(t *testing.T) {
 	}
 }
 
-// A step that ends a session may have been applied although the store failed to say so.
-func TestAManagerForgetsWhatItMayHaveEnded(t *testing.T) {
+// A step that ends a session may have been applied although the store returned an error.
+func TestCheckAsksAgainAfterAFailedEnd(t *testing.T) {
 	for name, end := range map[string]func(w *world, tokens session.Tokens) error{
 		"End": func(w *world, tokens session.Tokens) error { return w.End(t.Context(), tokens.RefreshToken) },
 		"EndSession": func(w *world, tokens session.Tokens) error {
@@ -178,7 +178,7 @@ func TestAManagerForgetsWhatItMayHaveEnded(t *testing.T) {
 	}
 }
 
-// ending ends the session while Check waits for the store's answer.
+// ending is a store that ends the session while Check waits for its answer.
 type ending struct {
 	session.Store
 	end func()
@@ -193,7 +193,7 @@ func (s *ending) Lookup(ctx context.Context, subject, id string, now time.Time) 
 	return found, err
 }
 
-func TestAnAnswerThatAnEndingOvertookIsNotKept(t *testing.T) {
+func TestCheckDropsAnAnswerIfTheSessionEndedMeanwhile(t *testing.T) {
 	store := &ending{Store: session.NewMemoryStore()}
 	w := newWorld(t, store, func(c *session.Config[claims]) { c.Staleness = time.Hour })
 	tokens := w.mustStart(t)
@@ -206,8 +206,8 @@ func TestAnAnswerThatAnEndingOvertookIsNotKept(t *testing.T) {
 	wantErr(t, "Check after the logout", w.Check(t.Context(), claimsOf(tokens)), usher.ErrTokenRevoked)
 }
 
-// The memory of recent answers is bounded, and keeps what is in use.
-func TestStalenessRemembersABoundedNumberOfSessions(t *testing.T) {
+// The cache of recent answers is bounded and keeps the sessions in use.
+func TestCheckRemembersABoundedNumberOfSessions(t *testing.T) {
 	store := &counting{Store: session.NewMemoryStore()}
 	w := newWorld(t, store, func(c *session.Config[claims]) { c.Staleness = time.Hour })
 	start := func(n int) *usher.Claims {
@@ -240,8 +240,8 @@ func TestStalenessRemembersABoundedNumberOfSessions(t *testing.T) {
 	}
 }
 
-// What is remembered of a session must not keep the token that was checked.
-func TestStalenessRemembersNamesAndNotTokens(t *testing.T) {
+// The cache of recent answers must not keep the checked tokens in memory.
+func TestCheckDoesNotKeepTokensInMemory(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.Staleness = time.Hour })
 	w.user = func(context.Context, string) (claims, error) { return claims{Role: strings.Repeat("x", 5000)}, nil }
 	const n = 1000

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// remoteAddress is the peer of the connection: forwarded headers are whatever the client likes.
+// remoteAddress returns the address of the connection's peer. Clients can set forwarded headers to anything.
 func remoteAddress(r *http.Request) string {
 	if peer, ok := parseAddress(r.RemoteAddr); ok {
 		return peer.String()
@@ -14,8 +14,8 @@ func remoteAddress(r *http.Request) string {
 	return r.RemoteAddr
 }
 
-// parseAddress takes an IP address, with or without the port that connections and the headers of some proxies
-// have: each new connection has another.
+// parseAddress parses an IP address with or without a port. Connections and the headers of some proxies have a port,
+// which changes with every connection.
 func parseAddress(s string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(strings.Trim(s, "[]"))
 	if err != nil {
@@ -28,7 +28,8 @@ func parseAddress(s string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), true
 }
 
-// network is what attempts count for: the address, or for IPv6 its /64, which is what one customer has.
+// network returns the network for which attempts are counted: an IPv4 address itself, or the /64 of an IPv6 address,
+// which usually belongs to one customer.
 func network(address string) string {
 	addr, ok := parseAddress(address)
 	if !ok {

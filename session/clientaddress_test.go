@@ -7,7 +7,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestEverySpellingAndEveryAddressOfANetworkCounts(t *testing.T) {
+func TestSpellingsAndAddressesOfANetworkCountTogether(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore())
 	for i, address := range []string{"[2001:db8::1]:1", "[2001:db8::2]:2", "[2001:db8:0:0:ffff::1]:3", "[2001:db8::1%eth0]:4", "[2001:db8::1]:5"} {
 		email := []string{"ada@example.org", "ADA@example.org", " ada@example.org", "Ada@Example.Org\t", "ada@example.org "}[i]
@@ -24,7 +24,7 @@ func TestEverySpellingAndEveryAddressOfANetworkCounts(t *testing.T) {
 	s.send(t, "POST", "/login", login, from("pipe")).want(t, 200, "")
 }
 
-func TestTheApplicationMaySayWhereAClientIs(t *testing.T) {
+func TestClientAddressIsUsedForCountingAndForTheSession(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) {
 		o.ClientAddress = func(r *http.Request) string { return r.Header.Get("X-Real-IP") }
 	})
@@ -38,8 +38,8 @@ func TestTheApplicationMaySayWhereAClientIs(t *testing.T) {
 	}
 }
 
-// The headers of some proxies have the port of the connection, which a client changes at will.
-func TestEveryPortOfAnAddressCounts(t *testing.T) {
+// The headers of some proxies include the connection's port, which a client can change at will.
+func TestPortsOfAnAddressCountTogether(t *testing.T) {
 	for _, addresses := range [][]string{
 		{"198.51.100.1:1", "198.51.100.1:2", "198.51.100.1", "[::ffff:198.51.100.1]:3", "198.51.100.1:4", "198.51.100.1:5"},
 		{"[2001:db8::1]:1", "[2001:db8::2]:2", "2001:db8::3", "[2001:db8::4]", "[2001:db8::5%eth0]:4", "[2001:db8::6]:5"},

@@ -12,7 +12,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestConfigMistakesAreReportedAtOnce(t *testing.T) {
+func TestNewManagerReportsAllMistakes(t *testing.T) {
 	_, err := session.NewManager(session.Config[claims]{
 		Secret: []byte("short"), OldSecrets: [][]byte{secret, []byte("x")},
 		IdleTTL: -1, MaxAge: -1, Grace: time.Hour, MaxPerSubject: -1, Staleness: -1,

@@ -4,15 +4,16 @@ import (
 	"errors"
 )
 
-// Why a refresh token or a session was refused. A store that can't answer is [usher.ErrUnavailable] instead.
+// The reasons for refusing a refresh token or a session. If the store does not answer, the error is
+// [usher.ErrUnavailable] instead.
 var (
-	// ErrSessionEnded: there is no such session of this subject, or not any more: logged out, expired, ended
-	// by reuse, or its user is gone.
+	// ErrSessionEnded means that the subject has no such live session: it was ended, it has expired, or its user no
+	// longer exists.
 	ErrSessionEnded = errors.New("session: ended")
-	// ErrReused: a spent refresh token came back and was no retry. The session that it belongs to has been
-	// ended, for one of its holders has a stolen copy (RFC 9700 §4.14.2).
+	// ErrReused means that a spent refresh token was presented again, after the grace period. Somebody has a stolen
+	// copy, so the session has been ended (RFC 9700 §4.14.2).
 	ErrReused = errors.New("session: refresh token reused")
-	// ErrRefreshToken: the refresh token is malformed, forged, or not one that the session has issued. No
-	// session has been changed.
+	// ErrRefreshToken means that the refresh token is malformed, forged or unknown to its session. No session has been
+	// changed.
 	ErrRefreshToken = errors.New("session: invalid refresh token")
 )

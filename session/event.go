@@ -5,30 +5,30 @@ import (
 	"time"
 )
 
-// EventKind says what happened to a session.
+// EventKind is the kind of an [Event].
 type EventKind string
 
 // The kinds of events.
 const (
 	EventStarted   EventKind = "started"
 	EventRefreshed EventKind = "refreshed"
-	EventRetried   EventKind = "retried" // a spent token came back within the grace and got the same successor
-	EventReused    EventKind = "reused"  // a stolen copy was in use; the session has been ended
-	EventEnded     EventKind = "ended"   // by its user, by the application, or by MaxPerSubject
-	EventRefused   EventKind = "refused" // a refresh was refused; Err says why
+	EventRetried   EventKind = "retried" // a spent token returned within the grace period and got the same successor
+	EventReused    EventKind = "reused"  // a spent token returned too late: a copy was stolen, and the session was ended
+	EventEnded     EventKind = "ended"   // by the user, by the application or by MaxPerSubject
+	EventRefused   EventKind = "refused" // a refresh was refused for the reason in Err
 )
 
-// Event is reported to Config.OnEvent after it happened. It holds no token.
+// Event describes what happened to a session. It contains no token.
 type Event struct {
 	Kind      EventKind // what happened
 	Time      time.Time // when
-	Subject   string    // "" when a refused token was not authentic
-	SessionID string    // "" likewise
-	Err       error     // why, for EventRefused; the cause, where an error ended the session
+	Subject   string    // empty if the refused token was not authentic
+	SessionID string    // empty if the refused token was not authentic
+	Err       error     // why a refresh was refused, or the error that ended the session
 }
 
-// report keeps the client's leaving from the listener: a thief could else keep a reuse out of whatever heeds its
-// context.
+// report calls OnEvent without the request's cancellation. Otherwise a thief who disconnects could keep a reuse out
+// of a log that honours its context.
 func (m *Manager[C]) report(ctx context.Context, e Event) {
 	if m.onEvent != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)

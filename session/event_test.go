@@ -8,7 +8,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// goneAtReuse cancels the client's context once a token is found to be reused.
+// goneAtReuse cancels the client's context when a token is reused.
 type goneAtReuse struct {
 	session.Store
 	cancel context.CancelFunc
@@ -22,7 +22,7 @@ func (s *goneAtReuse) Rotate(ctx context.Context, r session.Rotation) (session.R
 	return rotated, err
 }
 
-func TestAThiefWhoHangsUpIsReportedAllTheSame(t *testing.T) {
+func TestReuseIsReportedEvenIfTheClientDisconnects(t *testing.T) {
 	type key struct{}
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "request 7"))
 	reported := 0

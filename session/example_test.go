@@ -2,11 +2,11 @@ package session_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 
 	"github.com/go-usher/usher"
@@ -49,8 +49,8 @@ func ExampleManager() {
 	// true
 }
 
-// A spent token is forgiven while its successor is unused, since the answer may have been lost. After that it is
-// a stolen copy.
+// A spent token is accepted while its successor is unused, because the response may have been lost. After that it is a
+// stolen copy.
 func ExampleManager_Refresh() {
 	ctx := context.Background()
 	sessions := exampleManager(func(_ context.Context, e session.Event) { fmt.Println(e.Kind) })
@@ -72,7 +72,7 @@ func ExampleManager_Refresh() {
 	// true
 }
 
-// Check makes a logout bite at once.
+// With Check, access tokens of an ended session are refused at once.
 func ExampleManager_Check() {
 	key := usher.Must(usher.GenerateKey("HS256"))
 	sessions := usher.Must(session.NewManager(session.Config[usher.Claims]{
@@ -101,7 +101,7 @@ func ExampleManager_Check() {
 	// 401
 }
 
-// The handler answers with tokens, and says which field it misses.
+// The handler responds with tokens, and names a missing field.
 func ExampleLoginHandler() {
 	authenticate := func(_ context.Context, username, password string) (string, error) {
 		if username == "ada@example.org" && password == "correct horse" {
@@ -132,7 +132,7 @@ func ExampleLoginHandler() {
 	// 422 {"title":"Unprocessable Entity","status":422,"detail":"\"password\" is required."}
 }
 
-// Access tokens alone, without sessions: the shortest login there is.
+// A login without sessions issues only access tokens.
 func ExampleNewAccessTokens() {
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.GenerateKey("HS256")), nil))
 	tokens := usher.Must(session.NewAccessTokens(encoder,
@@ -150,15 +150,20 @@ func ExampleNewAccessTokens() {
 	// Output: 200 false
 }
 
-// A handler that asks for the password once more, and counts the guesses together with those at the login.
+// A handler that asks for the password again, and counts guesses together with those at the login.
 func ExampleAttempts() {
 	accounts := map[string]string{"ada@example.org": "correct horse"}
 	opts := &session.HandlerOptions{UsernameField: "email", Throttle: usher.Must(session.NewMemoryThrottle(nil))}
-	attempts := usher.Must(session.NewAttempts(opts)) // and session.LoginHandler(…, opts)
+	attempts := usher.Must(session.NewAttempts(opts)) // pass opts to session.LoginHandler too
 
 	deleteAccount := func(w http.ResponseWriter, r *http.Request, email string) {
+		var body struct{ Password string }
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<12)).Decode(&body); err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
 		err := attempts.Try(w, r, email, func(context.Context) error {
-			if r.FormValue("password") != accounts[email] {
+			if body.Password != accounts[email] {
 				return usher.ErrPasswordMismatch
 			}
 			return nil
@@ -178,11 +183,82 @@ func ExampleAttempts() {
 	}
 
 	for _, guess := range []string{"1", "2", "3", "4", "5", "correct horse"} {
-		r := httptest.NewRequest(http.MethodPost, "/delete?password="+url.QueryEscape(guess), nil)
+		body := strings.NewReader(fmt.Sprintf(`{"password": %q}`, guess))
+		r := httptest.NewRequest(http.MethodPost, "/delete", body)
 		w := httptest.NewRecorder()
 		deleteAccount(w, r, "ada@example.org")
 		fmt.Print(w.Code, " ")
 	}
 	fmt.Println(len(accounts))
 	// Output: 401 401 401 401 401 429 1
+}
+
+// The authenticator checks passwords against stored hashes, and stores better ones.
+func ExamplePasswordAuthenticator() {
+	ctx := context.Background()
+	passwords := usher.Must(usher.NewPasswords(&usher.PasswordOptions{Cost: 5})) // the default cost is 12
+	older := usher.Must(usher.NewPasswords(&usher.PasswordOptions{Cost: 4}))
+	hashes := map[string]string{"ada": usher.Must(older.Hash(ctx, "correct horse"))}
+
+	find := func(_ context.Context, username string) (subject, hash string, err error) {
+		hash, ok := hashes[username]
+		if !ok {
+			return "", "", usher.ErrNoUser
+		}
+		return "user-7", hash, nil
+	}
+	upgrade := func(_ context.Context, subject, oldHash, newHash string) error {
+		fmt.Println("better hash for", subject)
+		return nil // UPDATE users SET hash = newHash WHERE id = subject AND hash = oldHash
+	}
+	authenticate := usher.Must(session.PasswordAuthenticator(passwords, find, upgrade))
+
+	fmt.Println(authenticate(ctx, "ada", "correct horse"))
+	_, err := authenticate(ctx, "eve", "correct horse")
+	fmt.Println(errors.Is(err, usher.ErrPasswordMismatch))
+	// Output:
+	// better hash for user-7
+	// user-7 <nil>
+	// true
+}
+
+// A client refreshes its tokens.
+func ExampleRefreshHandler() {
+	sessions := exampleManager(nil)
+	refresh := usher.Must(session.RefreshHandler(sessions, nil))
+	tokens := usher.Must(sessions.Start(context.Background(), "user-7", session.About{}))
+
+	for _, token := range []string{tokens.RefreshToken, "forged"} {
+		r := httptest.NewRequest(http.MethodPost, "/refresh", strings.NewReader(fmt.Sprintf(`{"refresh_token": %q}`, token)))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		refresh.ServeHTTP(w, r)
+		fmt.Println(w.Code, strings.Contains(w.Body.String(), `"access_token":`))
+	}
+	// Output:
+	// 200 true
+	// 401 false
+}
+
+// A browser logs out. Its session ends and its cookies are cleared.
+func ExampleLogoutHandler() {
+	sessions := exampleManager(nil)
+	logout := usher.Must(session.LogoutHandler(sessions, &session.HandlerOptions{Cookies: true}))
+	tokens := usher.Must(sessions.Start(context.Background(), "user-7", session.About{}))
+
+	r := httptest.NewRequest(http.MethodPost, "/logout", nil)
+	r.AddCookie(&http.Cookie{Name: "__Host-refresh", Value: tokens.RefreshToken})
+	w := httptest.NewRecorder()
+	logout.ServeHTTP(w, r)
+	fmt.Println(w.Code)
+	for _, c := range w.Result().Cookies() {
+		fmt.Println(c.Name, c.MaxAge)
+	}
+	_, err := sessions.Refresh(context.Background(), tokens.RefreshToken)
+	fmt.Println(err)
+	// Output:
+	// 204
+	// __Host-access -1
+	// __Host-refresh -1
+	// session: ended
 }

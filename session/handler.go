@@ -9,16 +9,16 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// endpoint is what the four handlers have in common.
+// endpoint is the common part of all handlers.
 type endpoint struct {
 	opts    HandlerOptions
 	origins http.CrossOriginProtection
 	methods []string
-	serve   func(w http.ResponseWriter, r *http.Request) error // an error is refused as refusal says
+	serve   func(w http.ResponseWriter, r *http.Request) error // refusal maps its errors to responses
 }
 
-// newEndpoint returns an endpoint that lacks only its serve function. mistakes are those in the other arguments of
-// the handler's constructor.
+// newEndpoint returns an endpoint without its serve function. mistakes are those in the other arguments of the
+// handler's constructor.
 func newEndpoint(o *HandlerOptions, methods []string, mistakes ...error) (*endpoint, error) {
 	opts, err := o.complete()
 	mistakes = append(mistakes, err)
@@ -37,8 +37,8 @@ func newEndpoint(o *HandlerOptions, methods []string, mistakes ...error) (*endpo
 	return e, nil
 }
 
-// ServeHTTP looks at the origin before anything else, cookies or not: a login that another site makes a browser
-// send would put its user into the attacker's account.
+// ServeHTTP checks the origin first, even without cookies: another site could otherwise log the user in to the
+// attacker's account.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if err := e.origins.Check(r); err != nil {

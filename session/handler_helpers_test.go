@@ -15,7 +15,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// site is a server with the four handlers.
+// site is a server with all handlers.
 type site struct {
 	*world
 	mux  *http.ServeMux
@@ -64,7 +64,7 @@ type answer struct {
 	body string
 }
 
-// send makes a request; a body that begins with a brace is JSON, another one a form.
+// send makes a request. A body that begins with a brace is JSON; any other body is a form.
 func (s *site) send(t *testing.T, method, target, body string, change ...func(*http.Request)) answer {
 	t.Helper()
 	r := httptest.NewRequest(method, "https://example.org"+target, strings.NewReader(body))

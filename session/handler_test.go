@@ -26,7 +26,7 @@ func TestLoginRefreshLogoutWithJSON(t *testing.T) {
 	s.wantSessions(t, 0)
 }
 
-func TestTrustedOriginsMayLogIn(t *testing.T) {
+func TestTrustedOriginsMayUseTheHandlers(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.TrustedOrigins = []string{"https://app.example.org"} })
 	s.send(t, "POST", "/login", login, header("Origin", "https://app.example.org"), header("Sec-Fetch-Site", "same-site")).tokens(t)
 }

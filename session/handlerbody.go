@@ -13,15 +13,15 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// maxBody is the most bytes that a request may have.
+// maxBody is the maximum size of a request body in bytes.
 const maxBody = 64 << 10
 
 // fields are the text fields of a request.
 type fields map[string]string
 
-// readFields reads the named fields of a body: of one JSON object of type application/json, or of a form of type
-// application/x-www-form-urlencoded. Other fields are ignored. HTML forms of other origins can't send the
-// former, and CrossOriginProtection stops the latter.
+// readFields reads the named fields of the body, which is a JSON object (application/json) or a form
+// (application/x-www-form-urlencoded). It ignores other fields. HTML forms of other origins cannot send JSON, and
+// CrossOriginProtection stops their forms.
 func readFields(w http.ResponseWriter, r *http.Request, names ...string) (fields, error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
@@ -62,7 +62,7 @@ func readJSON(body io.Reader, names []string) (fields, error) {
 
 func readForm(r *http.Request, names []string) (fields, error) {
 	if err := r.ParseForm(); err != nil {
-		return nil, unreadable(err, "The form can't be read.")
+		return nil, unreadable(err, "The form cannot be read.")
 	}
 	f := fields{}
 	for _, name := range names {
@@ -71,7 +71,7 @@ func readForm(r *http.Request, names []string) (fields, error) {
 		case 1:
 			f[name] = values[0]
 		default:
-			return nil, refused(http.StatusBadRequest, fmt.Sprintf("%q came more than once.", name))
+			return nil, refused(http.StatusBadRequest, fmt.Sprintf("%q appears more than once.", name))
 		}
 	}
 	return f, nil
@@ -85,7 +85,7 @@ func unreadable(err error, description string) error {
 	return &usher.Rejection{Status: status, Description: description, Err: err}
 }
 
-// require refuses a request in which one of the fields is empty, and names them all.
+// require returns an error that names all of these fields that are empty.
 func (f fields) require(names ...string) error {
 	var empty []string
 	for _, name := range names {
@@ -106,11 +106,11 @@ func (f fields) require(names ...string) error {
 func writeJSON(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	// The status line is out by the time that writing fails, and the client gone.
-	_ = json.MarshalEncode(jsontext.NewEncoder(w), body) // with a line break at the end, for terminals
+	// If writing fails, the status line has been sent and the client has gone.
+	_ = json.MarshalEncode(jsontext.NewEncoder(w), body) // ends the line, for terminals
 }
 
-// handOut answers with the tokens. In cookie mode the body says only when to refresh.
+// handOut writes the tokens. With cookies the body only says when to refresh.
 func (e *endpoint) handOut(w http.ResponseWriter, t Tokens) {
 	if !e.opts.Cookies {
 		writeJSON(w, t)

@@ -11,14 +11,14 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestFormsAreTakenToo(t *testing.T) {
+func TestHandlersAcceptForms(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore())
 	form := url.Values{"email": {"ada@example.org"}, "password": {"correct horse"}}
 	tokens := s.send(t, "POST", "/login", form.Encode()).tokens(t)
 	s.send(t, "POST", "/refresh", url.Values{"refresh_token": {tokens.RefreshToken}}.Encode()).tokens(t)
 }
 
-func TestInputIsRefusedBeforeAnythingHappens(t *testing.T) {
+func TestHandlersRefuseBadRequests(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore())
 	s.auth = func(context.Context, string, string) (string, error) {
 		t.Error("asked")

@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// maxCookie is what browsers keep of a cookie at most (RFC 6265 §6.1).
+// maxCookie is the size up to which browsers must keep a cookie (RFC 6265 §6.1).
 const maxCookie = 4096
 
-// cookie is the one form of both cookies, set or cleared: browsers tell cookies apart by their attributes too. Lax
-// keeps them out of other sites' POSTs, and yet a link from elsewhere finds the user logged in.
+// cookie returns a cookie to set or, with a negative maxAge, to clear; browsers clear it only if the attributes are
+// the same. SameSite=Lax keeps the cookies out of POST requests from other sites, and still sends them when the user
+// follows a link from elsewhere.
 func cookie(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name:     name,
@@ -31,14 +32,14 @@ func (e *endpoint) cookies(t Tokens) []*http.Cookie {
 	return cookies
 }
 
-// fit is the checkpoint of cookie mode: a browser would drop a cookie that is too large, without a word.
+// fit is the checkpoint for cookies: browsers silently drop a cookie that is too large.
 func (e *endpoint) fit(t Tokens) error {
 	if !e.opts.Cookies {
 		return nil
 	}
 	for _, c := range e.cookies(t) {
 		if size := len(c.String()); size > maxCookie {
-			return fmt.Errorf("session: the cookie %s has %d bytes, and browsers keep %d at most: the claims are too large", c.Name, size, maxCookie)
+			return fmt.Errorf("session: the cookie %s has %d bytes, and browsers accept %d at most: the claims are too large", c.Name, size, maxCookie)
 		}
 	}
 	return nil

@@ -38,7 +38,7 @@ func TestLoginRefreshLogoutWithCookies(t *testing.T) {
 	s.wantSessions(t, 0)
 }
 
-func TestCookiesAreClearedOnlyWhereTheSessionIsOver(t *testing.T) {
+func TestCookiesAreClearedOnlyIfTheSessionHasEnded(t *testing.T) {
 	store := &failing{Store: session.NewMemoryStore()}
 	s := newSite(t, store, withCookies)
 	jar := cookieJar{}
@@ -75,14 +75,14 @@ func TestCookiesAreClearedOnlyWhereTheSessionIsOver(t *testing.T) {
 	}
 }
 
-// torn is a store that fails while it says that a session has ended.
+// torn is a store that fails and says that the session has ended in one error.
 type torn struct{ session.Store }
 
 func (torn) Rotate(context.Context, session.Rotation) (session.Rotated, error) {
 	return session.Rotated{}, errors.Join(session.ErrSessionEnded, context.DeadlineExceeded)
 }
 
-func TestAnAnswerThatComesWithAFailureClearsNothing(t *testing.T) {
+func TestAFailureThatIsAlsoErrSessionEndedClearsNoCookies(t *testing.T) {
 	s := newSite(t, torn{session.NewMemoryStore()}, withCookies)
 	jar := cookieJar{}
 	jar.keep(t, s.send(t, "POST", "/login", login).want(t, 200, ""))
@@ -91,7 +91,7 @@ func TestAnAnswerThatComesWithAFailureClearsNothing(t *testing.T) {
 	}
 }
 
-func TestACookieThatBrowsersWouldDropSpendsNothing(t *testing.T) {
+func TestATooLargeCookieSpendsNothing(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore(), withCookies)
 	jar := cookieJar{}
 	jar.keep(t, s.send(t, "POST", "/login", login).want(t, 200, ""))

@@ -11,33 +11,34 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// HandlerOptions are the options of LoginHandler, RefreshHandler, LogoutHandler and SessionsHandler, which are
-// meant to be given the same ones; nil means the defaults.
+// HandlerOptions are the options of LoginHandler, RefreshHandler, LogoutHandler and SessionsHandler. Use the same
+// options for all handlers of a service. Nil means the defaults.
 type HandlerOptions struct {
-	// UsernameField and PasswordField are the names of the fields of a login: "username" and "password" by
-	// default.
+	// UsernameField and PasswordField are the names of the fields in a login request. The defaults are "username"
+	// and "password".
 	UsernameField, PasswordField string
-	// Canonical returns the one form of a username under which the account is looked up and its attempts are
-	// counted. By default space around it is trimmed and letters are lowered. Whoever sets it must make equal
-	// what the lookup holds for equal, or guesses escape the throttle by spelling.
+	// Canonical returns the form of a username under which the account is looked up and attempts are counted. By
+	// default it trims white space and converts letters to lower case. It must map every spelling that your lookup accepts to one
+	// string; otherwise each spelling gets its own attempts.
 	Canonical func(username string) string
-	// Throttle limits the attempts to log in. nil: one in memory, with its defaults, for the handler alone.
+	// Throttle limits login attempts. If nil, each handler has its own MemoryThrottle with the default options.
 	Throttle Throttle
-	// ClientAddress returns where a request comes from; nil: its RemoteAddr. Behind a reverse proxy that is the
-	// proxy, for everyone: take the address from the header that your proxy sets, and that clients can't.
+	// ClientAddress returns the client's address. By default it is the RemoteAddr of the request. Behind a reverse
+	// proxy this is the proxy's address for all clients: use a header that your proxy sets and that clients cannot
+	// set.
 	ClientAddress func(r *http.Request) string
-	// Cookies keeps tokens in two cookies that scripts can't read, instead of in the JSON.
+	// Cookies sends the tokens in two cookies that scripts cannot read, instead of in JSON.
 	Cookies bool
-	// AccessCookie and RefreshCookie name them. They begin with "__Host-" (RFC 6265bis §4.1.3.2), and by
-	// default they are "__Host-access" and "__Host-refresh".
+	// AccessCookie and RefreshCookie are the names of the cookies. They must begin with "__Host-" (RFC 6265bis
+	// §4.1.3.2). The defaults are "__Host-access" and "__Host-refresh".
 	AccessCookie, RefreshCookie string
-	// TrustedOrigins lists other origins, as scheme://host[:port], whose pages may use the handlers.
+	// TrustedOrigins lists the other origins whose pages may use the handlers, as scheme://host[:port].
 	TrustedOrigins []string
-	// Observe is told of every refusal, with the reason in rej.Err, for logs and metrics.
+	// Observe is called for every refusal, for logs and metrics. rej.Err is the cause.
 	Observe func(r *http.Request, rej *usher.Rejection)
 }
 
-// complete returns the options with defaults filled in, and all mistakes in them but those in TrustedOrigins.
+// complete returns the options with defaults for zero fields, and all mistakes except those in TrustedOrigins.
 func (o *HandlerOptions) complete() (HandlerOptions, error) {
 	var opts HandlerOptions
 	if o != nil {
@@ -72,7 +73,7 @@ func (o *HandlerOptions) complete() (HandlerOptions, error) {
 	return opts, errors.Join(mistakes...)
 }
 
-// isOrigin reports whether text is an origin as browsers send it: scheme://host[:port] in lower case and ASCII.
+// isOrigin reports whether text is an origin as browsers send it: scheme://host[:port] in lower-case ASCII.
 func isOrigin(text string) bool {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" || u.Hostname() == "" || text != u.Scheme+"://"+u.Host {

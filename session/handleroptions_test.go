@@ -7,7 +7,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestHandlerMistakesAreReportedAtOnce(t *testing.T) {
+func TestHandlerConstructorsReportAllMistakes(t *testing.T) {
 	opts := &session.HandlerOptions{
 		UsernameField: "password", AccessCookie: "access", RefreshCookie: "__Host- bad", TrustedOrigins: []string{"https://a/b", "https://*.x", "HTTPS://x", "https://bücher.example", "https://x:99999"},
 	}

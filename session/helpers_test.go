@@ -28,13 +28,13 @@ var (
 	other  = bytes.Repeat([]byte("another "), 4)
 )
 
-// claims are an application's own.
+// claims is an application's claims type.
 type claims struct {
 	usher.Claims
 	Role string `json:"role,omitempty"`
 }
 
-// events collects what a manager reports.
+// events collects the events of a manager.
 type events struct {
 	mu  sync.Mutex
 	all []session.Event
@@ -46,7 +46,7 @@ func (e *events) on(_ context.Context, event session.Event) {
 	e.all = append(e.all, event)
 }
 
-// take returns the kinds reported since it was called last.
+// take returns the kinds of the events since its last call.
 func (e *events) take() []session.EventKind {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -58,7 +58,7 @@ func (e *events) take() []session.EventKind {
 	return kinds
 }
 
-// world is a manager and all that it depends on.
+// world is a manager and everything it depends on.
 type world struct {
 	*session.Manager[claims]
 	config  session.Config[claims]
@@ -110,7 +110,7 @@ func newWorld(t testing.TB, store session.Store, change ...func(*session.Config[
 	return w
 }
 
-// with returns another manager of the same world, as another process would have it.
+// with returns another manager for the same store, as in another process.
 func (w *world) with(change func(*session.Config[claims])) *session.Manager[claims] {
 	config := w.config
 	change(&config)

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Authenticator says who logs in: it returns the subject whose username and password these are. username is in
-// its canonical form. usher.ErrPasswordMismatch and usher.ErrNoUser are a 401, the same for both;
-// usher.ErrForbidden is a 403; usher.ErrUnavailable and a context's error are a 503; an [usher.Rejection] is
-// answered as it is; anything else is a 500. What is answered with a 4xx costs an attempt (see LoginHandler).
-// [PasswordAuthenticator] returns a ready one.
+// Authenticator checks a username and a password and returns the subject. The username is in its canonical form.
+// usher.ErrPasswordMismatch and usher.ErrNoUser become the same 401 response, usher.ErrForbidden a 403, and
+// usher.ErrUnavailable and a context's error a 503. A [usher.Rejection] is sent unchanged. Any other error becomes a
+// 500. A 4xx response costs an attempt (see LoginHandler). [PasswordAuthenticator] returns an Authenticator for stored
+// hashes.
 type Authenticator func(ctx context.Context, username, password string) (subject string, err error)
 
-// Starter issues the tokens of a login: a [Manager] with a session, [AccessTokens] without.
+// Starter issues the tokens of a login. A [Manager] starts a session, and [AccessTokens] does not.
 type Starter interface {
 	// Start returns the tokens of a new login of subject.
 	Start(ctx context.Context, subject string, about About) (Tokens, error)
@@ -22,13 +22,13 @@ type Starter interface {
 	now() time.Time
 }
 
-// LoginHandler returns a handler that checks a username and a password and answers with tokens. It takes POST,
-// with JSON or a form; a text field "label" names the device. Mistakes are reported as usher.ConfigError, all
-// at once.
+// LoginHandler returns a handler that checks a username and a password and responds with tokens. It accepts POST with
+// JSON or a form; the optional text field "label" is the name of the device. If arguments are invalid, it returns a
+// usher.ConfigError for each of them, joined.
 //
-// Attempts are counted before the password is checked, and given back if it was right, or if a failure (a 5xx)
-// left it open, so that of any number of guesses at once only as many are tried as the throttle allows. The
-// others are a 429 that says when to try again, for accounts that exist and for those that don't.
+// An attempt is taken from the throttle before the password is checked, and returned if the password was right or if
+// a failure (5xx) left that open. Of many simultaneous guesses only those that the throttle allows are checked. The
+// others get a 429 response with Retry-After, whether or not the account exists.
 func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodPost},
 		required(!isNil(s), "Starter"), required(authenticate != nil, "Authenticator"))

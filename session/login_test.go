@@ -16,7 +16,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestLoginMapsTheAuthenticatorsErrors(t *testing.T) {
+func TestLoginHandlerMapsTheAuthenticatorsErrors(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore())
 	for _, test := range []struct {
 		err    error
@@ -45,7 +45,7 @@ func TestLoginMapsTheAuthenticatorsErrors(t *testing.T) {
 	s.send(t, "POST", "/login", login).want(t, 401, "Wrong email or password.")
 }
 
-func TestALoginThatBeganBeforeEndAllIsRefused(t *testing.T) {
+func TestLoginHandlerRefusesALoginThatBeganBeforeEndAll(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore())
 	s.auth = func(ctx context.Context, _, _ string) (string, error) {
 		s.clock.Advance(1000)
@@ -55,9 +55,9 @@ func TestALoginThatBeganBeforeEndAllIsRefused(t *testing.T) {
 	s.wantSessions(t, 0)
 }
 
-// Two hundred logins at once, of as many accounts and at the default cost, leave the rest of the service usable:
-// passwords are checked by a part of the cores only, and what would queue for too long is told to come back.
-func TestAStormOfLoginsLeavesTheServiceUsable(t *testing.T) {
+// 200 simultaneous logins of as many accounts at the default cost leave the rest of the service usable: only some cores
+// check passwords, and logins that would wait too long are told to come back.
+func TestManySimultaneousLoginsLeaveTheServiceUsable(t *testing.T) {
 	if testing.Short() {
 		t.Skip("computes bcrypt for seconds")
 	}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// End ends the session that a refresh token belongs to: logout. Any authentic token of the session will do, a
-// spent one as well. A token that no session is known for, malformed and forged ones included, is no error:
-// there is nothing to log out of. usher.ErrUnavailable: the session may live on; try again.
+// End ends the session of a refresh token: it logs the user out. Any authentic token of the session works, even a
+// spent one. A token without a session, such as a malformed or forged one, is no error, since there is nothing to
+// end. It returns usher.ErrUnavailable if the store does not answer: the session may still be alive, so try again.
 func (m *Manager[C]) End(ctx context.Context, refreshToken string) error {
 	token, ok := open(m.keys, refreshToken)
 	if !ok {
@@ -17,8 +17,9 @@ func (m *Manager[C]) End(ctx context.Context, refreshToken string) error {
 	return err
 }
 
-// EndSession ends one session of the subject. ErrSessionEnded: the subject has no such session, or not any
-// more; somebody else's session is left alone. usher.ErrUnavailable: the session may live on; try again.
+// EndSession ends one session of the subject. It returns ErrSessionEnded if the subject has no live session of that
+// ID, and never ends another subject's session. It returns usher.ErrUnavailable if the store does not answer: the
+// session may still be alive, so try again.
 func (m *Manager[C]) EndSession(ctx context.Context, subject, sessionID string) error {
 	if !isSubject(subject) || !isSessionID(sessionID) {
 		return ErrSessionEnded
@@ -30,16 +31,16 @@ func (m *Manager[C]) EndSession(ctx context.Context, subject, sessionID string) 
 	return err
 }
 
-// EndOthers ends all sessions of the subject except one: after a change of password, say. A login that is
-// under way, because it began before, won't start a session. If keepSessionID is not a session of the
-// subject, none is kept. usher.ErrUnavailable: sessions may live on; try again.
+// EndOthers ends all sessions of the subject except one, for example after a change of password. A login that began
+// earlier cannot start a session any more. If keepSessionID is not a session of the subject, no session is kept. It
+// returns usher.ErrUnavailable if the store does not answer: sessions may still be alive, so try again.
 func (m *Manager[C]) EndOthers(ctx context.Context, subject, keepSessionID string) error {
 	return m.endAll(ctx, subject, keepSessionID)
 }
 
-// EndAll ends all sessions of the subject. A login that is under way, because it began before, won't start a
-// session; one that begins in the very instant of EndAll counts as begun before. usher.ErrUnavailable:
-// sessions may live on; try again.
+// EndAll ends all sessions of the subject. A login that began earlier, or at the same microsecond, cannot start a
+// session any more. It returns usher.ErrUnavailable if the store does not answer: sessions may still be alive, so
+// try again.
 func (m *Manager[C]) EndAll(ctx context.Context, subject string) error {
 	return m.endAll(ctx, subject, "")
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestEndTakesAnyAuthenticTokenOfTheSession(t *testing.T) {
+func TestEndAcceptsAnyAuthenticTokenOfTheSession(t *testing.T) {
 	for name, choose := range map[string]func(r1, r2, r3 string) string{
 		"current":    func(_, _, r3 string) string { return r3 },
 		"spent":      func(_, r2, _ string) string { return r2 },
@@ -28,7 +28,7 @@ func TestEndTakesAnyAuthenticTokenOfTheSession(t *testing.T) {
 	}
 }
 
-func TestEndSessionEndsOnlyOnesOwn(t *testing.T) {
+func TestEndSessionEndsOnlySessionsOfTheSubject(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	tokens := w.mustStart(t)
 	for _, bad := range []struct{ subject, id string }{
@@ -44,7 +44,7 @@ func TestEndSessionEndsOnlyOnesOwn(t *testing.T) {
 	w.wantSessions(t, 0)
 }
 
-func TestEndOthersKeepsOneAndStopsLoginsUnderWay(t *testing.T) {
+func TestEndOthersKeepsOneSessionAndRefusesEarlierLogins(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	began := w.clock.Now()
 	keep, gone := w.mustStart(t), w.mustStart(t)
@@ -65,7 +65,7 @@ func TestEndOthersKeepsOneAndStopsLoginsUnderWay(t *testing.T) {
 	w.wantSessions(t, 0)
 }
 
-func TestEndAllStopsLoginsUnderWay(t *testing.T) {
+func TestEndAllRefusesEarlierLogins(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	began := w.clock.Now()
 	tokens := w.mustStart(t)

@@ -7,9 +7,10 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// LogoutHandler returns a handler that ends a session. It takes POST, with the refresh token as for
-// RefreshHandler, and answers 204 and clears the cookies, also if there was no session to end. If the store
-// can't answer it is a 503, and nothing is cleared. Mistakes are reported as usher.ConfigError, all at once.
+// LogoutHandler returns a handler that ends a session. It accepts POST with the refresh token, as RefreshHandler does.
+// It responds with 204 and clears the cookies, even if there was no session to end. If the store does not answer, the
+// response is a 503 that leaves the cookies. If arguments are invalid, LogoutHandler returns a usher.ConfigError for
+// each of them, joined.
 func LogoutHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodPost}, required(m != nil, "Manager"))
 	if err != nil {

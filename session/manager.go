@@ -15,7 +15,7 @@ type Manager[C any] struct {
 	encoder       *usher.Encoder[C]
 	store         Store
 	claims        func(ctx context.Context, subject string) (C, error)
-	keys          []secretKeys // the first one seals, all open
+	keys          []secretKeys // the first one signs refresh tokens, all verify them
 	idleTTL       time.Duration
 	maxAge        time.Duration
 	grace         time.Duration
@@ -25,7 +25,7 @@ type Manager[C any] struct {
 	clock         func() time.Time
 }
 
-// NewManager returns a Manager, or the joined [usher.ConfigError] values of all mistakes in cfg.
+// NewManager returns a Manager. If cfg is invalid, it returns a [usher.ConfigError] for each mistake, joined.
 func NewManager[C any, P usher.EmbedsClaims[C]](cfg Config[C]) (*Manager[C], error) {
 	if err := errors.Join(cfg.check(), ownClaims[C]()); err != nil {
 		return nil, err
@@ -57,13 +57,13 @@ func NewManager[C any, P usher.EmbedsClaims[C]](cfg Config[C]) (*Manager[C], err
 	return m, nil
 }
 
-// A checkpoint may refuse the tokens that are about to be issued, while nothing is spent yet.
+// A checkpoint may refuse tokens that are about to be issued, before anything is spent.
 type checkpoint func(Tokens) error
 
 func release(Tokens) error { return nil }
 
-// List returns the live sessions of the subject, those started first to begin with. usher.ErrUnavailable: the
-// store can't answer.
+// List returns the live sessions of the subject, oldest first. It returns usher.ErrUnavailable if the store does not
+// answer.
 func (m *Manager[C]) List(ctx context.Context, subject string) ([]Session, error) {
 	if !isSubject(subject) {
 		return nil, nil
@@ -75,7 +75,7 @@ func (m *Manager[C]) List(ctx context.Context, subject string) ([]Session, error
 	return sessions, nil
 }
 
-// issue makes the access token, and all of Tokens but the refresh token.
+// issue returns Tokens that lack only the refresh token.
 func (m *Manager[C]) issue(ctx context.Context, token refreshToken, id string) (Tokens, error) {
 	tokens, err := issue(ctx, m.encoder, m.claims, token.subject, func(c *usher.Claims) {
 		c.SessionID = id
@@ -86,5 +86,5 @@ func (m *Manager[C]) issue(ctx context.Context, token refreshToken, id string) (
 	return tokens, err
 }
 
-// now is the manager's clock, as precise as every store keeps it.
+// now returns the time to the microsecond, the precision of every store.
 func (m *Manager[C]) now() time.Time { return m.clock().UTC().Truncate(time.Microsecond) }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// MemoryStore is a Store in the memory of one process: sessions end with it, and other processes don't see
-// them. It is safe for concurrent use.
+// MemoryStore is a Store in the memory of one process. Its sessions end with the process, and other processes do not
+// see them. It is safe for concurrent use.
 type MemoryStore struct {
 	mu       sync.RWMutex
 	sessions map[string]*memorySession
@@ -18,7 +18,7 @@ type MemoryStore struct {
 
 type memorySession struct {
 	State
-	about  Session // all that doesn't change; ExpiresAt and LastUsedAt are State's
+	about  Session // what never changes; State has ExpiresAt and LastUsedAt
 	endsAt time.Time
 }
 
@@ -65,7 +65,7 @@ func (st *MemoryStore) Start(ctx context.Context, s Record, limit int, now time.
 	st.sessions[s.ID] = added
 	place := len(owner.sessions)
 	for place > 0 && owner.sessions[place-1].about.StartedAt.After(s.StartedAt) {
-		place-- // a clock has gone back
+		place-- // the clock was set back
 	}
 	owner.sessions = slices.Insert(owner.sessions, place, added)
 	return ended, nil
@@ -189,11 +189,11 @@ func (st *MemoryStore) Prune(ctx context.Context, now time.Time) (int, error) {
 	return before - len(st.sessions), nil
 }
 
-// sweepSome sweeps a few subjects that come up by chance. Every start adds at most one, so that what has expired
-// stays a small part of the whole, even if nobody calls Prune.
+// sweepSome removes the expired sessions of a few random subjects. A start adds at most one subject, so expired
+// sessions remain a small part of all sessions even if nobody calls Prune.
 func (st *MemoryStore) sweepSome(now time.Time) {
 	seen := 0
-	for name, owner := range st.subjects { // starts anywhere (Go specification, "For statements")
+	for name, owner := range st.subjects { // in random order (Go specification, "For statements")
 		st.sweep(name, owner, now)
 		if seen++; seen == 4 {
 			return

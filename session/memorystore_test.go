@@ -7,6 +7,6 @@ import (
 	"github.com/go-usher/usher/session/storetest"
 )
 
-func TestMemoryStoreKeepsTheContract(t *testing.T) {
+func TestMemoryStoreMeetsTheContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) session.Store { return session.NewMemoryStore() })
 }

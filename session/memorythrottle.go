@@ -13,7 +13,7 @@ type MemoryThrottle struct {
 
 	mu       sync.Mutex
 	counters map[counterKey]*counter
-	coldest  counterHeap // the same counters, the one that is idle first on top
+	coldest  counterHeap // the same counters; the first one will be idle soonest
 }
 
 type counter struct {
@@ -22,7 +22,8 @@ type counter struct {
 	index int       // in the heap
 }
 
-// NewMemoryThrottle returns a Throttle for one process, or the mistakes in opts as usher.ConfigError.
+// NewMemoryThrottle returns a Throttle for one process. If opts are invalid, it returns a usher.ConfigError for each
+// mistake, joined.
 func NewMemoryThrottle(opts *ThrottleOptions) (*MemoryThrottle, error) {
 	complete, err := opts.Complete()
 	if err != nil {
@@ -61,9 +62,9 @@ func (t *MemoryThrottle) Refund(_ context.Context, account, address string) erro
 	return nil
 }
 
-// idle returns when a counter is idle. One that isn't there counts as the coldest where there is no room for more:
-// it may have been dropped, and then it wasn't hotter. Otherwise counters that are all in use would leave those
-// that come now without a memory.
+// idle returns when a counter will be idle. If the table is full, a counter that is not there counts as the one that
+// will be idle soonest: it may have been dropped, and then it was not ahead of that one. Otherwise new accounts would
+// not be counted while all counters are in use.
 func (t *MemoryThrottle) idle(key counterKey, limit Limit, now time.Time) time.Time {
 	if c := t.counters[key]; c != nil {
 		return c.idle

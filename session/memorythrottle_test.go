@@ -23,7 +23,7 @@ func newThrottle(t *testing.T, c *ushertest.Clock, change func(*session.Throttle
 	return usher.Must(session.NewMemoryThrottle(opts))
 }
 
-// passes takes attempts until none is left, and returns how many there were and how long to wait.
+// passes takes attempts until none is left, and returns their number and the wait.
 func passes(t *testing.T, throttle session.Throttle, account, address string) (n int, wait time.Duration) {
 	t.Helper()
 	for ; ; n++ {
@@ -37,7 +37,7 @@ func passes(t *testing.T, throttle session.Throttle, account, address string) (n
 	}
 }
 
-func TestThrottleCountsPerAddressThenPerAccount(t *testing.T) {
+func TestMemoryThrottleCountsPerAddressAndPerAccount(t *testing.T) {
 	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, nil)
 	want := func(account, address string, attempts int, wait time.Duration) {
@@ -57,7 +57,7 @@ func TestThrottleCountsPerAddressThenPerAccount(t *testing.T) {
 	want("ada", "1", 3, 30*time.Second)
 }
 
-func TestNobodyWaitsLongerThanOneInterval(t *testing.T) {
+func TestMemoryThrottleNeverWaitsLongerThanOneInterval(t *testing.T) {
 	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, nil)
 	for range 1000 {
@@ -68,7 +68,7 @@ func TestNobodyWaitsLongerThanOneInterval(t *testing.T) {
 	}
 }
 
-func TestARefundGivesTheAttemptBack(t *testing.T) {
+func TestMemoryThrottleRefundReturnsTheAttempt(t *testing.T) {
 	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, nil)
 	for range 100 {
@@ -89,7 +89,7 @@ func TestARefundGivesTheAttemptBack(t *testing.T) {
 	}
 }
 
-func TestAFloodOfNewNamesDoesNotResetHotCounters(t *testing.T) {
+func TestAFloodOfNewNamesDoesNotResetCountersInUse(t *testing.T) {
 	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, func(o *session.ThrottleOptions) { o.Size = 100 })
 	passes(t, throttle, "ada", "1")
@@ -103,8 +103,8 @@ func TestAFloodOfNewNamesDoesNotResetHotCounters(t *testing.T) {
 	}
 }
 
-// Once all counters are hotter than a new one could be, new ones must not drive each other out unseen.
-func TestAFloodOfHotCountersBuysNoGuesses(t *testing.T) {
+// When all counters are in use, new counters must not replace each other uncounted.
+func TestAFloodThatFillsTheTableAllowsNoMoreGuesses(t *testing.T) {
 	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, func(o *session.ThrottleOptions) { o.Size = 100 })
 	passes(t, throttle, "bob", "1")

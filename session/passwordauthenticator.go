@@ -10,16 +10,17 @@ import (
 
 // PasswordAuthenticator returns an Authenticator that checks passwords against stored hashes.
 //
-// find looks an account up by its username; usher.ErrNoUser if there is none. An unknown user costs the time
-// of a wrong password, and so does one without a hash.
+// find looks up an account by its username and returns usher.ErrNoUser if there is none. An unknown user, or one
+// without a hash, takes as long as a wrong password.
 //
-// upgrade stores a better hash of a password that has just been right: only where old still stands, or a
-// change of password that runs at the same time would be undone. Its failure is no failed login; it is asked
-// again at the next one.
+// upgrade stores a better hash of the password after a successful login. It must replace oldHash only if oldHash is
+// still stored; otherwise it could undo a change of password that happens at the same time. If it fails, the login
+// still succeeds, and the next login calls it again.
 //
-// The authenticator's errors: usher.ErrPasswordMismatch for a wrong password and for an unknown user, with a text
-// that tells the operator which, and whose; usher.ErrUnavailable and what find returns otherwise. Mistakes in
-// the arguments are reported as usher.ConfigError, all at once.
+// The authenticator returns usher.ErrPasswordMismatch for a wrong password and for an unknown user; the error's text
+// tells the operator which it was. It returns usher.ErrUnavailable if the password could not be checked, and the
+// errors of find. If arguments are invalid, PasswordAuthenticator returns a usher.ConfigError for each of them,
+// joined.
 func PasswordAuthenticator(
 	passwords *usher.Passwords,
 	find func(ctx context.Context, username string) (subject, hash string, err error),

@@ -11,7 +11,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestPruneRemovesWhatHasExpired(t *testing.T) {
+func TestPruneRemovesExpiredSessions(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	w.mustStart(t)
 	if n, err := w.Prune(t.Context()); n != 0 || err != nil {

@@ -9,13 +9,13 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Refresh spends a refresh token and returns new tokens, with claims as they are now.
+// Refresh spends a refresh token and returns new tokens with the subject's current claims.
 //
-// ErrRefreshToken: malformed, forged or unknown. ErrSessionEnded: the session has ended; also usher.ErrNoUser
-// if that is because its user is gone. ErrReused: the token had been spent, and the session has now been
-// ended. usher.ErrUnavailable: the store can't answer. Any other error is the claims callback's or the
-// encoder's. After those last two the same token can be presented again: if it had been spent, it yields the
-// same successor within the grace.
+// It returns ErrRefreshToken for a malformed, forged or unknown token, and ErrSessionEnded if the session has
+// ended; the error is also usher.ErrNoUser if the user no longer exists. It returns ErrReused if the token was
+// already spent, and ends the session. It returns usher.ErrUnavailable if the store does not answer. Any other
+// error is that of the claims callback or of the encoder. After the last two kinds the caller may try the same token
+// again: if it was spent after all, it yields the same successor within the grace period.
 func (m *Manager[C]) Refresh(ctx context.Context, refreshToken string) (Tokens, error) {
 	return m.refresh(ctx, refreshToken, release)
 }
@@ -40,8 +40,8 @@ func (m *Manager[C]) refresh(ctx context.Context, text string, fit checkpoint) (
 	return tokens, err
 }
 
-// refreshAuthentic does what can fail before it spends the token: whoever gets an error can try again. It sets
-// event.Kind where the outcome is neither a refresh nor a refusal.
+// refreshAuthentic refreshes with an authentic token. Everything that can fail comes before the token is spent, so
+// that the caller can try again. It sets event.Kind if the outcome is neither a refresh nor a refusal.
 func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token refreshToken, text string, fit checkpoint, event *Event) (Tokens, error) {
 	tokens, err := m.issue(ctx, token, event.SessionID)
 	if errors.Is(err, usher.ErrNoUser) && !outOfReach(err) {
@@ -57,8 +57,9 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 	if err != nil {
 		return Tokens{}, err
 	}
-	// The grace is for answers that get lost, so it begins with the rotation, however long the claims took. Whether
-	// the token came within it is a matter of when it came, and not of how long its own claims took.
+	// The grace period is for lost responses, so it begins with the rotation, however long the claims callback
+	// took. A token is in time if the request arrived in time, so the time that its own claims callback took is
+	// added.
 	rotated := m.now()
 	grace := m.grace
 	if grace > 0 {
@@ -84,7 +85,7 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 		if errors.Is(err, ErrReused) {
 			event.Kind = EventReused
 		}
-		m.recent.forget(token.subject, event.SessionID) // also where the store's answer is lost: it may have been reuse
+		m.recent.forget(token.subject, event.SessionID) // even if the answer is lost: the store may have found reuse
 		return Tokens{}, err
 	}
 	if stored.Nonce != rotation.Nonce {
@@ -96,7 +97,7 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 	return tokens, nil
 }
 
-// earlierSuccessor derives what the rotation derived that spent the token first, in this process or another.
+// earlierSuccessor returns the successor that the first rotation of the token derived, in this process or another.
 func (m *Manager[C]) earlierSuccessor(token refreshToken, text string, rotated Rotated) (string, error) {
 	for _, k := range m.keys {
 		successor := k.successorOf(token, text, rotated.Nonce)
@@ -104,7 +105,7 @@ func (m *Manager[C]) earlierSuccessor(token refreshToken, text string, rotated R
 			return successor, nil
 		}
 	}
-	return "", fmt.Errorf("%w: session: the token was spent by a process whose Secret this one doesn't know", usher.ErrUnavailable)
+	return "", fmt.Errorf("%w: session: another process spent the token with a Secret that is not in this one's OldSecrets", usher.ErrUnavailable)
 }
 
 func (m *Manager[C]) storeRotate(ctx context.Context, r Rotation) (rotated Rotated, err error) {
@@ -115,8 +116,9 @@ func (m *Manager[C]) storeRotate(ctx context.Context, r Rotation) (rotated Rotat
 	return rotated, err
 }
 
-// rotateTimeout leaves most of the grace to the client: one whose rotation was applied, but not answered, gets a 503 that
-// says to come back after 5 seconds, and must then still pass for a retry.
+// rotateTimeout returns how long the store has for a rotation. It leaves most of the grace period to the client: if
+// the rotation was applied but the answer was lost, the client gets a 503 that says to come back after 5 seconds, and
+// must still be in time for a retry.
 func rotateTimeout(grace time.Duration) time.Duration {
 	if grace == 0 {
 		return stepTimeout

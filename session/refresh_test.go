@@ -11,7 +11,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestRefreshBuildsClaimsAfreshAndKeepsAuthTime(t *testing.T) {
+func TestRefreshUsesCurrentClaimsAndKeepsAuthTime(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	first := w.mustStart(t)
 	w.clock.Advance(time.Hour)
@@ -24,7 +24,7 @@ func TestRefreshBuildsClaimsAfreshAndKeepsAuthTime(t *testing.T) {
 	w.wantEvents(t, session.EventStarted, session.EventRefreshed)
 }
 
-func TestASpentTokenYieldsTheSameSuccessorWithinTheGrace(t *testing.T) {
+func TestASpentTokenYieldsTheSameSuccessorWithinTheGracePeriod(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	first := w.mustStart(t)
 	second := w.mustRefresh(t, first.RefreshToken)
@@ -47,8 +47,9 @@ func TestASpentTokenYieldsTheSameSuccessorWithinTheGrace(t *testing.T) {
 	w.wantSessions(t, 0)
 }
 
-// Claims that take longer than the grace make no thief of whoever lost the answer, or of the slower of two tabs.
-func TestTheGraceBeginsWithTheRotation(t *testing.T) {
+// Even if the claims callback takes longer than the grace period, a retry after a lost response is no reuse, and neither
+// is the slower of two tabs.
+func TestTheGracePeriodBeginsWithTheRotation(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	first := w.mustStart(t)
 	slow := func(context.Context, string) (claims, error) { w.clock.Advance(2 * grace); return claims{}, nil }
@@ -72,7 +73,7 @@ func TestTheGraceBeginsWithTheRotation(t *testing.T) {
 	wantErr(t, "Refresh after the grace", err, session.ErrReused)
 }
 
-func TestNegativeGraceMeansNone(t *testing.T) {
+func TestANegativeGraceMeansNoGracePeriod(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.Grace = -1 })
 	first := w.mustStart(t)
 	w.mustRefresh(t, first.RefreshToken)
@@ -80,7 +81,7 @@ func TestNegativeGraceMeansNone(t *testing.T) {
 	wantErr(t, "Refresh", err, session.ErrReused)
 }
 
-func TestTheSuccessorsFirstUseClosesTheWindow(t *testing.T) {
+func TestTheSuccessorsFirstUseEndsTheGracePeriod(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	first := w.mustStart(t)
 	third := w.mustRefresh(t, w.mustRefresh(t, first.RefreshToken).RefreshToken)
@@ -90,7 +91,7 @@ func TestTheSuccessorsFirstUseClosesTheWindow(t *testing.T) {
 	wantErr(t, "Refresh", err, session.ErrSessionEnded)
 }
 
-func TestARestoredBackupIsNoTheft(t *testing.T) {
+func TestATokenNewerThanTheStoreIsNoReuse(t *testing.T) {
 	restored := session.NewMemoryStore()
 	w := newWorld(t, restored)
 	first := w.mustStart(t)
@@ -143,7 +144,7 @@ func TestSessionsExpire(t *testing.T) {
 	}
 }
 
-func TestNothingIsSpentBeforeEverythingElseSucceeded(t *testing.T) {
+func TestRefreshSpendsTheTokenLast(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	first := w.mustStart(t)
 	cause := errors.New("database on fire")
@@ -176,8 +177,8 @@ func TestNothingIsSpentBeforeEverythingElseSucceeded(t *testing.T) {
 	w.wantSessions(t, 1)
 }
 
-// One of two places that users are kept in doesn't know the user, and the other doesn't answer.
-func TestAUserWhoMayBeGoneKeepsTheSession(t *testing.T) {
+// One of two user databases doesn't know the user, and the other one doesn't answer.
+func TestRefreshKeepsTheSessionIfTheUserMayStillExist(t *testing.T) {
 	for _, cause := range []error{usher.ErrUnavailable, context.DeadlineExceeded} {
 		w := newWorld(t, session.NewMemoryStore())
 		first := w.mustStart(t)
@@ -189,7 +190,7 @@ func TestAUserWhoMayBeGoneKeepsTheSession(t *testing.T) {
 	}
 }
 
-func TestAGoneUserEndsTheSession(t *testing.T) {
+func TestRefreshEndsTheSessionOfADeletedUser(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	first := w.mustStart(t)
 	w.user = func(context.Context, string) (claims, error) { return claims{}, usher.ErrNoUser }
@@ -206,8 +207,8 @@ func TestAGoneUserEndsTheSession(t *testing.T) {
 	wantErr(t, "Start", err, usher.ErrNoUser)
 }
 
-// The gone user's session must not be reported as ended when the store didn't say so.
-func TestAGoneUsersSessionThatCantBeEndedIsUnavailable(t *testing.T) {
+// A deleted user's session must not be reported as ended unless the store said so.
+func TestRefreshOfADeletedUserNeedsTheStore(t *testing.T) {
 	store := &failing{Store: session.NewMemoryStore(), failAt: 2}
 	w := newWorld(t, store)
 	tokens := w.mustStart(t)
@@ -221,7 +222,7 @@ func TestAGoneUsersSessionThatCantBeEndedIsUnavailable(t *testing.T) {
 	wantErr(t, "Refresh again", err, session.ErrSessionEnded)
 }
 
-// gone cancels the client's context while the store is at work, and insists on not seeing it.
+// gone cancels the client's context during a rotation, and fails the test if the store's context is cancelled too.
 type gone struct {
 	session.Store
 	cancel context.CancelFunc
@@ -236,7 +237,7 @@ func (s *gone) Rotate(ctx context.Context, r session.Rotation) (session.Rotated,
 	return s.Store.Rotate(ctx, r)
 }
 
-func TestARotationRunsToItsEndWhenTheClientHasGone(t *testing.T) {
+func TestARotationCompletesAfterTheClientDisconnects(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	w := newWorld(t, &gone{session.NewMemoryStore(), cancel, t})
 	first := w.mustStart(t)
@@ -249,9 +250,9 @@ func TestARotationRunsToItsEndWhenTheClientHasGone(t *testing.T) {
 	}
 }
 
-// The answer to a rotation may be lost in a store that hangs. Its client is told to come back after 5 seconds, and is
-// no thief then.
-func TestAStoreThatHangsLeavesTimeForARetry(t *testing.T) {
+// If a store applies a rotation and then hangs, the client is told to come back after 5 seconds, and its token is still
+// accepted then.
+func TestAHangingStoreLeavesTimeForARetry(t *testing.T) {
 	for _, test := range []struct{ grace, want time.Duration }{
 		{0, 3 * time.Second}, {-1, 10 * time.Second}, {8 * time.Second, 2400 * time.Millisecond}, {time.Second, time.Second}, {time.Minute, 10 * time.Second},
 	} {
@@ -274,7 +275,7 @@ func TestAStoreThatHangsLeavesTimeForARetry(t *testing.T) {
 	}
 }
 
-// hanging applies its first rotation, and then says nothing until the context ends.
+// hanging applies its first rotation and then blocks until the context ends.
 type hanging struct {
 	session.Store
 	hung bool

@@ -6,10 +6,10 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// RefreshHandler returns a handler that exchanges a refresh token for new tokens. It takes POST, with the token as
-// "refresh_token" in JSON or a form, or in the cookie if HandlerOptions.Cookies is set. A session that is over
-// is a 401 and clears the cookies; a store that can't answer is a 503 and leaves them. Mistakes are reported as
-// usher.ConfigError, all at once.
+// RefreshHandler returns a handler that exchanges a refresh token for new tokens. It accepts POST with the token as
+// "refresh_token" in JSON or a form, or in the cookie if HandlerOptions.Cookies is set. If the session has ended, the
+// response is a 401 that clears the cookies. If the store does not answer, it is a 503 that leaves them. If arguments
+// are invalid, RefreshHandler returns a usher.ConfigError for each of them, joined.
 func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodPost}, required(m != nil, "Manager"))
 	if err != nil {
@@ -33,8 +33,8 @@ func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, e
 	return e, nil
 }
 
-// refreshToken finds the token of a refresh or a logout: in the cookie, or in the body. Two are refused, for
-// which of them would count?
+// refreshToken returns the refresh token from the cookie or the body. Two cookies are refused, because only one can
+// be right.
 func (e *endpoint) refreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	if !e.opts.Cookies {
 		f, err := readFields(w, r, "refresh_token")

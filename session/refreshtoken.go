@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// refreshToken is what a refresh token says. As text it is base64url, unpadded, of
+// refreshToken holds the fields of a refresh token. Its text is unpadded base64url of
 //
 //	tag (32) ‖ version (1) ‖ session (16) ‖ auth_time (8) ‖ generation (8) ‖ secret (32) ‖ subject (1 to 255)
 //
-// where tag is HMAC-SHA-256 over all that follows it, and numbers are big-endian.
+// where the tag is HMAC-SHA-256 over everything after it, and numbers are big-endian.
 type refreshToken struct {
 	session    [16]byte
 	authTime   int64 // Unix seconds
@@ -35,7 +35,7 @@ const (
 	maxTokenText  = (maxTokenBytes*8 + 5) / 6
 )
 
-// Strict refuses spare bits, so that a token has one text only; it still skips line breaks, which splitToken
+// Strict refuses non-zero spare bits, so that a token has only one text. It skips line breaks, which splitToken
 // refuses.
 var encoding = base64.RawURLEncoding.Strict()
 
@@ -47,10 +47,10 @@ func newRefreshToken(subject string, authTime time.Time) refreshToken {
 	return t
 }
 
-// sessionID is the text of the session's id: what sid says, and what stores know.
+// sessionID returns the session's ID as text, as in sid and in stores.
 func (t refreshToken) sessionID() string { return encoding.EncodeToString(t.session[:]) }
 
-// appendFields appends what the tag authenticates.
+// appendFields appends the bytes that the tag authenticates.
 func (t refreshToken) appendFields(b []byte) []byte {
 	b = append(b, tokenVersion)
 	b = append(b, t.session[:]...)
@@ -60,7 +60,7 @@ func (t refreshToken) appendFields(b []byte) []byte {
 	return append(b, t.subject...)
 }
 
-// parseFields reads authentic fields. They are ours, yet a later version may have written them.
+// parseFields parses authentic fields. A later version may have written them.
 func parseFields(b []byte) (refreshToken, bool) {
 	if len(b) <= fixedSize || b[0] != tokenVersion {
 		return refreshToken{}, false
@@ -74,12 +74,12 @@ func parseFields(b []byte) (refreshToken, bool) {
 	}, true
 }
 
-// splitToken decodes a token into room, which is empty and large enough for every token.
-func splitToken(room []byte, text string) (tag, fields []byte, ok bool) {
+// splitToken decodes a token into buffer, which is empty and has the capacity for every token.
+func splitToken(buffer []byte, text string) (tag, fields []byte, ok bool) {
 	if len(text) > maxTokenText {
 		return nil, nil, false
 	}
-	b, err := encoding.AppendDecode(room, []byte(text))
+	b, err := encoding.AppendDecode(buffer, []byte(text))
 	if err != nil || len(b) <= tagSize || encoding.EncodedLen(len(b)) != len(text) {
 		return nil, nil, false
 	}
@@ -87,8 +87,8 @@ func splitToken(room []byte, text string) (tag, fields []byte, ok bool) {
 }
 
 func hashToken(text string) Hash {
-	var room [maxTokenText]byte // so that nothing is allocated
-	return sha256.Sum256(append(room[:0], text...))
+	var buffer [maxTokenText]byte // avoids an allocation
+	return sha256.Sum256(append(buffer[:0], text...))
 }
 
 func newNonce() (n Nonce) {
@@ -96,13 +96,13 @@ func newNonce() (n Nonce) {
 	return n
 }
 
-// isSessionID reports whether id has the form of those that sessionID returns.
+// isSessionID reports whether id has the form that sessionID returns.
 func isSessionID(id string) bool {
 	b, err := encoding.DecodeString(id)
 	return err == nil && len(b) == 16 && len(id) == encoding.EncodedLen(16)
 }
 
-// secretKeys are derived from one Config secret, one key for each use (RFC 5869 §3.2).
+// secretKeys are derived from one of Config's secrets, one key for each use (RFC 5869 §3.2).
 type secretKeys struct {
 	tag       *macKey // authenticates refresh tokens
 	successor *macKey // derives the secret part of successors
@@ -117,22 +117,22 @@ func deriveKeys(secret []byte) (secretKeys, error) {
 	return secretKeys{tag: newMACKey(tag), successor: newMACKey(successor)}, err
 }
 
-// seal authenticates a token's fields and returns its text.
+// seal returns the text of a token, with its tag.
 func (k secretKeys) seal(t refreshToken) string {
-	var room [maxTokenBytes]byte
-	b := t.appendFields(room[:tagSize])
+	var buffer [maxTokenBytes]byte
+	b := t.appendFields(buffer[:tagSize])
 	tag := k.tag.mac(b[tagSize:])
 	copy(b, tag[:])
-	var textRoom [maxTokenText]byte
-	return string(encoding.AppendEncode(textRoom[:0], b))
+	var text [maxTokenText]byte
+	return string(encoding.AppendEncode(text[:0], b))
 }
 
-// successorOf derives the token that follows t, whose text is given, in the rotation that wrote nonce. Who has
-// the secret alone lacks the nonce, who has the store alone lacks the key, and both together still need the
-// spent token.
+// successorOf derives the token that follows t, whose text is text, in the rotation with this nonce. Someone with a
+// leaked secret lacks the nonce, and someone with a leaked store lacks the key; with both they still need the spent
+// token.
 func (k secretKeys) successorOf(t refreshToken, text string, nonce Nonce) string {
-	var room [maxMessage]byte
-	message := append(room[:0], t.session[:]...)
+	var buffer [maxMessage]byte
+	message := append(buffer[:0], t.session[:]...)
 	message = binary.BigEndian.AppendUint64(message, uint64(t.generation))
 	message = append(message, nonce[:]...)
 	message = append(message, text...)
@@ -142,10 +142,10 @@ func (k secretKeys) successorOf(t refreshToken, text string, nonce Nonce) string
 	return k.seal(next)
 }
 
-// open returns the fields of an authentic token.
+// open verifies a token and returns its fields.
 func open(keys []secretKeys, text string) (refreshToken, bool) {
-	var room [maxTokenBytes]byte
-	tag, fields, ok := splitToken(room[:0], text)
+	var buffer [maxTokenBytes]byte
+	tag, fields, ok := splitToken(buffer[:0], text)
 	if !ok {
 		return refreshToken{}, false
 	}
@@ -155,15 +155,15 @@ func open(keys []secretKeys, text string) (refreshToken, bool) {
 	return parseFields(fields)
 }
 
-// macKey computes HMAC-SHA-256 under one key. It pools the hashes, which have half of the work done once they know
-// their key: a refresh computes three.
+// macKey computes HMAC-SHA-256 with one key. It pools the hash states, because processing the key is half of the work
+// and a refresh computes three MACs.
 type macKey struct{ pool sync.Pool }
 
-// maxMessage is the length of the longest message, successorOf's.
+// maxMessage is the length of the longest message, which is that of successorOf.
 const maxMessage = 16 + 8 + len(Nonce{}) + maxTokenText
 
-// macState is a hash, and room for what it reads and computes: what is handed to an interface would else be
-// allocated, by every caller.
+// macState is a hash with buffers for its input and output. Without them every caller would allocate what it passes
+// to the hash.Hash interface.
 type macState struct {
 	hash    hash.Hash
 	message [maxMessage]byte

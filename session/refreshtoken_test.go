@@ -10,7 +10,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestRefreshRefusesWhatIsNotAuthenticWithoutAskingTheStore(t *testing.T) {
+func TestRefreshRefusesForgedTokensWithoutAskingTheStore(t *testing.T) {
 	store := &counting{Store: session.NewMemoryStore()}
 	w := newWorld(t, store)
 	token := w.mustStart(t).RefreshToken
@@ -59,13 +59,13 @@ func newWorldToken(t *testing.T) string {
 	return w.mustStart(t).RefreshToken
 }
 
-// withSpareBits gives the same bytes another text, where the length leaves bits over.
+// withSpareBits returns another text of the same bytes, if the length leaves spare bits.
 func withSpareBits(token string) string {
 	last := token[len(token)-1]
 	return token[:len(token)-1] + string(last+1)
 }
 
-// flipped returns a token with one bit of its i-th byte changed.
+// flipped returns the token with one bit of its i-th byte changed.
 func flipped(token string, i int) string {
 	b, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil {
@@ -75,7 +75,7 @@ func flipped(token string, i int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func TestSecretsCanBeReplaced(t *testing.T) {
+func TestSecretsCanBeReplacedWithoutLoggingAnyoneOut(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	accepts := w.with(func(c *session.Config[claims]) { c.OldSecrets = [][]byte{other} })
 	replaced := w.with(func(c *session.Config[claims]) { c.Secret, c.OldSecrets = other, [][]byte{secret} })
@@ -90,8 +90,8 @@ func TestSecretsCanBeReplaced(t *testing.T) {
 	if err != nil || retry.RefreshToken != second.RefreshToken {
 		t.Fatalf("a retry at a process that has not swapped yet: %v; want the same successor", err)
 	}
-	// A process that was never told of the new secret can't know the successor; it must not take the retry
-	// for a theft either.
+	// A process without the new secret cannot derive the successor. It must not treat the retry as reuse
+	// either.
 	w.events.take()
 	_, err = w.Refresh(t.Context(), first.RefreshToken)
 	wantErr(t, "a retry at a process without the new secret", err, usher.ErrUnavailable)

@@ -7,7 +7,7 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// refuse answers with a problem in the middleware's manner.
+// refuse writes an error response as the middleware does.
 func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	rej := e.refusal(err)
 	if e.opts.Observe != nil {
@@ -16,8 +16,8 @@ func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	rej.ServeHTTP(w, r)
 }
 
-// refusal answers as the middleware does, and adds what only these handlers know: passwords and refresh tokens. That
-// something was out of reach comes first: then nothing has been decided about either.
+// refusal maps errors to responses as the middleware does, and adds those of passwords and refresh tokens.
+// ErrUnavailable and context errors take precedence: nothing was decided.
 func (e *endpoint) refusal(err error) *usher.Rejection {
 	var rej *usher.Rejection
 	if errors.As(err, &rej) && rej != nil {
@@ -43,14 +43,14 @@ func (e *endpoint) refusal(err error) *usher.Rejection {
 	return rej
 }
 
-// tokenSpoilt reports whether a refresh token is of no use any more, or never was.
+// tokenSpoilt reports whether err means that the refresh token is useless.
 func tokenSpoilt(err error) bool { return isAnswer(err) && !outOfReach(err) }
 
 func wrongPassword(err error) bool {
 	return errors.Is(err, usher.ErrPasswordMismatch) || errors.Is(err, usher.ErrNoUser)
 }
 
-// refused is a refusal whose description says all about its cause.
+// refused returns a Rejection whose cause is its description.
 func refused(status int, description string) *usher.Rejection {
 	return &usher.Rejection{Status: status, Description: description, Err: errors.New("session: " + description)}
 }

@@ -4,59 +4,59 @@ import (
 	"time"
 )
 
-// Rotation is the spending of one refresh token, as a Store sees it.
+// Rotation asks a Store to replace a refresh token by its successor.
 type Rotation struct {
-	SessionID  string        // the session
-	Subject    string        // and whose it is
-	Generation int64         // of the token that is being spent
-	Token      Hash          // of the token that is being spent
-	Successor  Hash          // of the token that takes its place
-	Nonce      Nonce         // fresh for every Rotation
-	Now        time.Time     // becomes LastUsedAt
-	ExpiresAt  time.Time     // becomes the session's, unless EndsAt comes first
-	Grace      time.Duration // how long after a rotation the spent token is a retry; 0: never
+	SessionID  string        // the session's ID
+	Subject    string        // the session's subject
+	Generation int64         // generation of the token to spend
+	Token      Hash          // hash of the token to spend
+	Successor  Hash          // hash of the token that replaces it
+	Nonce      Nonce         // new for every Rotation
+	Now        time.Time     // the session's new LastUsedAt
+	ExpiresAt  time.Time     // the session's new ExpiresAt, unless EndsAt is earlier
+	Grace      time.Duration // how long after a rotation the spent token counts as a retry; 0 means never
 }
 
-// Rotated is what a Store answers to a Rotation. It holds the Rotation's own Successor and Nonce, or, for a
-// retry, those that the earlier rotation wrote.
+// Rotated is a Store's answer to a Rotation: the Rotation's own Successor and Nonce, or for a retry those that the
+// earlier rotation wrote.
 type Rotated struct {
 	Successor Hash
 	Nonce     Nonce
 }
 
-// State is the part of a stored session that decides what a refresh token is worth.
+// State is the part of a stored session that decides whether a refresh token is accepted.
 type State struct {
-	Generation int64     // of the token that is current
-	Token      Hash      // of the token that is current
-	Previous   Hash      // of the token that it replaced; zero in the first generation
-	Nonce      Nonce     // of the last rotation; zero in the first generation
-	RotatedAt  time.Time // when the last rotation was; the start in the first generation
+	Generation int64     // generation of the current token
+	Token      Hash      // hash of the current token
+	Previous   Hash      // hash of the token that it replaced; zero in the first generation
+	Nonce      Nonce     // nonce of the last rotation; zero in the first generation
+	RotatedAt  time.Time // time of the last rotation, or of the start in the first generation
 	ExpiresAt  time.Time // when the session ends
 }
 
-// Verdict says what a Store has to do with a Rotation.
+// Verdict is what a Store must do with a Rotation.
 type Verdict int
 
-// The verdicts; [Store] says what each asks for.
+// The verdicts. See [Store] for what each one requires.
 const (
 	Ended  Verdict = iota // the session has expired
-	Refuse                // a token that this session, as stored, has never issued
-	Reuse                 // a token spent long ago, or whose successor is spent as well
-	Retry                 // the token spent last, within the grace
-	Rotate                // the current token
+	Refuse                // the stored session has never issued this token
+	Reuse                 // the token was spent before the grace period, or its successor is spent too
+	Retry                 // the token was spent last, within the grace period
+	Rotate                // the token is current
 )
 
-// Judge rules what r may do to a session in state s. It is the reference for stores that decide in a language of
-// their own, and the decision itself for those that read, judge, then compare and set.
+// Judge returns the verdict for r on a session in state s. Stores that read, judge, then compare and set call it; for
+// stores that decide in another language it is the reference.
 //
-// A Rotation that was applied before is a Retry however late it comes: it may have been sent again by a
-// client library that lost the answer.
+// A Rotation that was already applied is always a Retry, because a database client that lost the answer may have sent
+// it again.
 func (r Rotation) Judge(s State) Verdict {
 	switch {
 	case !s.ExpiresAt.After(r.Now):
 		return Ended
 	case r.Generation > s.Generation:
-		return Refuse // the store was restored from a backup: no sign of theft
+		return Refuse // the store was restored from a backup; this is no sign of theft
 	case r.Generation == s.Generation && r.Token != s.Token:
 		return Refuse
 	case r.Generation == s.Generation:
@@ -69,7 +69,7 @@ func (r Rotation) Judge(s State) Verdict {
 	}
 }
 
-// After returns the state that r leaves behind where Judge ruled Rotate; endsAt is the session's absolute limit.
+// After returns the session's state after a Rotate verdict. endsAt is the session's absolute limit.
 func (r Rotation) After(endsAt time.Time) State {
 	expires := r.ExpiresAt
 	if expires.After(endsAt) {

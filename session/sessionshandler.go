@@ -7,15 +7,15 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// SessionsHandler returns a handler for users' own sessions. It is mounted behind a middleware's Require, which
-// says who the user is, under three patterns:
+// SessionsHandler returns a handler for the user's own sessions. Mount it behind a middleware's Require under three
+// patterns:
 //
 //	GET /sessions           lists them: {"sessions": [{"id", "current", "started_at", …}]}
-//	DELETE /sessions        ends the others, those than the request's own: 204
-//	DELETE /sessions/{id}   ends one: 204, or 404 if the user has no such session
+//	DELETE /sessions        ends all sessions except the current one: 204
+//	DELETE /sessions/{id}   ends one session: 204, or 404 if the user has no such session
 //
-// Without a middleware before it, it refuses everything with a 500. Mistakes are reported as usher.ConfigError,
-// all at once.
+// Without a middleware every response is a 500. If arguments are invalid, SessionsHandler returns a usher.ConfigError
+// for each of them, joined.
 func SessionsHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodGet, http.MethodHead, http.MethodDelete}, required(m != nil, "Manager"))
 	if err != nil {

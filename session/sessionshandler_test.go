@@ -10,7 +10,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestUsersManageTheirSessions(t *testing.T) {
+func TestSessionsHandlerListsAndEndsTheUsersSessions(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore())
 	var tokens []session.Tokens
 	for range 4 {

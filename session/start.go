@@ -12,25 +12,25 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// About is what a session remembers of the login that started it. Texts are cut to 256 bytes, and control
-// characters are dropped: they come from clients.
+// About describes the login that starts a session. Texts come from clients, so they are cut to 256 bytes and lose
+// their control characters.
 type About struct {
-	UserAgent string // which browser or app, as the User-Agent header says
-	Address   string // where the client is
-	Label     string // what the user calls the device
-	// AuthTime is when the authentication began, which is before the password was checked: the zero value is
-	// the time of Start. It becomes auth_time, and a cut-off of EndAll or EndOthers at or after it prevents
-	// the session.
+	UserAgent string // the User-Agent header
+	Address   string // the client's address
+	Label     string // the user's name for the device
+	// AuthTime is when the authentication began, before the password was checked. It becomes auth_time. If EndAll
+	// or EndOthers has been called at that time or later, the session is refused. The zero value means the time of
+	// Start.
 	AuthTime time.Time
 }
 
 const maxAboutBytes = 256
 
-// Start begins a session for a subject who has just authenticated, and returns its first tokens.
+// Start starts a session for a subject who has just authenticated, and returns its first tokens.
 //
-// ErrSessionEnded: the subject's sessions were all ended at or after about.AuthTime, so this authentication no
-// longer counts, or it is older than MaxAge. usher.ErrUnavailable: the store can't answer; no session is left
-// behind that could be used. Errors of the claims callback and of the encoder are returned as they are.
+// It returns ErrSessionEnded if EndAll or EndOthers was called at about.AuthTime or later, or if the authentication
+// is older than MaxAge. It returns usher.ErrUnavailable if the store does not answer; no usable session remains
+// then. It returns the errors of the claims callback and of the encoder unchanged.
 func (m *Manager[C]) Start(ctx context.Context, subject string, about About) (Tokens, error) {
 	return m.start(ctx, subject, about, release)
 }
@@ -87,8 +87,8 @@ func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []str
 		return err
 	})
 	if errors.Is(err, usher.ErrUnavailable) {
-		// The session may be there, and nobody has its token: it would only confuse the user's list, whether or
-		// not the client is still there. Others may have been ended for it.
+		// The session may have been stored, but nobody has its token. Remove it from the user's list, even if the
+		// client has gone. Other sessions may have been ended for it.
 		_ = m.step(context.WithoutCancel(ctx), func(ctx context.Context) error {
 			_, err := m.store.End(ctx, record.Subject, record.ID, record.StartedAt)
 			return err
@@ -100,7 +100,8 @@ func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []str
 	return ended, err
 }
 
-// clean also copies: a header's value would keep the whole request's header alive.
+// clean returns a copy of s that is safe to store. The copy matters: a substring would keep all of the request's
+// headers in memory.
 func clean(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -120,7 +121,7 @@ func clean(s string) string {
 
 var errSubject = errors.New("session: a subject must be 1 to 255 bytes of UTF-8 without control characters")
 
-// isSubject reports whether every store can keep the subject as it is.
+// isSubject reports whether every store can keep s unchanged.
 func isSubject(s string) bool {
 	return s != "" && len(s) <= maxSubject && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestStartReturnsTokensThatNameTheSession(t *testing.T) {
+func TestStartReturnsTokensOfTheSession(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	began := epoch.Add(-3 * time.Second)
 	tokens, err := w.Start(t.Context(), subject, session.About{UserAgent: "UA", Address: "192.0.2.1", Label: "phone", AuthTime: began})
@@ -35,7 +35,7 @@ func TestStartReturnsTokensThatNameTheSession(t *testing.T) {
 	w.wantEvents(t, session.EventStarted)
 }
 
-func TestStartRefusesSubjectsThatStoresCantKeep(t *testing.T) {
+func TestStartRefusesSubjectsThatStoresCannotKeep(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	for _, bad := range []string{"", strings.Repeat("s", 256), "a\x00b", "a\nb", "\xff"} {
 		if _, err := w.Start(t.Context(), bad, session.About{}); err == nil {
@@ -65,7 +65,7 @@ func TestAboutIsCleanedAndCut(t *testing.T) {
 	}
 }
 
-func TestAuthTimeBoundsWhoMayStart(t *testing.T) {
+func TestStartChecksTheAgeOfTheAuthentication(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	for _, test := range []struct {
 		name  string
@@ -88,7 +88,7 @@ func TestAuthTimeBoundsWhoMayStart(t *testing.T) {
 	}
 }
 
-func TestMaxPerSubjectEndsTheOldest(t *testing.T) {
+func TestMaxPerSubjectEndsTheOldestSession(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.MaxPerSubject = 2 })
 	var tokens []session.Tokens
 	for range 3 {
@@ -103,7 +103,7 @@ func TestMaxPerSubjectEndsTheOldest(t *testing.T) {
 		session.EventRefused, session.EventRefreshed, session.EventRefreshed)
 }
 
-// goneAtStart starts sessions whose client then leaves, and whose answer is lost.
+// goneAtStart starts a session, then cancels the client's context and loses the answer.
 type goneAtStart struct {
 	session.Store
 	cancel context.CancelFunc
@@ -117,7 +117,7 @@ func (s *goneAtStart) Start(ctx context.Context, r session.Record, limit int, no
 	return nil, errStore
 }
 
-func TestASessionThatNobodyHasATokenOfDoesNotStay(t *testing.T) {
+func TestStartRemovesASessionWhoseTokenWasNeverReturned(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	w := newWorld(t, &goneAtStart{session.NewMemoryStore(), cancel})
 	_, err := w.Start(ctx, subject, session.About{})

@@ -9,11 +9,11 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// stepTimeout bounds what no longer depends on its request: store steps, refunds, and the telling of events.
+// stepTimeout bounds what continues after its request has been cancelled: store steps, refunds and event callbacks.
 const stepTimeout = 10 * time.Second
 
-// step runs a store step that starts, rotates or ends to its end, even if the client goes away meanwhile: it may come
-// back with the token that this step spends. A request that is over already starts nothing.
+// step completes a store step even if the client disconnects meanwhile: the client may return with the token that
+// this step spends. If the request is over already, step does nothing.
 func (m *Manager[C]) step(ctx context.Context, do func(context.Context) error) error {
 	return stepWithin(ctx, stepTimeout, do)
 }
@@ -27,7 +27,7 @@ func stepWithin(ctx context.Context, timeout time.Duration, do func(context.Cont
 	return answer(do(ctx))
 }
 
-// answer tells a store's answers from its failures.
+// answer returns a store's answers unchanged and its failures as usher.ErrUnavailable.
 func answer(err error) error {
 	if err == nil || isAnswer(err) {
 		return err
@@ -35,17 +35,17 @@ func answer(err error) error {
 	return unavailable(err)
 }
 
-// isAnswer reports whether a store's error is its answer, and no failure.
+// isAnswer reports whether a store's error is an answer and not a failure.
 func isAnswer(err error) bool {
 	return errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken)
 }
 
-// unavailable reports a store's failure as what it means for the request.
+// unavailable returns a store's failure as usher.ErrUnavailable.
 func unavailable(err error) error {
 	return fmt.Errorf("%w: session store: %w", usher.ErrUnavailable, err)
 }
 
-// outOfReach reports that nothing has been decided, whatever else the error says.
+// outOfReach reports whether err means that nothing was decided, whatever else it is.
 func outOfReach(err error) bool {
 	return errors.Is(err, usher.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

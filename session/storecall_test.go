@@ -12,9 +12,9 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// life is what a client does that tries again whenever something fails: log in, refresh, refresh again, log in
-// elsewhere, end the others, refresh, log out; log in twice, end one session, end all. It returns an error where the
-// outcome is not what it would be without faults.
+// life is a client that tries again after every failure: it logs in, refreshes twice, logs in elsewhere, ends the other
+// sessions, refreshes and logs out, then logs in twice, ends one session and ends all. It returns an error if the outcome
+// differs from that without failures.
 func life(ctx context.Context, w *world) error {
 	var tries int
 	again := func(do func() error) error {
@@ -126,9 +126,9 @@ func life(ctx context.Context, w *world) error {
 	return count(0)
 }
 
-// A fault at any call, before or after the step was applied, changes nothing about the outcome for a client that
-// tries again.
-func TestAFaultAtAnyCallLosesAndDoublesNothing(t *testing.T) {
+// A failure of any call, before or after the step was applied, does not change the outcome for a client that tries
+// again.
+func TestAStoreFailureAtAnyCallLosesAndDoublesNothing(t *testing.T) {
 	whole := &failing{Store: session.NewMemoryStore()}
 	if err := life(t.Context(), newWorld(t, whole)); err != nil {
 		t.Fatal(err)
@@ -155,8 +155,8 @@ func (f *fault) strikes() bool {
 	return f.calls == f.failAt
 }
 
-// A fault of the claims callback or of the signing key comes before anything is spent, started or ended.
-func TestAFaultOfTheClaimsOrTheKeyLosesAndDoublesNothing(t *testing.T) {
+// A failure of the claims callback or the signing key comes before anything is spent, started or ended.
+func TestAFailureOfClaimsOrKeyLosesAndDoublesNothing(t *testing.T) {
 	for name, install := range map[string]func(w *world, f *fault){
 		"claims": func(w *world, f *fault) {
 			user := w.user
@@ -199,8 +199,8 @@ func TestAFaultOfTheClaimsOrTheKeyLosesAndDoublesNothing(t *testing.T) {
 	}
 }
 
-// While the store is down, everything says so, and nothing reports a success that didn't happen.
-func TestAStoreThatIsDownIsUnavailable(t *testing.T) {
+// While the store is down, every method returns usher.ErrUnavailable and reports no event of success.
+func TestAStoreThatDoesNotAnswerIsErrUnavailable(t *testing.T) {
 	for _, applied := range []bool{false, true} {
 		memory := session.NewMemoryStore()
 		up := newWorld(t, memory)

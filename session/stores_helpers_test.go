@@ -40,10 +40,10 @@ func (s *counting) End(ctx context.Context, subject, id string, now time.Time) (
 
 var errStore = errors.New("connection reset by peer")
 
-// failing fails one call of a store, or all from one on: before the step is applied, or after.
+// failing is a store that fails one call, or all calls from one on, before or after the step is applied.
 type failing struct {
 	session.Store
-	failAt  int // the number of the call that fails, from 1
+	failAt  int // number of the call that fails, from 1
 	andOn   bool
 	applied bool
 
@@ -51,7 +51,7 @@ type failing struct {
 	calls int
 }
 
-// step runs do unless this call is to fail before it.
+// step calls do unless this call fails before it is applied.
 func (s *failing) step(do func() error) error {
 	s.mu.Lock()
 	s.calls++

@@ -9,19 +9,18 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Throttle counts attempts to log in, per account and address, and per account. Implementations are safe for
-// concurrent use, and an attempt is one atomic step.
+// Throttle counts login attempts per account and address, and per account. Implementations are safe for concurrent
+// use. An attempt is one atomic step.
 type Throttle interface {
-	// Reserve takes one attempt for the account from the address, under both limits or none. If there is none
-	// left it returns how long to wait for the next one. An error means that the throttle can't tell, and
-	// refuses the login.
+	// Reserve takes one attempt for the account from the address, from both limits or from none. If none is left, it
+	// returns how long to wait for the next one. If it returns an error, the login is refused.
 	Reserve(ctx context.Context, account, address string) (wait time.Duration, err error)
-	// Refund gives an attempt back that Reserve took.
+	// Refund returns an attempt that Reserve took.
 	Refund(ctx context.Context, account, address string) error
 }
 
-// Limit lets Burst attempts pass at once, and one more after every Every. Nobody waits longer than Every, for a
-// lockout would be a weapon: against the account's owner.
+// Limit allows Burst attempts at once, and one more after each interval of Every. Nobody waits longer than Every,
+// because an attacker could use longer lockouts against the owner of an account.
 type Limit struct {
 	Burst int
 	Every time.Duration
@@ -29,23 +28,22 @@ type Limit struct {
 
 // ThrottleOptions are the options of a Throttle; nil means the defaults.
 type ThrottleOptions struct {
-	// PerAddress limits the attempts on one account from one address (IPv6: from one /64). Default: 5, and
+	// PerAddress limits the attempts on one account from one address (for IPv6 from one /64). The default is 5, and
 	// one more every 30 seconds.
 	PerAddress Limit
-	// PerAccount limits the attempts on one account from everywhere. Default: 30, and one more every 15
+	// PerAccount limits the attempts on one account from all addresses. The default is 30, and one more every 15
 	// seconds.
 	PerAccount Limit
-	// Size is how many counters are kept in memory; beyond it the ones that are nearest to being idle are
-	// dropped, so that a flood of new names doesn't reset those that are in use. A counter that takes the
-	// place of one still in use begins where that one was: a flood makes logins wait, and buys no guesses.
-	// Default: 100,000.
+	// Size is the maximum number of counters in memory. Beyond it, the counters that would be idle soonest are
+	// dropped, so a flood of new names does not reset those in use. A counter that replaces one still in use starts
+	// from its value: a flood makes logins wait but allows no additional guesses. The default is 100,000.
 	Size int
-	// Now is the clock. nil: time.Now.
+	// Now is the clock, time.Now by default.
 	Now func() time.Time
 }
 
-// Complete returns the options with defaults in the place of what is zero, or all mistakes as usher.ConfigError. It
-// is for implementations of Throttle.
+// Complete returns the options with defaults for zero fields, or a usher.ConfigError for each mistake, joined. It is
+// for implementations of Throttle.
 func (o *ThrottleOptions) Complete() (ThrottleOptions, error) {
 	var opts ThrottleOptions
 	if o != nil {
@@ -82,19 +80,18 @@ func (l Limit) valid() bool {
 		time.Duration(l.Burst) <= decade/l.Every
 }
 
-// Limits are counted by the generic cell rate algorithm: all that a counter holds is the time at which it will be
-// idle again if nothing else happens. Every attempt moves that time by Every, and it may lie ahead by at most
-// Burst times Every.
+// Limits use the generic cell rate algorithm. A counter holds only the time at which it will be idle again. Each
+// attempt moves that time ahead by Every, and it may be ahead of now by at most Burst times Every.
 
-// wait returns how long an attempt has to wait; 0 or less: it may pass.
+// wait returns how long an attempt must wait. If it is 0 or negative, the attempt may pass.
 func (l Limit) wait(idle, now time.Time) time.Duration {
 	if idle.Before(now) {
-		return 0 // and not minus centuries, for a counter that isn't there
+		return 0 // not minus centuries for a counter that does not exist
 	}
 	return idle.Sub(now) - time.Duration(l.Burst-1)*l.Every
 }
 
-// after returns when the counter is idle after an attempt at now.
+// after returns when the counter will be idle after an attempt at now.
 func (l Limit) after(idle, now time.Time) time.Time {
 	if idle.Before(now) {
 		idle = now
@@ -102,7 +99,7 @@ func (l Limit) after(idle, now time.Time) time.Time {
 	return idle.Add(l.Every)
 }
 
-// counterKey is the name of a counter, of one size whatever clients send.
+// counterKey is the name of a counter. Its size does not depend on what clients send.
 type counterKey [sha256.Size]byte
 
 func accountKey(account string) counterKey { return sha256.Sum256([]byte(account)) }

@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// Tokens are what a login or a refresh hands out. As JSON they are an access token response (RFC 6749 §5.1).
-// Printed or logged they show no token.
+// Tokens are the result of a login or a refresh. Their JSON is an access token response (RFC 6749 §5.1). They
+// print and log without the tokens.
 type Tokens struct {
 	AccessToken  string `json:"access_token"`            // the JWT
 	TokenType    string `json:"token_type"`              // "Bearer"
-	ExpiresIn    int64  `json:"expires_in"`              // how long the access token lasts, in seconds
-	RefreshToken string `json:"refresh_token,omitempty"` // "" where there is no session
+	ExpiresIn    int64  `json:"expires_in"`              // lifetime of the access token, in seconds
+	RefreshToken string `json:"refresh_token,omitempty"` // empty without a session
 
-	SessionID  string        `json:"-"` // the access token's sid
-	RefreshTTL time.Duration `json:"-"` // how long the refresh token lasts, unless the session ends before
+	SessionID  string        `json:"-"` // sid of the access token
+	RefreshTTL time.Duration `json:"-"` // lifetime of the refresh token, unless the session ends earlier
 }
 
-// Format implements fmt.Formatter for every verb, without the tokens.
+// Format implements fmt.Formatter. Every verb prints what String returns.
 func (t Tokens) Format(f fmt.State, _ rune) { fmt.Fprint(f, t.String()) }
 
-// String names the session, without the tokens.
+// String returns the session's ID, without the tokens.
 func (t Tokens) String() string { return fmt.Sprintf("session.Tokens{SessionID:%s}", t.SessionID) }
 
-// LogValue names the session, without the tokens.
+// LogValue returns the session's ID, without the tokens.
 func (t Tokens) LogValue() slog.Value { return slog.StringValue(t.String()) }

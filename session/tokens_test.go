@@ -7,7 +7,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func TestTokensAreAnAccessTokenResponse(t *testing.T) {
+func TestTokensMarshalAsAnAccessTokenResponse(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	body, err := json.Marshal(w.mustStart(t))
 	if err != nil {
