@@ -14,10 +14,10 @@ import (
 	"slices"
 )
 
-// Algorithm is the name of a signature algorithm as it stands in a token's alg header (RFC 7518 §3.1).
+// Algorithm is the name of a signature algorithm, as a token's alg header spells it (RFC 7518 §3.1).
 type Algorithm string
 
-// The algorithms that usher signs and verifies with. There is no "none".
+// The supported algorithms. There is no "none".
 const (
 	HS256 Algorithm = "HS256" // HMAC with SHA-256 (RFC 7518 §3.2)
 	HS384 Algorithm = "HS384" // HMAC with SHA-384
@@ -25,7 +25,7 @@ const (
 	RS256 Algorithm = "RS256" // RSA PKCS #1 v1.5 with SHA-256 (RFC 7518 §3.3)
 	RS384 Algorithm = "RS384" // RSA PKCS #1 v1.5 with SHA-384
 	RS512 Algorithm = "RS512" // RSA PKCS #1 v1.5 with SHA-512
-	PS256 Algorithm = "PS256" // RSA PSS with SHA-256 and a salt of the hash's length (RFC 7518 §3.5)
+	PS256 Algorithm = "PS256" // RSA PSS with SHA-256 and a salt as long as the hash (RFC 7518 §3.5)
 	PS384 Algorithm = "PS384" // RSA PSS with SHA-384
 	PS512 Algorithm = "PS512" // RSA PSS with SHA-512
 	ES256 Algorithm = "ES256" // ECDSA on P-256 with SHA-256 (RFC 7518 §3.4)
@@ -34,75 +34,45 @@ const (
 	EdDSA Algorithm = "EdDSA" // Ed25519 (RFC 8037 §3.1)
 )
 
-// family returns the first two letters of a supported algorithm, else "".
-func (a Algorithm) family() string {
-	switch a {
-	case HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA:
-		return string(a[:2])
-	}
-	return ""
-}
-
-// hash returns the hash function of every supported algorithm but EdDSA, which has its own.
-func (a Algorithm) hash() crypto.Hash {
-	switch a {
-	case HS384, RS384, PS384, ES384:
-		return crypto.SHA384
-	case HS512, RS512, PS512, ES512:
-		return crypto.SHA512
-	}
-	return crypto.SHA256
-}
-
-func (a Algorithm) curve() elliptic.Curve {
-	switch a {
-	case ES384:
-		return elliptic.P384()
-	case ES512:
-		return elliptic.P521()
-	}
-	return elliptic.P256()
-}
-
-// KeyMaterial is what a [Key] can be made of.
+// KeyMaterial lists the types that [NewKey] makes keys of.
 type KeyMaterial interface {
 	[]byte | *rsa.PrivateKey | *rsa.PublicKey | *ecdsa.PrivateKey | *ecdsa.PublicKey |
 		ed25519.PrivateKey | ed25519.PublicKey
 }
 
-// Key is a secret, private or public key together with the one algorithm that it is used with and the ID
-// that tokens name it by. It is immutable and safe for concurrent use, and no way of printing it shows more
-// than algorithm and ID. The zero Key signs and verifies nothing.
+// Key is a secret, a private key or a public key, together with the one algorithm that it is used with and the ID that
+// tokens name it by. A Key is immutable and safe for concurrent use. However it is printed, it shows no more than its
+// algorithm and ID. The zero Key neither signs nor verifies.
 type Key struct{ *keyState }
 
 type keyState struct {
 	alg    Algorithm
 	id     string
-	verify verifier // shared by all that WithID and Public make of a key
+	verify verifier // shared by all keys that WithID and Public derive from one key
 	sign   signer   // nil if the key only verifies
 	self   Keys     // the key as a set of one
 }
 
-// NewKey returns a key for alg, made of a copy of material. HMAC secrets are at least as long as the hash
-// (RFC 7518 §3.2): 32, 48 or 64 bytes. RSA keys have 2048 bits or more (§3.3); the curve is the algorithm's
-// own (§3.4). What is wrong is reported as [ConfigError].
+// NewKey returns a key for alg, made of a copy of material. An HMAC secret must be at least as long as the hash: 32, 48
+// or 64 bytes (RFC 7518 §3.2). An RSA key must have at least 2048 bits (§3.3), and an ECDSA key must be on the curve of
+// alg (§3.4). Anything else is a [ConfigError].
 func NewKey[M KeyMaterial](alg Algorithm, material M) (Key, error) {
 	return newKey(alg, material)
 }
 
-// DangerouslyShortKey returns a key that verifies, and never signs, with an older system's HMAC secret that
-// [NewKey] would refuse as too short: tokens signed with it can be forged by whoever guesses it. Another algorithm, an
-// empty secret, and what is plainly another kind of key are a [ConfigError].
+// DangerouslyShortKey returns a key that verifies, and never signs, with an HMAC secret of an older system that
+// [NewKey] refuses as too short. Whoever guesses the secret can forge tokens. It returns a [ConfigError] if alg is not
+// an HMAC algorithm, if the secret is empty, and if it is recognizably another kind of key.
 func DangerouslyShortKey(alg Algorithm, secret []byte) (Key, error) {
 	var wrong misconfigured
 	if alg.family() != "HS" {
-		wrong.add("alg", "is %q, but only HS256, HS384 and HS512 have secrets", string(alg))
+		wrong.add("alg", "is %q, but only HS256, HS384 and HS512 use secrets", string(alg))
 	}
 	if len(secret) == 0 {
 		wrong.add("secret", "is empty")
 	}
-	if kind := notSecret(secret); kind != "" {
-		wrong.add("secret", "is %s, which is no secret", kind)
+	if kind := keyFormat(secret); kind != "" {
+		wrong.add("secret", "is %s, not a secret", kind)
 	}
 	if err := wrong.err(); err != nil {
 		return Key{}, err
@@ -110,8 +80,8 @@ func DangerouslyShortKey(alg Algorithm, secret []byte) (Key, error) {
 	return makeKey(keyState{alg: alg, verify: newHMAC(alg, secret)}), nil
 }
 
-// GenerateKey returns a new random key for alg: a secret as long as the hash, 2048 bits of RSA, or a key on
-// the algorithm's curve. An alg that is none of the constants is a [ConfigError].
+// GenerateKey returns a new random key for alg: a secret as long as the hash, an RSA key of 2048 bits, or a key on the
+// curve of alg. It returns a [ConfigError] if alg is not a supported algorithm.
 func GenerateKey(alg Algorithm) (Key, error) {
 	var material any
 	var err error
@@ -133,10 +103,12 @@ func GenerateKey(alg Algorithm) (Key, error) {
 	return newKey(alg, material)
 }
 
-// ParseKey returns the key in a PEM block: a private key as PKCS #1, PKCS #8 or SEC 1, a public key as PKIX
-// or PKCS #1, or the public key of an X.509 certificate, of whose chain the first counts; nothing else in the
-// certificate is looked at. Its ID is a thumbprint: the keys of an issuer that names them otherwise want
-// [Key.WithID]. What is wrong is reported as [ConfigError].
+// ParseKey returns the key in a PEM block. The block may hold a private key (PKCS #1, PKCS #8 or SEC 1), a public key
+// (PKIX or PKCS #1) or an X.509 certificate. Of a certificate, only the public key is used: neither its dates nor its
+// issuer are checked. A certificate chain may follow; any other second key is an error.
+//
+// The key's ID is its thumbprint. If the issuer names its keys differently, set the ID with [Key.WithID]. Errors are
+// [ConfigError]s.
 func ParseKey(alg Algorithm, pem []byte) (Key, error) {
 	if alg.family() == "HS" {
 		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %s, whose secrets are not PEM; use NewKey", alg)}
@@ -148,8 +120,8 @@ func ParseKey(alg Algorithm, pem []byte) (Key, error) {
 	return newKey(alg, material)
 }
 
-// ID returns the key's ID, which tokens carry as kid. It is the key's RFC 7638 thumbprint unless [Key.WithID]
-// set another, and empty for HMAC secrets.
+// ID returns the key's ID, which tokens carry as kid. Unless [Key.WithID] has set another, it is the thumbprint of the
+// public key (RFC 7638, SHA-256), or empty for an HMAC secret.
 func (k Key) ID() string {
 	if k.keyState == nil {
 		return ""
@@ -157,8 +129,7 @@ func (k Key) ID() string {
 	return k.id
 }
 
-// WithID returns the same key under another ID. An ID that is to be found in tokens has at most 256 bytes of
-// UTF-8; a key whose ID is anything else can't sign.
+// WithID returns the same key under another ID. To sign, the ID must be valid UTF-8 of at most 256 bytes.
 func (k Key) WithID(id string) Key {
 	if k.keyState == nil {
 		return k
@@ -168,7 +139,7 @@ func (k Key) WithID(id string) Key {
 	return makeKey(state)
 }
 
-// Algorithm returns the one algorithm that the key signs and verifies with, "" for the zero Key.
+// Algorithm returns the one algorithm that the key signs and verifies with, or "" for the zero Key.
 func (k Key) Algorithm() Algorithm {
 	if k.keyState == nil {
 		return ""
@@ -176,10 +147,11 @@ func (k Key) Algorithm() Algorithm {
 	return k.alg
 }
 
-// CanSign reports whether the key can sign: secrets and private keys can.
+// CanSign reports whether the key can sign. Secrets and private keys can, except those of [DangerouslyShortKey].
 func (k Key) CanSign() bool { return k.keyState != nil && k.sign != nil }
 
-// Public returns the key's public half under the same ID, and false for an HMAC secret, which has none.
+// Public returns the public half of the key, under the same ID. It returns false for an HMAC secret, which has no
+// public half, and for the zero Key.
 func (k Key) Public() (Key, bool) {
 	if k.keyState == nil || k.alg.family() == "HS" {
 		return Key{}, false
@@ -189,8 +161,8 @@ func (k Key) Public() (Key, bool) {
 	return makeKey(state), true
 }
 
-// PublicKey returns a copy of the public key: an *[rsa.PublicKey], an *[ecdsa.PublicKey] or an [ed25519.PublicKey]. It is
-// nil for an HMAC secret, which has no public half, and for the zero Key.
+// PublicKey returns a copy of the public key: an *[rsa.PublicKey], an *[ecdsa.PublicKey] or an [ed25519.PublicKey]. It
+// is nil for an HMAC secret, which has no public half, and for the zero Key.
 func (k Key) PublicKey() crypto.PublicKey {
 	if k.keyState == nil {
 		return nil
@@ -210,7 +182,7 @@ func (k Key) PublicKey() crypto.PublicKey {
 	return nil
 }
 
-// String returns the algorithm and the ID; it never shows the key itself.
+// String returns the key's algorithm and ID, and never the key itself.
 func (k Key) String() string {
 	switch {
 	case k.keyState == nil:
@@ -224,11 +196,50 @@ func (k Key) String() string {
 // GoString returns the same as String.
 func (k Key) GoString() string { return k.String() }
 
-// Format writes the same as String, whatever the verb.
+// Format writes the same as String, for every verb.
 func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
 
 // LogValue returns the same as String, for log/slog.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// newKey is NewKey for material whose type is known at run time only.
+func newKey(alg Algorithm, material any) (Key, error) {
+	if alg.family() == "" {
+		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %q, which is none of HS256, HS384, HS512, RS256, RS384, "+
+			"RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA", string(alg))}
+	}
+	state, err := keyStateOf(alg, material)
+	if err != nil {
+		return Key{}, &ConfigError{"material", err.Error()}
+	}
+	return makeKey(state), nil
+}
+
+func keyStateOf(alg Algorithm, material any) (keyState, error) {
+	switch m := material.(type) {
+	case []byte:
+		return secretState(alg, m)
+	case *rsa.PrivateKey, *rsa.PublicKey:
+		return rsaState(alg, m)
+	case *ecdsa.PrivateKey, *ecdsa.PublicKey:
+		return ecdsaState(alg, m)
+	case ed25519.PrivateKey, ed25519.PublicKey:
+		return ed25519State(alg, m)
+	}
+	return keyState{}, fmt.Errorf("is a %T, which no supported algorithm uses", material)
+}
+
+// publicState returns the state of a key that verifies with public, a copy that passed the checks of its family.
+func publicState(alg Algorithm, public comparableKey) keyState {
+	return keyState{alg: alg, id: thumbprint(public), verify: newPublicKey(alg, public)}
+}
+
+// privateState returns the state of a key that also signs with private, the other half of public.
+func privateState(alg Algorithm, public comparableKey, private crypto.PrivateKey) keyState {
+	state := publicState(alg, public)
+	state.sign = &privateKey{alg.method(), private}
+	return state
+}
 
 func makeKey(state keyState) Key {
 	key := Key{&state}
@@ -236,75 +247,33 @@ func makeKey(state keyState) Key {
 	return key
 }
 
-const (
-	minRSABits = 2048 // RFC 7518 §3.3
-	maxKeyID   = 256  // bytes of a kid that are worth a look-up
-)
+// family returns the first two letters of a supported algorithm, and "" for any other.
+func (a Algorithm) family() string {
+	switch a {
+	case HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA:
+		return string(a[:2])
+	}
+	return ""
+}
 
-// newKey is NewKey for material of a type that is not known before it runs.
-func newKey(alg Algorithm, material any) (Key, error) {
-	var wrong misconfigured
-	family := alg.family()
-	if family == "" {
-		wrong.add("alg", "is %q, which is none of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, "+
-			"PS512, ES256, ES384, ES512 and EdDSA", string(alg))
-		return Key{}, wrong.err()
+// hash returns the hash function of an algorithm. EdDSA, whose hash is part of the algorithm, does not use it.
+func (a Algorithm) hash() crypto.Hash {
+	switch a {
+	case HS384, RS384, PS384, ES384:
+		return crypto.SHA384
+	case HS512, RS512, PS512, ES512:
+		return crypto.SHA512
 	}
-	state := keyState{alg: alg}
-	var reason string
-	switch m := material.(type) {
-	case []byte:
-		if family != "HS" {
-			reason = "is a []byte, but " + string(alg) + " has key pairs; ParseKey reads them from PEM"
-		} else if reason = unfitSecret(alg, m); reason == "" {
-			secret := newHMAC(alg, m)
-			state.verify, state.sign = secret, secret
-		}
-	case *rsa.PrivateKey:
-		var private *rsa.PrivateKey
-		if private, reason = copyRSA(alg, m); reason == "" {
-			state.verify = newPublicKey(alg, &private.PublicKey)
-			state.sign = &privateKey{alg.method(), private}
-		}
-	case *rsa.PublicKey:
-		if reason = unfitRSA(alg, m); reason == "" {
-			state.verify = newPublicKey(alg, &rsa.PublicKey{N: new(big.Int).Set(m.N), E: m.E})
-		}
-	case *ecdsa.PrivateKey:
-		var private *ecdsa.PrivateKey
-		if private, reason = copyECDSA(alg, m); reason == "" {
-			state.verify = newPublicKey(alg, &private.PublicKey)
-			state.sign = &privateKey{alg.method(), private}
-		}
-	case *ecdsa.PublicKey:
-		var public *ecdsa.PublicKey
-		if public, reason = copyECDSAPublic(alg, m); reason == "" {
-			state.verify = newPublicKey(alg, public)
-		}
-	case ed25519.PrivateKey:
-		if reason = unfitEd25519(alg, len(m), ed25519.PrivateKeySize); reason == "" {
-			// The second half repeats the public key; a wrong one there would sign what nobody can verify.
-			private := ed25519.NewKeyFromSeed(m.Seed())
-			if !private.Equal(m) {
-				reason = "is an Ed25519 key whose halves do not belong together"
-			}
-			public, _ := private.Public().(ed25519.PublicKey)
-			state.verify = newPublicKey(alg, public)
-			state.sign = &privateKey{alg.method(), private}
-		}
-	case ed25519.PublicKey:
-		if reason = unfitEd25519(alg, len(m), ed25519.PublicKeySize); reason == "" {
-			state.verify = newPublicKey(alg, slices.Clone(m))
-		}
-	default:
-		reason = fmt.Sprintf("is a %T, which no supported algorithm uses", material)
+	return crypto.SHA256
+}
+
+// curve returns the curve of an ECDSA algorithm.
+func (a Algorithm) curve() elliptic.Curve {
+	switch a {
+	case ES384:
+		return elliptic.P384()
+	case ES512:
+		return elliptic.P521()
 	}
-	if reason != "" {
-		wrong.add("material", "%s", reason)
-		return Key{}, wrong.err()
-	}
-	if public, ok := state.verify.(*publicKey); ok {
-		state.id = thumbprint(public.key)
-	}
-	return makeKey(state), nil
+	return elliptic.P256()
 }

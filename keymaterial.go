@@ -18,21 +18,29 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// unfitSecret says why secret can't be alg's, or "".
-func unfitSecret(alg Algorithm, secret []byte) string {
-	if kind := notSecret(secret); kind != "" {
-		return "is " + kind + ", which is no secret"
+// minRSABits is the least length of an RSA modulus (RFC 7518 §3.3).
+const minRSABits = 2048
+
+// secretState returns the state of a key made of an HMAC secret. Its errors, like those of the other families below,
+// continue a sentence about the material: "is PEM, not a secret".
+func secretState(alg Algorithm, secret []byte) (keyState, error) {
+	if alg.family() != "HS" {
+		return keyState{}, fmt.Errorf("is a []byte, but %s uses key pairs; ParseKey reads them from PEM", alg)
+	}
+	if kind := keyFormat(secret); kind != "" {
+		return keyState{}, fmt.Errorf("is %s, not a secret", kind)
 	}
 	if least := alg.hash().Size(); len(secret) < least {
-		return fmt.Sprintf("has %d bytes, but %s needs %d or more; make one with: openssl rand -base64 %[3]d",
+		return keyState{}, fmt.Errorf("has %d bytes, but %s needs %d or more; make one with: openssl rand -base64 %[3]d",
 			len(secret), alg, least)
 	}
-	return ""
+	hmac := newHMAC(alg, secret)
+	return keyState{alg: alg, verify: hmac, sign: hmac}, nil
 }
 
-// notSecret names the kind of key that secret is, if it is one: a public key that is used as an HMAC secret
-// lets everybody sign (RFC 8725 §2.1).
-func notSecret(secret []byte) string {
+// keyFormat names the format of a key that secret appears to be, or returns "". A public key used as an HMAC secret
+// would let everybody sign (RFC 8725 §2.1).
+func keyFormat(secret []byte) string {
 	text := strings.TrimSpace(strings.TrimPrefix(string(secret), "\ufeff"))
 	if strings.Contains(text, "-----BEGIN") {
 		return "PEM"
@@ -52,28 +60,44 @@ func notSecret(secret []byte) string {
 	return ""
 }
 
-func unfitRSA(alg Algorithm, key *rsa.PublicKey) string {
+// rsaState returns the state of a key made of an *rsa.PrivateKey or *rsa.PublicKey.
+func rsaState(alg Algorithm, material any) (keyState, error) {
 	if family := alg.family(); family != "RS" && family != "PS" {
-		return "is an RSA key, but " + string(alg) + " is no RSA algorithm"
+		return keyState{}, fmt.Errorf("is an RSA key, but %s is not an RSA algorithm", alg)
 	}
-	if key == nil || key.N == nil || key.N.Sign() <= 0 {
-		return "is an RSA key without a modulus"
+	if key, ok := material.(*rsa.PrivateKey); ok {
+		private, err := copyRSAPrivate(key)
+		if err != nil {
+			return keyState{}, err
+		}
+		return privateState(alg, &private.PublicKey, private), nil
 	}
-	if bits := key.N.BitLen(); bits < minRSABits {
-		return fmt.Sprintf("is an RSA key of %d bits, but %d is the least", bits, minRSABits)
+	key, _ := material.(*rsa.PublicKey)
+	if err := checkRSA(key); err != nil {
+		return keyState{}, err
 	}
-	if key.E < 3 || key.E%2 == 0 || key.E > 1<<31-1 {
-		return fmt.Sprintf("is an RSA key with the public exponent %d, which is not safe", key.E)
-	}
-	return ""
+	return publicState(alg, &rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E}), nil
 }
 
-func copyRSA(alg Algorithm, key *rsa.PrivateKey) (*rsa.PrivateKey, string) {
-	if key == nil || key.D == nil || len(key.Primes) < 2 || slices.Contains(key.Primes, nil) {
-		return nil, "is an incomplete RSA private key"
+func checkRSA(key *rsa.PublicKey) error {
+	if key == nil || key.N == nil || key.N.Sign() <= 0 {
+		return errors.New("is an RSA key without a modulus")
 	}
-	if reason := unfitRSA(alg, &key.PublicKey); reason != "" {
-		return nil, reason
+	if bits := key.N.BitLen(); bits < minRSABits {
+		return fmt.Errorf("is an RSA key of %d bits, but at least %d are needed", bits, minRSABits)
+	}
+	if key.E < 3 || key.E%2 == 0 || key.E > 1<<31-1 {
+		return fmt.Errorf("is an RSA key with the public exponent %d, which is not safe", key.E)
+	}
+	return nil
+}
+
+func copyRSAPrivate(key *rsa.PrivateKey) (*rsa.PrivateKey, error) {
+	if key == nil || key.D == nil || len(key.Primes) < 2 || slices.Contains(key.Primes, nil) {
+		return nil, errors.New("is an incomplete RSA private key")
+	}
+	if err := checkRSA(&key.PublicKey); err != nil {
+		return nil, err
 	}
 	private := &rsa.PrivateKey{
 		PublicKey: rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E},
@@ -83,62 +107,94 @@ func copyRSA(alg Algorithm, key *rsa.PrivateKey) (*rsa.PrivateKey, string) {
 		private.Primes = append(private.Primes, new(big.Int).Set(prime))
 	}
 	if err := private.Validate(); err != nil {
-		return nil, "is an RSA private key whose parts do not belong together"
+		return nil, errors.New("is an RSA private key whose parts do not match")
 	}
 	private.Precompute()
-	return private, ""
+	return private, nil
 }
 
-func copyECDSA(alg Algorithm, key *ecdsa.PrivateKey) (*ecdsa.PrivateKey, string) {
-	if key == nil || key.D == nil { //nolint:staticcheck // Bytes would panic
-		return nil, "is an incomplete ECDSA private key"
+// ecdsaState returns the state of a key made of an *ecdsa.PrivateKey or *ecdsa.PublicKey.
+func ecdsaState(alg Algorithm, material any) (keyState, error) {
+	if alg.family() != "ES" {
+		return keyState{}, fmt.Errorf("is an ECDSA key, but %s is not an ECDSA algorithm", alg)
 	}
-	public, reason := copyECDSAPublic(alg, &key.PublicKey)
-	if reason != "" {
-		return nil, reason
+	if key, ok := material.(*ecdsa.PrivateKey); ok {
+		private, err := copyECDSAPrivate(alg, key)
+		if err != nil {
+			return keyState{}, err
+		}
+		return privateState(alg, &private.PublicKey, private), nil
+	}
+	key, _ := material.(*ecdsa.PublicKey)
+	public, err := copyECDSAPublic(alg, key)
+	if err != nil {
+		return keyState{}, err
+	}
+	return publicState(alg, public), nil
+}
+
+func copyECDSAPrivate(alg Algorithm, key *ecdsa.PrivateKey) (*ecdsa.PrivateKey, error) {
+	if key == nil || key.D == nil { //nolint:staticcheck // Bytes would panic
+		return nil, errors.New("is an incomplete ECDSA private key")
+	}
+	public, err := copyECDSAPublic(alg, &key.PublicKey)
+	if err != nil {
+		return nil, err
 	}
 	scalar, err := key.Bytes()
 	if err != nil {
-		return nil, "is an ECDSA private key out of range"
+		return nil, errors.New("is an ECDSA private key out of range")
 	}
 	private, err := ecdsa.ParseRawPrivateKey(public.Curve, scalar)
 	if err != nil || !private.PublicKey.Equal(public) {
-		return nil, "is an ECDSA private key whose parts do not belong together"
+		return nil, errors.New("is an ECDSA private key whose parts do not match")
 	}
-	return private, ""
+	return private, nil
 }
 
-func copyECDSAPublic(alg Algorithm, key *ecdsa.PublicKey) (*ecdsa.PublicKey, string) {
-	if alg.family() != "ES" {
-		return nil, "is an ECDSA key, but " + string(alg) + " is no ECDSA algorithm"
-	}
+func copyECDSAPublic(alg Algorithm, key *ecdsa.PublicKey) (*ecdsa.PublicKey, error) {
 	if key == nil || key.X == nil || key.Y == nil || //nolint:staticcheck // Bytes would panic
 		key.Curve != alg.curve() {
-		return nil, fmt.Sprintf("is not a key on %s, which is the curve of %s", alg.curve().Params().Name, alg)
+		return nil, fmt.Errorf("is not a key on %s, which is the curve of %s", alg.curve().Params().Name, alg)
 	}
 	point, err := key.Bytes()
 	if err != nil {
-		return nil, "is an ECDSA key that is not on its curve"
+		return nil, errors.New("is an ECDSA key that is not on its curve")
 	}
 	public, err := ecdsa.ParseUncompressedPublicKey(key.Curve, point)
 	if err != nil {
-		return nil, "is an ECDSA key that is not on its curve"
+		return nil, errors.New("is an ECDSA key that is not on its curve")
 	}
-	return public, ""
+	return public, nil
 }
 
-func unfitEd25519(alg Algorithm, size, want int) string {
-	if alg != EdDSA {
-		return "is an Ed25519 key, but " + string(alg) + " is not EdDSA"
+// ed25519State returns the state of a key made of an ed25519.PrivateKey or ed25519.PublicKey.
+func ed25519State(alg Algorithm, material any) (keyState, error) {
+	if alg.family() != "Ed" {
+		return keyState{}, fmt.Errorf("is an Ed25519 key, but %s is not EdDSA", alg)
 	}
-	if size != want {
-		return fmt.Sprintf("is an Ed25519 key of %d bytes instead of %d", size, want)
+	if key, ok := material.(ed25519.PrivateKey); ok {
+		if len(key) != ed25519.PrivateKeySize {
+			return keyState{}, fmt.Errorf("is an Ed25519 private key of %d bytes instead of %d", len(key), ed25519.PrivateKeySize)
+		}
+		// The second half repeats the public key. A wrong one would sign what nobody can verify.
+		private := ed25519.NewKeyFromSeed(key.Seed())
+		if !private.Equal(key) {
+			return keyState{}, errors.New("is an Ed25519 private key whose halves do not match")
+		}
+		public, _ := private.Public().(ed25519.PublicKey)
+		return privateState(alg, public, private), nil
 	}
-	return ""
+	key, _ := material.(ed25519.PublicKey)
+	if len(key) != ed25519.PublicKeySize {
+		return keyState{}, fmt.Errorf("is an Ed25519 public key of %d bytes instead of %d", len(key), ed25519.PublicKeySize)
+	}
+	return publicState(alg, slices.Clone(key)), nil
 }
 
-// parsePEM returns the key in the first block of text that holds one. A certificate's chain may follow it;
-// another key may not, since nobody could tell which was meant.
+// parsePEM returns the key in the first PEM block that holds one. Certificates may follow a certificate, as in a chain.
+// Any other second key is an error, because nobody could tell which one was meant. The errors continue a sentence about
+// the text: "has no PEM block".
 func parsePEM(text []byte) (any, error) {
 	block, rest := pem.Decode(text)
 	for block != nil && block.Type == "EC PARAMETERS" { // which OpenSSL writes before an EC key
@@ -161,13 +217,13 @@ func parsePEM(text []byte) (any, error) {
 	if block.Type == "CERTIFICATE" {
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("holds no valid certificate: %w", err)
+			return nil, fmt.Errorf("holds an invalid certificate: %w", err)
 		}
 		return certificate.PublicKey, nil
 	}
 	material, err := parseDER(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("holds a %s block that is no key", quote(block.Type))
+		return nil, fmt.Errorf("holds a %s block that is not a key", quote(block.Type))
 	}
 	return material, nil
 }
@@ -188,8 +244,8 @@ func parseDER(der []byte) (any, error) {
 	return x509.ParseECPrivateKey(der)
 }
 
-// thumbprint returns the SHA-256 thumbprint of a public key as base64url (RFC 7638 §3): the hash of the
-// required members of its JWK, in order.
+// thumbprint returns the SHA-256 thumbprint of a public key in base64url: the hash of the required members of its JWK, in
+// alphabetical order (RFC 7638 §3).
 func thumbprint(public crypto.PublicKey) string {
 	b64 := base64url.EncodeToString
 	var jwk string
@@ -198,8 +254,8 @@ func thumbprint(public crypto.PublicKey) string {
 		e := big.NewInt(int64(key.E)).Bytes()
 		jwk = fmt.Sprintf(`{"e":"%s","kty":"RSA","n":"%s"}`, b64(e), b64(key.N.Bytes()))
 	case *ecdsa.PublicKey:
-		point, _ := key.Bytes() // copied by copyECDSAPublic, so on its curve
-		size := len(point) / 2  // after the first byte, which says that both coordinates follow
+		point, _ := key.Bytes() // which succeeds: copyECDSAPublic has checked the key
+		size := len(point) / 2  // The first byte says that both coordinates follow.
 		jwk = fmt.Sprintf(`{"crv":"%s","kty":"EC","x":"%s","y":"%s"}`,
 			key.Curve.Params().Name, b64(point[1:1+size]), b64(point[1+size:]))
 	case ed25519.PublicKey:

@@ -11,21 +11,27 @@ import (
 	"unicode/utf8"
 )
 
-// SigningKeys is where an [Encoder] gets the key to sign with. [Key], [Keys] and [*KeyRing] are SigningKeys.
+// SigningKeys provides the key that an [Encoder] signs with. [Key], [Keys] and [*KeyRing] implement it.
 type SigningKeys interface {
-	// SigningKey returns the key to sign with now. It is called for every token, from many goroutines.
-	// A source that can't be reached returns an error that is ErrUnavailable.
+	// SigningKey returns the key to sign with now. It is called for every token and must be safe for concurrent
+	// use. If the key can't be reached, the error is ErrUnavailable.
 	SigningKey(ctx context.Context) (Key, error)
 }
 
-// KeySource is where a [Decoder] gets the keys to verify with. [Key], [Keys] and [*KeyRing] are KeySources.
+// KeySource provides the keys that a [Decoder] verifies with. [Key], [Keys] and [*KeyRing] implement it.
 type KeySource interface {
-	// VerificationKeys returns the keys that a token with this kid may be verified with; kid is "" for a
-	// token that has none, and then all keys may come. The result is not modified. If no key has this kid
-	// the error is ErrUnknownKey, and if the source can't be reached it is ErrUnavailable. The method is
-	// called for every token, remembered ones included, from many goroutines.
+	// VerificationKeys returns the keys that a token with this kid may be verified with. If the token has no kid,
+	// kid is "" and all keys may be returned. A decoder then tries the first eight keys of the token's algorithm;
+	// it never tries others. Callers must not modify the result.
+	//
+	// If no key has this kid, the error is ErrUnknownKey. If the keys can't be reached, it is ErrUnavailable.
+	// VerificationKeys is called for every token, also for those that a decoder has cached, and must be safe for
+	// concurrent use.
 	VerificationKeys(ctx context.Context, kid string) ([]Key, error)
 }
+
+// maxKeyID is the most bytes that a kid may have.
+const maxKeyID = 256
 
 // SigningKey returns the key itself, or a [ConfigError] if it can't sign.
 func (k Key) SigningKey(context.Context) (Key, error) {
@@ -35,7 +41,7 @@ func (k Key) SigningKey(context.Context) (Key, error) {
 	return k, nil
 }
 
-// VerificationKeys returns the key alone if kid is its ID or "", else ErrUnknownKey.
+// VerificationKeys returns the key if kid is its ID or "". Otherwise the error is ErrUnknownKey.
 func (k Key) VerificationKeys(_ context.Context, kid string) ([]Key, error) {
 	if k.keyState == nil {
 		return nil, unknownKey(&header{kid: kid}, nil)
@@ -43,7 +49,7 @@ func (k Key) VerificationKeys(_ context.Context, kid string) ([]Key, error) {
 	return k.self.find(kid)
 }
 
-// Keys is a fixed set of keys: the first signs, all of them verify.
+// Keys is a fixed set of keys. The first one signs, and all of them verify.
 type Keys []Key
 
 // SigningKey returns the first key, or a [ConfigError] if it can't sign.
@@ -54,21 +60,24 @@ func (ks Keys) SigningKey(ctx context.Context) (Key, error) {
 	return ks[0].SigningKey(ctx)
 }
 
-// VerificationKeys returns the keys whose ID is kid, or all for "". If there is none the error is
+// VerificationKeys returns the keys whose ID is kid, or all keys if kid is "". If there are none, the error is
 // ErrUnknownKey.
 func (ks Keys) VerificationKeys(_ context.Context, kid string) ([]Key, error) { return ks.find(kid) }
 
-// KeyRing is a set of keys that can be rotated while it serves. One of them signs, all of them verify; IDs
-// are unique, and at most one is empty. To rotate without refusing anybody: Add the next key in every
-// process, then Rotate to it, and Retire the old one when the last token that it signed has expired. A
-// KeyRing is made by [NewKeyRing] and safe for concurrent use.
+// KeyRing is a set of keys that can change while it is in use. One key signs, and all of them verify. IDs are unique,
+// and at most one key has none.
+//
+// To rotate keys without refusing valid tokens, Add the next key in every process, then Rotate to it, and Retire the old
+// key after the last token that it signed has expired.
+//
+// Make a KeyRing with [NewKeyRing]. It is safe for concurrent use.
 type KeyRing struct {
-	change sync.Mutex // held by those who change the set
+	change sync.Mutex // held while the set is replaced
 	keys   atomic.Pointer[Keys]
 }
 
-// NewKeyRing returns a ring in which current signs, and previous keys still verify. What is wrong is
-// reported as [ConfigError].
+// NewKeyRing returns a ring in which current signs and the previous keys only verify. It returns a [ConfigError] for each
+// key that does not fit.
 func NewKeyRing(current Key, previous ...Key) (*KeyRing, error) {
 	var wrong misconfigured
 	if reason := current.unfitToSign(); reason != "" {
@@ -88,8 +97,8 @@ func NewKeyRing(current Key, previous ...Key) (*KeyRing, error) {
 	return ring, nil
 }
 
-// Add lets key verify, and not yet sign, so that every process knows it before any signs with it. A key whose
-// ID is taken is refused with a [ConfigError].
+// Add adds a key that verifies but does not sign yet, so that every process knows the key before any process signs with
+// it. It returns a [ConfigError] if another key has the same ID.
 func (r *KeyRing) Add(key Key) error {
 	return r.update(func(keys Keys) (Keys, error) {
 		if reason := keys.unfitToJoin(key); reason != "" {
@@ -99,8 +108,8 @@ func (r *KeyRing) Add(key Key) error {
 	})
 }
 
-// Rotate lets next sign from now on; the keys before it still verify. If next is already in the ring it is
-// promoted. A key that can't sign, or whose ID is another key's, is refused with a [ConfigError].
+// Rotate makes next the key that signs. The other keys still verify. If next is already in the ring, it is promoted. It
+// returns a [ConfigError] if next can't sign or if another key has the same ID.
 func (r *KeyRing) Rotate(next Key) error {
 	return r.update(func(keys Keys) (Keys, error) {
 		if reason := next.unfitToSign(); reason != "" {
@@ -116,8 +125,8 @@ func (r *KeyRing) Rotate(next Key) error {
 	})
 }
 
-// Retire removes the key with this ID: the tokens that it signed are refused at once. The key that signs, and
-// an ID that no key has, are refused with a [ConfigError].
+// Retire removes the key with this ID. Tokens that it signed are refused from then on. Retire returns a [ConfigError] if
+// no key has this ID, and if the key is the one that signs.
 func (r *KeyRing) Retire(kid string) error {
 	return r.update(func(keys Keys) (Keys, error) {
 		i := slices.IndexFunc(keys, func(key Key) bool { return key.id == kid })
@@ -131,19 +140,19 @@ func (r *KeyRing) Retire(kid string) error {
 	})
 }
 
-// Keys returns a copy of the ring's keys as they are now; the first is the one that signs.
-func (r *KeyRing) Keys() Keys { return slices.Clone(r.now()) }
+// Keys returns a copy of the current keys. The first one signs.
+func (r *KeyRing) Keys() Keys { return slices.Clone(r.current()) }
 
-// SigningKey returns the key that signs now.
-func (r *KeyRing) SigningKey(ctx context.Context) (Key, error) { return r.now().SigningKey(ctx) }
+// SigningKey returns the key that signs at present.
+func (r *KeyRing) SigningKey(ctx context.Context) (Key, error) { return r.current().SigningKey(ctx) }
 
-// VerificationKeys returns the key whose ID is kid, or all for "". If there is none the error is
+// VerificationKeys returns the key whose ID is kid, or all keys if kid is "". If there are none, the error is
 // ErrUnknownKey.
 func (r *KeyRing) VerificationKeys(_ context.Context, kid string) ([]Key, error) {
-	return r.now().find(kid)
+	return r.current().find(kid)
 }
 
-func (r *KeyRing) now() Keys {
+func (r *KeyRing) current() Keys {
 	if r == nil || r.keys.Load() == nil {
 		return nil
 	}
@@ -151,12 +160,12 @@ func (r *KeyRing) now() Keys {
 }
 
 func (r *KeyRing) update(change func(Keys) (Keys, error)) error {
-	if r.now() == nil {
-		return &ConfigError{"KeyRing", "was not made by NewKeyRing"}
+	if r.current() == nil {
+		return &ConfigError{"KeyRing", "was not made with NewKeyRing"}
 	}
 	r.change.Lock()
 	defer r.change.Unlock()
-	keys, err := change(slices.Clone(r.now()))
+	keys, err := change(slices.Clone(r.current()))
 	if err != nil {
 		return err
 	}
@@ -164,7 +173,7 @@ func (r *KeyRing) update(change func(Keys) (Keys, error)) error {
 	return nil
 }
 
-// find returns the keys whose ID is kid, without allocating where one key has it.
+// find returns the keys whose ID is kid, or all keys if kid is "". It does not allocate if one key has the ID.
 func (ks Keys) find(kid string) ([]Key, error) {
 	if kid == "" && len(ks) > 0 {
 		return ks, nil
@@ -185,11 +194,11 @@ func (ks Keys) find(kid string) ([]Key, error) {
 	return found, nil
 }
 
-// maxTries bounds how many keys are tried for a token without kid.
+// maxTries is how many keys are tried for one token. It bounds what a token without kid can cost.
 const maxTries = 8
 
-// candidates yields the keys that a token with this header may be verified with: a kid matches only an equal
-// ID, and the algorithm is the key's.
+// candidates yields the keys that a token with this header may be verified with: those with the algorithm of the header
+// and, if it has a kid, with the same ID.
 func candidates(keys []Key, h *header) iter.Seq[Key] {
 	return func(yield func(Key) bool) {
 		tries := 0
@@ -204,7 +213,8 @@ func candidates(keys []Key, h *header) iter.Seq[Key] {
 	}
 }
 
-// unknownKey is the error for a header that none of the known keys goes with; both sides are named.
+// unknownKey is the error for a token that none of the known keys matches. It names what the token asks for and what the
+// source has.
 func unknownKey(h *header, known Keys) error {
 	asked := "no kid"
 	if h.kid != "" {
@@ -216,7 +226,7 @@ func unknownKey(h *header, known Keys) error {
 	return fmt.Errorf("%w: the token has %s, the source has %s", ErrUnknownKey, asked, known.ids())
 }
 
-// ids describes the keys for the operator, a few at most.
+// ids describes the keys in errors, a few of them at most.
 func (ks Keys) ids() string {
 	if len(ks) == 0 {
 		return "no keys"
@@ -240,22 +250,22 @@ func (ks Keys) ids() string {
 	return b.String()
 }
 
-// unfitToSign says why tokens can't be signed with the key, or "".
+// unfitToSign returns the reason why the key can't sign tokens, or "".
 func (k Key) unfitToSign() string {
 	switch {
 	case k.keyState == nil:
 		return "is the zero Key; make one with NewKey, ParseKey or GenerateKey"
 	case k.sign == nil:
-		return "can only verify; signing wants a private key or a secret"
+		return "can only verify; signing needs a private key or a secret"
 	case len(k.id) > maxKeyID:
-		return fmt.Sprintf("has an ID of %d bytes, but %d are the most that a token may name", len(k.id), maxKeyID)
+		return fmt.Sprintf("has an ID of %d bytes, but a token's kid has at most %d", len(k.id), maxKeyID)
 	case !utf8.ValidString(k.id):
 		return "has an ID that is not UTF-8"
 	}
 	return ""
 }
 
-// unfitToJoin says why the key can't be one more of ks, or "".
+// unfitToJoin returns the reason why the key can't be added to ks, or "".
 func (ks Keys) unfitToJoin(key Key) string {
 	switch {
 	case key.keyState == nil:
@@ -263,7 +273,7 @@ func (ks Keys) unfitToJoin(key Key) string {
 	case !slices.ContainsFunc(ks, func(k Key) bool { return k.ID() == key.id }):
 		return ""
 	case key.id == "":
-		return "has no ID, like another key of the ring; name them apart with WithID"
+		return "has no ID, like another key of the ring; tell them apart with WithID"
 	}
 	return "has the ID " + quote(key.id) + ", which another key of the ring has"
 }

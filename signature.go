@@ -16,9 +16,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// method returns golang-jwt's implementation of an algorithm with a key pair, made here so that nothing
-// registered or changed in that package matters. For PSS the salt has the hash's length (RFC 7518 §3.5);
-// golang-jwt's own values accept any when verifying.
+// method returns golang-jwt's implementation of an algorithm that uses key pairs. It returns new values, because the
+// package's own can be changed by anybody, and accept any PSS salt. Here the salt must be as long as the hash
+// (RFC 7518 §3.5).
 func (a Algorithm) method() jwt.SigningMethod {
 	rsaMethod := &jwt.SigningMethodRSA{Name: string(a), Hash: a.hash()}
 	switch a.family() {
@@ -36,15 +36,15 @@ func (a Algorithm) method() jwt.SigningMethod {
 	return &jwt.SigningMethodEd25519{}
 }
 
-// verifier is what a key verifies with.
+// verifier is the part of a key that verifies.
 type verifier interface {
-	// verify reports whether signature, encoded as in a token, is that of input.
+	// verify reports whether signature, in base64url, is the signature of input.
 	verify(input, signature string) bool
-	// equal reports whether other is made of the same material.
+	// equal reports whether other was made of the same material.
 	equal(other verifier) bool
 }
 
-// signer is what a key signs with.
+// signer is the part of a key that signs.
 type signer interface {
 	// sign appends the signature of input to dst.
 	sign(dst, input []byte) ([]byte, error)
@@ -53,14 +53,14 @@ type signer interface {
 // hmacSecret signs and verifies with an HMAC secret.
 type hmacSecret struct {
 	secret []byte
-	size   int // of a signature, encoded
+	size   int // bytes of a signature in base64url
 	states sync.Pool
 }
 
-// hmacState is a keyed hash, reused: hashing the padded secret anew costs as much as hashing a short token.
+// hmacState is a keyed hash. It is reused, because hashing the padded secret costs as much as hashing a short token.
 type hmacState struct {
 	hash.Hash
-	input     []byte                // what verify got as a string, which a hash does not take
+	input     []byte                // a copy of verify's input, because a hash takes no string
 	signature [sha512.Size + 2]byte // as decodeBase64 wants it
 	sum       [sha512.Size]byte
 }
@@ -100,14 +100,14 @@ func (s *hmacState) mac(input []byte) []byte {
 	return s.Sum(s.sum[:0])
 }
 
-// publicKey verifies by golang-jwt's methods.
+// publicKey verifies with golang-jwt's methods.
 type publicKey struct {
 	method jwt.SigningMethod
 	key    comparableKey
-	size   int // of a signature, encoded
+	size   int // bytes of a signature in base64url
 }
 
-// comparableKey is what every public key of the standard library is.
+// comparableKey is implemented by every public key of the standard library.
 type comparableKey interface {
 	Equal(other crypto.PublicKey) bool
 }
@@ -136,8 +136,8 @@ func (p *publicKey) equal(other verifier) bool {
 	return ok && (p == o || p.key.Equal(o.key))
 }
 
-// privateKey signs by golang-jwt's methods. It is used by pointer: fmt, given a verb that does not fit, would
-// print a value that a Key leads to.
+// privateKey signs with golang-jwt's methods. It is always used as a pointer: for some verbs, fmt prints the fields of
+// nested structs, but not what nested pointers refer to.
 type privateKey struct {
 	method jwt.SigningMethod
 	key    crypto.PrivateKey
