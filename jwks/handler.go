@@ -1,0 +1,165 @@
+package jwks
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-usher/usher"
+)
+
+// HandlerOptions change what [Handler] tells clients. A nil *HandlerOptions means the defaults.
+type HandlerOptions struct {
+	// MaxAge is how long clients may cache the set, in whole seconds. A planned rotation takes that long. The
+	// default is 15 minutes.
+	MaxAge time.Duration
+	// AllowOrigin is the origin whose scripts may read the set in a browser, as Access-Control-Allow-Origin has
+	// it. The default is "*": public keys are for everybody.
+	AllowOrigin string
+}
+
+// Handler returns a handler that publishes the public halves of the keys that keys returns, as a JWK Set
+// (RFC 7517 §5). It calls keys for every request, so that a [usher.KeyRing] which changes is published at once:
+//
+//	handler, err := jwks.Handler(ring.Keys, nil)
+//
+// Secrets are left out. It answers GET and HEAD, with an ETag and 304 for clients that have the set, and the
+// preflights of browsers. If different keys have one ID and algorithm, it answers 500 and logs why to
+// slog.Default. Mistakes in the options are reported as [usher.ConfigError].
+func Handler(keys func() usher.Keys, opts *HandlerOptions) (http.Handler, error) {
+	var o HandlerOptions
+	if opts != nil {
+		o = *opts
+	}
+	setDefault(&o.MaxAge, 15*time.Minute)
+	if o.AllowOrigin == "" {
+		o.AllowOrigin = "*"
+	}
+	var problems []error
+	if keys == nil {
+		problems = append(problems, configError("keys", "is nil"))
+	}
+	if o.MaxAge < time.Second {
+		problems = append(problems, configErrorf("HandlerOptions.MaxAge", "is %v, but a second is the least", o.MaxAge))
+	}
+	if !isHeaderValue(o.AllowOrigin) {
+		problems = append(problems, configErrorf("HandlerOptions.AllowOrigin", "is %s, which is no origin", quote(o.AllowOrigin)))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return &setHandler{keys: keys, opts: o}, nil
+}
+
+func isHeaderValue(text string) bool {
+	return !slices.ContainsFunc([]byte(text), func(c byte) bool { return c <= ' ' || c >= 0x7f || c == ',' })
+}
+
+type setHandler struct {
+	keys func() usher.Keys
+	opts HandlerOptions
+	last atomic.Pointer[publishedSet]
+}
+
+// publishedSet is what was made of the keys the last time.
+type publishedSet struct {
+	keys usher.Keys
+	doc  *document
+}
+
+func (h *setHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	doc, err := h.document()
+	if err != nil {
+		slog.ErrorContext(r.Context(), "jwks: keys can't be published", "error", err)
+		http.Error(w, "The keys can't be published.", http.StatusInternalServerError)
+		return
+	}
+	doc.ServeHTTP(w, r)
+}
+
+func (h *setHandler) document() (*document, error) {
+	keys := h.keys()
+	if last := h.last.Load(); last != nil && slices.Equal(last.keys, keys) {
+		return last.doc, nil
+	}
+	public := slices.DeleteFunc(slices.Clone(keys), func(key usher.Key) bool {
+		_, ok := key.Public()
+		return !ok
+	})
+	body, err := Marshal(public...)
+	if err != nil {
+		return nil, err
+	}
+	doc := newDocument("application/jwk-set+json", body, h.opts)
+	h.last.Store(&publishedSet{slices.Clone(keys), doc})
+	return doc, nil
+}
+
+// MetadataHandler returns a handler that publishes an issuer's metadata, so that verifiers which know the issuer
+// alone find its keys: the members issuer and jwks_uri, and those that RFC 8414 §2 requires. Mount it where the
+// issuer's URL has the path /.well-known/openid-configuration, or as RFC 8414 §3 has it. URLs that are not absolute,
+// and an issuer with a query or a fragment, are a [usher.ConfigError].
+func MetadataHandler(issuer, jwksURI string) (http.Handler, error) {
+	if err := errors.Join(checkIssuer("issuer", issuer, true), checkURL("jwksURI", jwksURI, true)); err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(struct {
+		Issuer        string   `json:"issuer"`
+		SetURL        string   `json:"jwks_uri"`
+		ResponseTypes []string `json:"response_types_supported"`
+	}{issuer, jwksURI, []string{"none"}})
+	if err != nil {
+		return nil, fmt.Errorf("jwks: %w", err)
+	}
+	return newDocument("application/json", body, HandlerOptions{MaxAge: 15 * time.Minute, AllowOrigin: "*"}), nil
+}
+
+// document is a public text that clients cache.
+type document struct {
+	header http.Header
+	body   []byte
+}
+
+func newDocument(contentType string, body []byte, opts HandlerOptions) *document {
+	digest := sha256.Sum256(body)
+	return &document{body: body, header: http.Header{
+		"Content-Type":                  {contentType},
+		"Etag":                          {`"` + base64.RawURLEncoding.EncodeToString(digest[:16]) + `"`},
+		"Cache-Control":                 {fmt.Sprintf("public, max-age=%d", opts.MaxAge/time.Second)},
+		"X-Content-Type-Options":        {"nosniff"},
+		"Access-Control-Allow-Origin":   {opts.AllowOrigin},
+		"Access-Control-Expose-Headers": {"ETag"},
+	}}
+}
+
+func (d *document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	for name, values := range d.header {
+		w.Header()[name] = slices.Clone(values)
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.body))
+	case http.MethodOptions:
+		w.Header().Del("Content-Type")
+		w.Header().Del("Cache-Control")
+		w.Header().Del("Etag")
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD")
+		w.Header().Set("Access-Control-Allow-Headers", "If-None-Match")
+		w.Header().Set("Access-Control-Max-Age", "86400")
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Del("Etag")
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+	}
+}
