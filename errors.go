@@ -57,16 +57,24 @@ var (
 
 // Why a password or a hash was refused.
 var (
-	// ErrPasswordMismatch: it is not the password that was hashed.
+	// ErrPasswordMismatch: the password is not the one that was hashed.
 	ErrPasswordMismatch = errors.New("usher: wrong password")
-	// ErrPasswordTooLong: bcrypt reads 72 bytes and the password has more.
-	ErrPasswordTooLong = errors.New("usher: password longer than 72 bytes")
-	// ErrPasswordTooShort: the password has fewer characters than PasswordOptions.MinLength.
-	ErrPasswordTooShort = errors.New("usher: password too short")
-	// ErrPasswordInvalid: the password has a NUL byte, which bcrypt can't tell from its end.
-	ErrPasswordInvalid = errors.New("usher: password holds a NUL byte")
-	// ErrBadHash: the stored hash is no hash that can be checked.
+	// ErrBadHash: the stored hash cannot be checked.
 	ErrBadHash = errors.New("usher: not a usable password hash")
+)
+
+// ErrPasswordUnfit is what the three errors below have in common: a new password can't be used, and its user should
+// choose another.
+var ErrPasswordUnfit = errors.New("usher: unfit password")
+
+// Why a new password can't be used. Each is also an ErrPasswordUnfit.
+var (
+	// ErrPasswordTooLong: the password has more bytes than can be hashed, 72 or, with PasswordOptions.AnyLength, 4096.
+	ErrPasswordTooLong error = &kindError{text: "usher: password too long", also: []error{ErrPasswordUnfit}}
+	// ErrPasswordTooShort: the password has fewer characters than PasswordOptions.MinLength.
+	ErrPasswordTooShort error = &kindError{text: "usher: password too short", also: []error{ErrPasswordUnfit}}
+	// ErrPasswordInvalid: the password contains a NUL byte, which bcrypt can't tell from its end.
+	ErrPasswordInvalid error = &kindError{text: "usher: password holds a NUL byte", also: []error{ErrPasswordUnfit}}
 )
 
 // ConfigError is a mistake in what a constructor was given. Constructors report all mistakes at once, joined

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,8 +37,20 @@ func TestRefusalsAreErrInvalidTokenAndOfOneKind(t *testing.T) {
 	}
 }
 
+func TestUnfitPasswordsHaveOneErrorInCommon(t *testing.T) {
+	unfit := []error{usher.ErrPasswordTooLong, usher.ErrPasswordTooShort, usher.ErrPasswordInvalid}
+	for _, err := range tokOtherErrors {
+		if got := errors.Is(err, usher.ErrPasswordUnfit); got != slices.Contains(unfit, err) {
+			t.Errorf("%v is ErrPasswordUnfit: %t", err, got)
+		}
+		if errors.Is(usher.ErrPasswordUnfit, err) {
+			t.Errorf("the general is the special: %v", err)
+		}
+	}
+}
+
 func TestErrorsReadAlike(t *testing.T) {
-	all := append([]error{usher.ErrInvalidToken}, tokOtherErrors...)
+	all := append([]error{usher.ErrInvalidToken, usher.ErrPasswordUnfit}, tokOtherErrors...)
 	for _, kind := range tokKinds {
 		all = append(all, kind.err)
 	}

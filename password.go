@@ -309,7 +309,7 @@ func (r passwordRules) checkLegacy(hash, password string) error {
 func hashable(password string) error {
 	switch {
 	case len(password) > maxPasswordBytes:
-		return ErrPasswordTooLong
+		return fmt.Errorf("%w: longer than %d bytes", ErrPasswordTooLong, maxPasswordBytes)
 	case strings.IndexByte(password, 0) >= 0:
 		return ErrPasswordInvalid
 	}

@@ -141,6 +141,9 @@ func TestHashAcceptsOnlyWhatBcryptCanTellApart(t *testing.T) {
 			if !errors.Is(err, tt.want) || (hash == "") != (tt.want != nil) {
 				t.Errorf("Hash = %q, %v; want %v", hash, err, tt.want)
 			}
+			if errors.Is(err, usher.ErrPasswordUnfit) != (err != nil) {
+				t.Errorf("%v is ErrPasswordUnfit: %t", err, err == nil)
+			}
 			if tt.want == nil || tt.minLength != 0 {
 				return
 			}
@@ -151,10 +154,15 @@ func TestHashAcceptsOnlyWhatBcryptCanTellApart(t *testing.T) {
 	}
 }
 
-func TestTooShortNamesTheMinimum(t *testing.T) {
+func TestUnfitPasswordsNameTheLimit(t *testing.T) {
 	p := newPasswords(t, usher.PasswordOptions{MinLength: 20})
-	if _, err := p.Hash(t.Context(), "1234567"); err == nil || !strings.Contains(err.Error(), "at least 20 characters") {
-		t.Error(err)
+	for password, text := range map[string]string{
+		"1234567":               "usher: password too short: at least 20 characters",
+		strings.Repeat("1", 73): "usher: password too long: longer than 72 bytes",
+	} {
+		if _, err := p.Hash(t.Context(), password); fmt.Sprint(err) != text {
+			t.Errorf("%v, want %s", err, text)
+		}
 	}
 }
 
