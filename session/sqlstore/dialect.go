@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Dialect is a database's way of SQL.
+// Dialect names a database's variant of SQL.
 type Dialect string
 
 // The dialects.
@@ -15,58 +15,110 @@ const (
 	MySQL      Dialect = "mysql" // and MariaDB
 )
 
-// grammar is where dialects differ. Everything else is the SQL that all of them have.
+// grammar holds the SQL in which the dialects differ.
 type grammar struct {
 	numbered bool // placeholders are $1, $2, … instead of ?
 
-	// addSession ends an INSERT that changes nothing if the session is there already.
+	// addSession ends an INSERT that changes nothing if the session exists.
 	addSession string
-	// touchSubject ends an INSERT of a subject's row; if there is one, its times become the later ones.
+	// touchSubject ends an INSERT of a subject's row. If the row exists, each of its times becomes the later one.
 	touchSubject string
+	// expired is the condition on a subject's expired sessions.
+	expired string
+	// pruneSessions deletes some expired sessions; Prune repeats it. Its arguments are the time and a limit, or, if
+	// pruneUpTo is set, the ids between which to look and the time.
+	pruneSessions string
+	// pruneUpTo selects the id that ends the next range of sessions.
+	pruneUpTo string
+	// pruneSubjects deletes some cut-offs that nobody needs any more: of the time, the time, and a limit.
+	pruneSubjects string
 
-	// Migrations run between lock and unlock, or undo, on one connection.
-	lock, unlock, undo []string
+	// clock selects the server's time in microseconds since 1970. "": the database has no clock of its own.
+	clock string
+
+	createVersion string
+	// lock returns a row with 1 if it has taken the lock. "": begin takes it.
+	lock string
+	// Migrations run between begin and commit, or undo, on one connection.
+	begin, commit, undo string
 }
 
-const touchOnConflict = `ON CONFLICT (subject) DO UPDATE SET
+const (
+	touchOnConflict = `ON CONFLICT (subject) DO UPDATE SET
 	cutoff = CASE WHEN excluded.cutoff > {subjects}.cutoff THEN excluded.cutoff ELSE {subjects}.cutoff END,
 	forget_at = CASE WHEN excluded.forget_at > {subjects}.forget_at THEN excluded.forget_at ELSE {subjects}.forget_at END`
+	// The second condition protects a cut-off that was renewed after the SELECT.
+	pruneSubjectsBySelect = `DELETE FROM {subjects} WHERE forget_at <= ? AND subject IN
+	(SELECT subject FROM {subjects} WHERE forget_at <= ? ORDER BY forget_at LIMIT ?)`
+)
 
 func (d Dialect) grammar() (grammar, bool) {
 	switch d {
 	case SQLite:
-		return grammar{
-			addSession:   `ON CONFLICT (id) DO NOTHING`,
-			touchSubject: touchOnConflict,
-			lock:         []string{`BEGIN IMMEDIATE`},
-			unlock:       []string{`COMMIT`},
-			undo:         []string{`ROLLBACK`},
-		}, true
+		return sqliteGrammar(), true
 	case PostgreSQL:
-		return grammar{
-			numbered:     true,
-			addSession:   `ON CONFLICT (id) DO NOTHING`,
-			touchSubject: touchOnConflict,
-			lock:         []string{`BEGIN`, `SELECT pg_advisory_xact_lock(hashtext('{schema}'))`},
-			unlock:       []string{`COMMIT`},
-			undo:         []string{`ROLLBACK`},
-		}, true
+		return postgresGrammar(), true
 	case MySQL:
-		return grammar{
-			addSession: `ON DUPLICATE KEY UPDATE id = {sessions}.id`,
-			touchSubject: `ON DUPLICATE KEY UPDATE
-				cutoff = GREATEST({subjects}.cutoff, VALUES(cutoff)),
-				forget_at = GREATEST({subjects}.forget_at, VALUES(forget_at))`,
-			// Tables can't be created in a transaction here, but what is left half done can be done again.
-			lock:   []string{`SELECT GET_LOCK('{schema}', 60)`},
-			unlock: []string{`SELECT RELEASE_LOCK('{schema}')`},
-			undo:   []string{`SELECT RELEASE_LOCK('{schema}')`},
-		}, true
+		return mysqlGrammar(), true
 	}
 	return grammar{}, false
 }
 
-// naming fills in the tables' names.
+func sqliteGrammar() grammar {
+	return grammar{
+		addSession:    `ON CONFLICT (id) DO NOTHING`,
+		touchSubject:  touchOnConflict,
+		expired:       `subject = ? AND expires_at <= ?`,
+		pruneSessions: `DELETE FROM {sessions} WHERE id IN (SELECT id FROM {sessions} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
+		pruneSubjects: pruneSubjectsBySelect,
+		createVersion: `CREATE TABLE IF NOT EXISTS {schema} (version INTEGER NOT NULL)`,
+		begin:         `BEGIN IMMEDIATE`,
+		commit:        `COMMIT`,
+		undo:          `ROLLBACK`,
+	}
+}
+
+func postgresGrammar() grammar {
+	return grammar{
+		numbered:     true,
+		addSession:   `ON CONFLICT (id) DO NOTHING`,
+		touchSubject: touchOnConflict,
+		expired:      `subject = ? AND expires_at <= ?`,
+		// There is no index on expires_at, so Prune walks the table along its primary key.
+		pruneUpTo:     `SELECT MAX(id) FROM (SELECT id FROM {sessions} WHERE id > ? ORDER BY id LIMIT ?) AS next`,
+		pruneSessions: `DELETE FROM {sessions} WHERE id > ? AND id <= ? AND expires_at <= ?`,
+		pruneSubjects: pruneSubjectsBySelect,
+		clock:         `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)`,
+		createVersion: `CREATE TABLE IF NOT EXISTS {schema} (version INTEGER NOT NULL)`,
+		begin:         `BEGIN`,
+		lock:          `SELECT 1 FROM pg_advisory_xact_lock(hashtext('{schema}'))`,
+		commit:        `COMMIT`,
+		undo:          `ROLLBACK`,
+	}
+}
+
+func mysqlGrammar() grammar {
+	return grammar{
+		addSession: `ON DUPLICATE KEY UPDATE id = {sessions}.id`,
+		touchSubject: `ON DUPLICATE KEY UPDATE
+			cutoff = GREATEST({subjects}.cutoff, VALUES(cutoff)),
+			forget_at = GREATEST({subjects}.forget_at, VALUES(forget_at))`,
+		// The sum keeps the optimizer from the index on expires_at. Reading along that index would lock expired
+		// sessions of other subjects, and logins of different users would deadlock.
+		expired:       `subject = ? AND expires_at + 0 <= ?`,
+		pruneSessions: `DELETE FROM {sessions} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
+		pruneSubjects: `DELETE FROM {subjects} WHERE forget_at <= ? AND forget_at <= ? ORDER BY forget_at LIMIT ?`,
+		clock:         `SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)`,
+		// A server may insist on primary keys (innodb_force_primary_key, sql_require_primary_key).
+		createVersion: `CREATE TABLE IF NOT EXISTS {schema} (version INTEGER NOT NULL PRIMARY KEY)`,
+		// A transaction can't undo a CREATE TABLE here. A migration that stops half-way can be run again.
+		lock:   `SELECT COALESCE(GET_LOCK('{schema}', 60), 0)`,
+		commit: `SELECT RELEASE_LOCK('{schema}')`,
+		undo:   `SELECT RELEASE_LOCK('{schema}')`,
+	}
+}
+
+// naming fills in the names of the tables.
 func naming(prefix string) *strings.Replacer {
 	return strings.NewReplacer(
 		"{sessions}", prefix+"sessions",
@@ -75,7 +127,7 @@ func naming(prefix string) *strings.Replacer {
 	)
 }
 
-// placeholders turns each ? into the dialect's own.
+// placeholders replaces each ? by the dialect's own placeholder.
 func (g grammar) placeholders(query string) string {
 	if !g.numbered {
 		return query

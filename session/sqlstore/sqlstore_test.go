@@ -29,10 +29,12 @@ func TestMistakesAreReportedAtOnce(t *testing.T) {
 	}
 }
 
-// migrating is a database with the schema of version 1. Its context ends when that has been read.
+// migrating is a database without tables. The version of its schema can't be read until the schema is created, and the
+// context ends when it has been read.
 type migrating struct {
 	conn
 	cancel context.CancelFunc
+	failAt string // the statement that fails
 	ran    []string
 }
 
@@ -49,26 +51,43 @@ func (s migration) Close() error  { return nil }
 func (s migration) NumInput() int { return 0 }
 func (s migration) Exec([]driver.Value) (driver.Result, error) {
 	s.m.ran = append(s.m.ran, s.query)
+	if s.query == s.m.failAt {
+		return nil, errRefused
+	}
 	return driver.ResultNoRows, nil
 }
-func (s migration) Query([]driver.Value) (driver.Rows, error) { return &version{m: s.m}, nil }
+func (s migration) Query([]driver.Value) (driver.Rows, error) {
+	if strings.Contains(s.query, "version") && len(s.m.ran) == 0 {
+		return nil, errors.New("no such table")
+	}
+	return &one{m: s.m, last: strings.Contains(s.query, "version")}, nil
+}
 
-type version struct {
+var errRefused = errors.New("refused")
+
+// one is a result of one row with the number 1.
+type one struct {
 	m    *migrating
+	last bool
 	read bool
 }
 
-func (*version) Columns() []string { return []string{"version"} }
-func (v *version) Close() error    { v.m.cancel(); return nil }
-func (v *version) Next(row []driver.Value) error {
-	if v.read {
+func (*one) Columns() []string { return []string{"1"} }
+func (o *one) Close() error {
+	if o.last {
+		o.m.cancel()
+	}
+	return nil
+}
+func (o *one) Next(row []driver.Value) error {
+	if o.read {
 		return io.EOF
 	}
-	v.read, row[0] = true, int64(1)
+	o.read, row[0] = true, int64(1)
 	return nil
 }
 
-// A connection that goes back to the pool in the middle of a transaction would lock everyone out.
+// A connection that went back to the pool in the middle of a transaction would lock everyone out.
 func TestAMigrationThatIsCutShortUnlocks(t *testing.T) {
 	for dialect, undo := range map[sqlstore.Dialect]string{
 		sqlstore.SQLite: "ROLLBACK", sqlstore.PostgreSQL: "ROLLBACK", sqlstore.MySQL: "SELECT RELEASE_LOCK('usher_schema')",
@@ -81,6 +100,19 @@ func TestAMigrationThatIsCutShortUnlocks(t *testing.T) {
 		}
 		if last := m.ran[len(m.ran)-1]; last != undo {
 			t.Errorf("%s: the connection's last statement is %s; want %s", dialect, last, undo)
+		}
+	}
+}
+
+func TestAMigrationThatCannotBeginSaysWhy(t *testing.T) {
+	for dialect, begin := range map[sqlstore.Dialect]string{sqlstore.SQLite: "BEGIN IMMEDIATE", sqlstore.PostgreSQL: "BEGIN"} {
+		m := &migrating{cancel: func() {}, failAt: begin}
+		err := usher.Must(sqlstore.New(sql.OpenDB(m), dialect, nil)).Migrate(t.Context())
+		if !errors.Is(err, errRefused) || errors.Is(err, sql.ErrConnDone) {
+			t.Errorf("%s: %v; want the reason alone", dialect, err)
+		}
+		if len(m.ran) != 1 {
+			t.Errorf("%s: ran %q; want nothing after a BEGIN that failed", dialect, m.ran)
 		}
 	}
 }

@@ -6,21 +6,34 @@ import (
 	"sync/atomic"
 )
 
-// statement is prepared when it is first used, and from then on costs one round trip on every connection that
-// has seen it before. (database/sql prepares it anew on the others.)
+// statement is prepared at its first use. Afterwards it costs one round trip on each connection that has run it
+// before; database/sql prepares it again on the others.
 type statement struct {
 	db       *sql.DB
 	turn     turn
 	query    string
+	plain    bool          // it is never prepared: see Options.NoPrepare
+	prepare  chan struct{} // holds a value while one caller prepares it
 	prepared atomic.Pointer[sql.Stmt]
 }
 
-func newStatement(db *sql.DB, t turn, query string) *statement {
-	return &statement{db: db, turn: t, query: query}
+func newStatement(db *sql.DB, t turn, query string, plain bool) *statement {
+	return &statement{db: db, turn: t, query: query, plain: plain, prepare: make(chan struct{}, 1)}
 }
 
-// get prepares outside of any lock: a database that hangs must not queue up callers beyond their contexts.
+// get returns the prepared statement, or nil if it is never prepared. One caller prepares it, and the others wait for
+// that one or for the end of their contexts. If all prepared it and the slower ones closed theirs, each Close would
+// wait for its server while database/sql holds the lock of the whole pool.
 func (s *statement) get(ctx context.Context) (*sql.Stmt, error) {
+	if prepared := s.prepared.Load(); prepared != nil || s.plain {
+		return prepared, nil
+	}
+	select {
+	case s.prepare <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-s.prepare }()
 	if prepared := s.prepared.Load(); prepared != nil {
 		return prepared, nil
 	}
@@ -28,24 +41,58 @@ func (s *statement) get(ctx context.Context) (*sql.Stmt, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.prepared.CompareAndSwap(nil, prepared) {
-		_ = prepared.Close() // somebody was faster
-		return s.get(ctx)
-	}
+	s.prepared.Store(prepared)
 	return prepared, nil
 }
 
-// in returns the statement for use in a transaction, or outside of one if tx is nil.
-func (s *statement) in(ctx context.Context, tx *sql.Tx) (*sql.Stmt, error) {
-	prepared, err := s.get(ctx)
-	if err != nil || tx == nil {
-		return prepared, err
+// runner runs a statement with arguments: prepared or not, in a transaction or outside of one.
+type runner interface {
+	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, args ...any) *sql.Row
+}
+
+// plainRunner runs a statement that is not prepared.
+type plainRunner struct {
+	over interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	}
-	return tx.StmtContext(ctx, prepared), nil
+	query string
+}
+
+func (p plainRunner) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
+	return p.over.ExecContext(ctx, p.query, args...)
+}
+
+func (p plainRunner) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
+	return p.over.QueryContext(ctx, p.query, args...)
+}
+
+func (p plainRunner) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
+	return p.over.QueryRowContext(ctx, p.query, args...)
+}
+
+// in returns the statement for use in the transaction, or outside of one if tx is nil.
+func (s *statement) in(ctx context.Context, tx *sql.Tx) (runner, error) {
+	prepared, err := s.get(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case prepared == nil && tx == nil:
+		return plainRunner{s.db, s.query}, nil
+	case prepared == nil:
+		return plainRunner{tx, s.query}, nil
+	case tx == nil:
+		return prepared, nil
+	default:
+		return tx.StmtContext(ctx, prepared), nil
+	}
 }
 
 // exec returns how many rows the statement has changed. Outside of a transaction it is run again if the database
-// has rolled it back.
+// rolls it back.
 func (s *statement) exec(ctx context.Context, tx *sql.Tx, args ...any) (changed int64, err error) {
 	prepared, err := s.in(ctx, tx)
 	if err != nil {
@@ -79,7 +126,7 @@ func (s *statement) row(ctx context.Context, tx *sql.Tx, args []any, dest ...any
 	return prepared.QueryRowContext(ctx, args...).Scan(dest...)
 }
 
-// rows calls scan for every row that the statement returns.
+// rows calls scan for each row that the statement returns.
 func (s *statement) rows(ctx context.Context, tx *sql.Tx, args []any, scan func(*sql.Rows) error) (err error) {
 	prepared, err := s.in(ctx, tx)
 	if err != nil {

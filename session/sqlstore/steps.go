@@ -7,10 +7,16 @@ import (
 	"time"
 
 	"github.com/go-usher/usher/session"
+	"github.com/go-usher/usher/session/internal/bounded"
 )
 
-// Start implements [session.Store]. Starts and EndAlls of a subject wait for each other at the subject's row.
-func (s *Store) Start(ctx context.Context, r session.Record, limit int, now time.Time) (ended []string, err error) {
+// Start implements [session.Store].
+func (s *Store) Start(ctx context.Context, r session.Record, limit int, now time.Time) ([]string, error) {
+	return bounded.Do(ctx, &s.calls, func(ctx context.Context) ([]string, error) { return s.startStep(ctx, r, limit, now) })
+}
+
+// startStep: all Starts and EndAlls of a subject wait for each other at the subject's row.
+func (s *Store) startStep(ctx context.Context, r session.Record, limit int, now time.Time) (ended []string, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
 		if _, err := s.touch.exec(ctx, tx, r.Subject, int64(noCutoff), int64(noCutoff)); err != nil {
 			return err
@@ -56,10 +62,14 @@ func (s *Store) endExcess(ctx context.Context, tx *sql.Tx, r session.Record, lim
 	return ended, nil
 }
 
-// Rotate implements [session.Store]. The UPDATE is the whole step where the token is the current one. Where it
-// changes nothing, the row says why, and since every change of a row raises its generation, a decision is
-// taken back if the row is not the one that was judged any more.
+// Rotate implements [session.Store].
 func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
+	return bounded.Do(ctx, &s.calls, func(ctx context.Context) (session.Rotated, error) { return s.rotateStep(ctx, r) })
+}
+
+// rotateStep needs only its UPDATE if the token is the current one. If the UPDATE changes nothing, the row says why.
+// Every change of a row raises its generation, so a decision is taken back if the row has changed since it was read.
+func (s *Store) rotateStep(ctx context.Context, r session.Rotation) (session.Rotated, error) {
 	for range maxRotateAttempts {
 		changed, err := s.rotate.exec(ctx, nil, r.Generation+1, r.Successor[:], r.Token[:], r.Nonce[:], r.Now.UnixMicro(),
 			r.ExpiresAt.UnixMicro(), r.ExpiresAt.UnixMicro(),
@@ -78,7 +88,7 @@ func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated
 			return session.Rotated{}, err
 		}
 		switch r.Judge(state) {
-		case session.Rotate: // the row came back in between: judge anew
+		case session.Rotate: // the row was created again in between: judge again
 		case session.Retry:
 			return session.Rotated{Successor: state.Token, Nonce: state.Nonce}, nil
 		case session.Refuse:
@@ -98,7 +108,7 @@ func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated
 	return session.Rotated{}, errors.New("sqlstore: the session keeps changing")
 }
 
-// maxRotateAttempts bounds the taking back: each one means that another step on the session went through.
+// maxRotateAttempts limits how often a decision is taken back. Each time, another step on the session has succeeded.
 const maxRotateAttempts = 100
 
 func (s *Store) loadState(ctx context.Context, r session.Rotation) (session.State, error) {
@@ -121,6 +131,13 @@ func (s *Store) loadState(ctx context.Context, r session.Rotation) (session.Stat
 
 // Lookup implements [session.Store].
 func (s *Store) Lookup(ctx context.Context, subject, id string, now time.Time) (session.Session, error) {
+	if s.dialect == SQLite {
+		return s.lookupStep(ctx, subject, id, now) // in this process, where no server can hang
+	}
+	return bounded.Do(ctx, &s.calls, func(ctx context.Context) (session.Session, error) { return s.lookupStep(ctx, subject, id, now) })
+}
+
+func (s *Store) lookupStep(ctx context.Context, subject, id string, now time.Time) (session.Session, error) {
 	var row sessionRow
 	err := s.lookup.row(ctx, nil, []any{id, subject, now.UnixMicro()}, row.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -134,6 +151,10 @@ func (s *Store) Lookup(ctx context.Context, subject, id string, now time.Time) (
 
 // List implements [session.Store].
 func (s *Store) List(ctx context.Context, subject string, now time.Time) ([]session.Session, error) {
+	return bounded.Do(ctx, &s.calls, func(ctx context.Context) ([]session.Session, error) { return s.listStep(ctx, subject, now) })
+}
+
+func (s *Store) listStep(ctx context.Context, subject string, now time.Time) ([]session.Session, error) {
 	var list []session.Session
 	err := s.list.rows(ctx, nil, []any{subject, now.UnixMicro()}, func(rows *sql.Rows) error {
 		var row sessionRow
@@ -151,12 +172,18 @@ func (s *Store) List(ctx context.Context, subject string, now time.Time) ([]sess
 
 // End implements [session.Store].
 func (s *Store) End(ctx context.Context, subject, id string, now time.Time) (bool, error) {
-	ended, err := s.end.exec(ctx, nil, id, subject, now.UnixMicro())
-	return ended == 1, err
+	return bounded.Do(ctx, &s.calls, func(ctx context.Context) (bool, error) {
+		ended, err := s.end.exec(ctx, nil, id, subject, now.UnixMicro())
+		return ended == 1, err
+	})
 }
 
 // EndAll implements [session.Store].
-func (s *Store) EndAll(ctx context.Context, subject, keep string, now, forget time.Time) (ended []string, err error) {
+func (s *Store) EndAll(ctx context.Context, subject, keep string, now, forget time.Time) ([]string, error) {
+	return bounded.Do(ctx, &s.calls, func(ctx context.Context) ([]string, error) { return s.endAllStep(ctx, subject, keep, now, forget) })
+}
+
+func (s *Store) endAllStep(ctx context.Context, subject, keep string, now, forget time.Time) (ended []string, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
 		if _, err := s.touch.exec(ctx, tx, subject, now.UnixMicro(), forget.UnixMicro()); err != nil {
 			return err
@@ -173,17 +200,7 @@ func (s *Store) EndAll(ctx context.Context, subject, keep string, now, forget ti
 	return ended, nil
 }
 
-// Prune implements [session.Store].
-func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
-	pruned, err := s.pruneSessions.exec(ctx, nil, now.UnixMicro())
-	if err != nil {
-		return int(pruned), err
-	}
-	_, err = s.pruneSubjects.exec(ctx, nil, now.UnixMicro())
-	return int(pruned), err
-}
-
-// ids returns the subject's live sessions except one, those started first to begin with.
+// ids returns the ids of the subject's live sessions except one, in the order of their start.
 func (s *Store) ids(ctx context.Context, tx *sql.Tx, subject, except string, now time.Time) ([]string, error) {
 	var ids []string
 	err := s.liveIDs.rows(ctx, tx, []any{subject, except, now.UnixMicro()}, func(rows *sql.Rows) error {
@@ -197,7 +214,7 @@ func (s *Store) ids(ctx context.Context, tx *sql.Tx, subject, except string, now
 	return ids, err
 }
 
-// sessionRow is what sessionColumns hold.
+// sessionRow holds the values of sessionColumns.
 type sessionRow struct {
 	s                                         session.Session
 	authTime, startedAt, rotatedAt, expiresAt int64

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"math"
@@ -9,16 +8,26 @@ import (
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
+	"github.com/go-usher/usher/session/internal/bounded"
 )
 
-// Options are the options of a Store; nil means the defaults.
+// Options are the options of a Store. Nil means the defaults.
 type Options struct {
-	// TablePrefix begins the names of the tables: lower-case letters, digits and underscores, at most 30,
-	// not a digit first. Default: "usher_".
+	// TablePrefix begins the names of the tables: at most 30 lower-case letters, digits and underscores, and no
+	// digit first. Default: "usher_".
 	TablePrefix string
+
+	// NoPrepare sends each statement with its arguments instead of preparing it once on each connection. Set it
+	// behind a pooler that gives a connection another server for each transaction and doesn't know prepared
+	// statements, as PgBouncer before 1.21 does in transaction mode. The driver must then send statement and
+	// arguments in one message: with pgx, set default_query_exec_mode=exec. Default: statements are prepared.
+	NoPrepare bool
 }
 
 // Store is a session.Store in a database. It is safe for concurrent use, by any number of processes.
+//
+// Every method returns soon after its context ends, even if the driver ignores contexts. The statement may then still
+// be on its way; session.Store says what that means.
 type Store struct {
 	db        *sql.DB
 	dialect   Dialect
@@ -26,41 +35,47 @@ type Store struct {
 	prefix    string
 	isolation sql.IsolationLevel
 	turn      turn
+	calls     bounded.Calls
 
 	rotate, state, endUnchanged                              *statement
 	lookup, list, end                                        *statement
 	touch, cutoff, add, expire, liveIDs, deleteID, endOthers *statement // in transactions
-	pruneSessions, pruneSubjects                             *statement
+	pruneUpTo, pruneSessions, pruneSubjects                  *statement // pruneUpTo may be nil
 }
 
 var _ session.Store = (*Store)(nil)
 
-// New returns a Store over db, or all mistakes in the arguments as usher.ConfigError. It doesn't talk to the
-// database: the tables are created by Migrate, or by hand from Schema.
+// New returns a Store over db. If arguments are wrong, it returns every mistake as a usher.ConfigError. It doesn't talk
+// to the database: Migrate creates the tables, or you do with the SQL that Schema returns. The database stays the
+// caller's to close.
 func New(db *sql.DB, dialect Dialect, opts *Options) (*Store, error) {
-	g, prefix, err := configure(dialect, opts)
+	g, o, err := configure(dialect, opts)
 	if db == nil {
 		err = errors.Join(&usher.ConfigError{Field: "db", Reason: "is required"}, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, dialect: dialect, grammar: g, prefix: prefix}
+	s := &Store{db: db, dialect: dialect, grammar: g, prefix: o.TablePrefix}
 	if dialect == SQLite {
 		s.turn = make(turn, 1)
 	} else {
-		// The locks that steps take are enough, and anything stricter would make steps fail that only
-		// have to wait. SQLite knows one level.
+		// The locks that steps take are enough. At a stricter level, steps would fail that only have to wait. SQLite
+		// has one level.
 		s.isolation = sql.LevelReadCommitted
 	}
-	s.prepareSteps()
+	s.nameStatements(o.NoPrepare)
 	return s, nil
 }
 
-// Close closes the prepared statements. The database stays open.
+// Close closes the prepared statements, and returns what went wrong. The database stays open. Call it when no step is
+// running any more: database/sql locks its whole pool while it closes a statement.
 func (s *Store) Close() error {
 	var errs []error
 	all := append(s.inTransactions(), s.rotate, s.state, s.endUnchanged, s.lookup, s.list, s.end, s.pruneSessions, s.pruneSubjects)
+	if s.pruneUpTo != nil {
+		all = append(all, s.pruneUpTo)
+	}
 	for _, st := range all {
 		errs = append(errs, st.close())
 	}
@@ -69,23 +84,26 @@ func (s *Store) Close() error {
 
 var prefixes = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,29}$`)
 
-func configure(dialect Dialect, opts *Options) (grammar, string, error) {
-	prefix := "usher_"
-	if opts != nil && opts.TablePrefix != "" {
-		prefix = opts.TablePrefix
+func configure(dialect Dialect, opts *Options) (grammar, Options, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.TablePrefix == "" {
+		o.TablePrefix = "usher_"
 	}
 	var mistakes []error
 	g, ok := dialect.grammar()
 	if !ok {
 		mistakes = append(mistakes, &usher.ConfigError{Field: "dialect", Reason: "must be SQLite, PostgreSQL or MySQL"})
 	}
-	if !prefixes.MatchString(prefix) {
+	if !prefixes.MatchString(o.TablePrefix) {
 		mistakes = append(mistakes, &usher.ConfigError{
 			Field:  "Options.TablePrefix",
 			Reason: "must be at most 30 lower-case letters, digits and underscores, not a digit first",
 		})
 	}
-	return g, prefix, errors.Join(mistakes...)
+	return g, o, errors.Join(mistakes...)
 }
 
 const (
@@ -94,11 +112,11 @@ const (
 	noCutoff       = math.MinInt64
 )
 
-// prepareSteps names the statements of all steps; they reach the database when they are first used.
-func (s *Store) prepareSteps() {
+// nameStatements sets the statements of all steps. They reach the database at their first use.
+func (s *Store) nameStatements(plain bool) {
 	names := naming(s.prefix)
 	statement := func(query string) *statement {
-		return newStatement(s.db, s.turn, s.grammar.placeholders(names.Replace(query)))
+		return newStatement(s.db, s.turn, s.grammar.placeholders(names.Replace(query)), plain)
 	}
 	s.rotate = statement(`UPDATE {sessions} SET generation = ?, token = ?, previous = ?, nonce = ?, rotated_at = ?,
 		expires_at = CASE WHEN ends_at < ? THEN ends_at ELSE ? END
@@ -114,39 +132,18 @@ func (s *Store) prepareSteps() {
 	s.cutoff = statement(`SELECT cutoff FROM {subjects} WHERE subject = ?`)
 	s.add = statement(`INSERT INTO {sessions} (id, subject, generation, token, previous, nonce, user_agent, address, label,
 		auth_time, started_at, rotated_at, expires_at, ends_at) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ` + s.grammar.addSession)
-	s.expire = statement(`DELETE FROM {sessions} WHERE subject = ? AND expires_at <= ?`)
+	s.expire = statement(`DELETE FROM {sessions} WHERE ` + s.grammar.expired)
 	s.liveIDs = statement(`SELECT id FROM {sessions} WHERE subject = ? AND id <> ? AND expires_at > ? ORDER BY started_at, id`)
 	s.deleteID = statement(`DELETE FROM {sessions} WHERE id = ?`)
 	s.endOthers = statement(`DELETE FROM {sessions} WHERE subject = ? AND id <> ?`)
 
-	s.pruneSessions = statement(`DELETE FROM {sessions} WHERE expires_at <= ?`)
-	s.pruneSubjects = statement(`DELETE FROM {subjects} WHERE forget_at <= ?`)
+	if s.grammar.pruneUpTo != "" {
+		s.pruneUpTo = statement(s.grammar.pruneUpTo)
+	}
+	s.pruneSessions = statement(s.grammar.pruneSessions)
+	s.pruneSubjects = statement(s.grammar.pruneSubjects)
 }
 
 func (s *Store) inTransactions() []*statement {
 	return []*statement{s.touch, s.cutoff, s.add, s.expire, s.liveIDs, s.deleteID, s.endOthers}
-}
-
-// inTransaction runs do between BEGIN and COMMIT, again if the database has rolled it back. What do needs is
-// prepared before: a transaction that waits for a second connection may wait for itself.
-func (s *Store) inTransaction(ctx context.Context, do func(tx *sql.Tx) error) error {
-	for _, st := range s.inTransactions() {
-		if _, err := st.get(ctx); err != nil {
-			return err
-		}
-	}
-	if err := s.turn.take(ctx); err != nil {
-		return err
-	}
-	defer s.turn.give()
-	return retrying(ctx, func() error {
-		tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.isolation})
-		if err != nil {
-			return err
-		}
-		if err := do(tx); err != nil {
-			return errors.Join(err, tx.Rollback())
-		}
-		return tx.Commit()
-	})
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,7 +16,7 @@ import (
 	"github.com/go-usher/usher/session/sqlstore"
 )
 
-// gate is a database whose statements take until it is opened.
+// gate is a database whose statements wait until it is opened.
 type gate struct {
 	opened chan struct{}
 	inside atomic.Int32
@@ -26,25 +27,33 @@ func (g *gate) Driver() driver.Driver                        { return nil }
 
 type gateConn struct{ g *gate }
 
-func (c gateConn) Prepare(string) (driver.Stmt, error) { return gateStmt(c), nil }
-func (c gateConn) Close() error                        { return nil }
-func (c gateConn) Begin() (driver.Tx, error)           { return tx{new(conn)}, nil }
+func (c gateConn) Prepare(query string) (driver.Stmt, error) { return gateStmt{c.g, query}, nil }
+func (c gateConn) Close() error                              { return nil }
+func (c gateConn) Begin() (driver.Tx, error)                 { return tx{new(conn)}, nil }
 func (c gateConn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) {
 	return c.Begin()
 }
 
-type gateStmt struct{ g *gate }
+type gateStmt struct {
+	g     *gate
+	query string
+}
 
-func (s gateStmt) Close() error                              { return nil }
-func (s gateStmt) NumInput() int                             { return -1 }
-func (s gateStmt) Query([]driver.Value) (driver.Rows, error) { return nil, errors.New("no rows here") }
+func (s gateStmt) Close() error  { return nil }
+func (s gateStmt) NumInput() int { return -1 }
+func (s gateStmt) Query([]driver.Value) (driver.Rows, error) {
+	if strings.Contains(s.query, "MAX(id)") {
+		return &one{}, nil
+	}
+	return nil, errors.New("no rows here")
+}
 func (s gateStmt) Exec([]driver.Value) (driver.Result, error) {
 	s.g.inside.Add(1)
 	<-s.g.opened
 	return driver.RowsAffected(1), nil
 }
 
-// SQLite has room for one writer. The others wait in line for as long as their contexts last, and reads for nobody.
+// SQLite allows one writer at a time. The others wait until their contexts end; reads wait for nobody.
 func TestWritersTakeTurnsWhereTheDatabaseHasOne(t *testing.T) {
 	for dialect, atOnce := range map[sqlstore.Dialect]int32{sqlstore.SQLite: 1, sqlstore.PostgreSQL: 3, sqlstore.MySQL: 3} {
 		synctest.Test(t, func(t *testing.T) {

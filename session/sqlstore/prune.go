@@ -1,0 +1,88 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/go-usher/usher/session/internal/bounded"
+)
+
+// Prune deletes in batches, so that other steps never wait long for it: each batch should take batchTime, and the
+// pause after it is pauseFactor times as long as the batch took.
+const (
+	batchTime   = 10 * time.Millisecond
+	pauseFactor = 2
+	firstBatch  = 200
+	minBatch    = 20
+	maxBatch    = 5000
+	// batchLimit is how long one batch may take at most, whatever the context of Prune says.
+	batchLimit = 10 * time.Second
+)
+
+// Prune implements [session.Store]. It deletes in small batches and pauses after each, so that a million expired
+// sessions take minutes, and logins and refreshes go on meanwhile. If a batch fails or ctx ends, it returns how many
+// sessions the batches before have removed, and the error.
+func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
+	pruned, err := s.pruneByID(ctx, now)
+	if err != nil {
+		return pruned, err
+	}
+	_, err = s.inBatches(ctx, func(ctx context.Context, size int) (deleted int, more bool, err error) {
+		n, err := s.pruneSubjects.exec(ctx, nil, now.UnixMicro(), now.UnixMicro(), size)
+		return int(n), int(n) >= size, err
+	})
+	return pruned, err
+}
+
+func (s *Store) pruneByID(ctx context.Context, now time.Time) (int, error) {
+	if s.pruneUpTo == nil {
+		return s.inBatches(ctx, func(ctx context.Context, size int) (deleted int, more bool, err error) {
+			n, err := s.pruneSessions.exec(ctx, nil, now.UnixMicro(), size)
+			return int(n), int(n) >= size, err
+		})
+	}
+	after := "" // less than every id
+	return s.inBatches(ctx, func(ctx context.Context, size int) (deleted int, more bool, err error) {
+		var upTo sql.NullString
+		if err := s.pruneUpTo.row(ctx, nil, []any{after, size}, &upTo); err != nil || upTo.String <= after {
+			return 0, false, err
+		}
+		n, err := s.pruneSessions.exec(ctx, nil, after, upTo.String, now.UnixMicro())
+		after = upTo.String
+		return int(n), true, err
+	})
+}
+
+// inBatches calls batch until there is no more to do, and adds up what the calls have deleted. It adapts the size to
+// the time that a batch takes.
+func (s *Store) inBatches(ctx context.Context, batch func(ctx context.Context, size int) (deleted int, more bool, err error)) (int, error) {
+	type done struct {
+		deleted int
+		more    bool
+	}
+	total, size := 0, firstBatch
+	for {
+		began := time.Now()
+		limited, cancel := context.WithTimeout(ctx, batchLimit)
+		d, err := bounded.Do(limited, &s.calls, func(ctx context.Context) (done, error) {
+			deleted, more, err := batch(ctx, size)
+			return done{deleted, more}, err
+		})
+		cancel()
+		total += d.deleted
+		if err != nil || !d.more {
+			return total, err
+		}
+		took := time.Since(began)
+		if err := wait(ctx, pauseFactor*took); err != nil {
+			return total, err
+		}
+		switch {
+		case took < batchTime/2:
+			size = min(2*size, maxBatch)
+		case took > batchTime:
+			size = max(size/2, minBatch)
+		}
+	}
+}
