@@ -1,0 +1,127 @@
+// Size measures what usher adds to a program: it builds small services with and without it, and prints how large they
+// are.
+//
+//	go run ./bench/size
+//
+// It fails if a service with usher is larger than its limit, or if usher calls methods by reflection in a way that makes
+// the linker keep every exported method of the whole program.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// program is one of the services.
+type program struct {
+	name  string // its folder below programs
+	what  string
+	limit float64 // MB that it may have on linux/amd64; 0 for no limit
+}
+
+var programs = []program{
+	{"hello", "`net/http`, no authentication", 0},
+	{"golangjwt", "`net/http`, golang-jwt and bcrypt", 0},
+	{"usher", "`net/http`, usher", 10.6},
+	{"gin", "gin, no authentication", 0},
+	{"ginusher", "gin, usher", 23},
+}
+
+const (
+	folder    = "./bench/size/programs/"
+	megabyte  = 1e6
+	methodUse = "<ReflectMethod>" // how the linker marks a function whose reflection needs every method
+)
+
+func main() {
+	flag.Parse()
+	if err := run(os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "size:", err)
+		os.Exit(1)
+	}
+}
+
+func run(out io.Writer) error {
+	scratch, err := os.MkdirTemp("", "size")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+
+	fmt.Fprintf(out, "%s, %s/%s. MB are 1,000,000 bytes; stripped is without symbols (`-ldflags='-s -w'`).\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprint(out, "| service | MB | stripped | limit |\n| --- | ---: | ---: | ---: |\n")
+	var faults []error
+	for _, p := range programs {
+		size, dependencies, err := p.build(filepath.Join(scratch, p.name), "-dumpdep")
+		if err != nil {
+			return err
+		}
+		stripped, _, err := p.build(filepath.Join(scratch, p.name), "-s -w")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "| %s | %.1f | %.1f | %s |\n", p.what, size, stripped, p.limitText())
+		faults = append(faults, p.check(size, dependencies))
+	}
+	return errors.Join(faults...)
+}
+
+func (p program) limitText() string {
+	if p.limit == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f", p.limit)
+}
+
+// build builds the program, and returns its size and what the linker printed.
+func (p program) build(to, linkerFlags string) (megabytes float64, printed []byte, err error) {
+	//nolint:gosec // the arguments are the constants above
+	command := exec.Command("go", "build", "-o", to, "-ldflags="+linkerFlags, folder+p.name)
+	printed, err = command.CombinedOutput()
+	if err != nil {
+		return 0, nil, fmt.Errorf("building %s: %w\n%s", p.name, err, printed[:min(len(printed), 4096)])
+	}
+	info, err := os.Stat(to)
+	if err != nil {
+		return 0, nil, err
+	}
+	return float64(info.Size()) / megabyte, printed, nil
+}
+
+// check compares a program's size with its limit, and looks for reflection that keeps every method.
+func (p program) check(size float64, dependencies []byte) error {
+	if p.limit == 0 {
+		return nil
+	}
+	var faults []error
+	if size > p.limit && runtime.GOOS+"/"+runtime.GOARCH == "linux/amd64" {
+		faults = append(faults, fmt.Errorf("%s has %.1f MB, and its limit is %.1f MB", p.name, size, p.limit))
+	}
+	if callers := reflecting(dependencies); len(callers) > 0 {
+		faults = append(faults, fmt.Errorf("in %s these functions use reflect's Method or MethodByName, so the linker keeps every exported method of the program:\n\t%s",
+			p.name, strings.Join(callers, "\n\t")))
+	}
+	return errors.Join(faults...)
+}
+
+// reflecting returns the functions that the linker marked.
+func reflecting(dependencies []byte) []string {
+	seen := make(map[string]bool)
+	var found []string
+	for line := range bytes.Lines(dependencies) {
+		function, _, _ := strings.Cut(strings.TrimSpace(string(line)), " -> ")
+		if name, marked := strings.CutSuffix(function, " "+methodUse); marked && !seen[name] {
+			seen[name] = true
+			found = append(found, name)
+		}
+	}
+	return found
+}
