@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# bash .ci/quickstart.sh BINARY: does with the quickstart what a newcomer does first, and stops it. It inherits the
-# environment, so DATABASE_URL chooses the database, and REDIS_URL whether there is a Redis.
+# bash .ci/quickstart.sh BINARY: starts the quickstart, uses it as a newcomer would, and stops it. The quickstart inherits
+# the environment: DATABASE_URL selects the database, and REDIS_URL a Redis.
 set -euo pipefail
 binary=$(realpath "$1")
 email=gate-$(date +%s)-$RANDOM@example.com
@@ -9,7 +9,7 @@ kind=SQLite
 [[ -z ${DATABASE_URL:-} ]] || kind=PostgreSQL
 [[ -z ${REDIS_URL:-} ]] || kind+=" with Redis"
 
-# Whatever it writes goes into this directory.
+# All its files are written into this directory.
 home=$(mktemp -d)
 log=$home/log
 cd "$home"
@@ -24,7 +24,7 @@ fail() {
 	exit 1
 }
 
-# The address is one that its log names and that answers (the log may name a database or Redis, too).
+# find_address sets address to one that the log names and that responds. The log may also name a database or Redis.
 find_address() {
 	for _ in {1..150}; do
 		kill -0 "$server" 2>/dev/null || fail "ended before it served"
@@ -36,7 +36,7 @@ find_address() {
 	fail "did not log an address at which GET / answers 200 within half a minute"
 }
 
-# ask WHAT STATUS CURL-ARGUMENTS...: one request, whose answer is then in the file answer.
+# ask WHAT STATUS CURL-ARGUMENTS... sends one request, wants this status, and writes the body to the file answer.
 ask() {
 	local what=$1 expected=$2 status
 	shift 2
@@ -44,7 +44,7 @@ ask() {
 	[[ $status == "$expected" ]] || fail "$what answered $status instead of $expected: $(cat answer)"
 }
 
-# field NAME: the text that the last answer's JSON has under this name.
+# field NAME prints a string member of the last answer's JSON.
 field() {
 	sed -nE "s/.*\"$1\" *: *\"([^\"]+)\".*/\1/p" answer | grep . || fail "the answer has no $1: $(cat answer)"
 }
@@ -63,7 +63,7 @@ grep -qF "$email" answer || fail "GET /me does not name $email: $(cat answer)"
 ask "GET /me without a token" 401 "http://$address/me"
 ask "GET /me with a changed token" 401 -H "Authorization: Bearer x$token" "http://$address/me"
 
-# Sessions: this one is refreshed, a second one is ended by a change of password, and a logout ends this one.
+# The session is refreshed. A change of password ends a second session, and a logout ends the first.
 bearer=(-H "Authorization: Bearer $token")
 ask "logging in once more" 200 "${json[@]}" -d "$credentials" "http://$address/login"
 second=$(field refresh_token)

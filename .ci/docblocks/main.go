@@ -1,6 +1,7 @@
-// Docblocks compiles the Go code of Markdown pages, so that no page shows code that does not work.
+// Docblocks compiles the Go code of Markdown pages, so that no page shows code that does not work, and checks that
+// relative links lead somewhere.
 //
-//	go run ./.ci/docblocks            README.md and every page of docs
+//	go run ./.ci/docblocks            every page of the root, of docs and of the examples
 //	go run ./.ci/docblocks PAGE...    these pages alone
 //
 // It checks every block that begins with ```go. A block that begins with a package clause is a complete file. Any other
@@ -33,7 +34,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "docblocks:", err)
 		os.Exit(1)
 	}
-	fmt.Println(blocks, "code blocks compile")
+	fmt.Println(blocks, "code blocks compile, and all relative links lead somewhere")
 }
 
 // run compiles the blocks of pages, of all pages if none is named, and returns how many there are.
@@ -62,6 +63,11 @@ func run(pages []string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
+		broken, err := checkLinks(page)
+		if err != nil {
+			return 0, err
+		}
+		faults = append(faults, broken...)
 		parsed := parsePage(page, string(text))
 		for _, b := range parsed.blocks {
 			count++
@@ -80,9 +86,16 @@ func run(pages []string) (int, error) {
 	return count, errors.Join(append(faults, overlay.compile())...)
 }
 
-// allPages returns README.md and the pages of docs and of the examples.
+// allPages returns the pages of the root and of bench, and of docs and examples with their folders.
 func allPages() ([]string, error) {
-	pages := []string{"README.md"}
+	var pages []string
+	for _, pattern := range []string{"*.md", "bench/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, found...)
+	}
 	for _, dir := range []string{"docs", "examples"} {
 		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 			if err == nil && filepath.Ext(path) == ".md" {

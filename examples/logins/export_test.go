@@ -1,0 +1,4 @@
+package main
+
+// NewHandler is newHandler for tests.
+var NewHandler = newHandler
