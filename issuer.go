@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/go-usher/usher/internal/nilcheck"
 )
 
 // ByIssuer returns a verifier for tokens of several issuers: each token goes to the verifier that verifiers
@@ -42,7 +44,7 @@ func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verif
 			size = d.opts.MaxSize
 			b.decoders = append(b.decoders, listedDecoder[C]{issuer, d})
 		default:
-			if isNil(v) {
+			if nilcheck.IsNil(v) {
 				wrong.add(field, "is a nil %T", v)
 			}
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-usher/usher/internal/nilcheck"
 )
 
 // EncoderOptions are the options of [NewEncoder]; nil means the defaults.
@@ -77,7 +79,7 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 			wrong.add("keys", "can't sign: the %s %s", mistake.Field, mistake.Reason)
 		}
 	default:
-		if isNil(keys) {
+		if nilcheck.IsNil(keys) {
 			wrong.add("keys", "are nil")
 		}
 	}
@@ -277,7 +279,7 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 			wrong.add("keys", "hold no key, or the zero Key")
 		}
 	default:
-		if isNil(d.keys) {
+		if nilcheck.IsNil(d.keys) {
 			wrong.add("keys", "are nil")
 		}
 	}
