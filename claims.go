@@ -3,6 +3,7 @@ package usher
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,32 @@ type Claims struct {
 	SessionID string      `json:"sid,omitempty"`      // the login session (OpenID Connect Front-Channel Logout §3)
 	Scope     string      `json:"scope,omitempty"`    // space-delimited scopes (RFC 8693 §4.2)
 	AuthTime  NumericDate `json:"auth_time,omitzero"` // when the user logged in (OpenID Connect Core §2)
+
+	// Confirmation names the key to which the token is bound, nil if it is bound to none (cnf, RFC 7800 §3.1).
+	Confirmation *Confirmation `json:"cnf,omitempty"`
+}
+
+// Confirmation names the key of which the bearer of a token has to prove possession, by its SHA-256 thumbprint in base64url. At least one
+// of the two is set; a token that is bound in another way is refused.
+type Confirmation struct {
+	KeyThumbprint         string `json:"jkt,omitempty"`      // of a JSON Web Key, for DPoP (RFC 9449 §6.1)
+	CertificateThumbprint string `json:"x5t#S256,omitempty"` // of a certificate, for mutual TLS (RFC 8705 §3.1)
+}
+
+func (c *Confirmation) clone() *Confirmation {
+	if c == nil {
+		return nil
+	}
+	clone := *c
+	return &clone
+}
+
+// clone returns a copy that shares nothing with c that can be changed.
+func (c *Claims) clone() Claims {
+	clone := *c
+	clone.Audience = slices.Clone(c.Audience)
+	clone.Confirmation = c.Confirmation.clone()
+	return clone
 }
 
 // HasScope reports whether scope is one of the space-delimited values of the scope claim (RFC 8693 §4.2).

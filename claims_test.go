@@ -2,6 +2,7 @@ package usher_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -281,4 +282,78 @@ func TestClaimsAreJSON(t *testing.T) {
 	if text, err := json.Marshal(tokUser{}); string(text) != "{}" || err != nil {
 		t.Errorf("%s, %v", text, err)
 	}
+}
+
+func TestDecodeReadsAConfirmationStrictly(t *testing.T) {
+	d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	for cnf, want := range map[string]*usher.Confirmation{
+		"":                              nil,
+		`{"jkt":"a"}`:                   {KeyThumbprint: "a"},
+		`{"x5t#S256":"b"}`:              {CertificateThumbprint: "b"},
+		`{"x5t#S256":"b", "jkt":"a"}`:   {KeyThumbprint: "a", CertificateThumbprint: "b"},
+		`{ "\u006akt" : "\u0061" }`:     {KeyThumbprint: "a"},
+		` {"jkt":"{\"x5t#S256\":[]}"} `: {KeyThumbprint: `{"x5t#S256":[]}`},
+	} {
+		c := tokCheckDecode(t, d, tokHS256(tokPayload().with("cnf", cnf)), nil)
+		if c != nil && !reflect.DeepEqual(c.Confirmation, want) {
+			t.Errorf("%s: %+v, want %+v", cnf, c.Confirmation, want)
+		}
+	}
+	for _, cnf := range []string{
+		`null`, `"a"`, `1`, `true`, `[]`, `["jkt"]`, `{}`, // no object, or no method
+		`{"jwk":{"kty":"oct"}}`, `{"kid":"a"}`, `{"jku":"https://a.example"}`, `{"jwe":"a"}`, // other methods of RFC 7800
+		`{"jkt":"a","kid":"a"}`, `{"kid":"a","jkt":"a"}`, `{"jkt":"a","":"a"}`, `{"JKT":"a"}`,
+		`{"jkt":""}`, `{"jkt":null}`, `{"jkt":1}`, `{"jkt":["a"]}`, `{"jkt":{"a":1}}`, `{"jkt":"a","x5t#S256":""}`,
+	} {
+		tokCheckDecode(t, d, tokHS256(tokPayload().with("cnf", cnf)), usher.ErrTokenClaims)
+	}
+	for _, cnf := range []string{`{"jkt":"a","jkt":"a"}`, `{"jkt":"a",}`, `{"jkt":"a"`, `{"jkt":"\xff"}`} {
+		tokCheckDecode(t, d, tokHS256(tokText(tokPayload().with("cnf", cnf).String())), usher.ErrTokenMalformed)
+	}
+}
+
+func TestEncodeWritesAConfirmation(t *testing.T) {
+	key := tokHMAC(t, tokSecret, "")
+	e, d := tokEncoder[usher.Claims](t, key, usher.EncoderOptions{}), tokDecoder[usher.Claims](t, key, usher.DecoderOptions{})
+	for _, want := range []usher.Confirmation{
+		{KeyThumbprint: "a"}, {CertificateThumbprint: "b"}, {KeyThumbprint: `"a"`, CertificateThumbprint: "ü"},
+	} {
+		token := usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "42", Confirmation: &want}))
+		c := tokCheckDecode(t, d, token, nil)
+		if c == nil || c.Confirmation == nil || *c.Confirmation != want {
+			t.Errorf("%+v came back as %+v", want, c)
+		}
+		_, payload := tokOpen(t, token)
+		var standard usher.Claims
+		if err := json.Unmarshal([]byte(payload), &standard); err != nil || *standard.Confirmation != want {
+			t.Errorf("encoding/json reads %s as %+v, %v", payload, standard.Confirmation, err)
+		}
+	}
+	for _, c := range []usher.Confirmation{{}, {KeyThumbprint: "\xff"}} {
+		_, err := e.Encode(t.Context(), usher.Claims{Subject: "42", Confirmation: &c})
+		if !errors.Is(err, usher.ErrTokenClaims) || !strings.Contains(err.Error(), "cnf") && c == (usher.Confirmation{}) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+func TestAConfirmationIsEachCallersOwn(t *testing.T) {
+	for _, cacheSize := range []int{0, 10} {
+		d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{CacheSize: cacheSize})
+		token := tokHS256(tokPayload().with("cnf", `{"jkt":"a"}`))
+		for range 3 {
+			c := tokCheckDecode(t, d, token, nil)
+			if c == nil || c.Confirmation == nil || c.Confirmation.KeyThumbprint != "a" {
+				t.Fatalf("%+v", c)
+			}
+			c.Confirmation.KeyThumbprint = "changed"
+		}
+	}
+}
+
+func TestClaimsTypesDontReadCnfThemselves(t *testing.T) {
+	tokShape[struct {
+		usher.Claims
+		Bound any `json:"cnf"`
+	}](t, "a field for cnf", "cnf")
 }

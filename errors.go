@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -76,6 +77,33 @@ var (
 	// ErrPasswordInvalid: the password contains a NUL byte, which bcrypt can't tell from its end.
 	ErrPasswordInvalid error = &kindError{text: "usher: password holds a NUL byte", also: []error{ErrPasswordUnfit}}
 )
+
+// TokenError is in the chain of every refusal of a token whose signature is good, and says whose token it was: for logs,
+// where errors.As finds it. An outage refuses nothing, and so brings none.
+//
+// Claims are the registered claims as far as they were read. They were refused: nothing else may be decided by them. Their
+// strings share one allocation with the rest of the token.
+type TokenError struct {
+	Claims Claims
+	Err    error // why the token was refused
+}
+
+// Error returns the reason's text, which names no user.
+func (e *TokenError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *TokenError) Unwrap() error { return e.Err }
+
+// refusal returns err, the reason why the token with these claims is refused, as a *TokenError. An outage, and what is a
+// *TokenError already, it returns as it is.
+func refusal(claims *Claims, err error) error {
+	var known *TokenError
+	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &known) {
+		return err
+	}
+	return &TokenError{Claims: claims.clone(), Err: err}
+}
 
 // ConfigError is a mistake in what a constructor was given. Constructors report all mistakes at once, joined
 // with errors.Join; errors.As finds the first, as a *ConfigError or as a ConfigError.

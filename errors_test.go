@@ -136,3 +136,83 @@ func TestMustPanicsOnMistakesAlone(t *testing.T) {
 	usher.Must(42, mistake)
 	t.Error("no panic")
 }
+
+func TestRefusalsOfSignedTokensSayWhoseTheyWere(t *testing.T) {
+	payload := tokPayload().with("sid", `"s"`).with("jti", `"j"`)
+	revoked := errors.New("it said no")
+	for name, test := range map[string]struct {
+		token   string
+		opts    usher.DecoderOptions
+		want    error
+		subject string
+	}{
+		"expired":              {tokHS256(payload.with("exp", tokSeconds(-time.Hour))), usher.DecoderOptions{}, usher.ErrTokenExpired, "42"},
+		"another issuer":       {tokHS256(payload), usher.DecoderOptions{Issuer: "a"}, usher.ErrTokenIssuer, "42"},
+		"no exp":               {tokHS256(payload.with("exp", "")), usher.DecoderOptions{}, usher.ErrTokenClaims, "42"},
+		"no subject":           {tokHS256(payload.with("sub", "")), usher.DecoderOptions{}, usher.ErrTokenClaims, ""},
+		"refused by Validate":  {tokHS256(payload.with("role", `"refused"`)), usher.DecoderOptions{}, revoked, "42"},
+		"malformed at the end": {tokHS256(tokText(`{"sub":"42",`)), usher.DecoderOptions{}, usher.ErrTokenMalformed, "42"},
+	} {
+		test.opts.CacheSize = 1
+		d := tokDecoder[tokRefusing](t, tokHMAC(t, tokSecret, ""), test.opts)
+		_, err := d.Decode(t.Context(), test.token)
+		var refused *usher.TokenError
+		if !errors.As(err, &refused) || !errors.Is(err, test.want) && test.want != revoked || refused.Claims.Subject != test.subject ||
+			refused.Err == nil || refused.Error() != refused.Err.Error() || strings.Contains(err.Error(), "42") {
+			t.Errorf("%s: %v, %+v", name, err, refused)
+		}
+	}
+	for name, token := range map[string]string{
+		"forged":    tokJoin("HS256", tokOtherSecret, tokHeader().String(), payload.String()),
+		"malformed": "a.b",
+	} {
+		_, err := tokDecoder[tokRefusing](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{}).Decode(t.Context(), token)
+		var refused *usher.TokenError
+		if errors.As(err, &refused) {
+			t.Errorf("%s: the error says whose token it was, which nobody knows: %+v", name, refused.Claims)
+		}
+	}
+}
+
+// tokRefusing refuses one role, and can't judge another.
+type tokRefusing struct {
+	usher.Claims
+	Role string `json:"role"`
+}
+
+func (c *tokRefusing) Validate() error {
+	switch c.Role {
+	case "refused":
+		return errors.New("it said no")
+	case "unknown":
+		return usher.ErrUnavailable
+	}
+	return nil
+}
+
+func TestRefusalsOfRememberedTokensSayWhoseTheyWere(t *testing.T) {
+	clock := tokTimeAt(tokNow)
+	d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{CacheSize: 1, Now: clock.now, DangerouslyAllowAnyAudience: true})
+	token := tokHS256(tokPayload().with("aud", `["a","b"]`))
+	tokCheckDecode(t, d, token, nil)
+	clock.set(tokNow.Add(time.Hour))
+	_, err := d.Decode(t.Context(), token)
+	var refused *usher.TokenError
+	if !errors.As(err, &refused) || refused.Claims.Subject != "42" || len(refused.Claims.Audience) != 2 {
+		t.Fatalf("%v: %+v", err, refused)
+	}
+	refused.Claims.Audience[0] = "changed"
+	clock.set(tokNow)
+	if c := tokCheckDecode(t, d, token, nil); c != nil && c.Audience[0] != "a" {
+		t.Error("the audience in the error is the remembered one")
+	}
+}
+
+func TestOutagesJudgeNoToken(t *testing.T) {
+	d := tokDecoder[tokRefusing](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	_, err := d.Decode(t.Context(), tokHS256(tokPayload().with("role", `"unknown"`)))
+	var refused *usher.TokenError
+	if !errors.Is(err, usher.ErrUnavailable) || errors.As(err, &refused) {
+		t.Errorf("%v: %+v", err, refused)
+	}
+}

@@ -2,6 +2,7 @@ package usher
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -105,6 +106,9 @@ func (c *Claims) set(name string, v value, opts *DecoderOptions) (known bool, er
 		c.Scope, ok, want = v.text, v.kind == '"', "a string"
 	case "auth_time":
 		c.AuthTime, ok, want = v.date()
+	case "cnf":
+		c.Confirmation, want = v.confirmation()
+		ok = want == ""
 	default:
 		return false, nil
 	}
@@ -119,6 +123,54 @@ func (v value) date() (date NumericDate, ok bool, want string) {
 		date, ok = parseDate(v.text)
 	}
 	return date, ok, dateRange
+}
+
+// confirmation returns what the cnf claim says (RFC 7800 §3.1), or what it should have been. A method of confirmation that usher does
+// not know can't be left out: the token would pass without the proof that it asks for.
+func (v value) confirmation() (c *Confirmation, want string) {
+	const methods = "an object with jkt or x5t#S256, each a string, and nothing else"
+	if v.kind != '{' {
+		return nil, methods
+	}
+	c = new(Confirmation)
+	var o object
+	o.open(v.text)
+	for name, member, ok := o.next(); ok; name, member, ok = o.next() {
+		text := member.string()
+		switch name {
+		case "jkt":
+			c.KeyThumbprint = text
+		case "x5t#S256":
+			c.CertificateThumbprint = text
+		default:
+			text = ""
+		}
+		if text == "" {
+			return nil, methods
+		}
+	}
+	if o.broken || *c == (Confirmation{}) {
+		return nil, methods
+	}
+	return c, ""
+}
+
+func (c *Confirmation) append(dst []byte) ([]byte, error) {
+	if *c == (Confirmation{}) {
+		return dst, errors.New("cnf names no key; set a thumbprint, or leave Confirmation nil")
+	}
+	dst = append(dst, '{')
+	var err error
+	for _, method := range []struct{ label, thumbprint string }{
+		{`"jkt":`, c.KeyThumbprint}, {`"x5t#S256":`, c.CertificateThumbprint},
+	} {
+		if method.thumbprint != "" && err == nil {
+			dst, err = appendString(append(dst, method.label...), method.thumbprint)
+			dst = append(dst, ',')
+		}
+	}
+	dst[len(dst)-1] = '}'
+	return dst, err
 }
 
 // canonicalInteger reports whether s is 0 or an integer without superfluous sign or zeros, of at most
@@ -167,6 +219,10 @@ func (c *Claims) append(dst []byte) ([]byte, error) {
 	text(`"sid":`, c.SessionID)
 	text(`"scope":`, c.Scope)
 	date(`"auth_time":`, c.AuthTime)
+	if c.Confirmation != nil && err == nil {
+		dst, err = c.Confirmation.append(append(dst, `"cnf":`...))
+		dst = append(dst, ',')
+	}
 	return dst, err
 }
 

@@ -265,7 +265,7 @@ func (w *walker) visible() []field {
 	var fields []field
 	for i, f := range w.found {
 		switch f.name {
-		case "iss", "sub", "aud", "exp", "nbf", "iat":
+		case "iss", "sub", "aud", "exp", "nbf", "iat", "cnf":
 			if !f.registered {
 				w.wrong = append(w.wrong, "has a field of its own for "+f.name+", which is usher's to check")
 			}

@@ -293,7 +293,10 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 // (ErrTokenNotYetValid), iat if MaxAge is set (ErrTokenClaims, ErrTokenNotYetValid, ErrTokenExpired), iss
 // (ErrTokenIssuer), aud (ErrTokenAudience), typ (ErrTokenType), sub (ErrTokenClaims); and at last the claims'
 // Validate method, if C has one (ErrTokenClaims, which wraps its error). All of these but ErrUnavailable are
-// ErrInvalidToken.
+// ErrInvalidToken, and those from the payload on lead to a [*TokenError].
+//
+// A token that is bound to a key (Claims.Confirmation is set) is good only together with a proof of that key. A [Middleware] asks for it;
+// whoever calls Decode must do so too, or refuse such tokens.
 //
 // The result is the caller's own. Its strings are parts of one: strings.Clone what is kept for long. Where a CacheSize
 // is set it is a shallow copy: what its slices, maps and pointers lead to is shared with other callers and must not be
@@ -358,8 +361,18 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 // read is the second half of Decode: into c, which is new, and of no use after an error.
 func (d *Decoder[C]) read(token string, v verified[C], c *C) error {
 	claims := d.claims(c)
+	if err := d.readInto(token, v, c, claims); err != nil {
+		return refusal(claims, err)
+	}
+	return nil
+}
+
+func (d *Decoder[C]) readInto(token string, v verified[C], c *C, claims *Claims) error {
 	if v.claims != nil {
 		*c = *v.claims
+		if claims.Confirmation != nil {
+			claims.Confirmation = claims.Confirmation.clone()
+		}
 		if err := d.checkTimes(claims); err != nil {
 			return err
 		}
@@ -380,6 +393,9 @@ func (d *Decoder[C]) read(token string, v verified[C], c *C) error {
 	}
 	pristine := new(C)
 	*pristine = *c // Validate may change c
+	if claims.Confirmation != nil {
+		d.claims(pristine).Confirmation = claims.Confirmation.clone()
+	}
 	if err := d.validate(c); err != nil {
 		return err
 	}
