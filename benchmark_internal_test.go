@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-usher/usher/internal/base64url"
 )
 
 // BenchmarkTechnique measures each technique of the decoder beside what it stands in for; docs/adr/0005 quotes
@@ -54,7 +55,7 @@ func BenchmarkTechnique(b *testing.B) {
 
 	strict := base64.RawURLEncoding.Strict()
 	encoded, decoded := make([]byte, 0, 1<<10), make([]byte, 1<<10)
-	run("base64/usher", func() { _, _ = decodeBase64(decoded[:0], payloadSegment) })
+	run("base64/usher", func() { _, _ = base64url.AppendDecode(decoded[:0], payloadSegment) })
 	run("base64/encoding-base64", func() { _, _ = strict.Decode(decoded, append(encoded, payloadSegment...)) })
 
 	known := new(headers)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"github.com/go-usher/usher/internal/base64url"
 )
 
 // header is a token's header (RFC 7515 §4) once it has been read.
@@ -19,9 +21,9 @@ type header struct {
 // parseHeader reads a header segment. Members that name or bring a key (jwk, jku, x5c, x5u) are not looked at:
 // keys come from the KeySource alone (RFC 8725 §3.10).
 func parseHeader(segment string) (*header, error) {
-	text, err := decodeText(segment)
-	if err != nil {
-		return nil, err
+	text, ok := base64url.Decode(segment)
+	if !ok {
+		return nil, errSegment
 	}
 	h := header{segment: segment}
 	var alg string
@@ -148,14 +150,16 @@ func split(token string) (segments, error) {
 
 var errSegments = fmt.Errorf("%w: it is not three segments with dots between them", ErrTokenMalformed)
 
+var errSegment = fmt.Errorf("%w: a segment is not canonical base64url", ErrTokenMalformed)
+
 // check returns what is malformed about the segments, which has precedence over every other error.
 func (s segments) check() error {
 	if strings.Contains(s.signature, ".") {
 		return errSegments
 	}
 	for _, segment := range []string{s.header, s.payload, s.signature} {
-		if err := checkSegment(segment); err != nil {
-			return err
+		if !base64url.IsCanonical(segment) {
+			return errSegment
 		}
 	}
 	return nil

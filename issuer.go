@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/go-usher/usher/internal/base64url"
 	"github.com/go-usher/usher/internal/nilcheck"
 )
 
@@ -107,9 +108,9 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 	if err := parts.check(); err != nil {
 		return "", err
 	}
-	payload, err := decodeText(parts.payload)
-	if err != nil {
-		return "", err
+	payload, ok := base64url.Decode(parts.payload)
+	if !ok {
+		return "", errSegment
 	}
 	var issuer value
 	var o object

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-usher/usher/internal/base64url"
 )
 
 // minRSABits is the least length of an RSA modulus (RFC 7518 §3.3).

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/go-usher/usher/internal/base64url"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -61,7 +62,7 @@ type hmacSecret struct {
 type hmacState struct {
 	hash.Hash
 	input     []byte                // a copy of verify's input, because a hash takes no string
-	signature [sha512.Size + 2]byte // as decodeBase64 wants it
+	signature [sha512.Size + 2]byte // as base64url.AppendDecode wants it
 	sum       [sha512.Size]byte
 }
 
@@ -78,7 +79,7 @@ func (s *hmacSecret) verify(input, signature string) bool {
 	}
 	state, _ := s.states.Get().(*hmacState)
 	defer s.states.Put(state)
-	claimed, ok := decodeBase64(state.signature[:0], signature)
+	claimed, ok := base64url.AppendDecode(state.signature[:0], signature)
 	state.input = append(state.input[:0], input...)
 	return ok && subtle.ConstantTimeCompare(state.mac(state.input), claimed) == 1
 }
@@ -127,7 +128,7 @@ func (p *publicKey) verify(input, signature string) bool {
 	if len(signature) != p.size {
 		return false
 	}
-	claimed, ok := decodeBase64(nil, signature)
+	claimed, ok := base64url.AppendDecode(nil, signature)
 	return ok && p.method.Verify(input, claimed, p.key) == nil
 }
 

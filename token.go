@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-usher/usher/internal/base64url"
 	"github.com/go-usher/usher/internal/nilcheck"
 )
 
@@ -351,9 +352,9 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 		}
 		return verified[C]{}, err
 	}
-	payload, err := decodeText(parts.payload)
-	if err != nil {
-		return verified[C]{}, err
+	payload, ok := base64url.Decode(parts.payload)
+	if !ok {
+		return verified[C]{}, errSegment
 	}
 	return verified[C]{header: h, key: key, payload: payload}, nil
 }
