@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-usher/usher/internal/strictjson"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -131,12 +132,12 @@ func (d NumericDate) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a JSON number, or null as the zero value.
 func (d *NumericDate) UnmarshalJSON(data []byte) error {
-	v, ok := scanAlone(string(data))
-	if ok && v.kind == 'n' {
+	v, ok := strictjson.Read(string(data))
+	if ok && v.Kind == strictjson.Null {
 		*d = NumericDate{}
 		return nil
 	}
-	date, inRange, _ := v.date()
+	date, inRange, _ := readDate(v)
 	if !ok || !inRange {
 		return errDate
 	}
@@ -167,7 +168,7 @@ func (d NumericDate) append(dst []byte) ([]byte, error) {
 // parseDate reads a JSON number exactly, digit by digit: a float64 would lose nanoseconds, and integer
 // conversions of huge floats wrap around. Digits beyond the nanoseconds are dropped.
 func parseDate(number string) (NumericDate, bool) {
-	if seconds, ok := digits(number); ok {
+	if seconds, ok := strictjson.Integer(number); ok {
 		return NumericDate{time.Unix(seconds, 0).UTC()}, seconds <= maxDate
 	}
 	if number[0] == '-' { // also -0: nothing below looks at a sign
@@ -191,31 +192,10 @@ func parseDate(number string) (NumericDate, bool) {
 	}
 	text = strings.Repeat("0", min(max(0, -point), 9)) + text + "000000000000" + "000000000"
 	point = max(0, point)
-	seconds, _ := digits(text[:point])
-	nanos, _ := digits(text[point : point+9])
+	seconds, _ := strictjson.Integer(text[:point])
+	nanos, _ := strictjson.Integer(text[point : point+9])
 	more := strings.Trim(text[point:], "0") != ""
 	return NumericDate{time.Unix(seconds, nanos).UTC()}, seconds < maxDate || seconds == maxDate && !more
-}
-
-// digits returns the number that decimal digits say, 0 if there are none. It returns false for any other text, and for
-// a number far beyond the last date.
-func digits(s string) (int64, bool) {
-	var n uint64
-	if len(s) >= 8 {
-		eight := load64(s)
-		if !areDigits(eight) {
-			return 0, false
-		}
-		n, s = eightDigits(eight), s[8:]
-	}
-	for i := range len(s) {
-		digit := s[i] - '0'
-		if digit > 9 || n > maxDate {
-			return 0, false
-		}
-		n = 10*n + uint64(digit)
-	}
-	return int64(n), true
 }
 
 func (d NumericDate) forJWT() *jwt.NumericDate {
@@ -239,23 +219,14 @@ func (a Audience) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a string, an array of strings, or null as nil.
 func (a *Audience) UnmarshalJSON(data []byte) error {
-	v, ok := scanAlone(string(data))
-	if !ok || v.kind == 'n' {
+	v, ok := strictjson.Read(string(data))
+	if !ok || v.Kind == strictjson.Null {
 		*a = nil
 	} else {
-		*a, ok = v.audience()
+		*a, ok = readAudience(v)
 	}
 	if !ok {
 		return errors.New("usher: an audience is a string or an array of strings")
 	}
 	return nil
-}
-
-// audience returns the audience that a string or an array of strings says.
-func (v value) audience() (Audience, bool) {
-	if v.kind == '"' {
-		return Audience{v.text}, true
-	}
-	list, ok := v.strings()
-	return list, ok
 }

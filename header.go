@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-usher/usher/internal/base64url"
+	"github.com/go-usher/usher/internal/strictjson"
 )
 
 // header is a token's header (RFC 7515 §4) once it has been read.
@@ -28,25 +29,24 @@ func parseHeader(segment string) (*header, error) {
 	h := header{segment: segment}
 	var alg string
 	var fault string
-	var o object
-	o.open(text)
-	for name, v, ok := o.next(); ok; name, v, ok = o.next() {
+	var o strictjson.Object
+	o.Open(text)
+	for name, v, ok := o.Next(); ok; name, v, ok = o.Next() {
 		switch name {
 		case "alg":
-			alg = v.string()
+			alg = v.StringText()
 		case "kid":
-			h.kid = v.string()
+			h.kid = v.StringText()
 			if h.kid == "" || len(h.kid) > maxKeyID {
 				fault = fmt.Sprintf("its kid is not a string of 1 to %d bytes", maxKeyID)
 			}
 		case "typ":
-			h.typ, h.hasType = v.string(), true
+			h.typ, h.hasType = v.StringText(), true
 		case "crit":
 			fault = "it has a crit header, and usher knows no extensions"
 		}
-		o.broken = !v.valid()
 	}
-	if o.broken {
+	if !o.Valid() {
 		fault = "its header is not one JSON object with unique names"
 	}
 	if fault != "" {
@@ -67,7 +67,7 @@ func appendHeader(dst []byte, key Key, typ string) []byte {
 	text = append(text, key.alg...)
 	if key.id != "" {
 		text = append(text, `","kid":`...)
-		text, _ = appendString(text, key.id) // UTF-8, or it would not sign
+		text, _ = strictjson.AppendString(text, key.id) // UTF-8, or it would not sign
 		text = append(text, `,"typ":"`...)
 	} else {
 		text = append(text, `","typ":"`...)

@@ -1,72 +1,84 @@
 package usher
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
-	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-usher/usher/internal/strictjson"
+	"github.com/go-usher/usher/internal/structfields"
 )
 
-// decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text. It returns
-// about how many bytes c leads to beside text.
-func (s *schema) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (beside int, err error) {
-	next := 0 // the field after the last one: most issuers keep an order
-	var o object
-	o.open(text)
-	for name, v, ok := o.next(); ok; name, v, ok = o.next() {
-		isKnown := false
-		if len(s.owned) == 0 || !s.owned[name] {
-			isKnown, err = claims.set(name, v, opts)
-		}
-		if !isKnown {
-			if next == len(s.fields) || s.fields[next].name != name {
-				next = s.find(name)
+// payloadFormat is how claims of a type C are read and written: the registered claims here, so that nothing in C can hide one from the checks,
+// and C's own fields by their tags.
+type payloadFormat struct {
+	fields *structfields.Struct
+	owned  map[string]bool // the names among jti, sid, scope and auth_time that C has a field of its own for
+}
+
+// newPayloadFormat returns the format of C, and adds to wrong what is wrong with C's shape.
+func newPayloadFormat[C any](wrong *misconfigured) *payloadFormat {
+	t := reflect.TypeFor[C]()
+	fields, mistakes := structfields.Of(t, reflect.TypeFor[Claims](), "iss", "sub", "aud", "exp", "nbf", "iat", "cnf")
+	for _, mistake := range mistakes {
+		wrong.add("claims type "+t.String(), "%s", mistake)
+	}
+	f := &payloadFormat{fields: fields}
+	for _, name := range []string{"jti", "sid", "scope", "auth_time"} {
+		if fields.Has(name) {
+			if f.owned == nil {
+				f.owned = map[string]bool{}
 			}
-			if next < len(s.fields) {
-				var more int
-				more, err = s.set(&s.fields[next], c, v, &o)
-				isKnown, beside = true, beside+more
-				next++
-			}
-		}
-		if err != nil && o.rest(v) { // that the payload is not valid at all has precedence
-			return 0, err
-		}
-		if !isKnown {
-			o.broken = !v.valid()
+			f.owned[name] = true
 		}
 	}
-	if o.broken {
+	return f
+}
+
+// decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text. It returns
+// about how many bytes c leads to, text apart.
+func (f *payloadFormat) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (bytes int, err error) {
+	next := 0 // the field after the last one
+	var o strictjson.Object
+	o.Open(text)
+	for name, v, ok := o.Next(); ok; name, v, ok = o.Next() {
+		known := false
+		if len(f.owned) == 0 || !f.owned[name] {
+			if known, err = claims.set(name, v, opts); known && err == nil {
+				o.Accept()
+			}
+		}
+		if !known {
+			if i := f.fields.Find(name, next); i >= 0 {
+				var more int
+				if more, err = f.fields.Read(i, c, &o, v); err != nil {
+					err = fmt.Errorf("%w: %w", ErrTokenClaims, err)
+				}
+				bytes += more
+				next = i + 1
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	if !o.Valid() { // which has precedence
 		return 0, errPayload
 	}
-	return beside + cap(claims.Audience)*elementBytes, nil
+	return bytes + cap(claims.Audience)*stringBytes, err
 }
 
-// About what values take beside the payload: an element of a list of strings, whose text may have been unescaped;
-// each byte of what the JSON library reads; and each map that it makes of an object, small as the object may be.
-const elementBytes, foreignFactor, mapBytes = 32, 16, 320
-
-// find returns the index of the field of this name, or one more than the last.
-func (s *schema) find(name string) int {
-	if i, ok := s.byName[name]; ok {
-		return i
-	}
-	return len(s.fields)
-}
+// stringBytes is about what a string in a list takes beside its text.
+const stringBytes = 32
 
 var errPayload = fmt.Errorf("%w: its payload is not one JSON object with unique names", ErrTokenMalformed)
 
-// append writes c, whose embedded claims are claims, as a JSON object.
-func (s *schema) append(dst []byte, claims *Claims, c reflect.Value) ([]byte, error) {
-	dst = append(dst, '{')
-	dst, err := claims.without(s.owned).append(dst)
-	for i := 0; i < len(s.fields) && err == nil; i++ {
-		dst, err = s.appendField(dst, &s.fields[i], c)
+// append appends c, whose embedded claims are claims, to dst as a JSON object.
+func (f *payloadFormat) append(dst []byte, claims *Claims, c reflect.Value) ([]byte, error) {
+	dst, err := claims.without(f.owned).append(append(dst, '{'))
+	if err == nil {
+		dst, err = f.fields.Append(dst, c)
 	}
 	if err != nil {
 		return dst, fmt.Errorf("%w: %w", ErrTokenClaims, err)
@@ -78,36 +90,36 @@ func (s *schema) append(dst []byte, claims *Claims, c reflect.Value) ([]byte, er
 }
 
 // set reads one registered claim, if name is one.
-func (c *Claims) set(name string, v value, opts *DecoderOptions) (known bool, err error) {
+func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (known bool, err error) {
 	var ok bool
 	var want string
 	switch name {
 	case "iss":
-		c.Issuer, ok, want = v.text, v.kind == '"', "a string"
+		c.Issuer, ok, want = v.Text, v.Kind == strictjson.String, "a string"
 	case "sub":
-		c.Subject, ok, want = v.text, v.kind == '"', "a string"
-		if opts.AllowNumericSubject && v.kind == '0' {
-			c.Subject, ok, want = v.text, canonicalInteger(v.text), "a string or an integer of at most 20 digits"
+		c.Subject, ok, want = v.Text, v.Kind == strictjson.String, "a string"
+		if opts.AllowNumericSubject && v.Kind == strictjson.Number {
+			c.Subject, ok, want = v.Text, canonicalInteger(v.Text), "a string or an integer of at most 20 digits"
 		}
 	case "aud":
-		c.Audience, ok = v.audience()
+		c.Audience, ok = readAudience(v)
 		want = "a string or an array of strings"
 	case "exp":
-		c.ExpiresAt, ok, want = v.date()
+		c.ExpiresAt, ok, want = readDate(v)
 	case "nbf":
-		c.NotBefore, ok, want = v.date()
+		c.NotBefore, ok, want = readDate(v)
 	case "iat":
-		c.IssuedAt, ok, want = v.date()
+		c.IssuedAt, ok, want = readDate(v)
 	case "jti":
-		c.ID, ok, want = v.text, v.kind == '"', "a string"
+		c.ID, ok, want = v.Text, v.Kind == strictjson.String, "a string"
 	case "sid":
-		c.SessionID, ok, want = v.text, v.kind == '"', "a string"
+		c.SessionID, ok, want = v.Text, v.Kind == strictjson.String, "a string"
 	case "scope":
-		c.Scope, ok, want = v.text, v.kind == '"', "a string"
+		c.Scope, ok, want = v.Text, v.Kind == strictjson.String, "a string"
 	case "auth_time":
-		c.AuthTime, ok, want = v.date()
+		c.AuthTime, ok, want = readDate(v)
 	case "cnf":
-		c.Confirmation, want = v.confirmation()
+		c.Confirmation, want = readConfirmation(v)
 		ok = want == ""
 	default:
 		return false, nil
@@ -118,25 +130,34 @@ func (c *Claims) set(name string, v value, opts *DecoderOptions) (known bool, er
 	return true, nil
 }
 
-func (v value) date() (date NumericDate, ok bool, want string) {
-	if v.kind == '0' {
-		date, ok = parseDate(v.text)
+func readDate(v strictjson.Value) (date NumericDate, ok bool, want string) {
+	if v.Kind == strictjson.Number {
+		date, ok = parseDate(v.Text)
 	}
 	return date, ok, dateRange
 }
 
-// confirmation returns what the cnf claim says (RFC 7800 §3.1), or what it should have been. A method of confirmation that usher does
+// readAudience returns the audience that a string or an array of strings says.
+func readAudience(v strictjson.Value) (Audience, bool) {
+	if v.Kind == strictjson.String {
+		return Audience{v.Text}, true
+	}
+	list, ok := v.Strings()
+	return list, ok
+}
+
+// readConfirmation returns what the cnf claim says (RFC 7800 §3.1), or what it should have been. A method of confirmation that usher does
 // not know can't be left out: the token would pass without the proof that it asks for.
-func (v value) confirmation() (c *Confirmation, want string) {
+func readConfirmation(v strictjson.Value) (c *Confirmation, want string) {
 	const methods = "an object with jkt or x5t#S256, each a string, and nothing else"
-	if v.kind != '{' {
+	if v.Kind != strictjson.Nested {
 		return nil, methods
 	}
 	c = new(Confirmation)
-	var o object
-	o.open(v.text)
-	for name, member, ok := o.next(); ok; name, member, ok = o.next() {
-		text := member.string()
+	var o strictjson.Object
+	o.Open(v.Text)
+	for name, member, ok := o.Next(); ok; name, member, ok = o.Next() {
+		text := member.StringText()
 		switch name {
 		case "jkt":
 			c.KeyThumbprint = text
@@ -149,7 +170,7 @@ func (v value) confirmation() (c *Confirmation, want string) {
 			return nil, methods
 		}
 	}
-	if o.broken || *c == (Confirmation{}) {
+	if !o.Valid() || *c == (Confirmation{}) {
 		return nil, methods
 	}
 	return c, ""
@@ -165,7 +186,7 @@ func (c *Confirmation) append(dst []byte) ([]byte, error) {
 		{`"jkt":`, c.KeyThumbprint}, {`"x5t#S256":`, c.CertificateThumbprint},
 	} {
 		if method.thumbprint != "" && err == nil {
-			dst, err = appendString(append(dst, method.label...), method.thumbprint)
+			dst, err = strictjson.AppendString(append(dst, method.label...), method.thumbprint)
 			dst = append(dst, ',')
 		}
 	}
@@ -191,7 +212,7 @@ func (c *Claims) append(dst []byte) ([]byte, error) {
 	var err error
 	text := func(label, s string) {
 		if s != "" && err == nil {
-			dst, err = appendString(append(dst, label...), s)
+			dst, err = strictjson.AppendString(append(dst, label...), s)
 			dst = append(dst, ',')
 		}
 	}
@@ -206,9 +227,9 @@ func (c *Claims) append(dst []byte) ([]byte, error) {
 	if len(c.Audience) > 0 && err == nil {
 		dst = append(dst, `"aud":`...)
 		if len(c.Audience) == 1 {
-			dst, err = appendString(dst, c.Audience[0])
+			dst, err = strictjson.AppendString(dst, c.Audience[0])
 		} else {
-			dst, err = appendStrings(dst, c.Audience)
+			dst, err = strictjson.AppendStrings(dst, c.Audience)
 		}
 		dst = append(dst, ',')
 	}
@@ -245,153 +266,4 @@ func (c *Claims) without(owned map[string]bool) *Claims {
 		rest.AuthTime = NumericDate{}
 	}
 	return &rest
-}
-
-// set reads v, which o is at, into the field f of c, and returns about how many bytes it takes beside the text.
-func (s *schema) set(f *field, c reflect.Value, v value, o *object) (beside int, err error) {
-	target := c
-	for _, i := range f.index {
-		if target.Kind() == reflect.Pointer { // an embedded pointer
-			if target.IsNil() {
-				target.Set(reflect.New(target.Type().Elem()))
-			}
-			target = target.Elem()
-		}
-		target = target.Field(i)
-	}
-	if f.kind.set(target, v) {
-		if f.kind == kindStrings {
-			return target.Cap() * elementBytes, nil
-		}
-		return 0, nil
-	}
-	if f.kind == kindNumber {
-		return 0, fmt.Errorf("%w: %s is not a number", ErrTokenClaims, f.name)
-	}
-	raw, alone := o.raw(), reflect.New(f.alone)
-	if err := json.Unmarshal([]byte(`{"v":`+raw+`}`), alone.Interface(), s.json); err != nil {
-		return 0, fmt.Errorf("%w: %s is not a %s", ErrTokenClaims, f.name, target.Type())
-	}
-	target.Set(alone.Elem().Field(0))
-	return len(raw)*foreignFactor + strings.Count(raw, "{")*mapBytes, nil
-}
-
-// set reads v into target, which is of this kind, and returns false if usher does not know how.
-func (k fieldKind) set(target reflect.Value, v value) bool {
-	switch k {
-	case kindString:
-		if v.kind == '"' {
-			target.SetString(v.text)
-			return true
-		}
-	case kindBool:
-		if v.kind == 't' || v.kind == 'f' {
-			target.SetBool(v.kind == 't')
-			return true
-		}
-	case kindInt:
-		if n, err := strconv.ParseInt(v.number(), 10, target.Type().Bits()); err == nil {
-			target.SetInt(n)
-			return true
-		}
-	case kindUint:
-		if n, err := strconv.ParseUint(v.number(), 10, target.Type().Bits()); err == nil {
-			target.SetUint(n)
-			return true
-		}
-	case kindFloat:
-		if n, err := strconv.ParseFloat(v.number(), target.Type().Bits()); err == nil {
-			target.SetFloat(n)
-			return true
-		}
-	case kindStrings:
-		if list, ok := v.strings(); ok {
-			field, _ := reflect.TypeAssert[*[]string](target.Addr())
-			*field = list
-			return true
-		}
-	case kindNumber:
-		if v.kind == '0' || v.kind == '"' && isNumber(v.text) {
-			target.SetString(v.text)
-			return true
-		}
-		return v.kind == 'n' // which changes nothing
-	}
-	return false
-}
-
-// appendField writes the field f of c, if it is not to be omitted, and a comma.
-func (s *schema) appendField(dst []byte, f *field, c reflect.Value) ([]byte, error) {
-	source := c
-	for _, i := range f.index {
-		if source.Kind() == reflect.Pointer {
-			if source.IsNil() {
-				return dst, nil
-			}
-			source = source.Elem()
-		}
-		source = source.Field(i)
-	}
-	if f.kind == kindOther || f.kind == kindFloat || f.kind == kindStrings && source.IsNil() {
-		alone := reflect.New(f.alone)
-		alone.Elem().Field(0).Set(source)
-		text, err := json.Marshal(alone.Interface(), s.json)
-		if err != nil {
-			return dst, fmt.Errorf("%s can't be written as JSON: %w", f.name, err)
-		}
-		if value, ok := strings.CutPrefix(string(text), `{"v":`); ok {
-			dst = append(append(dst, f.label...), value[:len(value)-1]...)
-			dst = append(dst, ',')
-		}
-		return dst, nil
-	}
-	if f.omitEmpty && (source.IsZero() || f.kind == kindStrings && source.Len() == 0) {
-		return dst, nil
-	}
-	dst = append(dst, f.label...)
-	var err error
-	switch f.kind {
-	case kindString:
-		dst, err = appendString(dst, source.String())
-	case kindBool:
-		dst = strconv.AppendBool(dst, source.Bool())
-	case kindInt:
-		dst = strconv.AppendInt(dst, source.Int(), 10)
-	case kindUint:
-		dst = strconv.AppendUint(dst, source.Uint(), 10)
-	case kindNumber:
-		number := cmp.Or(source.String(), "0") // as encoding/json does
-		if !isNumber(number) {
-			return dst, fmt.Errorf("%s is no number", f.name)
-		}
-		dst = append(dst, number...)
-	case kindStrings:
-		list, _ := reflect.TypeAssert[[]string](source)
-		dst, err = appendStrings(dst, list)
-	}
-	return append(dst, ','), err
-}
-
-// appendString writes s as a JSON string; the library writes those that need escapes or are not ASCII.
-func appendString(dst []byte, s string) ([]byte, error) {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return jsontext.AppendQuote(dst, s)
-		}
-	}
-	return append(append(append(dst, '"'), s...), '"'), nil
-}
-
-func appendStrings(dst []byte, list []string) ([]byte, error) {
-	dst = append(dst, '[')
-	var err error
-	for i, s := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = appendString(dst, s); err != nil {
-			return dst, err
-		}
-	}
-	return append(dst, ']'), nil
 }

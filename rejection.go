@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-usher/usher/internal/strictjson"
 )
 
 // Rejection is the refusal of a request: what the client is told, and why. It is the error of
@@ -95,9 +97,9 @@ func (rej *Rejection) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	body, _ := appendString([]byte(`{"title":`), http.StatusText(status))
+	body, _ := strictjson.AppendString([]byte(`{"title":`), http.StatusText(status))
 	body = strconv.AppendInt(append(body, `,"status":`...), int64(status), 10)
-	body, _ = appendString(append(body, `,"detail":`...), strings.ToValidUTF8(rej.Error(), "?"))
+	body, _ = strictjson.AppendString(append(body, `,"detail":`...), strings.ToValidUTF8(rej.Error(), "?"))
 	_, _ = w.Write(append(body, "}\n"...))
 }
 

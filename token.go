@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-usher/usher/internal/base64url"
 	"github.com/go-usher/usher/internal/nilcheck"
+	"github.com/go-usher/usher/internal/tokencache"
 )
 
 // EncoderOptions are the options of [NewEncoder]; nil means the defaults.
@@ -38,7 +39,7 @@ type EncoderOptions struct {
 type Encoder[C any] struct {
 	keys     SigningKeys
 	opts     EncoderOptions
-	schema   *schema
+	format   *payloadFormat
 	claims   func(*C) *Claims
 	validate func(*C) error
 	scratch  sync.Pool
@@ -84,7 +85,7 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 			wrong.add("keys", "are nil")
 		}
 	}
-	e.schema = newSchema[C](&wrong)
+	e.format = newPayloadFormat[C](&wrong)
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (e *Encoder[C]) Encode(ctx context.Context, claims C) (string, error) {
 
 	s, _ := e.scratch.Get().(*scratch)
 	defer e.scratch.Put(s)
-	if s.decoded, err = e.schema.append(s.decoded[:0], registered, reflect.ValueOf(&claims).Elem()); err != nil {
+	if s.decoded, err = e.format.append(s.decoded[:0], registered, reflect.ValueOf(&claims).Elem()); err != nil {
 		return "", err
 	}
 	token := appendHeader(s.encoded[:0], key, e.opts.Type)
@@ -214,10 +215,10 @@ type Verifier[C any] interface {
 // concurrent use.
 type Decoder[C any] struct {
 	checks
-	schema   *schema
+	format   *payloadFormat
 	claims   func(*C) *Claims
 	validate func(*C) error
-	cache    *cache
+	cache    *tokencache.Cache[remembered] // nil if none is asked for
 }
 
 // checks is what a Decoder asks of a token whatever its claims' type, and so need be compiled only once.
@@ -242,11 +243,13 @@ func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) 
 		o.Now = time.Now
 	}
 	d.checkOptions(&wrong)
-	d.schema = newSchema[C](&wrong)
+	d.format = newPayloadFormat[C](&wrong)
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
-	d.cache = newCache(o.CacheSize, int(reflect.TypeFor[C]().Size()))
+	if o.CacheSize > 0 {
+		d.cache = tokencache.New(o.CacheSize, cacheSlot, isSameVerification)
+	}
 	return d, nil
 }
 
@@ -331,7 +334,7 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 	if len(token) > d.opts.MaxSize {
 		return verified[C]{}, tooLarge(token, d.opts.MaxSize)
 	}
-	if known := d.cache.get(token); known != nil {
+	if known := d.cache.Get(token); known != nil {
 		keys, err := d.keys.VerificationKeys(ctx, known.header.kid)
 		if err != nil {
 			return verified[C]{}, err
@@ -379,7 +382,7 @@ func (d *Decoder[C]) readInto(token string, v verified[C], c *C, claims *Claims)
 		}
 		return d.validate(c)
 	}
-	beside, err := d.schema.decode(v.payload, claims, reflect.ValueOf(c).Elem(), &d.opts)
+	beside, err := d.format.decode(v.payload, claims, reflect.ValueOf(c).Elem(), &d.opts)
 	if err != nil {
 		return err
 	}
@@ -400,8 +403,36 @@ func (d *Decoder[C]) readInto(token string, v verified[C], c *C, claims *Claims)
 	if err := d.validate(c); err != nil {
 		return err
 	}
-	d.cache.put(token, v.header, v.key, pristine, beside)
+	size := int(reflect.TypeFor[C]().Size()) + len(token) + 2*len(v.header.segment) + beside // as if no other token had this header
+	d.cache.Put(token, remembered{v.header, v.key, pristine}, size)
 	return nil
+}
+
+// remembered is what a decoder's cache has of a verified token. It does not depend on the claims' type, so that the cache is compiled once.
+type remembered struct {
+	header *header
+	key    Key // that verified it
+	claims any // a *C, which nobody changes
+}
+
+// cacheSlot is how many bytes a remembered token may take: larger ones take the place of several.
+const cacheSlot = 2 << 10
+
+func isSameVerification(a, b *remembered) bool { return a.key == b.key }
+
+// verifiedBy reports whether the key that verified the token, or another one of the same material, is still among those
+// that may.
+func (r *remembered) verifiedBy(keys []Key) bool {
+	// Mostly it is the very key, which goes with the header; looking at algorithm and ID costs 3 % of a request.
+	if slices.Contains(keys[:min(len(keys), maxTries)], r.key) {
+		return true
+	}
+	for key := range candidates(keys, r.header) {
+		if key.verify.equal(r.key.verify) {
+			return true
+		}
+	}
+	return false
 }
 
 func tooLarge(token string, most int) error {

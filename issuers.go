@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-usher/usher/internal/base64url"
 	"github.com/go-usher/usher/internal/nilcheck"
+	"github.com/go-usher/usher/internal/strictjson"
 )
 
 // ByIssuer returns a verifier for tokens of several issuers: each token goes to the verifier that verifiers
@@ -92,7 +93,7 @@ func (b *byIssuer[C]) Decode(ctx context.Context, token string) (*C, error) {
 // issuerOf returns the token's iss, which is not verified, unless a decoder remembers the token.
 func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 	for _, listed := range b.decoders {
-		if known := listed.decoder.cache.get(token); known != nil {
+		if known := listed.decoder.cache.Get(token); known != nil {
 			if c, ok := known.claims.(*C); ok && b.claims(c).Issuer == listed.issuer {
 				return listed.issuer, nil
 			}
@@ -112,22 +113,21 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 	if !ok {
 		return "", errSegment
 	}
-	var issuer value
-	var o object
-	o.open(payload)
-	for name, v, ok := o.next(); ok; name, v, ok = o.next() {
+	var issuer strictjson.Value
+	var o strictjson.Object
+	o.Open(payload)
+	for name, v, ok := o.Next(); ok; name, v, ok = o.Next() {
 		if name == "iss" {
 			issuer = v
 		}
-		o.broken = !v.valid()
 	}
 	switch {
-	case o.broken:
+	case !o.Valid():
 		return "", errPayload
-	case issuer.kind == 0:
+	case issuer.Kind == 0:
 		return "", fmt.Errorf("%w: iss is missing", ErrTokenIssuer)
-	case issuer.kind != '"':
+	case issuer.Kind != strictjson.String:
 		return "", fmt.Errorf("%w: iss is not a string", ErrTokenClaims)
 	}
-	return issuer.text, nil
+	return issuer.Text, nil
 }

@@ -1,4 +1,4 @@
-package usher
+package strictjson
 
 import (
 	"fmt"
@@ -9,7 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// All texts of a few symbols after some beginnings, with the JSON library as the judge.
+// All texts of a few symbols after some beginnings, with the JSON library as the judge. Arrays and objects are passed over: that they
+// are checked nevertheless is part of what is tested.
 func TestObjectReadsWhatTheLibraryReads(t *testing.T) {
 	symbols := []string{
 		`"a"`, `"b:"`, `"\u0061"`, `"é"`, `"`, `:`, `,`, `{`, `}`, `[1]`, `[1}`, `10`, `-1`, `01`, `true`, ` `,
@@ -17,19 +18,18 @@ func TestObjectReadsWhatTheLibraryReads(t *testing.T) {
 	const most = 4
 	check := func(text string) {
 		var got, want []string
-		var o object
-		o.open(text)
-		for name, v, ok := o.next(); ok; name, v, ok = o.next() {
-			got = append(got, name, o.raw())
-			if v.kind == '"' {
-				got = append(got, v.text)
-			} else if v.text != o.raw() {
-				t.Errorf("%s: the value is %q, and %q as it stands", text, v.text, o.raw())
+		var o Object
+		o.Open(text)
+		for name, v, ok := o.Next(); ok; name, v, ok = o.Next() {
+			got = append(got, name, o.Raw())
+			if v.Kind == String {
+				got = append(got, v.Text)
+			} else if v.Text != o.Raw() {
+				t.Errorf("%s: the value is %q, and %q as it stands", text, v.Text, o.Raw())
 			}
-			o.broken = o.broken || !v.valid()
 		}
 		value := jsontext.Value(text)
-		if isObject := value.IsValid() && value.Kind() == '{'; isObject == o.broken {
+		if isObject := value.IsValid() && value.Kind() == '{'; isObject != o.Valid() {
 			t.Errorf("%s: broken %v", text, o.broken)
 		} else if isObject {
 			want = members(text)
@@ -82,7 +82,7 @@ func members(text string) []string {
 	}
 }
 
-// The quick way reads what nextAny does, and leaves what it does not know as it was.
+// Next reads what nextAny does, and leaves what it does not know as it was.
 func TestBothWaysReadTheSameMembers(t *testing.T) {
 	const members = `"iss":"login","sub":"","exp":1893553445,"":"x","n":19,"a":["x"],"o":{"x":"}"},"t":true,"z":null,"d":-1.5e3`
 	texts := []string{
@@ -95,17 +95,50 @@ func TestBothWaysReadTheSameMembers(t *testing.T) {
 		texts = append(texts, whole[:i], whole[:i]+" "+whole[i:])
 	}
 	for _, text := range append(texts, whole) {
-		var quick, slow object
-		quick.open(text)
-		slow.open(text)
+		var quick, slow Object
+		quick.Open(text)
+		slow.Open(text)
 		for more := true; more; {
-			name, v, ok := quick.next()
+			name, v, ok := quick.Next()
 			wantName, want, wantOK := slow.nextAny()
-			if name != wantName || v != want || ok != wantOK || ok && quick.raw() != slow.raw() || quick.broken != slow.broken ||
-				quick.at != slow.at || quick.count != slow.count {
+			if name != wantName || v != want || ok != wantOK || ok && quick.Raw() != slow.Raw() || quick.broken != slow.broken ||
+				quick.at != slow.at || quick.unread != slow.unread || quick.count != slow.count {
 				t.Fatalf("%s: %q: %v, %v at %d; want %q: %v, %v at %d", text, name, v, ok, quick.at, wantName, want, wantOK, slow.at)
+			}
+			if v.Kind == Array && ok && jsontext.Value(v.Text).IsValid() {
+				quick.Accept() // so that it goes on by the quick way
+				slow.Accept()
 			}
 			more = ok
 		}
+	}
+}
+
+func TestAValueThatNobodyReadIsChecked(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"a":[1,2],"b":{"c":null}}`: true,
+		`{"a":[1,2}`:                 false,
+		`{"a":[1 2],"b":1}`:          false,
+		`{"a":{"c":1,"c":2},"b":1}`:  false,
+		`{"b":1,"a":[nul]}`:          false,
+		"{\"b\":1,\"a\":[\"\xff\"]}": false,
+		`{"a":["x",1],"b":["x",]}`:   false,
+	} {
+		var passed, asked Object
+		passed.Open(text)
+		if passed.Valid() != want || passed.Valid() != want {
+			t.Errorf("%s: valid: %v", text, !want)
+		}
+		asked.Open(text)
+		for _, v, ok := asked.Next(); ok; _, v, ok = asked.Next() {
+			_, _ = asked.Strings(v)
+		}
+		if asked.Valid() != want {
+			t.Errorf("%s: valid: %v, once it was asked for lists of strings", text, !want)
+		}
+	}
+	var closed Object
+	if _, _, ok := closed.Next(); ok || closed.Valid() {
+		t.Error("an object without a text is valid")
 	}
 }

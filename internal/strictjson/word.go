@@ -1,4 +1,4 @@
-package usher
+package strictjson
 
 import (
 	"math/bits"
@@ -42,6 +42,30 @@ func indexQuote(text string, i int) int {
 		i++
 	}
 	return i
+}
+
+// Integer returns the number that decimal digits say, 0 if there are none. It returns false for any other text, and for numbers of more
+// than 18 digits.
+func Integer(digits string) (int64, bool) {
+	if len(digits) > 18 {
+		return 0, false
+	}
+	var n uint64
+	if len(digits) >= 8 {
+		eight := load64(digits)
+		if !areDigits(eight) {
+			return 0, false
+		}
+		n, digits = eightDigits(eight), digits[8:]
+	}
+	for i := range len(digits) {
+		digit := digits[i] - '0'
+		if digit > 9 {
+			return 0, false
+		}
+		n = 10*n + uint64(digit)
+	}
+	return int64(n), true
 }
 
 // areDigits reports whether eight bytes are decimal digits, 0x30 to 0x39: those that stay below 0x40 with 6 more.

@@ -1,4 +1,4 @@
-package usher
+package strictjson
 
 import (
 	"strconv"
@@ -51,6 +51,22 @@ func TestEightDigitsAreReadAtOnce(t *testing.T) {
 					t.Errorf("%q: digits %v", changed, !want)
 				}
 			}
+		}
+	}
+}
+
+func TestIntegersAreReadExactly(t *testing.T) {
+	for text, want := range map[string]int64{
+		"": 0, "0": 0, "7": 7, "0000000": 0, "1234567": 1234567, "12345678": 12345678, "123456789": 123456789, "253402300799": 253402300799,
+		"999999999999999999": 999999999999999999, "000000000000000001": 1,
+	} {
+		if got, ok := Integer(text); !ok || got != want {
+			t.Errorf("%q: %d, %v", text, got, ok)
+		}
+	}
+	for _, text := range []string{"-1", "+1", " 1", "1 ", "1.0", "1e3", "12345678x", "1234567/", "1234567:", "1000000000000000000", "x"} {
+		if got, ok := Integer(text); ok {
+			t.Errorf("%q is taken for %d", text, got)
 		}
 	}
 }

@@ -1,0 +1,91 @@
+package strictjson_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/go-usher/usher/internal/strictjson"
+)
+
+func TestReadTakesOneValue(t *testing.T) {
+	for text, want := range map[string]struct {
+		kind strictjson.Kind
+		said string
+	}{
+		`"a"`:       {strictjson.String, "a"},
+		` "\u0061"`: {strictjson.String, "a"},
+		"\t1.5e3\n": {strictjson.Number, "1.5e3"},
+		`true`:      {strictjson.True, "true"},
+		`false`:     {strictjson.False, "false"},
+		`null `:     {strictjson.Null, "null"},
+		`["a"] `:    {strictjson.Array, `["a"]`},
+		`{"a":1}`:   {strictjson.Nested, `{"a":1}`},
+	} {
+		v, ok := strictjson.Read(text)
+		if !ok || v.Kind != want.kind || v.Text != want.said {
+			t.Errorf("%q: %c %q, %v", text, v.Kind, v.Text, ok)
+		}
+		if got := v.StringText() != ""; got != (v.Kind == strictjson.String) {
+			t.Errorf("%q: a string: %v", text, got)
+		}
+		if got := v.NumberText() != ""; got != (v.Kind == strictjson.Number) {
+			t.Errorf("%q: a number: %v", text, got)
+		}
+	}
+	for _, text := range []string{"", " ", `"a`, `"a" "b"`, "1 2", "01", "nul", "nulls", "[1", `{"a":"}`, "x", ",", "1,"} {
+		if v, ok := strictjson.Read(text); ok {
+			t.Errorf("%q is taken for %q", text, v.Text)
+		}
+	}
+}
+
+func TestStringsReadsListsOfStringsOnly(t *testing.T) {
+	for text, want := range map[string][]string{
+		`[]`: {}, `[ ]`: {}, `["a"]`: {"a"}, ` [ "a" , "b,\"" ] `: {"a", `b,"`}, `["é","\u00e9"]`: {"é", "é"}, `["",""]`: {"", ""},
+	} {
+		v, _ := strictjson.Read(text)
+		if got, ok := v.Strings(); !ok || fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+			t.Errorf("%s: %q, %v", text, got, ok)
+		}
+	}
+	for _, text := range []string{`"a"`, `1`, `null`, `{}`, `[1]`, `["a",1]`, `["a",]`, `[,"a"]`, `["a" "b"]`, `[["a"]]`, `["a"}`, "[\"\xff\"]", "[\"\n\"]", `[null]`} {
+		v, _ := strictjson.Read(text)
+		if got, ok := v.Strings(); ok {
+			t.Errorf("%s is taken for %q", text, got)
+		}
+	}
+}
+
+func TestIsNumberFollowsTheGrammar(t *testing.T) {
+	for text, want := range map[string]bool{
+		"0": true, "-0": true, "10": true, "1.5": true, "1e9": true, "1E+9": true, "-1.25e-3": true,
+		"": false, "-": false, "+1": false, "01": false, "1.": false, ".5": false, "1e": false, "1e+": false, "1 ": false, "0x1": false, "NaN": false,
+	} {
+		if got := strictjson.IsNumber(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+func TestStringsComeBackAsTheyWere(t *testing.T) {
+	for _, list := range [][]string{{}, {""}, {"plain"}, {"a", "b"}, {`"quoted\`, "\n\t\x00", "é, 日本", "<&>", "\x7f\u2028"}} {
+		text, err := strictjson.AppendStrings([]byte("before"), list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = text[len("before"):]
+		v, _ := strictjson.Read(string(text))
+		got, ok := v.Strings()
+		if !ok || fmt.Sprintf("%q", got) != fmt.Sprintf("%q", list) {
+			t.Errorf("%q is written as %s", list, text)
+		}
+		var standard []string
+		if err := json.Unmarshal(text, &standard); err != nil || fmt.Sprintf("%q", standard) != fmt.Sprintf("%q", list) {
+			t.Errorf("encoding/json reads %s as %q, %v", text, standard, err)
+		}
+	}
+	if text, err := strictjson.AppendStrings(nil, []string{"a", "\xff"}); err == nil {
+		t.Errorf("what is not UTF-8 is written as %s", text)
+	}
+}

@@ -1,0 +1,173 @@
+package structfields
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/go-usher/usher/internal/strictjson"
+)
+
+// Read reads v, the value that o read last, into the i-th field of the struct c. It returns about how many bytes the field then leads to,
+// the text of v apart. That v is no value for the field is an error; whether it is valid at all is then for o to say.
+func (s *Struct) Read(i int, c reflect.Value, o *strictjson.Object, v strictjson.Value) (bytes int, err error) {
+	f := &s.fields[i]
+	target := c
+	for _, i := range f.index {
+		if target.Kind() == reflect.Pointer { // an embedded pointer
+			if target.IsNil() {
+				target.Set(reflect.New(target.Type().Elem()))
+			}
+			target = target.Elem()
+		}
+		target = target.Field(i)
+	}
+	if f.kind.read(target, v) {
+		if f.kind == kindStrings {
+			o.Accept()
+			return target.Cap() * elementBytes, nil
+		}
+		return 0, nil
+	}
+	if f.kind == kindNumber {
+		return 0, fmt.Errorf("%s is not a number", f.name)
+	}
+	raw, alone := o.Raw(), reflect.New(f.alone)
+	if err := json.Unmarshal([]byte(`{"v":`+raw+`}`), alone.Interface(), s.options); err != nil {
+		return 0, fmt.Errorf("%s is not a %s", f.name, target.Type())
+	}
+	o.Accept()
+	target.Set(alone.Elem().Field(0))
+	return len(raw)*foreignFactor + strings.Count(raw, "{")*mapBytes, nil
+}
+
+// About what values take beside their text: an element of a list of strings, whose text may have been unescaped;
+// each byte of what the JSON library reads; and each map that it makes of an object, small as the object may be.
+const elementBytes, foreignFactor, mapBytes = 32, 16, 320
+
+// read reads v into target, which is of this kind, and returns false if that takes the JSON library.
+func (k kind) read(target reflect.Value, v strictjson.Value) bool {
+	switch k {
+	case kindString:
+		if v.Kind == strictjson.String {
+			target.SetString(v.Text)
+			return true
+		}
+	case kindBool:
+		if v.Kind == strictjson.True || v.Kind == strictjson.False {
+			target.SetBool(v.Kind == strictjson.True)
+			return true
+		}
+	case kindInt:
+		if n, err := strconv.ParseInt(v.NumberText(), 10, target.Type().Bits()); err == nil {
+			target.SetInt(n)
+			return true
+		}
+	case kindUint:
+		if n, err := strconv.ParseUint(v.NumberText(), 10, target.Type().Bits()); err == nil {
+			target.SetUint(n)
+			return true
+		}
+	case kindFloat:
+		if n, err := strconv.ParseFloat(v.NumberText(), target.Type().Bits()); err == nil {
+			target.SetFloat(n)
+			return true
+		}
+	case kindStrings:
+		if list, ok := v.Strings(); ok {
+			field, _ := reflect.TypeAssert[*[]string](target.Addr())
+			*field = list
+			return true
+		}
+	case kindNumber:
+		if v.Kind == strictjson.Number || v.Kind == strictjson.String && strictjson.IsNumber(v.Text) {
+			target.SetString(v.Text)
+			return true
+		}
+		return v.Kind == strictjson.Null // which changes nothing
+	}
+	return false
+}
+
+// Append appends the fields of the struct c to dst as members of an object, each followed by a comma.
+func (s *Struct) Append(dst []byte, c reflect.Value) ([]byte, error) {
+	var err error
+	for i := 0; i < len(s.fields) && err == nil; i++ {
+		dst, err = s.appendField(dst, &s.fields[i], c)
+	}
+	return dst, err
+}
+
+func (s *Struct) appendField(dst []byte, f *field, c reflect.Value) ([]byte, error) {
+	source := c
+	for _, i := range f.index {
+		if source.Kind() == reflect.Pointer {
+			if source.IsNil() {
+				return dst, nil
+			}
+			source = source.Elem()
+		}
+		source = source.Field(i)
+	}
+	if f.kind == kindOther || f.kind == kindFloat || f.kind == kindStrings && source.IsNil() {
+		return s.appendByLibrary(dst, f, source)
+	}
+	if f.omitEmpty && (source.IsZero() || f.kind == kindStrings && source.Len() == 0) {
+		return dst, nil
+	}
+	dst, err := f.kind.append(append(dst, f.label...), source)
+	if err != nil {
+		return dst, fmt.Errorf("%s %w", f.name, err)
+	}
+	return append(dst, ','), nil
+}
+
+func (s *Struct) appendByLibrary(dst []byte, f *field, source reflect.Value) ([]byte, error) {
+	alone := reflect.New(f.alone)
+	alone.Elem().Field(0).Set(source)
+	text, err := json.Marshal(alone.Interface(), s.options)
+	if err != nil {
+		return dst, fmt.Errorf("%s can't be written as JSON: %w", f.name, err)
+	}
+	value, ok := strings.CutPrefix(string(text), `{"v":`)
+	if !ok { // it is omitted
+		return dst, nil
+	}
+	dst = append(append(dst, f.label...), value[:len(value)-1]...)
+	return append(dst, ','), nil
+}
+
+func (k kind) append(dst []byte, source reflect.Value) ([]byte, error) {
+	switch k {
+	case kindBool:
+		return strconv.AppendBool(dst, source.Bool()), nil
+	case kindInt:
+		return strconv.AppendInt(dst, source.Int(), 10), nil
+	case kindUint:
+		return strconv.AppendUint(dst, source.Uint(), 10), nil
+	case kindNumber:
+		number := cmp.Or(source.String(), "0") // as encoding/json does
+		if !strictjson.IsNumber(number) {
+			return dst, errNotANumber
+		}
+		return append(dst, number...), nil
+	}
+	var err error
+	if k == kindStrings {
+		list, _ := reflect.TypeAssert[[]string](source)
+		dst, err = strictjson.AppendStrings(dst, list)
+	} else {
+		dst, err = strictjson.AppendString(dst, source.String())
+	}
+	if err != nil {
+		return dst, fmt.Errorf("can't be written as JSON: %w", err)
+	}
+	return dst, nil
+}
+
+var errNotANumber = errors.New("is not a number")

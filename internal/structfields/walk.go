@@ -1,0 +1,230 @@
+package structfields
+
+import (
+	"encoding"
+	stdjson "encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/go-usher/usher/internal/strictjson"
+)
+
+// field is one field of a struct, or of a struct that it embeds.
+type field struct {
+	name      string
+	label     string // the name as JSON, and a colon
+	index     []int  // the path to it, for reflect
+	kind      kind
+	omitEmpty bool
+	// alone is a struct of only this field. The JSON library reads and writes it wherever kind is not enough,
+	// so that every type, method and tag means what it means there.
+	alone reflect.Type
+}
+
+// kind is a kind of fields that need no JSON library.
+type kind byte
+
+const (
+	kindOther kind = iota
+	kindString
+	kindBool
+	kindInt
+	kindUint
+	kindFloat // which is read here, and written by the library
+	kindStrings
+	kindNumber
+)
+
+// walker finds the fields of a struct, as encoding/json would.
+type walker struct {
+	base      reflect.Type
+	found     []foundField
+	path      []reflect.Type // the structs that embed each other, down to the current one
+	pointers  int            // how many of them are embedded by pointer
+	bases     int            // how often base is embedded
+	misplaced bool           // by pointer, with a tag, or too deep
+	mistakes  []string
+}
+
+type foundField struct {
+	field
+	tagged bool
+	ofBase bool
+}
+
+// rank is lower for fields that hide others of their name.
+func (f foundField) rank() int {
+	if f.tagged {
+		return 2*len(f.index) - 1
+	}
+	return 2 * len(f.index)
+}
+
+func (w *walker) mistake(format string, args ...any) {
+	w.mistakes = append(w.mistakes, fmt.Sprintf(format, args...))
+}
+
+func (w *walker) walk(t reflect.Type, index []int) {
+	if slices.Contains(w.path, t) {
+		return
+	}
+	w.path = append(w.path, t)
+	defer func() { w.path = w.path[:len(w.path)-1] }()
+	for i := range t.NumField() {
+		w.visit(t.Field(i), append(slices.Clone(index), i))
+	}
+}
+
+func (w *walker) visit(f reflect.StructField, index []int) {
+	tag, hasTag := f.Tag.Lookup("json")
+	name, options, _ := strings.Cut(tag, ",")
+	embedded := f.Type
+	if f.Anonymous && embedded.Kind() == reflect.Pointer {
+		embedded = embedded.Elem()
+	}
+	switch {
+	case f.Anonymous && embedded == w.base:
+		w.bases++
+		w.misplaced = w.misplaced || hasTag || embedded != f.Type || w.pointers > 0 || len(index) > 2
+		if w.bases == 1 {
+			w.walk(embedded, index)
+		}
+	case tag == "-":
+	case f.Anonymous && name == "" && embedded.Kind() == reflect.Struct:
+		w.visitEmbedded(f, embedded, index)
+	case f.IsExported():
+		w.visitField(f, name, options, index)
+	}
+}
+
+func (w *walker) visitEmbedded(f reflect.StructField, embedded reflect.Type, index []int) {
+	if embedded != f.Type {
+		if !f.IsExported() {
+			w.mistake("embeds a pointer to the unexported struct %s, which can't be set", embedded)
+			return
+		}
+		w.pointers++
+		defer func() { w.pointers-- }()
+	}
+	w.walk(embedded, index)
+}
+
+func (w *walker) visitField(f reflect.StructField, name, options string, index []int) {
+	if strings.ContainsFunc(name, invalidInTag) {
+		w.mistake("has the tag json:%q, whose name encoding/json would not accept", f.Tag.Get("json"))
+		return
+	}
+	if t := withoutJSON(f.Type, nil); t != nil {
+		w.mistake("has the field %s of type %s, and JSON has no form for a %s", f.Name, f.Type, t)
+		return
+	}
+	found := foundField{tagged: name != "", ofBase: w.path[len(w.path)-1] == w.base}
+	if name == "" {
+		name = f.Name
+	}
+	found.field = newField(f, name, options, index)
+	w.found = append(w.found, found)
+}
+
+// withoutJSON returns the first type that t leads to for which JSON has no form, or nil.
+func withoutJSON(t reflect.Type, path []reflect.Type) reflect.Type {
+	if slices.Contains(path, t) || codecMethod(t) != "" {
+		return nil
+	}
+	path = append(path, t)
+	switch t.Kind() {
+	case reflect.Func, reflect.Chan, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
+		return t
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return withoutJSON(t.Elem(), path)
+	case reflect.Struct:
+		for f := range t.Fields() {
+			if f.IsExported() && f.Tag.Get("json") != "-" {
+				if found := withoutJSON(f.Type, path); found != nil {
+					return found
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func newField(f reflect.StructField, name, options string, index []int) field {
+	label, _ := strictjson.AppendString(nil, name)
+	list := slices.DeleteFunc(strings.Split(options, ","), func(option string) bool {
+		return option != "omitempty" && option != "omitzero" && option != "string" // as encoding/json ignores the others
+	})
+	return field{
+		name:      name,
+		label:     string(label) + ":",
+		index:     index,
+		kind:      kindOf(f.Type, list),
+		omitEmpty: slices.Contains(list, "omitempty") || slices.Contains(list, "omitzero"),
+		alone: reflect.StructOf([]reflect.StructField{{
+			Name: "V", Type: f.Type, Tag: reflect.StructTag("json:" + strconv.Quote("v,"+strings.Join(list, ","))),
+		}}),
+	}
+}
+
+// kindOf returns kindOther wherever a type's methods or a tag's options ask for the JSON library.
+func kindOf(t reflect.Type, options []string) kind {
+	switch {
+	case slices.Contains(options, "string"):
+		return kindOther
+	case t == reflect.TypeFor[stdjson.Number]():
+		return kindNumber // which the JSON library doesn't know
+	case reflect.PointerTo(t).NumMethod() > 0:
+		return kindOther
+	case t == reflect.TypeFor[[]string]() && !slices.Contains(options, "omitzero"): // an empty list is not zero
+		return kindStrings
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return kindString
+	case reflect.Bool:
+		return kindBool
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return kindInt
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		return kindUint
+	case reflect.Float32, reflect.Float64:
+		return kindFloat
+	}
+	return kindOther
+}
+
+// codecs are the methods by which a type reads or writes itself. Their names stand here as text: asking reflect for them would make the
+// linker keep every exported method of the whole program.
+var codecs = []struct {
+	method string
+	by     reflect.Type
+}{
+	{"MarshalJSON", reflect.TypeFor[json.Marshaler]()},
+	{"MarshalJSONTo", reflect.TypeFor[json.MarshalerTo]()},
+	{"UnmarshalJSON", reflect.TypeFor[json.Unmarshaler]()},
+	{"UnmarshalJSONFrom", reflect.TypeFor[json.UnmarshalerFrom]()},
+	{"MarshalText", reflect.TypeFor[encoding.TextMarshaler]()},
+	{"AppendText", reflect.TypeFor[encoding.TextAppender]()},
+	{"UnmarshalText", reflect.TypeFor[encoding.TextUnmarshaler]()},
+}
+
+// codecMethod returns the name of the first method by which t, or a pointer to it, reads or writes itself, and "" if there is none.
+func codecMethod(t reflect.Type) string {
+	for _, codec := range codecs {
+		if reflect.PointerTo(t).Implements(codec.by) {
+			return codec.method
+		}
+	}
+	return ""
+}
+
+// invalidInTag is true for what encoding/json does not take in a name: quotes, backslashes and commas.
+func invalidInTag(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", r)
+}
