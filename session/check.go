@@ -26,6 +26,8 @@ func (m *Manager[C]) Check(ctx context.Context, claims *usher.Claims) error {
 	if alive {
 		return nil
 	}
+	ctx, cancel := m.reading(ctx)
+	defer cancel()
 	s, err := m.store.Lookup(ctx, claims.Subject, claims.SessionID, now)
 	switch {
 	case err == nil:

@@ -36,7 +36,8 @@ type Config[C any] struct {
 	MaxAge time.Duration
 	// Grace is the grace period: how long after a refresh the spent token counts as a retry. It is at most 5
 	// minutes. The default is 10 seconds, and a negative value means no grace period. The store has three tenths
-	// of the grace period to answer a refresh, but at least 1 and at most 10 seconds.
+	// of the grace period to answer a refresh, at most 10 seconds. With 6 seconds or more, a client that lost the
+	// answer and comes back after the 5 seconds that the 503 asks for is in time.
 	Grace time.Duration
 	// MaxPerSubject is the maximum number of sessions of a subject. A login beyond it ends the oldest session. 0
 	// means no limit.
@@ -49,8 +50,8 @@ type Config[C any] struct {
 	// has the values of the request's context but not its cancellation, and ends after 10 seconds. OnEvent must
 	// be safe for concurrent use. If nil, events are discarded.
 	OnEvent func(ctx context.Context, e Event)
-	// Now is the clock, time.Now by default. The clocks of processes that share a store must differ by much less
-	// than Grace.
+	// Now is the clock, time.Now by default. The clocks of processes that share a store must differ by less
+	// than 2 seconds: see [Manager.PruneEvery].
 	Now func() time.Time
 }
 

@@ -68,6 +68,8 @@ func (m *Manager[C]) List(ctx context.Context, subject string) ([]Session, error
 	if !isSubject(subject) {
 		return nil, nil
 	}
+	ctx, cancel := m.reading(ctx)
+	defer cancel()
 	sessions, err := m.store.List(ctx, subject, m.now())
 	if err != nil {
 		return nil, unavailable(err)

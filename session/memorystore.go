@@ -175,18 +175,27 @@ func (st *MemoryStore) EndAll(ctx context.Context, subject, keep string, now, fo
 	return ended, nil
 }
 
-// Prune implements [Store]. It looks at every session.
+// pruneBatch is how many subjects Prune looks at before it lets other steps pass.
+const pruneBatch = 256
+
+// Prune implements [Store]. It looks at every session, and lets other steps pass every now and then.
 func (st *MemoryStore) Prune(ctx context.Context, now time.Time) (int, error) {
+	pruned, seen := 0, 0
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	before := len(st.sessions)
-	for name, owner := range st.subjects {
+	for name, owner := range st.subjects { // other steps may change the map between batches
 		if err := ctx.Err(); err != nil {
-			return before - len(st.sessions), err
+			return pruned, err
 		}
+		before := len(st.sessions)
 		st.sweep(name, owner, now)
+		pruned += before - len(st.sessions)
+		if seen++; seen%pruneBatch == 0 {
+			st.mu.Unlock()
+			st.mu.Lock()
+		}
 	}
-	return before - len(st.sessions), nil
+	return pruned, nil
 }
 
 // sweepSome removes the expired sessions of a few random subjects. A start adds at most one subject, so expired

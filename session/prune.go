@@ -7,10 +7,16 @@ import (
 	"github.com/go-usher/usher"
 )
 
+// pruneTimeout ends a Prune that does not come to its end. Stores delete in short steps, each of which has a limit of
+// its own; this one is for stores that don't.
+const pruneTimeout = time.Hour
+
 // Prune removes expired sessions from the store and returns their number. Stores also remove sessions lazily, but in
 // memory and in databases the sessions of subjects who never return remain until Prune. It returns
 // usher.ErrUnavailable if the store does not answer.
 func (m *Manager[C]) Prune(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, pruneTimeout)
+	defer cancel()
 	n, err := m.store.Prune(ctx, m.now())
 	if err != nil {
 		return n, unavailable(err)
@@ -21,18 +27,39 @@ func (m *Manager[C]) Prune(ctx context.Context) (int, error) {
 // PruneEvery calls Prune now and after every interval until ctx ends, and returns the context's error. It passes the
 // errors of Prune to failed, unless failed is nil, and continues. It returns a usher.ConfigError if the interval is
 // not positive.
+//
+// If the store has a method Verify(context.Context) error, as the stores in databases and Redis do, PruneEvery calls
+// that first and passes its errors to failed too: a clock that is wrong, say, or a server that has been configured
+// to forget sessions.
 func (m *Manager[C]) PruneEvery(ctx context.Context, interval time.Duration, failed func(error)) error {
 	if interval <= 0 {
 		return &usher.ConfigError{Field: "PruneEvery interval", Reason: "must be positive"}
 	}
-	for ctx.Err() == nil {
-		if _, err := m.Prune(ctx); err != nil && ctx.Err() == nil && failed != nil {
+	report := func(err error) {
+		if err != nil && ctx.Err() == nil && failed != nil {
 			failed(err)
 		}
+	}
+	for ctx.Err() == nil {
+		report(m.verifyStore(ctx))
+		_, err := m.Prune(ctx)
+		report(err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(interval):
 		}
 	}
 	return ctx.Err()
+}
+
+func (m *Manager[C]) verifyStore(ctx context.Context) error {
+	v, ok := m.store.(interface {
+		Verify(ctx context.Context) error
+	})
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	return v.Verify(ctx)
 }

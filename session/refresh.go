@@ -120,8 +120,13 @@ func (m *Manager[C]) storeRotate(ctx context.Context, r Rotation) (rotated Rotat
 // the rotation was applied but the answer was lost, the client gets a 503 that says to come back after 5 seconds, and
 // must still be in time for a retry.
 func rotateTimeout(grace time.Duration) time.Duration {
-	if grace == 0 {
+	const retryAfter, margin = 5 * time.Second, 500 * time.Millisecond
+	switch {
+	case grace == 0:
 		return stepTimeout
+	case grace < retryAfter+2*margin: // too short for a retry after 5 seconds
+		return time.Second
+	default:
+		return min(grace*3/10, grace-retryAfter-margin, stepTimeout)
 	}
-	return min(max(grace*3/10, time.Second), stepTimeout)
 }

@@ -254,7 +254,7 @@ func TestARotationCompletesAfterTheClientDisconnects(t *testing.T) {
 // accepted then.
 func TestAHangingStoreLeavesTimeForARetry(t *testing.T) {
 	for _, test := range []struct{ grace, want time.Duration }{
-		{0, 3 * time.Second}, {-1, 10 * time.Second}, {8 * time.Second, 2400 * time.Millisecond}, {time.Second, time.Second}, {time.Minute, 10 * time.Second},
+		{0, 3 * time.Second}, {-1, 10 * time.Second}, {8 * time.Second, 2400 * time.Millisecond}, {6 * time.Second, 500 * time.Millisecond}, {time.Second, time.Second}, {time.Minute, 10 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			store := &hanging{Store: session.NewMemoryStore()}

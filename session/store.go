@@ -15,9 +15,13 @@ import (
 //   - IDs and subjects are compared byte for byte.
 //   - ErrSessionEnded, ErrReused and ErrRefreshToken, plain or wrapped, are answers. Any other error, including a
 //     context's, means that the step may or may not have been applied.
+//   - A method returns soon after its context has ended, whatever its client library or server does, and other callers
+//     don't wait for one that is stuck. What was still on its way may be applied later.
+//   - What a method has done is visible to every process once it returns. Replicas that lag must not be read.
 //   - Methods are safe for concurrent use.
 //
-// Package storetest tests a Store against this contract.
+// Package storetest tests a Store against this contract. A Store may also have a method Verify(context.Context) error
+// that returns what is wrong with its server; see [Manager.PruneEvery].
 type Store interface {
 	// Start adds a session. If the subject has a cut-off at s.AuthTime or later, it returns ErrSessionEnded and adds
 	// nothing. If limit is positive and the subject has more live sessions than that, the same step ends the oldest
@@ -47,7 +51,7 @@ type Store interface {
 	EndAll(ctx context.Context, subject, keep string, now, forget time.Time) (ended []string, err error)
 
 	// Prune removes expired sessions and cut-offs and returns the number of sessions it removed. A store that removes
-	// them by itself returns 0.
+	// them by itself returns 0. Other steps must not wait long meanwhile, however much there is to remove.
 	Prune(ctx context.Context, now time.Time) (int, error)
 }
 

@@ -12,6 +12,17 @@ import (
 // stepTimeout bounds what continues after its request has been cancelled: store steps, refunds and event callbacks.
 const stepTimeout = 10 * time.Second
 
+// readTimeout bounds reads of the store, which also end with their request.
+const readTimeout = 5 * time.Second
+
+// reading returns a context for a read of the store. Memory needs no time limit.
+func (m *Manager[C]) reading(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := m.store.(*MemoryStore); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, readTimeout)
+}
+
 // step completes a store step even if the client disconnects meanwhile: the client may return with the token that
 // this step spends. If the request is over already, step does nothing.
 func (m *Manager[C]) step(ctx context.Context, do func(context.Context) error) error {
