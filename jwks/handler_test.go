@@ -2,6 +2,7 @@ package jwks_test
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -90,9 +91,16 @@ func TestHandlerAnswersBrowsersAndRefusesOtherMethods(t *testing.T) {
 }
 
 func TestHandlerDoesNotPublishAmbiguousKeys(t *testing.T) {
+	var log strings.Builder
+	previous := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(previous)
 	h := usher.Must(jwks.Handler(fixed(newKey(t, usher.ES256, "a"), newKey(t, usher.ES256, "a")), nil))
 	if resp := request(h, http.MethodGet); resp.StatusCode != http.StatusInternalServerError || strings.Contains(body(t, resp), "kid") {
 		t.Errorf("%d", resp.StatusCode)
+	}
+	if !strings.Contains(log.String(), "differs from another key") {
+		t.Errorf("the log has %q", log.String())
 	}
 }
 

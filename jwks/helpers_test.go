@@ -2,6 +2,7 @@ package jwks_test
 
 import (
 	"bytes"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
@@ -176,3 +177,5 @@ func replaceOnce(t testing.TB, text, old, replacement string) string {
 	}
 	return strings.Replace(text, old, replacement, 1)
 }
+
+func p256() elliptic.Curve { return elliptic.P256() }

@@ -21,8 +21,10 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// maxKeyID is how many bytes of a kid a token may have.
-const maxKeyID = 256
+const (
+	maxKeyID   = 256  // bytes of a kid that tokens may have
+	maxRSABits = 8192 // of a modulus: it bounds what one verification takes
+)
 
 // jwk is one JSON Web Key. A member that is null counts as absent.
 type jwk struct {
@@ -273,6 +275,9 @@ func (k *jwk) rsaKey() (any, error) {
 		}
 		numbers = append(numbers, new(big.Int).SetBytes(number))
 	}
+	if bits := numbers[0].BitLen(); bits > maxRSABits {
+		return nil, fmt.Errorf("is an RSA key of %d bits, but %d are the most", bits, maxRSABits)
+	}
 	if numbers[1].BitLen() > 31 {
 		return nil, errors.New("has a public exponent (e) of more than 31 bits")
 	}
@@ -291,7 +296,7 @@ func (k *jwk) rsaKey() (any, error) {
 // them.
 func checkCRT(key *rsa.PrivateKey, dp, dq, qi *big.Int) error {
 	p, q, one := key.Primes[0], key.Primes[1], big.NewInt(1)
-	if p.Cmp(one) <= 0 || q.Cmp(one) <= 0 || p.BitLen() > maxPrimeBits || q.BitLen() > maxPrimeBits || key.D.BitLen() > 2*maxPrimeBits {
+	if p.Cmp(one) <= 0 || q.Cmp(one) <= 0 || max(p.BitLen(), q.BitLen(), key.D.BitLen()) > maxRSABits {
 		return errors.New("is an RSA private key whose parts are out of range")
 	}
 	wantDP := new(big.Int).Mod(key.D, new(big.Int).Sub(p, one))
@@ -302,9 +307,6 @@ func checkCRT(key *rsa.PrivateKey, dp, dq, qi *big.Int) error {
 	}
 	return nil
 }
-
-// maxPrimeBits bounds the arithmetic with a private key's primes, which usher.NewKey checks afterwards.
-const maxPrimeBits = 8192
 
 // ecKey reads the members of RFC 7518 §6.2, whose lengths are fixed.
 func (k *jwk) ecKey() (any, error) {

@@ -181,7 +181,7 @@ func (r *Remote) VerificationKeys(ctx context.Context, kid string) ([]usher.Key,
 		return nil, configError("Remote", "was not made by NewRemote or NewIssuer")
 	}
 	if set := r.current.Load(); set != nil {
-		if keys := set.byID[kid]; keys != nil && (set.fresh.Load() || r.isSettled(set)) {
+		if keys := set.find(kid); keys != nil && (set.fresh.Load() || r.isSettled(set)) {
 			return keys, nil
 		}
 	}

@@ -10,6 +10,7 @@ import (
 // snapshot is a set as it was fetched. Its keys never change.
 type snapshot struct {
 	all  usher.Keys
+	few  []keysOfID // all IDs, if there are few: looking through them is faster than a map
 	byID map[string][]usher.Key
 	keys map[exactKey]usher.Key // to keep the same values when the set is fetched again
 
@@ -18,6 +19,14 @@ type snapshot struct {
 	timer      *time.Timer  // nil with the caller's own clock
 	settled    atomic.Int64 // until when it answers without a further decision: nanoseconds after Remote.born
 }
+
+// keysOfID are the keys with one ID, the keys without ID left out.
+type keysOfID struct {
+	id   string
+	keys []usher.Key
+}
+
+const maxFew = 8
 
 // newSnapshot returns a snapshot of the keys of parsed. Keys that previous also has are the same values, so
 // that tokens which decoders remember stay remembered.
@@ -38,6 +47,11 @@ func newSnapshot(parsed parsedSet, previous *snapshot) *snapshot {
 		s.all = append(s.all, key)
 		if id := key.ID(); id != "" {
 			s.byID[id] = append(s.byID[id], key)
+		}
+	}
+	if len(s.byID) <= maxFew {
+		for id, keys := range s.byID {
+			s.few = append(s.few, keysOfID{id, keys})
 		}
 	}
 	s.byID[""] = s.all // for tokens without kid, which any key may have signed
@@ -61,6 +75,14 @@ func (s *snapshot) stop() {
 // find returns the keys that a token with this kid may be verified with, or nil.
 func (s *snapshot) find(kid string) []usher.Key {
 	if s == nil {
+		return nil
+	}
+	for i := range s.few {
+		if s.few[i].id == kid {
+			return s.few[i].keys
+		}
+	}
+	if s.few != nil && kid != "" {
 		return nil
 	}
 	return s.byID[kid]

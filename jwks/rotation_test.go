@@ -1,0 +1,76 @@
+package jwks_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/jwks"
+)
+
+// TestAPlannedRotationUnderLoadRefusesNothing rotates an issuer's key again and again while clients log in and use
+// their tokens at a service that knows the issuer's URL alone.
+func TestAPlannedRotationUnderLoadRefusesNothing(t *testing.T) {
+	const wait = 50 * time.Millisecond
+	duration := 3 * time.Second
+	if testing.Short() {
+		duration = time.Second
+	}
+	ring := usher.Must(usher.NewKeyRing(newKey(t, usher.EdDSA, "key 0")))
+	handler := usher.Must(jwks.Handler(ring.Keys, nil))
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	remote := usher.Must(jwks.NewRemote(server.URL, &jwks.RemoteOptions{MinInterval: 5 * time.Millisecond}))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](ring, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](remote, &usher.DecoderOptions{CacheSize: 100}))
+
+	stop := make(chan struct{})
+	var accepted, refused atomic.Int64
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				token, err := encoder.Encode(t.Context(), usher.Claims{Subject: "ada"})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for range 3 {
+					if _, err := decoder.Decode(t.Context(), token); err != nil {
+						refused.Add(1)
+						t.Error(err)
+						return
+					}
+					accepted.Add(1)
+				}
+			}
+		})
+	}
+	rotations := 0
+	for start := time.Now(); time.Since(start) < duration; rotations++ {
+		next := newKey(t, usher.EdDSA, fmt.Sprint("key ", rotations+1))
+		if err := jwks.Rotate(t.Context(), ring, next, wait); err != nil {
+			t.Fatal(err)
+		}
+		if old := rotations - 20; old >= 0 { // its last token was used up a second ago
+			if err := ring.Retire(fmt.Sprint("key ", old)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	close(stop)
+	clients.Wait()
+	t.Logf("%d rotations, %d tokens accepted, %d refused", rotations, accepted.Load(), refused.Load())
+	if rotations < 5 || accepted.Load() < 1000 {
+		t.Errorf("only %d rotations and %d tokens", rotations, accepted.Load())
+	}
+}
