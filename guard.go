@@ -4,56 +4,56 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
 
-// Guard decides whether a request may go on, after the user is known; [Middleware.With] takes it. It finds the
-// user and the claims in the context. A nil error lets the request pass; ErrForbidden and most other errors
-// are answered with 403, ErrUnavailable and the context's errors with 503, and a [*Rejection] with what it
-// says. It is called from many goroutines.
+// Guard decides whether a request may pass, once its user is known. [Middleware.With] takes it. It finds the user and the
+// claims in the context. A nil error lets the request pass. ErrForbidden and unknown errors are answered with a 403,
+// ErrUnavailable and the context's errors with a 503, and a [*Rejection] as it says. A Guard is called concurrently.
+//
+// A handler may also call a guard with its request's context: RequireScope("write")(ctx). If the middleware has neither Check
+// nor guards of its own, such a guard sees the claims as the user function and the handlers left them.
 type Guard func(ctx context.Context) error
 
-// RequireScope returns a guard that lets those pass whose token has all of these scopes. It asks the HasScope
-// method of the claims, which is [Claims.HasScope] unless the claims type has its own. The refusal names the
-// scopes (RFC 6750 §3). Without scopes, or with one that RFC 6749 §3.3 doesn't allow, it refuses everything
-// with a 500.
+// RequireScope returns a guard that requires all of these scopes in the token. It calls the HasScope method of the claims:
+// [Claims.HasScope], unless the claims type has its own. The refusal names the scopes (RFC 6750 §3). Without scopes, or with
+// one that RFC 6749 §3.3 does not allow, the guard refuses every request with a 500.
 func RequireScope(scopes ...string) Guard {
-	scope := strings.Join(scopes, " ")
 	if len(scopes) == 0 {
 		return misuse("RequireScope was given no scope")
 	}
 	for _, s := range scopes {
 		if s == "" || strings.ContainsFunc(s, notScope) {
-			return misuse("RequireScope was given %s, which is no scope", quote(s))
+			return misuse("RequireScope was given %s, which is not a scope", quote(s))
 		}
 	}
+	scopes = slices.Clone(scopes)
 	return func(ctx context.Context) error {
-		claims, ok := ctx.Value(claimsKey{}).(guardedClaims)
-		if !ok || !claims.hasScopes(scopes) {
-			return &Rejection{
-				Status:      http.StatusForbidden,
-				Code:        codeScope,
-				Description: "The access token lacks a scope.",
-				Scope:       scope,
-				Err:         fmt.Errorf("%w: the token lacks one of the scopes %q", ErrForbidden, scope),
-			}
+		if claims, ok := ctx.Value(claimsKey{}).(guardedClaims); ok && claims.hasScopes(scopes) {
+			return nil
 		}
-		return nil
+		return &Rejection{
+			Status:      http.StatusForbidden,
+			Code:        codeScope,
+			Description: "The access token lacks a scope.",
+			Scope:       strings.Join(scopes, " "),
+			Err:         &reasonError{fmt.Errorf("%w: the token lacks one of the scopes %q", ErrForbidden, strings.Join(scopes, " ")), "scope"},
+		}
 	}
 }
 
-// RequireRecentLogin returns a guard that lets those pass who logged in at most max ago, by the auth_time of
-// their token; a missing or future one is not recent. The others are asked to log in again (RFC 9470 §3). If
-// max is not positive it refuses everything with a 500.
+// RequireRecentLogin returns a guard that requires a login at most max ago, by the auth_time of the token. A missing or future
+// auth_time is not recent. The refusal asks the client to log its user in again (RFC 9470 §3). If max is below a second, as
+// in RequireRecentLogin(300), which is 300 nanoseconds, the guard refuses every request with a 500.
 func RequireRecentLogin(max time.Duration) Guard {
-	if max <= 0 {
-		return misuse("RequireRecentLogin was given %v", max)
+	if max < time.Second {
+		return misuse("RequireRecentLogin was given %v; it takes a second or more", max)
 	}
 	return func(ctx context.Context) error {
-		claims, ok := ctx.Value(claimsKey{}).(guardedClaims)
-		if ok && claims.embedded() != nil {
-			now, login := claims.now(), claims.embedded().AuthTime.Time
+		if claims, ok := ctx.Value(claimsKey{}).(guardedClaims); ok {
+			now, login := claims.now(), claims.authTime()
 			if !login.IsZero() && !login.After(now) && now.Sub(login) <= max {
 				return nil
 			}
@@ -63,12 +63,12 @@ func RequireRecentLogin(max time.Duration) Guard {
 			Code:        codeAuthentication,
 			Description: "A more recent login is required.",
 			MaxAge:      max,
-			Err:         fmt.Errorf("%w: the login is not within the last %v", ErrForbidden, max),
+			Err:         &reasonError{fmt.Errorf("%w: the login is not within the last %v", ErrForbidden, max), "login_too_old"},
 		}
 	}
 }
 
-// misuse returns a guard that refuses everything, for mistakes that no constructor can report.
+// misuse returns a guard that refuses every request, for mistakes that no constructor can report.
 func misuse(format string, args ...any) Guard {
 	err := &Rejection{
 		Status:      http.StatusInternalServerError,

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -160,7 +161,8 @@ func TestResponseOfEachRequest(t *testing.T) {
 			}
 			rej := d.refused(t)
 			if test.status == 200 {
-				if rej != nil || !strings.HasPrefix(string(body), "hello ") || response.Header.Get("Cache-Control") != "" {
+				if rej != nil || !strings.HasPrefix(string(body), "hello ") ||
+					strings.Trim(response.Header.Get("Cache-Control"), "private") != "" {
 					t.Errorf("observed %v, body %s, headers %v", rej, body, response.Header)
 				}
 				return
@@ -267,6 +269,10 @@ func TestErrorsAreMappedAlikeWhereverTheyComeFrom(t *testing.T) {
 		{step, 401, "insufficient_user_authentication"},
 		{errors.New(httpCause), 0, ""},
 		{usher.ErrPasswordMismatch, 0, ""},
+		{usher.ErrPasswordUnfit, 422, ""},
+		{usher.ErrPasswordTooShort, 422, ""},
+		{fmt.Errorf(httpCause+": %w", usher.ErrPasswordTooLong), 422, ""},
+		{usher.ErrPasswordInvalid, 422, ""},
 		{jwt.ErrTokenExpired, 0, ""}, // golang-jwt's own is not usher's
 		{&usher.ConfigError{Field: "x", Reason: httpCause}, 0, ""},
 		{noRejection, 0, ""},
@@ -299,6 +305,9 @@ func TestErrorsAreMappedAlikeWhereverTheyComeFrom(t *testing.T) {
 					if name == "guard" {
 						status, code = http.StatusForbidden, "insufficient_scope"
 					}
+				}
+				if name == "Deny" && errors.Is(test.err, usher.ErrNoUser) { // of another user than the one that asks
+					status, code = http.StatusNotFound, ""
 				}
 				w := httpServe(handler, httpRequest(httpToken(t, nil)))
 				rej := doors[name].refused(t)
@@ -354,7 +363,7 @@ func TestSharedRejectionIsNeverChanged(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if *shared != (usher.Rejection{Status: http.StatusUnauthorized}) {
+	if !reflect.DeepEqual(*shared, usher.Rejection{Status: http.StatusUnauthorized}) {
 		t.Errorf("it became %+v", shared)
 	}
 }
@@ -456,17 +465,21 @@ func TestOptional(t *testing.T) {
 
 func TestVaryNamesTheHeadersThatWereRead(t *testing.T) {
 	query, form := usher.FromQuery("t"), usher.FromForm("t")
+	nobody := func(*http.Request) (string, bool, error) { return "", false, nil }
 	tests := []struct {
 		name              string
 		sources           []usher.TokenSource
 		optional, require string
 	}{
 		{"default", nil, "Authorization", ""},
-		{"header", []usher.TokenSource{usher.FromHeader("x-access-token")}, "X-Access-Token", ""},
+		{"header", []usher.TokenSource{usher.FromHeader("x-access-token")}, "X-Access-Token", "X-Access-Token"},
 		{"cookie", []usher.TokenSource{usher.FromCookie("session")}, "Cookie", "Cookie"},
 		{"bearer and cookie", []usher.TokenSource{usher.FromBearer(), usher.FromCookie("session")}, "Authorization, Cookie", "Authorization, Cookie"},
 		{"two schemes", []usher.TokenSource{usher.FromBearer(), usher.FromAuthorization("JWT")}, "Authorization", ""},
-		{"socket", []usher.TokenSource{usher.FromWebSocketProtocol("m")}, "Sec-WebSocket-Protocol", ""},
+		{"socket", []usher.TokenSource{usher.FromWebSocketProtocol("m")}, "Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol"},
+		{"bearer and query", []usher.TokenSource{usher.FromBearer(), query}, "Authorization", "Authorization"},
+		{"a function", []usher.TokenSource{usher.FromFunc(nobody, "x-a", "X-B")}, "X-A, X-B", "X-A, X-B"},
+		{"a function of Authorization", []usher.TokenSource{usher.FromFunc(nobody, "authorization")}, "Authorization", ""},
 		{"no header", []usher.TokenSource{query, form}, "", ""},
 	}
 	for _, test := range tests {
@@ -765,23 +778,63 @@ type httpListContext struct {
 
 func TestNestedThreeTimesDecidesOnce(t *testing.T) {
 	d := httpOpen(t, usher.MiddlewareOptions{})
-	h := d.Optional(d.Require(d.With(usher.RequireScope("read")).RequireFunc(
-		func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
-			ctx, err := d.Authenticate(r)
-			user, _ := d.User(ctx)
-			if err != nil {
-				t.Error(err)
-			}
-			ctx, err = d.AuthenticateToken(ctx, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-			if same, ok := d.User(ctx); err != nil || !ok || same != user {
-				t.Errorf("%v, %v", same, err)
-			}
-			w.WriteHeader(http.StatusNoContent)
-		})))
-	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"scope": "read"}))), 204, "")
+	h := d.Optional(d.Require(d.With(usher.RequireScope("read")).RequireFunc(httpGreet)))
+	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"scope": "read"}))), 200, "hello 7")
 	if got := d.took(); got != "decode check user" {
 		t.Errorf("took %q", got)
 	}
+}
+
+// Whoever asks in a handler wants to know what is true now: the user may be gone, the session may have ended.
+func TestAskingAgainInAHandlerDecidesAnew(t *testing.T) {
+	var gone error
+	d := httpOpenWith(t, nil, func(ctx context.Context, c *httpClaims) (*httpUser, error) {
+		if gone != nil {
+			return nil, gone
+		}
+		return httpFindUser(ctx, c)
+	}, usher.MiddlewareOptions{})
+	token := httpToken(t, nil)
+	h := d.RequireFunc(func(_ http.ResponseWriter, r *http.Request, _ *httpUser) {
+		d.took()
+		questions := map[string]func() error{
+			"Authenticate": func() error { _, err := d.Authenticate(r); return err },
+			"AuthenticateToken": func() error {
+				_, err := d.AuthenticateToken(r.Context(), token)
+				return err
+			},
+			"Decide": func() error {
+				if _, _, rej := d.Decide(r, true); rej != nil {
+					return rej
+				}
+				return nil
+			},
+		}
+		for name, ask := range questions {
+			gone = nil
+			if err := ask(); err != nil || d.took() != "decode check user" {
+				t.Errorf("%s: %v, and not asked anew", name, err)
+			}
+			gone = usher.ErrNoUser
+			if err := ask(); !errors.Is(err, usher.ErrNoUser) {
+				t.Errorf("%s: %v although the user is gone", name, err)
+			}
+			d.took()
+			d.refused(t)
+		}
+		gone = nil
+		// Nor does a decision that was asked for count for handlers further in.
+		ctx, err := d.Authenticate(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.took()
+		httpWant(t, httpServe(d.RequireFunc(httpGreet), r.WithContext(ctx)), 200, "hello 7")
+		if got := d.took(); got != "decode check user" {
+			t.Errorf("within Authenticate's context: took %q", got)
+		}
+	})
+	httpWant(t, httpServe(h, httpRequest(token)), 200, "")
 }
 
 // Without Check and guards no copy of the claims is kept for them: that neither costs a second decision, nor does a
@@ -794,9 +847,8 @@ func TestNestedWithoutGuards(t *testing.T) {
 	}, nil))
 	token := httpToken(t, map[string]any{"scope": "read"})
 	h := m.Require(m.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *httpUser) {
-		ctx, err := m.AuthenticateToken(r.Context(), token)
-		if same, _ := m.User(ctx); err != nil || same != user || loads != 1 {
-			t.Errorf("%v, %v, %d users loaded", same, err, loads)
+		if same, _ := m.User(r.Context()); same != user || loads != 1 {
+			t.Errorf("%v, %d users loaded", same, loads)
 		}
 		late := m.With(usher.RequireScope("read"))
 		if _, err := late.AuthenticateToken(r.Context(), token); err != nil {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -205,7 +206,7 @@ func TestRejectionIsNotChangedByServing(t *testing.T) {
 	rej := usher.Rejection{Status: 7, Code: "a\"", Description: "\xff", Scope: "\n", MaxAge: 5, Err: usher.ErrForbidden}
 	before := rej
 	httpServe(&rej, httpRequest(""))
-	if rej != before {
+	if !reflect.DeepEqual(rej, before) {
 		t.Errorf("it became %+v", rej)
 	}
 }

@@ -3,11 +3,15 @@ package usher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+
+	"github.com/go-usher/usher/internal/nilcheck"
 )
 
-// handler is what Require, RequireFunc and Optional return. It has one of next and nextFunc.
+// handler is what Require, RequireFunc and Optional return. It has either next or nextFunc.
 type handler[C, U any] struct {
 	m        *Middleware[C, U]
 	next     http.Handler
@@ -17,7 +21,7 @@ type handler[C, U any] struct {
 
 func (m *Middleware[C, U]) handler(next http.Handler, nextFunc func(http.ResponseWriter, *http.Request, U), optional bool) http.Handler {
 	m = m.orZero()
-	if isNil(next) && nextFunc == nil {
+	if nilcheck.IsNil(next) && nextFunc == nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			m.Deny(w, r, &ConfigError{"next", "is nil"})
 		})
@@ -27,35 +31,196 @@ func (m *Middleware[C, U]) handler(next http.Handler, nextFunc func(http.Respons
 
 func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m := h.m
-	if m.vary != "" && (h.optional || m.cookie) {
-		w.Header().Add("Vary", m.vary)
+	decided, rej := m.decide(r, h.optional, true)
+	if rej != nil && h.nextFunc == nil && m.passes(r, decided.source) {
+		decided, rej = m.anonymous(r), nil
 	}
-	decided, rej := m.decide(r, h.optional)
-	decided.source.mark(w, rej == nil)
+	if m.hasHeaders(&decided.evidence, h.optional) {
+		m.setHeaders(w.Header(), &decided.evidence, h.optional, rej == nil)
+	}
 	if rej != nil {
-		if !h.passes(r, decided.source) {
-			m.respond(w, r, rej)
-			return
-		}
-		decided = m.stranger(r)
+		m.respond(w, r, rej)
+		return
 	}
 	if !decided.reused {
-		r = decided.who.clone(r)
+		decided.identity.reusable = m.opts.Confirm == nil
+		inner := decided.identity.withContext(r)
+		defer handBack(r, inner)
+		r = inner
 	}
 	if h.nextFunc != nil {
-		h.nextFunc(w, r, decided.who.user)
+		h.nextFunc(w, r, decided.identity.user)
 		return
 	}
 	h.next.ServeHTTP(w, r)
 }
 
-// passes reports whether a request that was refused passes as a preflight.
-func (h *handler[C, U]) passes(r *http.Request, source *TokenSource) bool {
-	return h.m.opts.DangerouslyPassPreflight && h.nextFunc == nil && source == nil && isPreflight(r)
+// handBack copies to a request what handlers have set in the one that they were given: the pattern for the logs of outer
+// handlers, and the form whose temporary files net/http removes from the request that it made (golang/go#58809).
+func handBack(outer, inner *http.Request) {
+	if inner.Pattern != outer.Pattern {
+		outer.Pattern = inner.Pattern
+	}
+	if outer.MultipartForm == nil && inner.MultipartForm != nil {
+		outer.MultipartForm = inner.MultipartForm
+	}
 }
 
-// isPreflight reports whether r is what a browser sends before a cross-origin request (Fetch §3.2.2), and
-// nothing more than that.
+// evidence is what a request brings: a token, where it was found, and what Confirm wants to respond.
+type evidence struct {
+	token   string
+	source  *TokenSource // nil if there is no token; set also if the token is refused
+	headers http.Header  // Confirm's
+}
+
+// decision is the result of decide.
+type decision[C, U any] struct {
+	evidence
+	identity *identity[C, U]
+	reused   bool // an outer handler has decided, and the identity is in the request's context already
+}
+
+// decide takes a request from its sources to the guards. If reuse is true, the decision of an outer handler counts.
+func (m *Middleware[C, U]) decide(r *http.Request, optional, reuse bool) (decision[C, U], *Rejection) {
+	var decided decision[C, U]
+	var err error
+	decided.token, decided.source, err = m.findToken(r)
+	if optional && errors.Is(err, ErrNoToken) {
+		decided = m.anonymous(r)
+		return decided, m.ask(decided.identity, decided.identity)
+	}
+	if err == nil && decided.source.readsCookies() {
+		err = m.checkOrigin(r)
+	}
+	if err == nil && reuse {
+		decided.identity = m.reuse(r.Context(), decided.token, len(m.guards) > 0)
+		decided.reused = decided.identity != nil
+	}
+	if err == nil && !decided.reused {
+		decided.identity, err = m.identify(r.Context(), r, &decided.evidence)
+	}
+	var rej *Rejection
+	switch {
+	case err != nil:
+		rej = decided.identity.blame(m.reject(r.Context(), err, fromToken))
+	case decided.reused:
+		rej = m.ask(r.Context(), decided.identity)
+	default:
+		rej = m.ask(decided.identity, decided.identity)
+	}
+	if rej != nil {
+		rej.addHeader(decided.headers)
+	}
+	return decided, rej
+}
+
+// anonymous is the decision about a request without a token that may pass.
+func (rt *root[C, U]) anonymous(r *http.Request) decision[C, U] {
+	return decision[C, U]{identity: &identity[C, U]{Context: r.Context(), root: rt}}
+}
+
+// findToken returns the one token that the request carries, and its source. The error is ErrNoToken if there is none.
+func (p *policy) findToken(r *http.Request) (token string, source *TokenSource, err error) {
+	if p.opts.Now == nil {
+		return "", nil, errNotMade
+	}
+	var room [4]finding
+	found := p.collect(r, room[:0])
+	if len(found) == 0 {
+		return "", nil, p.noToken(r)
+	}
+	return judge(found)
+}
+
+// finding is what one source found in a request: a token, or a reason why it can't be read.
+type finding struct {
+	source *TokenSource
+	token  string
+	err    error
+}
+
+// collect appends to found what each source finds.
+func (p *policy) collect(r *http.Request, found []finding) []finding {
+	for i := range p.opts.Sources {
+		source := &p.opts.Sources[i]
+		if token, ok, err := source.Find(r); ok || err != nil {
+			found = append(found, finding{source, token, err})
+		}
+	}
+	return found
+}
+
+// judge returns the only finding. More than one are an error: never does the first one win. The source is that of a token in
+// the URL, if there is one, since the response has to protect it in any case.
+func judge(found []finding) (token string, source *TokenSource, err error) {
+	first := found[0]
+	if len(found) > 1 { // a form that can't be searched does not spoil a token in a better place
+		found = slices.DeleteFunc(found, func(f finding) bool { return errors.Is(f.err, errUnsearchedForm) })
+	}
+	if len(found) <= 1 {
+		if len(found) == 1 {
+			first = found[0]
+		}
+		return first.token, first.source, first.err
+	}
+	source, err = found[0].source, found[0].err
+	for _, f := range found[1:] {
+		if f.source.kind == sourceQuery {
+			source = f.source
+		}
+		if err == nil {
+			err = f.err
+		}
+	}
+	if err == nil {
+		err = ErrManyTokens
+	}
+	return "", source, err
+}
+
+var (
+	errNoScheme = fmt.Errorf(`%w: the Authorization header has a token without a scheme; `+
+		`send "Bearer" before it, or add FromAuthorization("") to MiddlewareOptions.Sources`, ErrTokenMalformed)
+	errOtherScheme = fmt.Errorf("%w: the Authorization header has a scheme that no source reads", ErrNoToken)
+)
+
+// noToken returns the error for a request in which no source found a token. A token that lacks its scheme is a bad token
+// rather than none, so that its sender is not taken for anonymous.
+func (p *policy) noToken(r *http.Request) error {
+	values := r.Header["Authorization"]
+	reads := slices.ContainsFunc(p.opts.Sources, func(s TokenSource) bool { return s.kind == sourceAuthorization })
+	switch {
+	case len(values) != 1 || values[0] == "" || !reads:
+		return ErrNoToken
+	case isBareToken(values[0]):
+		return errNoScheme
+	}
+	return errOtherScheme
+}
+
+// checkOrigin refuses what another site makes a browser send. The opening request of a WebSocket is a GET, but the
+// connection can do anything, so it is checked as a POST.
+func (p *policy) checkOrigin(r *http.Request) error {
+	if len(r.Header["Upgrade"]) > 0 {
+		post := *r
+		post.Method = http.MethodPost
+		r = &post
+	}
+	err := p.origins.Check(r)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%w: Origin is %s; if its pages may send this request, add it to MiddlewareOptions.TrustedOrigins",
+		err, quote(strings.Join(r.Header["Origin"], ", ")))
+	return &Rejection{Status: http.StatusForbidden, Description: "Cross-origin request.", Err: &reasonError{err, "cross_origin"}}
+}
+
+// passes reports whether a request that was refused is a preflight that may pass.
+func (p *policy) passes(r *http.Request, source *TokenSource) bool {
+	return p.opts.DangerouslyPassPreflight && source == nil && isPreflight(r)
+}
+
+// isPreflight reports whether r is what a browser sends before a cross-origin request (Fetch §3.2.2), and nothing more.
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
 		len(r.Header["Origin"]) == 1 && r.Header["Origin"][0] != "" &&
@@ -63,130 +228,62 @@ func isPreflight(r *http.Request) bool {
 		len(r.Header["Authorization"]) == 0 && len(r.Header["Cookie"]) == 0
 }
 
-// decision is what was found out about a request.
-type decision[C, U any] struct {
-	who    *identity[C, U]
-	source *TokenSource // where the token was found, also if it was refused
-	reused bool         // an outer handler has decided, and who is in the request's context already
+// reuse returns the identity that an outer handler of the same root found for the same token, or nil. It doesn't count if
+// another user or other claims were put into the context in between.
+func (rt *root[C, U]) reuse(ctx context.Context, token string, guarded bool) *identity[C, U] {
+	id, ok := ctx.Value(userKey{}).(*identity[C, U])
+	if !ok || !id.reusable || id.root != rt || id.token != token || id.anonymous() ||
+		guarded && id.checked == nil || ctx.Value(claimsKey{}) != any(id) {
+		return nil
+	}
+	return id
 }
 
-// context returns the context for the handler.
-func (d decision[C, U]) context(parent context.Context) context.Context {
-	if d.reused {
-		return parent
-	}
-	return d.who
-}
-
-// decide takes a request from its sources to the guards.
-func (m *Middleware[C, U]) decide(r *http.Request, optional bool) (decision[C, U], *Rejection) {
-	token, source, err := m.findToken(r)
-	if optional && errors.Is(err, ErrNoToken) {
-		decided := m.stranger(r)
-		return decided, m.ask(r.Context(), decided)
-	}
-	if err == nil && source.kind == sourceCookie {
-		err = m.checkOrigin(r)
-	}
-	var decided decision[C, U]
-	if err == nil {
-		decided, err = m.identify(r.Context(), token, len(m.guards) > 0)
-	}
-	decided.source = source
+// identify finds out whose token it is. If it returns an error, the identity is nil if the token was not verified. There is no
+// request if the token came by another way.
+func (rt *root[C, U]) identify(ctx context.Context, r *http.Request, e *evidence) (*identity[C, U], error) {
+	id, err := rt.decode(ctx, e.token)
 	if err != nil {
-		return decided, m.rejection(err, http.StatusInternalServerError)
+		return nil, err
 	}
-	return decided, m.ask(r.Context(), decided)
-}
-
-// stranger is the decision about a request without a token that may go on.
-func (rt *root[C, U]) stranger(r *http.Request) decision[C, U] {
-	return decision[C, U]{who: &identity[C, U]{Context: r.Context(), root: rt}}
-}
-
-// findToken returns the one token that the request carries, and where; else the error is ErrNoToken or ErrManyTokens.
-func (p *policy) findToken(r *http.Request) (token string, source *TokenSource, err error) {
-	if p.opts.Now == nil {
-		return "", nil, errNotMade
-	}
-	for i := range p.opts.Sources {
-		s := &p.opts.Sources[i]
-		t, found, fault := s.Find(r)
-		if !found && fault == nil {
-			continue
-		}
-		if fault == nil && source != nil {
-			fault = ErrManyTokens
-		}
-		if err == nil {
-			err = fault
-		}
-		if source == nil || source.kind != sourceQuery { // whose mark the response needs in any case
-			token, source = t, s
-		}
-	}
-	if source == nil {
-		err = ErrNoToken
-	}
-	return token, source, err
-}
-
-// checkOrigin refuses what another site makes a browser send. The opening request of a WebSocket is a GET,
-// and yet it opens a connection that can do anything.
-func (p *policy) checkOrigin(r *http.Request) error {
-	if len(r.Header["Upgrade"]) > 0 {
-		post := *r
-		post.Method = http.MethodPost
-		r = &post
-	}
-	if err := p.origins.Check(r); err != nil {
-		return &Rejection{Status: http.StatusForbidden, Description: "Cross-origin request.", Err: err}
-	}
-	return nil
-}
-
-// identify finds out whose token it is. Where an outer handler of the same middleware has done so for the same
-// token, and nobody has put another user or other claims in between, its result counts.
-func (rt *root[C, U]) identify(ctx context.Context, token string, guarded bool) (decision[C, U], error) {
-	if who, ok := ctx.Value(userKey{}).(*identity[C, U]); ok && who.root == rt && !who.stranger() &&
-		who.token == token && (who.checked != nil || !guarded) && ctx.Value(claimsKey{}) == any(who) {
-		return decision[C, U]{who: who, reused: true}, nil
-	}
-	who, err := rt.decode(ctx, token)
-	if err != nil {
-		return decision[C, U]{}, err
-	}
-	if rt.opts.Check != nil || rt.guarded.Load() {
-		checked := *who.claims
-		who.checked = &checked
-		registered := rt.claims(&checked)
+	registered := rt.claims(id.claims)
+	if rt.opts.Confirm != nil || rt.opts.Check != nil || rt.guarded.Load() {
+		checked := *id.claims
+		id.checked = &checked
+		registered = rt.claims(&checked)
 		registered.Audience = slices.Clone(registered.Audience)
-		if rt.opts.Check != nil {
-			if err := rt.opts.Check(ctx, registered); err != nil {
-				return decision[C, U]{}, err
-			}
+		registered.Confirmation = registered.Confirmation.clone()
+	}
+	if rt.opts.Confirm != nil || registered.Confirmation != nil {
+		if err := rt.confirm(r, e, registered); err != nil {
+			return id, err
 		}
 	}
-	if who.user, err = rt.user(ctx, who.claims); err != nil {
-		return decision[C, U]{}, err
+	if rt.opts.Check != nil {
+		if err := rt.opts.Check(ctx, registered); err != nil {
+			return id, err
+		}
 	}
-	if rt.isNil(who.user) {
-		return decision[C, U]{}, ErrNoUser
+	if id.user, err = rt.user(ctx, id.claims); err != nil {
+		return id, err
 	}
-	return decision[C, U]{who: who}, nil
+	if rt.isNil(id.user) {
+		return id, ErrNoUser
+	}
+	return id, nil
 }
 
-// decode returns an identity that has the token's claims, and no user yet. A Decoder reads them into the identity
-// itself, which saves an allocation.
+// decode returns an identity that has the token's claims, and no user yet. A Decoder reads them into the identity, which
+// saves an allocation.
 func (rt *root[C, U]) decode(ctx context.Context, token string) (*identity[C, U], error) {
 	if d, ok := rt.verifier.(*Decoder[C]); ok {
 		v, err := d.verify(ctx, token)
 		if err != nil {
 			return nil, err
 		}
-		who := &identity[C, U]{Context: ctx, root: rt, token: token}
-		who.claims = &who.storage
-		return who, d.read(token, v, who.claims)
+		id := &identity[C, U]{Context: ctx, root: rt, token: token}
+		id.claims = &id.storage
+		return id, d.read(token, v, id.claims)
 	}
 	if rt.verifier == nil {
 		return nil, errNotMade
@@ -202,32 +299,93 @@ var errNotMade = &ConfigError{"Middleware", "was not made by NewMiddleware"}
 
 var errNoClaims = errors.New("usher: the verifier returned neither claims nor an error")
 
-// ask asks the guards, who find usher's own copy of the claims in their context. A stranger whom they would
-// refuse is asked for a token instead.
-func (m *Middleware[C, U]) ask(parent context.Context, decided decision[C, U]) *Rejection {
+// confirm asks Confirm for proof that the client possesses the key that the token is bound to. If nobody can be asked, a
+// bound token is refused (RFC 7800 §3): whoever sends it may have stolen it.
+func (p *policy) confirm(r *http.Request, e *evidence, c *Claims) error {
+	switch {
+	case r == nil && c.Confirmation != nil:
+		return &reasonError{fmt.Errorf("%w: the token is bound to a key (cnf), and there is no request to prove possession", ErrTokenClaims), reasonUnconfirmed}
+	case p.opts.Confirm == nil && c.Confirmation != nil:
+		return &reasonError{fmt.Errorf("%w: the token is bound to a key (cnf), and MiddlewareOptions.Confirm is not set", ErrTokenClaims), reasonUnconfirmed}
+	case r == nil:
+		return nil
+	}
+	headers, err := p.opts.Confirm(r, e.token, c)
+	e.headers = headers
+	if err != nil && errors.Is(err, ErrInvalidToken) && ownReason(err) == "" {
+		err = &reasonError{err, reasonUnconfirmed}
+	}
+	return err
+}
+
+// ask runs the guards, in a context that has the identity.
+func (m *Middleware[C, U]) ask(ctx context.Context, id *identity[C, U]) *Rejection {
 	if len(m.guards) == 0 { // a few instructions, so that it costs no call
 		return nil
 	}
-	return m.askAll(parent, decided)
+	return m.askAll(ctx, id)
 }
 
-func (m *Middleware[C, U]) askAll(parent context.Context, decided decision[C, U]) *Rejection {
-	checked := fixedClaims[C]{clock: m.opts.Now}
-	if !decided.who.stranger() {
-		checked.claims = decided.who.checked
-	}
-	ctx := context.WithValue(decided.context(parent), claimsKey{}, checked)
+// askAll runs the guards, who find usher's own copy of the claims in their context. An anonymous request that they would
+// refuse is asked for a token instead.
+func (m *Middleware[C, U]) askAll(ctx context.Context, id *identity[C, U]) *Rejection {
+	ctx = context.WithValue(ctx, claimsKey{}, id.forGuards())
 	for _, guard := range m.guards {
 		err := guard(ctx)
 		if err == nil {
 			continue
 		}
-		rej := m.rejection(err, http.StatusForbidden)
-		if decided.who.stranger() && (rej.Status == http.StatusForbidden || rej.Status == http.StatusUnauthorized) {
-			rej = m.rejection(ErrNoToken, http.StatusForbidden)
-			rej.Err = err
+		rej := m.reject(ctx, err, fromGuard)
+		if id.anonymous() && (rej.Status == http.StatusForbidden || rej.Status == http.StatusUnauthorized) {
+			rej = m.reject(ctx, ErrNoToken, fromGuard)
+			rej.Err = &reasonError{err, reasonNoToken}
 		}
-		return rej
+		return id.blame(rej)
 	}
 	return nil
+}
+
+// blame notes in a refusal whose token it was, if the token was verified. An outage is nobody's fault.
+func (id *identity[C, U]) blame(rej *Rejection) *Rejection {
+	if id == nil || id.anonymous() || rej.Status == http.StatusServiceUnavailable {
+		return rej
+	}
+	if _, known := errors.AsType[*TokenError](rej.Err); !known {
+		rej.Err = &TokenError{Claims: id.forGuards().embedded().clone(), Err: rej.Err}
+	}
+	return rej
+}
+
+// reject maps an error to a refusal.
+func (p *policy) reject(ctx context.Context, err error, from errorOrigin) *Rejection {
+	rej := rejectionFor(err, from)
+	if ctx.Err() != nil && rej.unexpected {
+		// A store whose client hung up often says so in words of its own.
+		rej = rejectionFor(fmt.Errorf("%w: %w", ctx.Err(), err), from)
+	}
+	rej.policy = p
+	if rej.Status == http.StatusUnauthorized && rej.Code == "" && rej.Scope == "" && errors.Is(err, ErrNoToken) {
+		rej.Scope = strings.Join(p.opts.Scopes, " ")
+	}
+	return rej
+}
+
+// hasHeaders reports whether setHeaders sets any. Otherwise the response's headers are left alone: net/http copies those that
+// were asked for.
+func (p *policy) hasHeaders(e *evidence, optional bool) bool {
+	return p.vary != "" && (optional || p.varyAlways) || len(e.headers) > 0 || e.source != nil && !e.source.isAuthorization()
+}
+
+// setHeaders sets the headers that responses get whether or not the request is refused. Shared caches protect Authorization
+// alone (RFC 9111 §3.5): what depends on anything else has to say so itself.
+func (p *policy) setHeaders(h http.Header, e *evidence, optional, accepted bool) {
+	if p.vary != "" && (optional || p.varyAlways) {
+		h.Add("Vary", p.vary)
+	}
+	if e.source != nil {
+		e.source.setHeaders(h, accepted)
+	}
+	for name, values := range e.headers {
+		h[http.CanonicalHeaderKey(name)] = slices.Clone(values)
+	}
 }
