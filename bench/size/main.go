@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,10 +30,11 @@ type program struct {
 
 var programs = []program{
 	{"hello", "`net/http`, no authentication", 0},
-	{"golangjwt", "`net/http`, golang-jwt and bcrypt", 0},
-	{"usher", "`net/http`, usher", 10.6},
+	{"usher", "`net/http`, a protected route with usher", 10.6},
+	{"golangjwt", "`net/http`, a login and a protected route with golang-jwt and bcrypt", 0},
+	{"usherlogin", "`net/http`, a login and a protected route with usher", 10.8},
 	{"gin", "gin, no authentication", 0},
-	{"ginusher", "gin, usher", 23},
+	{"ginusher", "gin, a protected route with usher", 23},
 }
 
 const (
@@ -81,7 +83,7 @@ func (p program) limitText() string {
 	return fmt.Sprintf("%.1f", p.limit)
 }
 
-// build builds the program, and returns its size and what the linker printed.
+// build builds the program, and returns its size, rounded to a tenth, and what the linker printed.
 func (p program) build(to, linkerFlags string) (megabytes float64, printed []byte, err error) {
 	//nolint:gosec // the arguments are the constants above
 	command := exec.Command("go", "build", "-o", to, "-ldflags="+linkerFlags, folder+p.name)
@@ -93,7 +95,7 @@ func (p program) build(to, linkerFlags string) (megabytes float64, printed []byt
 	if err != nil {
 		return 0, nil, err
 	}
-	return float64(info.Size()) / megabyte, printed, nil
+	return math.Round(float64(info.Size())/megabyte*10) / 10, printed, nil
 }
 
 // check compares a program's size with its limit, and looks for reflection that keeps every method.

@@ -1,4 +1,4 @@
-// Usher is hello with a login and a protected route, by usher.
+// Usher is hello with a protected route, by usher.
 package main
 
 import (
@@ -11,28 +11,15 @@ import (
 	"github.com/go-usher/usher"
 )
 
-type user struct{ ID, Name, Hash string }
+type user struct{ ID, Name string }
 
 func main() {
 	key := usher.Must(usher.NewKey(usher.HS256, []byte(os.Getenv("SECRET_KEY"))))
-	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
 	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
-	alice := &user{ID: "1", Name: "Alice", Hash: usher.Must(usher.HashPassword(os.Getenv("PASSWORD")))}
+	alice := &user{ID: "1", Name: "Alice"}
 	auth := usher.Must(usher.NewMiddleware(decoder, func(context.Context, *usher.Claims) (*user, error) { return alice, nil }, nil))
 
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
-		if err := usher.CheckPassword(alice.Hash, r.PostFormValue("password")); err != nil {
-			auth.Deny(w, r, err)
-			return
-		}
-		token, err := encoder.Encode(r.Context(), usher.Claims{Subject: alice.ID})
-		if err != nil {
-			auth.Deny(w, r, err)
-			return
-		}
-		fmt.Fprintln(w, token)
-	})
 	mux.Handle("GET /", auth.RequireFunc(func(w http.ResponseWriter, _ *http.Request, u *user) {
 		fmt.Fprintf(w, "Hello, %s!\n", u.Name)
 	}))
