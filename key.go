@@ -2,16 +2,21 @@ package usher
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
 	"slices"
+
+	"github.com/go-usher/usher/internal/keytext"
+	"github.com/go-usher/usher/internal/weakkey"
 )
 
 // Algorithm is the name of a signature algorithm, as a token's alg header spells it (RFC 7518 §3.1).
@@ -53,16 +58,26 @@ type keyState struct {
 	self   Keys     // the key as a set of one
 }
 
-// NewKey returns a key for alg, made of a copy of material. An HMAC secret must be at least as long as the hash: 32, 48
-// or 64 bytes (RFC 7518 §3.2). An RSA key must have at least 2048 bits (§3.3), and an ECDSA key must be on the curve of
-// alg (§3.4). Anything else is a [ConfigError].
+// NewKey returns a key for alg, made of a copy of material. It returns a [ConfigError] unless the material fits:
+//
+//   - An HMAC secret must be at least as long as the hash, that is, 32, 48 or 64 bytes (RFC 7518 §3.2). It must have at
+//     least six different bytes, and must not be a PEM, JWK, SSH or DER-encoded key.
+//   - An RSA key must have 2048 to 8192 bits (§3.3) and an odd exponent of at most 31 bits. Its modulus must have no
+//     small factors, and not the fingerprint of the generator whose keys can be factored (ROCA, CVE-2017-15361).
+//   - An ECDSA key must be a point on the curve of alg (§3.4).
+//   - An Ed25519 key must be a point on the curve in canonical encoding (RFC 8032 §5.1.3), and not of small order.
+//   - A private key must match its public key.
+//
+// A secret is used as it is, every byte of it. Files that hold secrets often end in a line break, and a secret with one
+// more byte makes every signature a wrong one: remove the line break, or use package keyfile, which does.
 func NewKey[M KeyMaterial](alg Algorithm, material M) (Key, error) {
 	return newKey(alg, material)
 }
 
 // DangerouslyShortKey returns a key that verifies, and never signs, with an HMAC secret of an older system that
 // [NewKey] refuses as too short. Whoever guesses the secret can forge tokens. It returns a [ConfigError] if alg is not
-// an HMAC algorithm, if the secret is empty, and if it is recognizably another kind of key.
+// an HMAC algorithm, if the secret is empty, repeats a few bytes, or is a PEM, JWK, SSH or DER-encoded key. At least six
+// bytes must differ, or all but one where the secret has at most six.
 func DangerouslyShortKey(alg Algorithm, secret []byte) (Key, error) {
 	var wrong misconfigured
 	if alg.family() != "HS" {
@@ -71,8 +86,11 @@ func DangerouslyShortKey(alg Algorithm, secret []byte) (Key, error) {
 	if len(secret) == 0 {
 		wrong.add("secret", "is empty")
 	}
-	if kind := keyFormat(secret); kind != "" {
-		wrong.add("secret", "is %s, not a secret", kind)
+	if format := keytext.Format(secret); format != "" {
+		wrong.add("secret", "is %s, not a secret", format)
+	}
+	if err := weakkey.ShortSecret(secret); len(secret) > 0 && err != nil {
+		wrong.add("secret", "%s", err)
 	}
 	if err := wrong.err(); err != nil {
 		return Key{}, err
@@ -107,15 +125,21 @@ func GenerateKey(alg Algorithm) (Key, error) {
 // (PKIX or PKCS #1) or an X.509 certificate. Of a certificate, only the public key is used: neither its dates nor its
 // issuer are checked. A certificate chain may follow; any other second key is an error.
 //
+// If alg is "", the key decides: RS256 for an RSA key, ES256, ES384 or ES512 by the curve of an ECDSA key, and EdDSA for an
+// Ed25519 key.
+//
 // The key's ID is its thumbprint. If the issuer names its keys differently, set the ID with [Key.WithID]. Errors are
 // [ConfigError]s.
 func ParseKey(alg Algorithm, pem []byte) (Key, error) {
 	if alg.family() == "HS" {
 		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %s, whose secrets are not PEM; use NewKey", alg)}
 	}
-	material, err := parsePEM(pem)
+	material, err := keytext.ParsePEM(pem)
 	if err != nil {
 		return Key{}, &ConfigError{"pem", err.Error()}
+	}
+	if alg == "" {
+		alg = defaultAlgorithm(material)
 	}
 	return newKey(alg, material)
 }
@@ -225,6 +249,8 @@ func keyStateOf(alg Algorithm, material any) (keyState, error) {
 		return ecdsaState(alg, m)
 	case ed25519.PrivateKey, ed25519.PublicKey:
 		return ed25519State(alg, m)
+	case *ecdh.PrivateKey, *ecdh.PublicKey: // ParseKey's only
+		return keyState{}, errors.New("is an X25519 key, which can't sign; use an Ed25519 key")
 	}
 	return keyState{}, fmt.Errorf("is a %T, which no supported algorithm uses", material)
 }

@@ -4,23 +4,24 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
 	"slices"
-	"strings"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-usher/usher/internal/base64url"
+	"github.com/go-usher/usher/internal/keytext"
+	"github.com/go-usher/usher/internal/weakkey"
 )
 
-// minRSABits is the least length of an RSA modulus (RFC 7518 §3.3).
-const minRSABits = 2048
+// The length of an RSA modulus in bits. Longer keys take milliseconds to verify with, and protect nothing better.
+const (
+	minRSABits = 2048 // RFC 7518 §3.3
+	maxRSABits = 8192
+)
 
 // secretState returns the state of a key made of an HMAC secret. Its errors, like those of the other families below,
 // continue a sentence about the material: "is PEM, not a secret".
@@ -28,37 +29,18 @@ func secretState(alg Algorithm, secret []byte) (keyState, error) {
 	if alg.family() != "HS" {
 		return keyState{}, fmt.Errorf("is a []byte, but %s uses key pairs; ParseKey reads them from PEM", alg)
 	}
-	if kind := keyFormat(secret); kind != "" {
-		return keyState{}, fmt.Errorf("is %s, not a secret", kind)
+	if format := keytext.Format(secret); format != "" { // as a secret it would let everybody sign (RFC 8725 §2.1)
+		return keyState{}, fmt.Errorf("is %s, not a secret", format)
 	}
 	if least := alg.hash().Size(); len(secret) < least {
 		return keyState{}, fmt.Errorf("has %d bytes, but %s needs %d or more; make one with: openssl rand -base64 %[3]d",
 			len(secret), alg, least)
 	}
+	if err := weakkey.Secret(secret); err != nil {
+		return keyState{}, err
+	}
 	hmac := newHMAC(alg, secret)
 	return keyState{alg: alg, verify: hmac, sign: hmac}, nil
-}
-
-// keyFormat names the format of a key that secret appears to be, or returns "". A public key used as an HMAC secret
-// would let everybody sign (RFC 8725 §2.1).
-func keyFormat(secret []byte) string {
-	text := strings.TrimSpace(strings.TrimPrefix(string(secret), "\ufeff"))
-	if strings.Contains(text, "-----BEGIN") {
-		return "PEM"
-	}
-	for _, prefix := range []string{"ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "PuTTY-User-Key-File", "---- BEGIN SSH2"} {
-		if strings.HasPrefix(text, prefix) {
-			return "an SSH key"
-		}
-	}
-	var jwk map[string]jsontext.Value
-	if json.Unmarshal([]byte(text), &jwk, jsontext.AllowDuplicateNames(true)) == nil && (jwk["kty"] != nil || jwk["keys"] != nil) {
-		return "a JWK"
-	}
-	if _, err := parseDER(secret); err == nil {
-		return "a DER-encoded key"
-	}
-	return ""
 }
 
 // rsaState returns the state of a key made of an *rsa.PrivateKey or *rsa.PublicKey.
@@ -87,10 +69,13 @@ func checkRSA(key *rsa.PublicKey) error {
 	if bits := key.N.BitLen(); bits < minRSABits {
 		return fmt.Errorf("is an RSA key of %d bits, but at least %d are needed", bits, minRSABits)
 	}
+	if bits := key.N.BitLen(); bits > maxRSABits {
+		return fmt.Errorf("is an RSA key of %d bits, but at most %d are supported", bits, maxRSABits)
+	}
 	if key.E < 3 || key.E%2 == 0 || key.E > 1<<31-1 {
 		return fmt.Errorf("is an RSA key with the public exponent %d, which is not safe", key.E)
 	}
-	return nil
+	return weakkey.RSA(key)
 }
 
 func copyRSAPrivate(key *rsa.PrivateKey) (*rsa.PrivateKey, error) {
@@ -190,59 +175,34 @@ func ed25519State(alg Algorithm, material any) (keyState, error) {
 	if len(key) != ed25519.PublicKeySize {
 		return keyState{}, fmt.Errorf("is an Ed25519 public key of %d bytes instead of %d", len(key), ed25519.PublicKeySize)
 	}
+	if err := weakkey.Ed25519(key); err != nil {
+		return keyState{}, err
+	}
 	return publicState(alg, slices.Clone(key)), nil
 }
 
-// parsePEM returns the key in the first PEM block that holds one. Certificates may follow a certificate, as in a chain.
-// Any other second key is an error, because nobody could tell which one was meant. The errors continue a sentence about
-// the text: "has no PEM block".
-func parsePEM(text []byte) (any, error) {
-	block, rest := pem.Decode(text)
-	for block != nil && block.Type == "EC PARAMETERS" { // which OpenSSL writes before an EC key
-		block, rest = pem.Decode(rest)
+// defaultAlgorithm returns the algorithm that ParseKey uses for a key if it is asked for none. For a key that fits none, it
+// returns one whose check names the reason.
+func defaultAlgorithm(material any) Algorithm {
+	switch key := material.(type) {
+	case *rsa.PrivateKey, *rsa.PublicKey:
+		return RS256
+	case *ecdsa.PrivateKey:
+		return algorithmOn(key.Curve)
+	case *ecdsa.PublicKey:
+		return algorithmOn(key.Curve)
 	}
-	if block == nil {
-		return nil, errors.New("has no PEM block")
-	}
-	for next, rest := pem.Decode(rest); next != nil; next, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" || next.Type != "CERTIFICATE" {
-			return nil, errors.New("holds more than one key")
-		}
-	}
-	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
-		return nil, errors.New("is encrypted; decrypt it first, for example with openssl pkey")
-	}
-	if block.Type == "OPENSSH PRIVATE KEY" {
-		return nil, errors.New("is an OpenSSH key; convert it first with ssh-keygen -p -m PKCS8")
-	}
-	if block.Type == "CERTIFICATE" {
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("holds an invalid certificate: %w", err)
-		}
-		return certificate.PublicKey, nil
-	}
-	material, err := parseDER(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("holds a %s block that is not a key", quote(block.Type))
-	}
-	return material, nil
+	return EdDSA
 }
 
-func parseDER(der []byte) (any, error) {
-	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
-		return key, nil
+func algorithmOn(curve elliptic.Curve) Algorithm {
+	switch curve {
+	case elliptic.P384():
+		return ES384
+	case elliptic.P521():
+		return ES512
 	}
-	if key, err := x509.ParsePKIXPublicKey(der); err == nil {
-		return key, nil
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
-		return key, nil
-	}
-	if key, err := x509.ParsePKCS1PublicKey(der); err == nil {
-		return key, nil
-	}
-	return x509.ParseECPrivateKey(der)
+	return ES256
 }
 
 // thumbprint returns the SHA-256 thumbprint of a public key in base64url: the hash of the required members of its JWK, in

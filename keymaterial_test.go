@@ -1,7 +1,6 @@
 package usher_test
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -24,14 +23,14 @@ import (
 	"github.com/go-usher/usher"
 )
 
-func TestNewKeyWantsSecretsAsLongAsTheHash(t *testing.T) {
+func TestNewKeyRefusesShortSecrets(t *testing.T) {
 	for _, test := range []struct {
 		alg   usher.Algorithm
 		least int
 	}{{usher.HS256, 32}, {usher.HS384, 48}, {usher.HS512, 64}} {
 		t.Run(string(test.alg), func(t *testing.T) {
 			for _, size := range []int{0, 1, test.least - 1} {
-				key, err := usher.NewKey(test.alg, bytes.Repeat([]byte{'x'}, size))
+				key, err := usher.NewKey(test.alg, tokLongSecret(size))
 				if key != (usher.Key{}) {
 					t.Errorf("%d bytes: there is a key", size)
 				}
@@ -39,7 +38,7 @@ func TestNewKeyWantsSecretsAsLongAsTheHash(t *testing.T) {
 					fmt.Sprintf("openssl rand -base64 %d", test.least))
 			}
 			for _, size := range []int{test.least, test.least + 1, 1000} {
-				key, err := usher.NewKey(test.alg, bytes.Repeat([]byte{'x'}, size))
+				key, err := usher.NewKey(test.alg, tokLongSecret(size))
 				if err != nil || key.Algorithm() != test.alg || !key.CanSign() || key.ID() != "" {
 					t.Errorf("%d bytes: %v, %v", size, key, err)
 				}
@@ -50,8 +49,38 @@ func TestNewKeyWantsSecretsAsLongAsTheHash(t *testing.T) {
 	tokWantConfig(t, err, "material", "has 8 bytes", "32", "openssl rand -base64 32")
 }
 
+// tokLongSecret returns a secret of any size.
+func tokLongSecret(size int) []byte { return []byte(strings.Repeat("a secret ", size/9+1)[:size]) }
+
+func TestNewKeyRefusesSecretsOfFewDifferentBytes(t *testing.T) {
+	for _, secret := range []string{
+		strings.Repeat(" ", 32), strings.Repeat("\x00", 64), strings.Repeat("ab", 100), strings.Repeat("abcde", 13),
+	} {
+		for _, alg := range []usher.Algorithm{usher.HS256, usher.HS384, usher.HS512} {
+			if len(secret) < tokHash(string(alg)).Size() {
+				continue
+			}
+			key, err := usher.NewKey(alg, []byte(secret))
+			if key != (usher.Key{}) {
+				t.Errorf("%s of %q: there is a key", alg, secret)
+			}
+			tokWantConfig(t, err, "material", "six different bytes", "openssl rand")
+		}
+		_, err := usher.DangerouslyShortKey(usher.HS256, []byte(secret))
+		tokWantConfig(t, err, "secret", "guessed")
+	}
+	if _, err := usher.NewKey(usher.HS256, []byte(strings.Repeat("abcdef", 6))); err != nil {
+		t.Errorf("six different bytes: %v", err)
+	}
+	for secret, ok := range map[string]bool{"a": false, "   ": false, "abab": false, "secret": true, "changeme": true} {
+		if _, err := usher.DangerouslyShortKey(usher.HS256, []byte(secret)); (err == nil) != ok {
+			t.Errorf("DangerouslyShortKey of %q: %v", secret, err)
+		}
+	}
+}
+
 // A public key that is used as an HMAC secret lets everybody sign (RFC 8725 §2.1, CVE-2015-9235).
-func TestKeysAreNotMadeOfWhatIsNoSecret(t *testing.T) {
+func TestSecretsAreNotOtherKeys(t *testing.T) {
 	public := usher.Must(x509.MarshalPKIXPublicKey(tokRSA().Public()))
 	ssh := "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKtRCcRXM1OUXGZjGTcMVX4Z8o8t1Ms1zBrzMEgqzlVk me@example"
 	for name, material := range map[string]string{
@@ -94,7 +123,7 @@ func TestKeysAreNotMadeOfWhatIsNoSecret(t *testing.T) {
 		"base64":                  "c2VjcmV0IHRoYXQgaGFzIHRoaXJ0eS10d28gYnl0ZXM=",
 		"JSON that is no key":     `{"secret":"` + strings.Repeat("A", 40) + `"}`,
 		"text that mentions ssh-": "my secret mentions ssh-rsa and has some forty bytes",
-		"bytes that are no text":  strings.Repeat("\xff\x00\x30", 20),
+		"bytes that are no text":  strings.Repeat("\xff\x00\x30\x01\x80\x81", 10),
 	} {
 		if _, err := usher.NewKey(usher.HS256, []byte(material)); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -102,7 +131,7 @@ func TestKeysAreNotMadeOfWhatIsNoSecret(t *testing.T) {
 	}
 }
 
-func TestNewKeyWantsMaterialOfItsAlgorithm(t *testing.T) {
+func TestNewKeyRefusesMaterialOfAnotherAlgorithm(t *testing.T) {
 	makers := map[string]func(usher.Algorithm) (usher.Key, error){
 		"HS":    func(alg usher.Algorithm) (usher.Key, error) { return usher.NewKey(alg, tokSecret) },
 		"RS":    func(alg usher.Algorithm) (usher.Key, error) { return usher.NewKey(alg, tokRSA()) },
@@ -151,6 +180,32 @@ func TestNewKeyWantsMaterialOfItsAlgorithm(t *testing.T) {
 	}
 }
 
+// tokModulus returns an odd number of so many bits without small factors.
+func tokModulus(bits int) *big.Int {
+	for n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1); ; n.Add(n, big.NewInt(2)) {
+		fit := true
+		for p := int64(3); p < 200 && fit; p += 2 {
+			fit = new(big.Int).Mod(n, big.NewInt(p)).Sign() != 0
+		}
+		if fit {
+			return n
+		}
+	}
+}
+
+// tokROCA returns a modulus with the fingerprint of CVE-2017-15361: it is a power of 65537 modulo the first odd primes.
+func tokROCA() *big.Int {
+	product := big.NewInt(2)
+	for n := int64(3); n <= 167; n += 2 {
+		if big.NewInt(n).ProbablyPrime(0) {
+			product.Mul(product, big.NewInt(n))
+		}
+	}
+	n := new(big.Int).Exp(big.NewInt(65537), big.NewInt(123456789), product)
+	high := new(big.Int).Lsh(big.NewInt(1), 2047)
+	return n.Add(n, product.Mul(product, high.Div(high, product).Add(high, big.NewInt(1))))
+}
+
 func TestNewKeyRefusesBrokenMaterial(t *testing.T) {
 	rsa1024 := usher.Must(rsa.GenerateKey(rand.Reader, 1024))
 	rsaWith := func(change func(*rsa.PrivateKey)) *rsa.PrivateKey {
@@ -189,6 +244,10 @@ func TestNewKeyRefusesBrokenMaterial(t *testing.T) {
 		"1024 bits of RSA":                 of(usher.NewKey(usher.RS256, rsa1024)),
 		"1024 bits of public RSA":          of(usher.NewKey(usher.PS512, &rsa1024.PublicKey)),
 		"2047 bits of RSA":                 of(usher.NewKey(usher.RS256, &rsa.PublicKey{N: bits2047, E: 65537})),
+		"an even RSA modulus":              of(usher.NewKey(usher.RS256, &rsa.PublicKey{N: new(big.Int).SetBit(tokRSA().N, 0, 0), E: 65537})),
+		"RSA modulus with a small factor":  of(usher.NewKey(usher.RS256, &rsa.PublicKey{N: new(big.Int).Mul(tokRSA().N, big.NewInt(163)), E: 65537})),
+		"8193 bits of RSA":                 of(usher.NewKey(usher.RS256, &rsa.PublicKey{N: tokModulus(8193), E: 65537})),
+		"RSA key of a broken generator":    of(usher.NewKey(usher.PS256, &rsa.PublicKey{N: tokROCA(), E: 65537})),
 		"RSA without primes":               of(usher.NewKey(usher.RS256, rsaWith(func(k *rsa.PrivateKey) { k.Primes = nil }))),
 		"RSA with a nil prime":             of(usher.NewKey(usher.RS256, rsaWith(func(k *rsa.PrivateKey) { k.Primes[1] = nil }))),
 		"RSA without private exponent":     of(usher.NewKey(usher.RS256, rsaWith(func(k *rsa.PrivateKey) { k.D = nil }))),
@@ -210,6 +269,8 @@ func TestNewKeyRefusesBrokenMaterial(t *testing.T) {
 		"Ed25519 seed instead of key":      of(usher.NewKey(usher.EdDSA, ed25519.PrivateKey(seed))),
 		"Ed25519 public key of 31 bytes":   of(usher.NewKey(usher.EdDSA, ed25519.PublicKey(seed[:31]))),
 		"Ed25519 public key too long":      of(usher.NewKey(usher.EdDSA, ed25519.PublicKey(tokEd()))),
+		"Ed25519 public key of zeros":      of(usher.NewKey(usher.EdDSA, make(ed25519.PublicKey, 32))),
+		"Ed25519 key that is no point":     of(usher.NewKey(usher.EdDSA, append(ed25519.PublicKey{2}, make([]byte, 31)...))),
 		"Ed25519 halves of different keys": of(usher.NewKey(usher.EdDSA, halves)),
 	} {
 		t.Run(name, func(t *testing.T) { tokWantConfig(t, err, "material") })
@@ -220,6 +281,15 @@ func TestNewKeyRefusesBrokenMaterial(t *testing.T) {
 	tokWantConfig(t, err, "material", "P-256", "ES256")
 	_, err = usher.NewKey(usher.RS256, &rsa.PublicKey{N: new(big.Int), E: 65537})
 	tokWantConfig(t, err, "material", "without a modulus")
+	_, err = usher.NewKey(usher.RS256, &rsa.PublicKey{N: tokModulus(8193), E: 65537})
+	tokWantConfig(t, err, "material", "8193", "8192")
+	_, err = usher.NewKey(usher.RS256, &rsa.PublicKey{N: tokROCA(), E: 65537})
+	tokWantConfig(t, err, "material", "ROCA")
+	_, err = usher.NewKey(usher.EdDSA, make(ed25519.PublicKey, 32))
+	tokWantConfig(t, err, "material", "small order")
+	if _, err := usher.NewKey(usher.RS256, &rsa.PublicKey{N: tokModulus(8192), E: 65537}); err != nil {
+		t.Errorf("8192 bits of RSA: %v", err)
+	}
 	for _, exponent := range []int{3, 1<<31 - 1} { // the least and the most
 		if _, err := usher.NewKey(usher.RS256, &rsa.PublicKey{N: tokRSA().N, E: exponent}); err != nil {
 			t.Errorf("RSA exponent of %d: %v", exponent, err)
@@ -303,6 +373,11 @@ func TestParseKeyReadsEveryFormat(t *testing.T) {
 	}{
 		"HMAC":                         {usher.HS256, pkcs8(tokRSA()), "alg", "NewKey"},
 		"unknown algorithm":            {"none", pkcs8(tokRSA()), "alg", "none"},
+		"literal \\n":                  {usher.RS256, strings.ReplaceAll(pkcs8(tokRSA()), "\n", `\n`), "pem", "strings.ReplaceAll"},
+		"a file name":                  {usher.RS256, "keys/issuer.pem", "pem", "os.ReadFile"},
+		"a JWK":                        {usher.EdDSA, `{"kty":"OKP"}`, "pem", "jwks.Parse"},
+		"an SSH key":                   {usher.EdDSA, "ssh-ed25519 AAAAC3Nza", "pem", "ssh-keygen"},
+		"P-224 without an algorithm":   {"", pkix(usher.Must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader)).Public()), "material", "P-256"},
 		"nothing":                      {usher.RS256, "", "pem", ""},
 		"no PEM":                       {usher.RS256, "hello", "pem", ""},
 		"DER":                          {usher.RS256, string(x509.MarshalPKCS1PrivateKey(tokRSA())), "pem", ""},
@@ -320,7 +395,7 @@ func TestParseKeyReadsEveryFormat(t *testing.T) {
 		"a key on another curve":       {usher.ES256, sec1(tokP384()), "material", "P-256"},
 		"a certificate of another":     {usher.EdDSA, block("CERTIFICATE", tokCertificate(t, tokRSA())), "material", "EdDSA"},
 		"too few bits":                 {usher.RS256, pkix(usher.Must(rsa.GenerateKey(rand.Reader, 1024)).Public()), "material", "2048"},
-		"a key that can't sign tokens": {usher.EdDSA, "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VuAyEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n-----END PUBLIC KEY-----\n", "material", ""},
+		"a key that can't sign tokens": {usher.EdDSA, "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VuAyEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n-----END PUBLIC KEY-----\n", "material", "X25519"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key, err := usher.ParseKey(test.alg, []byte(test.pem))
@@ -329,6 +404,23 @@ func TestParseKeyReadsEveryFormat(t *testing.T) {
 			}
 			tokWantConfig(t, err, test.field, test.text)
 		})
+	}
+}
+
+func TestParseKeyChoosesAnAlgorithmForTheKey(t *testing.T) {
+	for _, test := range []struct {
+		key  crypto.Signer
+		want usher.Algorithm
+	}{
+		{tokRSA(), usher.RS256}, {tokP256(), usher.ES256}, {tokP384(), usher.ES384}, {tokP521(), usher.ES512}, {tokEd(), usher.EdDSA},
+	} {
+		private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: usher.Must(x509.MarshalPKCS8PrivateKey(test.key))})
+		public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: usher.Must(x509.MarshalPKIXPublicKey(test.key.Public()))})
+		for _, text := range [][]byte{private, public} {
+			if key, err := usher.ParseKey("", text); err != nil || key.Algorithm() != test.want {
+				t.Errorf("%T: %v, %v, want %s", test.key, key, err, test.want)
+			}
+		}
 	}
 }
 

@@ -88,7 +88,7 @@ func TestEveryKeyOfASetIsJudged(t *testing.T) {
 	okp, okpPrivate := okpJWK(t)
 	rsaPublic, rsaPrivate := rsaJWK()
 	short := usher.Must(rsa.GenerateKey(rand.Reader, 1024)) //nolint:gosec // too short on purpose
-	secret := members{"kty": "oct", "k": b64(make([]byte, 32))}
+	secret := members{"kty": "oct", "k": b64([]byte("an HMAC secret of 32 random bytes"))}
 	good, _ := ecJWK(t, elliptic.P256())
 	good["kid"] = "good"
 
@@ -290,7 +290,7 @@ func TestKeysThatDifferUnderOneKidAreAllLeftOut(t *testing.T) {
 func TestParseReportsEveryMistake(t *testing.T) {
 	ec, _ := ecJWK(t, elliptic.P256())
 	_, private := okpJWK(t)
-	secret := members{"kty": "oct", "k": b64(make([]byte, 32))}
+	secret := members{"kty": "oct", "k": b64([]byte("an HMAC secret of 32 random bytes"))}
 	_, err := jwks.Parse(set(ec.with(members{"x": nil}), private, secret, ec.with(members{"kid": 1})), nil)
 	wantConfigErrors(t, err, "keys[0]", "keys[3]", "set")
 	_, err = jwks.Parse(set(ec), &jwks.ParseOptions{DefaultAlgorithms: []usher.Algorithm{"none", usher.ES256, "A128KW"}})
