@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/weakkey"
 )
 
 // Config configures a [Manager]. It prints and logs without its secrets.
@@ -23,7 +24,7 @@ type Config[C any] struct {
 	// usher.ErrNoUser ends the session that is being refreshed. Any other error refuses the refresh without
 	// spending the refresh token, and so does usher.ErrNoUser joined with usher.ErrUnavailable.
 	Claims func(ctx context.Context, subject string) (C, error)
-	// Secret is at least 32 random bytes, and the same in every process that shares the store. It protects refresh
+	// Secret is at least 32 random bytes, six of them different, and the same in every process that shares the store. It protects refresh
 	// tokens and nothing else: do not use the key that signs access tokens. Required.
 	Secret []byte
 	// OldSecrets are accepted as well, while Secret is being replaced. To replace Secret without logging anyone
@@ -74,9 +75,14 @@ func (cfg Config[C]) check() error {
 	bad(cfg.Encoder == nil, "Encoder", "is required: it signs the access tokens")
 	bad(isNil(cfg.Store), "Store", "is required; use NewMemoryStore for a single process")
 	bad(cfg.Claims == nil, "Claims", "is required: it returns the claims of a subject")
-	bad(len(cfg.Secret) < minSecret, "Secret", short, len(cfg.Secret), minSecret)
+	checkSecret := func(secret []byte, field string) {
+		err := weakkey.Secret(secret)
+		bad(len(secret) < minSecret, field, short, len(secret), minSecret)
+		bad(len(secret) >= minSecret && err != nil, field, "%v", err)
+	}
+	checkSecret(cfg.Secret, "Secret")
 	for i, old := range cfg.OldSecrets {
-		bad(len(old) < minSecret, fmt.Sprintf("OldSecrets[%d]", i), short, len(old), minSecret)
+		checkSecret(old, fmt.Sprintf("OldSecrets[%d]", i))
 	}
 	bad(cfg.IdleTTL < 0, "IdleTTL", "must not be negative, and is %s", cfg.IdleTTL)
 	bad(cfg.MaxAge < 0, "MaxAge", "must not be negative, and is %s", cfg.MaxAge)

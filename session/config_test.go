@@ -33,6 +33,19 @@ func TestNewManagerReportsAllMistakes(t *testing.T) {
 	}
 }
 
+func TestNewManagerRefusesSecretsOfFewDifferentBytes(t *testing.T) {
+	for _, weak := range []string{strings.Repeat(" ", 32), strings.Repeat("\x00", 40), strings.Repeat("ab", 16), strings.Repeat("abcde", 10)} {
+		config := newWorld(t, session.NewMemoryStore()).config
+		config.Secret, config.OldSecrets = []byte(weak), [][]byte{secret, []byte(weak)}
+		_, err := session.NewManager(config)
+		for _, want := range []string{"Config.Secret has fewer than six different bytes", "Config.OldSecrets[1] has fewer"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %s", weak, err, want)
+			}
+		}
+	}
+}
+
 func TestSecretsAndTokensNeverPrint(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	tokens := w.mustStart(t)

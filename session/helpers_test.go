@@ -91,7 +91,7 @@ func newWorld(t testing.TB, store session.Store, change ...func(*session.Config[
 	w := &world{
 		clock:  ushertest.NewClock(epoch),
 		events: &events{},
-		keys:   &signer{Key: usher.Must(usher.NewKey("HS256", bytes.Repeat([]byte("k"), 32)))},
+		keys:   &signer{Key: usher.Must(usher.NewKey("HS256", bytes.Repeat([]byte("test key"), 4)))},
 		user:   func(context.Context, string) (claims, error) { return claims{Role: "reader"}, nil },
 	}
 	w.decoder = usher.Must(usher.NewDecoder[claims](w.keys.Key, &usher.DecoderOptions{Now: w.clock.Now}))

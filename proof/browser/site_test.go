@@ -60,14 +60,14 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{clock: ushertest.NewClock(time.Now()), store: &store{Store: session.NewMemoryStore()}, held: make(chan *question)}
-	key := usher.Must(usher.NewKey(usher.HS256, bytes.Repeat([]byte("k"), 32)))
+	key := usher.Must(usher.NewKey(usher.HS256, bytes.Repeat([]byte("test key"), 4)))
 	s.Manager = usher.Must(session.NewManager(session.Config[claims]{
 		Encoder: usher.Must(usher.NewEncoder[claims](key, &usher.EncoderOptions{TTL: accessTTL, Now: s.clock.Now})),
 		Store:   s.store,
 		Claims: func(context.Context, string) (claims, error) {
 			return claims{Padding: strings.Repeat("x", int(s.padding.Load()))}, nil
 		},
-		Secret:  bytes.Repeat([]byte("s"), 32),
+		Secret:  bytes.Repeat([]byte("a secret"), 4),
 		IdleTTL: idleTTL,
 		Now:     s.clock.Now,
 	}))
