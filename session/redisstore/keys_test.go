@@ -131,6 +131,41 @@ func TestADamagedValueIsAnError(t *testing.T) {
 	}
 }
 
+func TestClientsThatReadFromReplicasAreRefused(t *testing.T) {
+	addrs := []string{"127.0.0.1:1"}
+	for setting, client := range map[string]redis.UniversalClient{
+		"ReadOnly":            redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, ReadOnly: true}),
+		"RouteByLatency":      redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, RouteByLatency: true}),
+		"RouteRandomly":       redis.NewUniversalClient(&redis.UniversalOptions{Addrs: append(addrs, addrs...), RouteRandomly: true}),
+		"Ring":                redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"one": addrs[0]}}),
+		"RouteRandomly again": redis.NewFailoverClusterClient(&redis.FailoverOptions{MasterName: "one", SentinelAddrs: addrs, RouteRandomly: true}),
+	} {
+		word, _, _ := strings.Cut(setting, " ")
+		_, err := redisstore.New(client, nil)
+		_, throttleErr := redisstore.NewThrottle(client, nil, nil)
+		for _, err := range []error{err, throttleErr} {
+			if !errors.As(err, new(*usher.ConfigError)) || !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: %v; want a ConfigError about it", setting, err)
+			}
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for name, client := range map[string]redis.UniversalClient{
+		"one server": redis.NewClient(&redis.Options{Addr: addrs[0]}),
+		"a cluster":  redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs}),
+		"Sentinel":   redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "one", SentinelAddrs: addrs}),
+	} {
+		if _, err := redisstore.New(client, &redisstore.Options{Replicas: 1}); err != nil {
+			t.Errorf("%s: %v; want no error", name, err)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestMistakesAreReported(t *testing.T) {
 	_, err := redisstore.New(nil, &redisstore.Options{Prefix: "a{b}"})
 	if !errors.As(err, new(*usher.ConfigError)) || !strings.Contains(err.Error(), "client") || !strings.Contains(err.Error(), "Prefix") {

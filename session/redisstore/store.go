@@ -14,55 +14,72 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// Options are the options of a Store and of a Throttle; nil means the defaults.
+// Options are the options of a Store and of a Throttle. Nil means the defaults.
 type Options struct {
-	// Prefix begins the keys; it must not hold braces. Default: "usher:".
+	// Prefix begins the names of the keys. It must not contain braces. Default: "usher:".
 	Prefix string
+
+	// Replicas is how many replicas must have an ending or a cut-off before it is acknowledged (the WAIT command).
+	// Without, a failover can bring sessions back that were ended just before, because Redis copies its writes to
+	// replicas later. With fewer replicas than that in reach, logouts fail: set it to at most one less than there are,
+	// or to all of them if no acknowledged ending may ever be lost. It doesn't apply to a Throttle. Default: 0.
+	Replicas int
 }
 
 // Store is a session.Store in Redis. It is safe for concurrent use, by any number of processes.
+//
+// Every method returns soon after its context ends, even if the client ignores contexts.
 type Store struct {
-	client redis.UniversalClient
-	prefix string
+	caller
+	prefix   string
+	replicas int
 }
 
 var _ session.Store = (*Store)(nil)
 
-// New returns a Store over client, which stays the caller's to close, or all mistakes as usher.ConfigError. It
-// doesn't talk to Redis.
+// New returns a Store over client, which stays the caller's to close. If arguments are wrong, it returns every mistake
+// as a usher.ConfigError. It doesn't talk to Redis; Verify does.
+//
+// The client must read from masters only: with ReadOnly, RouteByLatency or RouteRandomly a session would be missing
+// after its login and alive after its logout. A Ring is refused because it moves keys to another server when one is
+// down. Set ContextTimeoutEnabled in the client's options: its calls then need no goroutines of their own to end in
+// time.
 func New(client redis.UniversalClient, opts *Options) (*Store, error) {
-	prefix, err := configure(client, opts)
+	o, err := configure(client, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{client: client, prefix: prefix}, nil
+	return &Store{caller: newCaller(client), prefix: o.Prefix, replicas: o.Replicas}, nil
 }
 
-func configure(client redis.UniversalClient, opts *Options) (prefix string, err error) {
-	prefix = "usher:"
-	if opts != nil && opts.Prefix != "" {
-		prefix = opts.Prefix
+func configure(client redis.UniversalClient, opts *Options) (Options, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
 	}
-	var mistakes []error
-	if client == nil {
-		mistakes = append(mistakes, &usher.ConfigError{Field: "client", Reason: "is required"})
+	if o.Prefix == "" {
+		o.Prefix = "usher:"
 	}
-	if strings.ContainsAny(prefix, "{}") {
+	mistakes := clientMistakes(client, o.Replicas)
+	if strings.ContainsAny(o.Prefix, "{}") {
 		mistakes = append(mistakes, &usher.ConfigError{
 			Field:  "Options.Prefix",
-			Reason: "must not hold braces: in a cluster they would decide where every key lives",
+			Reason: "must not contain braces: in a cluster they would decide where every key is",
 		})
 	}
-	return prefix, errors.Join(mistakes...)
+	if o.Replicas < 0 {
+		mistakes = append(mistakes, &usher.ConfigError{Field: "Options.Replicas", Reason: "must not be negative"})
+	}
+	return o, errors.Join(mistakes...)
 }
 
-// key is the name of the subject's hash.
+// key returns the name of the subject's hash.
 func (s *Store) key(subject string) string { return s.prefix + "session:" + subject }
 
 // Start implements [session.Store].
 func (s *Store) Start(ctx context.Context, r session.Record, limit int, now time.Time) ([]string, error) {
-	value, err := startScript.Run(ctx, s.client, []string{s.key(r.Subject)},
-		r.ID, pack(r), r.AuthTime.UnixMicro(), limit, now.UnixMicro()).Result()
+	value, err := s.end(ctx, startScript, s.key(r.Subject), limit > 0,
+		r.ID, pack(r), r.AuthTime.UnixMicro(), limit, now.UnixMicro())
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +91,16 @@ func (s *Store) Start(ctx context.Context, r session.Record, limit int, now time
 
 // Rotate implements [session.Store].
 func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
-	answer, err := s.runRotate(ctx, s.key(r.Subject), r.SessionID, packState(r.After(r.ExpiresAt)), r.Grace.Microseconds())
+	key, state := s.key(r.Subject), packState(r.After(r.ExpiresAt))
+	var answer any
+	var err error
+	if s.calls == nil {
+		answer, err = s.runRotate(ctx, key, r.SessionID, state, r.Grace.Microseconds())
+	} else {
+		answer, err = call(ctx, &s.caller, func(ctx context.Context) (any, error) {
+			return s.runRotate(ctx, key, r.SessionID, state, r.Grace.Microseconds())
+		})
+	}
 	if err != nil {
 		return session.Rotated{}, err
 	}
@@ -84,7 +110,7 @@ func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated
 	case answerEnded:
 		return session.Rotated{}, session.ErrSessionEnded
 	case answerReused:
-		return session.Rotated{}, session.ErrReused
+		return session.Rotated{}, s.reused(ctx, r)
 	case answerRefused:
 		return session.Rotated{}, session.ErrRefreshToken
 	}
@@ -98,7 +124,19 @@ func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated
 	return rotated, nil
 }
 
-// runRotate does what rotateScript.Run does, with five allocations fewer.
+// reused returns ErrReused. If replicas must have endings, it ends the session once more and waits for them: refreshes
+// that succeed, which are nearly all, need not wait for that.
+func (s *Store) reused(ctx context.Context, r session.Rotation) error {
+	if s.replicas == 0 {
+		return session.ErrReused
+	}
+	if _, err := s.End(ctx, r.Subject, r.SessionID, r.Now); err != nil {
+		return fmt.Errorf("%w; a failover may bring the session back: %w", session.ErrReused, err)
+	}
+	return session.ErrReused
+}
+
+// runRotate does the same as rotateScript.Run, with five allocations fewer.
 func (s *Store) runRotate(ctx context.Context, key, id string, state []byte, grace int64) (any, error) {
 	command := redis.NewCmd(ctx, "evalsha", rotateHash, 1, key, id, state, grace)
 	command.SetFirstKeyPos(3)
@@ -111,7 +149,7 @@ func (s *Store) runRotate(ctx context.Context, key, id string, state []byte, gra
 
 // Lookup implements [session.Store].
 func (s *Store) Lookup(ctx context.Context, subject, id string, now time.Time) (session.Session, error) {
-	value, err := s.client.HGet(ctx, s.key(subject), id).Result()
+	value, err := call(ctx, &s.caller, func(ctx context.Context) (string, error) { return s.client.HGet(ctx, s.key(subject), id).Result() })
 	if errors.Is(err, redis.Nil) {
 		return session.Session{}, session.ErrSessionEnded
 	}
@@ -127,7 +165,9 @@ func (s *Store) Lookup(ctx context.Context, subject, id string, now time.Time) (
 
 // List implements [session.Store].
 func (s *Store) List(ctx context.Context, subject string, now time.Time) ([]session.Session, error) {
-	fields, err := s.client.HGetAll(ctx, s.key(subject)).Result()
+	fields, err := call(ctx, &s.caller, func(ctx context.Context) (map[string]string, error) {
+		return s.client.HGetAll(ctx, s.key(subject)).Result()
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -155,19 +195,20 @@ func (s *Store) List(ctx context.Context, subject string, now time.Time) ([]sess
 
 // End implements [session.Store].
 func (s *Store) End(ctx context.Context, subject, id string, now time.Time) (bool, error) {
-	return endScript.Run(ctx, s.client, []string{s.key(subject)}, id, now.UnixMicro()).Bool()
+	value, err := s.end(ctx, endScript, s.key(subject), true, id, now.UnixMicro())
+	return value == int64(1), err
 }
 
 // EndAll implements [session.Store].
 func (s *Store) EndAll(ctx context.Context, subject, keep string, now, forget time.Time) ([]string, error) {
-	value, err := endAllScript.Run(ctx, s.client, []string{s.key(subject)}, keep, now.UnixMicro(), forget.UnixMicro()).Result()
+	value, err := s.end(ctx, endAllScript, s.key(subject), true, keep, now.UnixMicro(), forget.UnixMicro())
 	if err != nil {
 		return nil, err
 	}
 	return ids(value)
 }
 
-// Prune implements [session.Store]: Redis forgets by itself, so there is nothing to do.
+// Prune implements [session.Store]. Redis removes expired keys by itself, so there is nothing to do.
 func (s *Store) Prune(ctx context.Context, _ time.Time) (int, error) { return 0, ctx.Err() }
 
 func ids(value any) ([]string, error) {

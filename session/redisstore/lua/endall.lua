@@ -1,4 +1,4 @@
--- Ends all sessions but one, and sets the cut-off.
+-- Ends all sessions but one, and sets the cut-off. That is a write in any case, for WAIT.
 local keep, now, forget = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local cutoff, ended = now, {}
 local fields = redis.call('HGETALL', KEYS[1])

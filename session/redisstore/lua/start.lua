@@ -1,5 +1,5 @@
 -- Starts a session, unless the cut-off forbids it, and ends those beyond the limit. record.go says how a session
--- is packed.
+-- is packed. ARGV[6]: write something in any case, for WAIT.
 local id, value, auth = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local limit, now = tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -33,6 +33,10 @@ if limit > 0 and #others >= limit then
 end
 
 redis.call('HSETNX', KEYS[1], id, value)
+if ARGV[6] == '1' then
+	redis.call('HSET', KEYS[1], 'fence', '')
+	redis.call('HDEL', KEYS[1], 'fence')
+end
 -- The key lives as long as the longest of its sessions, and longer by at most a 1024th of what a session may last:
 -- in such steps, so that few refreshes have to prolong it.
 local _, _, expires, ends, started = struct.unpack('>ddddd', value, 81)

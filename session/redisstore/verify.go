@@ -1,0 +1,90 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-usher/usher/session"
+	"github.com/go-usher/usher/session/internal/clock"
+)
+
+// Verify asks Redis, in a cluster every master, whether it can keep sessions. It returns an error that says what is in
+// the way: a version before 7.0, a replica instead of a master, a maxmemory-policy that evicts keys, fewer replicas
+// than Options.Replicas, commands that the ACL forbids, or a clock that differs from this process's by more than two
+// seconds. It needs the commands INFO and TIME. Call it at the start; Manager.PruneEvery calls it at each interval.
+func (s *Store) Verify(ctx context.Context) error {
+	_, err := call(ctx, &s.caller, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.verify(ctx)
+	})
+	return err
+}
+
+func (s *Store) verify(ctx context.Context) error {
+	err := s.verifyServer(ctx, s.client)
+	if cluster, ok := s.client.(*redis.ClusterClient); ok {
+		err = cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error { return s.verifyServer(ctx, c) })
+	}
+	if err != nil {
+		return err
+	}
+	subject, now := "usher verifies "+rand.Text(), time.Now()
+	if _, err := s.Lookup(ctx, subject, "none", now); !errors.Is(err, session.ErrSessionEnded) {
+		return fmt.Errorf("redisstore: HGET: %w", err)
+	}
+	if _, err := s.End(ctx, subject, "none", now); err != nil {
+		return fmt.Errorf("redisstore: a script: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) verifyServer(ctx context.Context, server redis.Cmdable) error {
+	info, err := server.Info(ctx).Result()
+	if err != nil {
+		return fmt.Errorf("redisstore: INFO: %w", err)
+	}
+	about := fields(info)
+	var mistakes []error
+	bad := func(format string, args ...any) {
+		mistakes = append(mistakes, fmt.Errorf("redisstore: "+format, args...))
+	}
+	if major, _, _ := strings.Cut(about["redis_version"], "."); number(major) < 7 {
+		bad("Redis %s is too old; 7.0 is needed", about["redis_version"])
+	}
+	if about["role"] != "master" {
+		bad("the server's role is %q; sessions need the master", about["role"])
+	}
+	if policy := about["maxmemory_policy"]; number(about["maxmemory"]) > 0 && policy != "noeviction" {
+		bad("maxmemory-policy is %s: it removes sessions, and cut-offs that keep old logins out; set noeviction", policy)
+	}
+	if n := number(about["connected_slaves"]); n < s.replicas {
+		bad("%d replicas are connected, and Options.Replicas wants %d", n, s.replicas)
+	}
+	if err := clock.Check(func() (time.Time, error) { return server.Time(ctx).Result() }); err != nil {
+		bad("%w", err)
+	}
+	return errors.Join(mistakes...)
+}
+
+// fields reads the lines of INFO.
+func fields(info string) map[string]string {
+	about := map[string]string{}
+	for line := range strings.Lines(info) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			about[name] = value
+		}
+	}
+	return about
+}
+
+// number returns 0 for what is none.
+func number(text string) int {
+	n, _ := strconv.Atoi(text)
+	return n
+}
