@@ -10,19 +10,19 @@ import (
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
-	"github.com/go-usher/usher/session/internal/wire"
 	"github.com/go-usher/usher/session/redisstore"
+	"github.com/go-usher/usher/session/storetest"
 )
 
 // behindProxy returns a manager whose store talks to Redis through a proxy.
-func behindProxy(t *testing.T, change func(*session.Config[usher.Claims])) (*session.Manager[usher.Claims], *wire.Proxy) {
+func behindProxy(t *testing.T, change func(*session.Config[usher.Claims])) (*session.Manager[usher.Claims], *storetest.Proxy) {
 	t.Helper()
 	_, prefix := newClient(t)
 	options, err := redis.ParseURL(os.Getenv("USHER_TEST_REDIS_URL"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := wire.New(t, options.Addr)
+	proxy := storetest.NewProxy(t, options.Addr)
 	options.Addr = proxy.Addr()
 	options.PoolSize = 1
 	client := redis.NewClient(options)

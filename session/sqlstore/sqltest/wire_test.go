@@ -11,14 +11,14 @@ import (
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
-	"github.com/go-usher/usher/session/internal/wire"
 	"github.com/go-usher/usher/session/sqlstore"
+	"github.com/go-usher/usher/session/storetest"
 )
 
 var mariaDBAddress = regexp.MustCompile(`tcp\(([^)]+)\)`)
 
 // behindProxy opens a server's database through a proxy.
-func behindProxy(t *testing.T, d database) (*sql.DB, *wire.Proxy) {
+func behindProxy(t *testing.T, d database) (*sql.DB, *storetest.Proxy) {
 	t.Helper()
 	switch d.dialect {
 	case sqlstore.PostgreSQL:
@@ -30,7 +30,7 @@ func behindProxy(t *testing.T, d database) (*sql.DB, *wire.Proxy) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		proxy := wire.New(t, u.Host)
+		proxy := storetest.NewProxy(t, u.Host)
 		u.Host = proxy.Addr()
 		return open(t, "pgx", u.String()), proxy
 	case sqlstore.MySQL:
@@ -42,7 +42,7 @@ func behindProxy(t *testing.T, d database) (*sql.DB, *wire.Proxy) {
 		if address == nil {
 			t.Skip("USHER_TEST_MARIADB_DSN names no tcp(host:port)")
 		}
-		proxy := wire.New(t, address[1])
+		proxy := storetest.NewProxy(t, address[1])
 		return open(t, "mysql", mariaDBAddress.ReplaceAllLiteralString(dsn, "tcp("+proxy.Addr()+")")), proxy
 	}
 	t.Skip("no server")

@@ -1,0 +1,263 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+// RunFaults tests that a store keeps its contract when the network between it and its server doesn't keep its own:
+// answers that are lost, requests that are late or arrive twice, and a server that says nothing. It calls newStore once
+// for each test, and expects an empty store whose client reaches its server only through the Network, a Proxy usually.
+// Time limits are generous, for slow machines. It takes about ten seconds.
+func RunFaults(t *testing.T, newStore func(t *testing.T) (session.Store, Network)) {
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, store session.Store, network Network)
+	}{
+		{"A lost answer is settled by trying again", lostAnswers},
+		{"A request that arrives twice counts once", repeatedRequests},
+		{"A slow network changes nothing", slowNetwork},
+		{"A rotation that arrives late leaves the session alone", lateRotation},
+		{"An ending that arrives late stays an ending", lateEnding},
+		{"Steps end with their context while the server hangs", hungServer},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store, network := newStore(t)
+			t.Cleanup(network.Resume) // whoever still waits
+			test.run(t, store, network)
+		})
+	}
+}
+
+// retried calls do with a fault, and again until it is not usher.ErrUnavailable.
+func retried(t *testing.T, what string, fault func(), do func() error) {
+	t.Helper()
+	fault()
+	for range 10 {
+		err := do()
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, usher.ErrUnavailable) {
+			t.Fatalf("%s after a fault: %v", what, err)
+		}
+	}
+	t.Fatalf("%s never succeeds after a fault", what)
+}
+
+// faultyLife starts, refreshes, lists, checks and ends sessions, with a fault at each step.
+func faultyLife(t *testing.T, store session.Store, fault func()) {
+	m := newManager(t, store, time.Now)
+	// The first steps connect and prepare, which are round trips too.
+	warm := m.mustStart(t, "warm")
+	warm = m.mustRefresh(t, warm.RefreshToken)
+	m.mustRefresh(t, warm.RefreshToken)
+	_, err := m.List(t.Context(), "warm")
+	err = errors.Join(err, m.Check(t.Context(), &usher.Claims{Subject: "warm", SessionID: warm.SessionID}),
+		m.End(t.Context(), warm.RefreshToken), m.EndAll(t.Context(), "warm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCount := func(want int) {
+		t.Helper()
+		retried(t, "List", fault, func() error {
+			list, err := m.List(t.Context(), "ada")
+			if err == nil && len(list) != want {
+				t.Fatalf("%d sessions; want %d", len(list), want)
+			}
+			return err
+		})
+	}
+	var tokens session.Tokens
+	refresh := func() {
+		t.Helper()
+		retried(t, "Refresh", fault, func() error {
+			next, err := m.Refresh(t.Context(), tokens.RefreshToken)
+			if err == nil {
+				tokens = next
+			}
+			return err
+		})
+	}
+	start := func() {
+		t.Helper()
+		retried(t, "Start", fault, func() (err error) { tokens, err = m.Start(t.Context(), "ada", session.About{}); return err })
+	}
+	start()
+	wantCount(1)
+	for range 3 {
+		refresh()
+	}
+	retried(t, "Check", fault, func() error {
+		return m.Check(t.Context(), &usher.Claims{Subject: "ada", SessionID: tokens.SessionID})
+	})
+	retried(t, "End", fault, func() error { return m.End(t.Context(), tokens.RefreshToken) })
+	wantCount(0)
+	start()
+	refresh()
+	retried(t, "EndAll", fault, func() error { return m.EndAll(t.Context(), "ada") })
+	m.wantNothingAlive(t, "ada", tokens)
+}
+
+func lostAnswers(t *testing.T, store session.Store, network Network) {
+	faultyLife(t, store, network.LoseAnswer)
+}
+
+func repeatedRequests(t *testing.T, store session.Store, network Network) {
+	faultyLife(t, store, network.RepeatRequest)
+}
+
+func slowNetwork(t *testing.T, store session.Store, network Network) {
+	network.Delay(5 * time.Millisecond)
+	faultyLife(t, store, func() {})
+}
+
+const (
+	// giveUp is how long callers wait in these tests, and late how long their requests take.
+	giveUp = 250 * time.Millisecond
+	late   = 750 * time.Millisecond
+	// soon is within which a step must return once its context has ended.
+	soon = 2 * time.Second
+)
+
+// lateRotation gives up a rotation, tries again with success, and then lets the first one arrive.
+func lateRotation(t *testing.T, store session.Store, network Network) {
+	m := newManager(t, store, time.Now)
+	tokens := m.mustStart(t, "ada")
+	tokens = m.mustRefresh(t, tokens.RefreshToken) // everything is prepared
+	mustStartNow(t, store, "bob")
+	r := rotation("bob", 0, 1, time.Now())
+	network.Delay(late)
+	ctx, cancel := context.WithTimeout(t.Context(), giveUp)
+	defer cancel()
+	if _, err := store.Rotate(ctx, r); isAnswer(err) || err == nil {
+		t.Fatalf("Rotate with a context that ends before the request arrives: %v; want no answer", err)
+	}
+	network.Delay(0)
+	r2 := withNonce(r, 1)
+	got := untilAnswered(t, "Rotate again", func() (session.Rotated, error) { return store.Rotate(t.Context(), r2) })
+	<-time.After(late + giveUp)
+	// Whichever arrived first has written the successor, and a retry gets the same.
+	again := untilAnswered(t, "Rotate once more", func() (session.Rotated, error) { return store.Rotate(t.Context(), withNonce(r, 2)) })
+	if again != got || got != written(r) && got != written(r2) {
+		t.Fatalf("the successor changed: %x, then %x", got, again)
+	}
+	m.mustRefresh(t, tokens.RefreshToken)
+}
+
+// mustStartNow starts record(subject, 0) today.
+func mustStartNow(t *testing.T, store session.Store, subject string) {
+	t.Helper()
+	r := record(subject, 0)
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	r.AuthTime, r.StartedAt, r.LastUsedAt, r.ExpiresAt, r.EndsAt = now, now, now, now.Add(idle), now.Add(maxAge)
+	if _, err := store.Start(t.Context(), r, 0, now); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lateEnding gives up an ending. Once it has arrived, or another has, nothing is alive.
+func lateEnding(t *testing.T, store session.Store, network Network) {
+	m := newManager(t, store, time.Now)
+	tokens := m.mustStart(t, "ada")
+	tokens = m.mustRefresh(t, tokens.RefreshToken)
+	network.Delay(late)
+	ctx, cancel := context.WithTimeout(t.Context(), giveUp)
+	defer cancel()
+	if ended, err := store.End(ctx, "ada", tokens.SessionID, time.Now()); err == nil {
+		t.Fatalf("End with a context that ends before the request arrives = %v, nil; want an error", ended)
+	}
+	network.Delay(0)
+	retried(t, "End", func() {}, func() error { return m.End(t.Context(), tokens.RefreshToken) })
+	<-time.After(late + giveUp)
+	m.wantNothingAlive(t, "ada", tokens)
+}
+
+// hungServer calls every method many times while the server says nothing.
+func hungServer(t *testing.T, store session.Store, network Network) {
+	m := newManager(t, store, time.Now)
+	tokens := m.mustStart(t, "ada")
+	tokens = m.mustRefresh(t, tokens.RefreshToken)
+	now := time.Now()
+	network.Hang()
+	steps := map[string]func(ctx context.Context) error{
+		"Start":  func(ctx context.Context) error { _, err := store.Start(ctx, record("bob", 0), 0, now); return err },
+		"Rotate": func(ctx context.Context) error { _, err := store.Rotate(ctx, rotation("bob", 0, 1, now)); return err },
+		"Lookup": func(ctx context.Context) error { _, err := store.Lookup(ctx, "bob", "b", now); return err },
+		"List":   func(ctx context.Context) error { _, err := store.List(ctx, "bob", now); return err },
+		"End":    func(ctx context.Context) error { _, err := store.End(ctx, "bob", "b", now); return err },
+		"EndAll": func(ctx context.Context) error {
+			_, err := store.EndAll(ctx, "bob", "", now, now.Add(maxAge))
+			return err
+		},
+	}
+	var group sync.WaitGroup
+	for name, step := range steps {
+		for range 8 {
+			group.Go(func() {
+				if err := endsInTime(t.Context(), step); err != nil {
+					t.Errorf("%s while the server hangs: %v", name, err)
+				}
+			})
+		}
+	}
+	group.Go(func() {
+		if err := endsInTime(t.Context(), func(ctx context.Context) error { _, err := store.Prune(ctx, now); return err }); err != nil && !errors.Is(err, errNoFailure) {
+			t.Errorf("Prune while the server hangs: %v", err)
+		}
+	})
+	group.Wait()
+	network.Resume()
+	untilAnswered(t, "List once the server answers", func() ([]session.Session, error) { return store.List(t.Context(), "ada", time.Now()) })
+	retried(t, "Refresh", func() {}, func() (err error) { _, err = m.Refresh(t.Context(), tokens.RefreshToken); return err })
+}
+
+var errNoFailure = errors.New("it succeeded")
+
+// endsInTime returns an error unless the step fails soon after its context has ended.
+func endsInTime(ctx context.Context, step func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, giveUp)
+	defer cancel()
+	answers := make(chan error, 1)
+	go func() { answers <- step(ctx) }()
+	timer := time.NewTimer(giveUp + soon)
+	defer timer.Stop()
+	select {
+	case err := <-answers:
+		if err == nil {
+			return errNoFailure
+		}
+		if isAnswer(err) {
+			return fmt.Errorf("it answered %w", err)
+		}
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("it has not returned %s after its context ended", soon)
+	}
+}
+
+func isAnswer(err error) bool {
+	return errors.Is(err, session.ErrSessionEnded) || errors.Is(err, session.ErrReused) || errors.Is(err, session.ErrRefreshToken)
+}
+
+// untilAnswered repeats a step that has no answer yet: clients need a moment to notice that a connection is dead.
+func untilAnswered[T any](t *testing.T, what string, step func() (T, error)) T {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		value, err := step()
+		if err == nil {
+			return value
+		}
+		if isAnswer(err) || time.Now().After(deadline) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}

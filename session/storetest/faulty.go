@@ -1,0 +1,165 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/go-usher/usher/session"
+)
+
+// Network is what lies between a store and its server: a [Proxy], or a [Faulty] where there is no server.
+type Network interface {
+	// LoseAnswer loses the next answer: the server does what it was asked, and the store doesn't hear of it.
+	LoseAnswer()
+	// RepeatRequest delivers the next request twice. The store gets the second answer.
+	RepeatRequest()
+	// Delay makes each request take d to arrive, even if its caller has given up. 0 ends that.
+	Delay(d time.Duration)
+	// Hang lets nothing pass until Resume. What waited then is delivered, even if its caller has given up.
+	Hang()
+	// Resume ends Hang.
+	Resume()
+}
+
+// ErrLost is the error of a step of a [Faulty] whose answer was lost.
+var ErrLost = errors.New("storetest: the answer was lost")
+
+// Faulty is a Store whose steps go through an imaginary network with the faults of a Network. It shows how an
+// application behaves when its store fails. Create it with NewFaulty. It is safe for concurrent use.
+type Faulty struct {
+	store session.Store
+
+	mu      sync.Mutex
+	lose    bool
+	repeat  bool
+	delay   time.Duration
+	resumed chan struct{} // closed, unless the network hangs
+	late    sync.WaitGroup
+}
+
+var (
+	_ session.Store = (*Faulty)(nil)
+	_ Network       = (*Faulty)(nil)
+)
+
+// NewFaulty returns a Faulty over store, without any fault yet.
+func NewFaulty(store session.Store) *Faulty {
+	f := &Faulty{store: store, resumed: make(chan struct{})}
+	close(f.resumed)
+	return f
+}
+
+// LoseAnswer implements [Network].
+func (f *Faulty) LoseAnswer() { f.set(func() { f.lose = true }) }
+
+// RepeatRequest implements [Network].
+func (f *Faulty) RepeatRequest() { f.set(func() { f.repeat = true }) }
+
+// Delay implements [Network].
+func (f *Faulty) Delay(d time.Duration) { f.set(func() { f.delay = d }) }
+
+// Hang implements [Network].
+func (f *Faulty) Hang() {
+	f.set(func() {
+		select {
+		case <-f.resumed:
+			f.resumed = make(chan struct{})
+		default:
+		}
+	})
+}
+
+// Resume implements [Network].
+func (f *Faulty) Resume() {
+	f.set(func() {
+		select {
+		case <-f.resumed:
+		default:
+			close(f.resumed)
+		}
+	})
+}
+
+// Wait returns when every step has arrived whose caller has given up.
+func (f *Faulty) Wait() { f.late.Wait() }
+
+func (f *Faulty) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+// through sends a step through the network.
+func through[T any](ctx context.Context, f *Faulty, step func(ctx context.Context) (T, error)) (T, error) {
+	f.mu.Lock()
+	lose, repeat, delay, resumed := f.lose, f.repeat, f.delay, f.resumed
+	f.lose, f.repeat = false, false
+	f.mu.Unlock()
+	type answer struct {
+		value T
+		err   error
+	}
+	var none T
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
+	answers := make(chan answer, 1)
+	f.late.Go(func() {
+		if delay > 0 {
+			<-time.After(delay)
+		}
+		<-resumed
+		arrived := context.WithoutCancel(ctx)
+		if repeat {
+			_, _ = step(arrived)
+		}
+		value, err := step(arrived)
+		answers <- answer{value, err}
+	})
+	select {
+	case a := <-answers:
+		if lose {
+			return none, ErrLost
+		}
+		return a.value, a.err
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}
+
+// Start implements [session.Store].
+func (f *Faulty) Start(ctx context.Context, r session.Record, limit int, now time.Time) ([]string, error) {
+	return through(ctx, f, func(ctx context.Context) ([]string, error) { return f.store.Start(ctx, r, limit, now) })
+}
+
+// Rotate implements [session.Store].
+func (f *Faulty) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
+	return through(ctx, f, func(ctx context.Context) (session.Rotated, error) { return f.store.Rotate(ctx, r) })
+}
+
+// Lookup implements [session.Store].
+func (f *Faulty) Lookup(ctx context.Context, subject, id string, now time.Time) (session.Session, error) {
+	return through(ctx, f, func(ctx context.Context) (session.Session, error) { return f.store.Lookup(ctx, subject, id, now) })
+}
+
+// List implements [session.Store].
+func (f *Faulty) List(ctx context.Context, subject string, now time.Time) ([]session.Session, error) {
+	return through(ctx, f, func(ctx context.Context) ([]session.Session, error) { return f.store.List(ctx, subject, now) })
+}
+
+// End implements [session.Store].
+func (f *Faulty) End(ctx context.Context, subject, id string, now time.Time) (bool, error) {
+	return through(ctx, f, func(ctx context.Context) (bool, error) { return f.store.End(ctx, subject, id, now) })
+}
+
+// EndAll implements [session.Store].
+func (f *Faulty) EndAll(ctx context.Context, subject, keep string, now, forget time.Time) ([]string, error) {
+	return through(ctx, f, func(ctx context.Context) ([]string, error) { return f.store.EndAll(ctx, subject, keep, now, forget) })
+}
+
+// Prune implements [session.Store].
+func (f *Faulty) Prune(ctx context.Context, now time.Time) (int, error) {
+	return through(ctx, f, func(ctx context.Context) (int, error) { return f.store.Prune(ctx, now) })
+}
