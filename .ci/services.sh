@@ -9,6 +9,9 @@
 # starts the server if it is stopped, and makes a user and a database of the tests' own: usher_test, with a password
 # that everybody knows and rights over databases named usher_test… alone (PostgreSQL: over databases of its own).
 # USHER_TEST_CHROMIUM is the browser's path: if it is not set, that of a Chromium or Chrome that is there or installed.
+# USHER_TEST_PGBOUNCER is PgBouncer's path. The tests start one of their own before that PostgreSQL, as they start Redis
+# servers with replicas, Sentinel and Cluster, and servers of MariaDB and PostgreSQL with other settings; all of those
+# listen on free ports of the loopback and end with their test.
 # USHER_TEST_INTEROP=1 says that Node, PHP and Python with PyJWT and bcrypt are there.
 # It prints the variables as export commands, and all else on stderr.
 set -euo pipefail
@@ -116,6 +119,12 @@ set_up_redis() {
 	echo "$url"
 }
 
+# The tests themselves start it, and don't use the one that Debian starts.
+set_up_pgbouncer() {
+	need pgbouncer pgbouncer
+	PATH=$PATH:/usr/sbin command -v pgbouncer
+}
+
 # The tests themselves start it.
 set_up_chromium() {
 	local name
@@ -157,5 +166,6 @@ trap 'rm -f "$log"' EXIT
 provide USHER_TEST_POSTGRES_URL set_up_postgres
 provide USHER_TEST_MARIADB_DSN set_up_mariadb
 provide USHER_TEST_REDIS_URL set_up_redis
+provide USHER_TEST_PGBOUNCER set_up_pgbouncer
 provide USHER_TEST_CHROMIUM set_up_chromium
 provide USHER_TEST_INTEROP set_up_interop

@@ -23,8 +23,8 @@ type grammar struct {
 	addSession string
 	// touchSubject ends an INSERT of a subject's row. If the row exists, each of its times becomes the later one.
 	touchSubject string
-	// expired is the condition on a subject's expired sessions.
-	expired string
+	// deleteOf begins a DELETE of a subject's sessions, up to WHERE.
+	deleteOf string
 	// pruneSessions deletes some expired sessions; Prune repeats it. Its arguments are the time and a limit, or, if
 	// pruneUpTo is set, the ids between which to look and the time.
 	pruneSessions string
@@ -68,7 +68,7 @@ func sqliteGrammar() grammar {
 	return grammar{
 		addSession:    `ON CONFLICT (id) DO NOTHING`,
 		touchSubject:  touchOnConflict,
-		expired:       `subject = ? AND expires_at <= ?`,
+		deleteOf:      `DELETE FROM {sessions}`,
 		pruneSessions: `DELETE FROM {sessions} WHERE id IN (SELECT id FROM {sessions} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
 		pruneSubjects: pruneSubjectsBySelect,
 		createVersion: `CREATE TABLE IF NOT EXISTS {schema} (version INTEGER NOT NULL)`,
@@ -83,7 +83,7 @@ func postgresGrammar() grammar {
 		numbered:     true,
 		addSession:   `ON CONFLICT (id) DO NOTHING`,
 		touchSubject: touchOnConflict,
-		expired:      `subject = ? AND expires_at <= ?`,
+		deleteOf:     `DELETE FROM {sessions}`,
 		// There is no index on expires_at, so Prune walks the table along its primary key.
 		pruneUpTo:     `SELECT MAX(id) FROM (SELECT id FROM {sessions} WHERE id > ? ORDER BY id LIMIT ?) AS next`,
 		pruneSessions: `DELETE FROM {sessions} WHERE id > ? AND id <= ? AND expires_at <= ?`,
@@ -103,9 +103,9 @@ func mysqlGrammar() grammar {
 		touchSubject: `ON DUPLICATE KEY UPDATE
 			cutoff = GREATEST({subjects}.cutoff, VALUES(cutoff)),
 			forget_at = GREATEST({subjects}.forget_at, VALUES(forget_at))`,
-		// The sum keeps the optimizer from the index on expires_at. Reading along that index would lock expired
-		// sessions of other subjects, and logins of different users would deadlock.
-		expired:       `subject = ? AND expires_at + 0 <= ?`,
+		// A DELETE locks what it reads. Along the index on expires_at, or without an index, which the optimizer prefers
+		// for small tables, that is other subjects' sessions, and logins of different users would deadlock.
+		deleteOf:      `DELETE {sessions} FROM {sessions} FORCE INDEX ({sessions}_subject)`,
 		pruneSessions: `DELETE FROM {sessions} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
 		pruneSubjects: `DELETE FROM {subjects} WHERE forget_at <= ? AND forget_at <= ? ORDER BY forget_at LIMIT ?`,
 		clock:         `SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)`,

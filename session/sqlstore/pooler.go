@@ -101,6 +101,9 @@ func (s *Store) probe(ctx context.Context, first *sql.Conn) (pooled bool, err er
 	}
 	for n := range s.furtherConns() {
 		held, release, err := s.hold(ctx)
+		if isPreparedStatementError(err) { // the driver's own
+			return true, err
+		}
 		if err != nil {
 			return pooled, ctx.Err() // no further connection is to be had
 		}

@@ -132,10 +132,10 @@ func (s *Store) nameStatements(plain bool) {
 	s.cutoff = statement(`SELECT cutoff FROM {subjects} WHERE subject = ?`)
 	s.add = statement(`INSERT INTO {sessions} (id, subject, generation, token, previous, nonce, user_agent, address, label,
 		auth_time, started_at, rotated_at, expires_at, ends_at) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ` + s.grammar.addSession)
-	s.expire = statement(`DELETE FROM {sessions} WHERE ` + s.grammar.expired)
+	s.expire = statement(s.grammar.deleteOf + ` WHERE subject = ? AND expires_at <= ?`)
 	s.liveIDs = statement(`SELECT id FROM {sessions} WHERE subject = ? AND id <> ? AND expires_at > ? ORDER BY started_at, id`)
 	s.deleteID = statement(`DELETE FROM {sessions} WHERE id = ?`)
-	s.endOthers = statement(`DELETE FROM {sessions} WHERE subject = ? AND id <> ?`)
+	s.endOthers = statement(s.grammar.deleteOf + ` WHERE subject = ? AND id <> ?`)
 
 	if s.grammar.pruneUpTo != "" {
 		s.pruneUpTo = statement(s.grammar.pruneUpTo)

@@ -72,7 +72,7 @@ func newStore(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) *sqlstore.Stor
 
 func newStoreWithPrefix(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) (*sqlstore.Store, string) {
 	t.Helper()
-	prefix := fmt.Sprintf("usher_test_%x_", rand.Uint64())
+	prefix := newPrefix()
 	store, err := sqlstore.New(db, dialect, &sqlstore.Options{TablePrefix: prefix})
 	if err != nil {
 		t.Fatal(err)
@@ -81,13 +81,20 @@ func newStoreWithPrefix(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) (*sq
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
-		for _, table := range []string{"sessions", "subjects", "schema"} {
-			if _, err := db.ExecContext(context.Background(), "DROP TABLE IF EXISTS "+prefix+table); err != nil {
-				t.Error(err)
-			}
-		}
+		dropTables(t, db, prefix)
 	})
 	return store, prefix
+}
+
+func newPrefix() string { return fmt.Sprintf("usher_test_%x_", rand.Uint64()) }
+
+func dropTables(t *testing.T, db *sql.DB, prefix string) {
+	t.Helper()
+	for _, table := range []string{"sessions", "subjects", "schema"} {
+		if _, err := db.ExecContext(context.Background(), "DROP TABLE IF EXISTS "+prefix+table); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestStoresKeepTheContract(t *testing.T) {
