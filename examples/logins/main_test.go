@@ -22,6 +22,7 @@ func TestRegisterLogInAndGreet(t *testing.T) {
 
 	expect(t, "registering", post(handler, "/register", alice), http.StatusCreated)
 	expect(t, "registering again", post(handler, "/register", alice), http.StatusConflict)
+	expect(t, "registering with a short password", post(handler, "/register", short), http.StatusUnprocessableEntity)
 	expect(t, "a wrong password", post(handler, "/login", wrong), http.StatusUnauthorized)
 	expect(t, "an unknown user", post(handler, "/login", short), http.StatusUnauthorized)
 
