@@ -16,7 +16,7 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// config is what the environment says.
+// config holds the settings of the environment.
 type config struct {
 	addr          string
 	database      database
@@ -28,12 +28,12 @@ type config struct {
 	admin         credentials    // whom to create at the start; empty for nobody
 }
 
-// credentials are somebody's.
+// credentials are an email with its password.
 type credentials struct{ email, password string }
 
 const defaultAddr = "127.0.0.1:8080"
 
-// readConfig reads the environment, and reports all that is wrong with it at once.
+// readConfig reads the environment. It reports all mistakes together.
 func readConfig(getenv func(string) string, log *slog.Logger) (config, error) {
 	env := environment{getenv: getenv}
 	cfg := config{
@@ -58,7 +58,7 @@ func readConfig(getenv func(string) string, log *slog.Logger) (config, error) {
 	if _, err = usher.NewKey(usher.HS256, cfg.secretKey); err != nil {
 		env.wrong = append(env.wrong, fmt.Errorf("SECRET_KEY: %w", err))
 	}
-	// One secret to look after, and yet two keys: what one of them has made tells nothing about the other.
+	// Operators have one secret to manage. The keys that are derived from it are independent of each other.
 	if cfg.sessionSecret, err = hkdf.Key(sha256.New, cfg.secretKey, nil, "usher quickstart: sessions, v1", 32); err != nil {
 		env.wrong = append(env.wrong, fmt.Errorf("SECRET_KEY: %w", err))
 	}
@@ -68,13 +68,13 @@ func readConfig(getenv func(string) string, log *slog.Logger) (config, error) {
 	return cfg, errors.Join(env.wrong...)
 }
 
-// environment reads variables, and collects what is wrong with them.
+// environment reads variables, and collects mistakes.
 type environment struct {
 	getenv func(string) string
 	wrong  []error
 }
 
-// number returns the value of a variable, 0 if it is not set.
+// number returns the value of a variable, or 0 if it is not set.
 func (e *environment) number(name string, least, most int) int {
 	text := e.getenv(name)
 	if text == "" {
@@ -88,9 +88,9 @@ func (e *environment) number(name string, least, most int) int {
 	return n
 }
 
-// tokenTTL returns how long tokens live: the sum of two variables, 0 if neither is set.
+// tokenTTL returns the lifetime of tokens: the sum of two variables, or 0 if neither is set.
 func (e *environment) tokenTTL() time.Duration {
-	const most = 50 * 365 // days; the sum is then far from overflowing
+	const most = 50 * 365 // days, so that the sum does not overflow
 	faults := len(e.wrong)
 	days := e.number("TOKEN_EXPIRATION_DAYS", -most, most)
 	seconds := e.number("TOKEN_EXPIRATION_SECONDS", -most*86400, most*86400)

@@ -3,9 +3,8 @@
 //
 //	go run ./examples/quickstart
 //
-// This file is what there is to know about usher. config.go reads the environment, store.go keeps the users in SQLite
-// or PostgreSQL, sessions.go the sessions there or in Redis, web.go reads and writes JSON, and serve.go runs the server
-// and stops it.
+// This file shows how usher is used. config.go reads the environment, store.go stores users in SQLite or PostgreSQL,
+// sessions.go stores sessions there or in Redis, web.go reads and writes JSON, and serve.go runs and stops the server.
 package main
 
 import (
@@ -27,14 +26,14 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal kills the process
 	if err := run(ctx, os.Getenv, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 }
 
-// run serves until ctx is done, and logs to out.
+// run serves until ctx is done. It logs to out.
 func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	log := slog.New(slog.NewTextHandler(out, nil))
 	cfg, err := readConfig(getenv, log)
@@ -64,7 +63,7 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	return serve(ctx, cfg.addr, s.routes(), log)
 }
 
-// service is what the handlers need.
+// service holds what the handlers need.
 type service struct {
 	users     *users
 	passwords *usher.Passwords
@@ -75,26 +74,26 @@ type service struct {
 	log       *slog.Logger
 }
 
-// newService can't fail: readConfig has checked what it is given.
+// newService can't fail, because readConfig has checked the configuration.
 func newService(cfg config, users *users, stores *stores, log *slog.Logger) *service {
 	s := &service{users: users, log: log}
 	s.passwords = usher.Must(usher.NewPasswords(&usher.PasswordOptions{Cost: cfg.bcryptCost}))
 
-	// A login hands out a short-lived access token, and a refresh token to get the next one with.
+	// A login issues a short-lived access token, and a refresh token to get the next one.
 	key := usher.Must(usher.NewKey(usher.HS256, cfg.secretKey))
 	s.sessions = usher.Must(session.NewManager(session.Config[usher.Claims]{
 		Encoder: usher.Must(usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{TTL: cfg.tokenTTL})),
 		Store:   stores.sessions,
 		Claims:  users.ClaimsOf,
 		Secret:  cfg.sessionSecret,
-		IdleTTL: max(14*24*time.Hour, cfg.tokenTTL), // no session ends before its access token
+		IdleTTL: max(14*24*time.Hour, cfg.tokenTTL), // a session lasts at least as long as its access token
 		MaxAge:  max(90*24*time.Hour, cfg.tokenTTL),
 		OnEvent: logTheft(log),
 	}))
 	s.options = &session.HandlerOptions{UsernameField: "email", Throttle: stores.throttle, Observe: logRefusal(log)}
 	s.attempts = usher.Must(session.NewAttempts(s.options))
 
-	// A request with an access token asks for its session, so that a logout counts at once.
+	// Check asks the session store at every request, so that a logout takes effect at once.
 	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
 	s.auth = usher.Must(usher.NewMiddleware(decoder, users.OfToken, &usher.MiddlewareOptions{
 		Check:   s.check,
@@ -156,7 +155,7 @@ func (s *service) create(ctx context.Context, email, password string) (*User, er
 	return user, err
 }
 
-// hash returns the hash of a new password, or a 422 if it can't be one.
+// hash returns the hash of a new password. A password that can't be used is a 422.
 func (s *service) hash(ctx context.Context, password string) (string, error) {
 	hash, err := s.passwords.Hash(ctx, password)
 	if errors.Is(err, usher.ErrPasswordTooShort) || errors.Is(err, usher.ErrPasswordTooLong) || errors.Is(err, usher.ErrPasswordInvalid) {
@@ -165,8 +164,8 @@ func (s *service) hash(ctx context.Context, password string) (string, error) {
 	return hash, err
 }
 
-// changePassword replaces the user's password and ends all their sessions but the one that asks for it. It asks for the
-// old password and counts wrong ones together with those at the login: an access token alone is not enough.
+// changePassword replaces the user's password and ends all their sessions except the current one. It requires the old
+// password, because an access token is not enough. Wrong passwords count as failed logins.
 func (s *service) changePassword(w http.ResponseWriter, r *http.Request, user *User) error {
 	oldPassword, newPassword, err := readTexts(w, r, "old_password", "new_password")
 	if err != nil {
@@ -187,7 +186,7 @@ func (s *service) changePassword(w http.ResponseWriter, r *http.Request, user *U
 		return err
 	}
 
-	ctx, cancel := finishing(r.Context()) // who knows the old password must not keep a session
+	ctx, cancel := finishing(r.Context()) // somebody who knows the old password must not keep a session
 	defer cancel()
 	err = s.users.ReplaceHash(ctx, user.ID, user.hash, hash)
 	if errors.Is(err, errChanged) {
@@ -205,12 +204,12 @@ func (s *service) changePassword(w http.ResponseWriter, r *http.Request, user *U
 	return nil
 }
 
-// me needs a user, and so it takes one.
+// me responds with the user. It needs one, so it takes one.
 func (s *service) me(w http.ResponseWriter, _ *http.Request, user *User) {
 	answer(w, http.StatusOK, user)
 }
 
-// greet is for everybody, and knows those who come with a token.
+// greet greets users by their email, and everybody else as a stranger.
 func (s *service) greet(w http.ResponseWriter, r *http.Request) {
 	name := "stranger"
 	if user, ok := s.auth.User(r.Context()); ok {
@@ -219,7 +218,7 @@ func (s *service) greet(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, map[string]string{"message": "Hello, " + name + "!"})
 }
 
-// countUsers is for admins.
+// countUsers responds with the number of users, to admins only.
 func (s *service) countUsers(w http.ResponseWriter, r *http.Request) error {
 	n, err := s.users.Count(r.Context())
 	if err != nil {
@@ -229,8 +228,8 @@ func (s *service) countUsers(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ensureAdmin sees to it that the first admin exists. A user who has registered the email before becomes one only if
-// the password is theirs: anybody could have been the first to register it.
+// ensureAdmin creates the first admin if there is none. A user who has registered the email before becomes an admin only if
+// the password is theirs, because anybody could have registered it first.
 func (s *service) ensureAdmin(ctx context.Context, in credentials) error {
 	if in.email == "" {
 		return nil

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	requestTimeout  = 10 * time.Second // for a handler, its wait for the database and for a turn to hash included
+	requestTimeout  = 10 * time.Second // of a handler, with its waits for the database and for password hashing
 	shutdownTimeout = 15 * time.Second
 )
 
-// serve serves until ctx is done, and then finishes the requests that are being served.
+// serve serves until ctx is done. It then finishes the requests in progress.
 func serve(ctx context.Context, addr string, handler http.Handler, log *slog.Logger) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -48,7 +48,7 @@ func serve(ctx context.Context, addr string, handler http.Handler, log *slog.Log
 	return nil
 }
 
-// withTimeout gives each request a deadline. What waits with the request's context then answers with a 503.
+// withTimeout gives each request a deadline. Whatever waits with the request's context fails then, which is a 503.
 func withTimeout(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
@@ -57,7 +57,7 @@ func withTimeout(next http.Handler) http.Handler {
 	})
 }
 
-// finishing returns a context for what has begun and must not stop halfway, even if the client goes away.
+// finishing returns a context for work that must not stop halfway, even if the client hangs up.
 func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 }

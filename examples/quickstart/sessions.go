@@ -17,7 +17,7 @@ import (
 	"github.com/go-usher/usher/session/sqlstore"
 )
 
-// stores is where the sessions are kept, and where attempts to log in are counted.
+// stores holds the store of the sessions and the throttle of logins.
 type stores struct {
 	sessions session.Store
 	throttle session.Throttle
@@ -26,11 +26,11 @@ type stores struct {
 	opened   io.Closer
 }
 
-// Close closes what openStores has opened, at the end.
+// Close closes what openStores opened.
 func (s *stores) Close() { _ = s.opened.Close() }
 
-// openStores opens Redis, if there is one. Otherwise sessions are kept beside their users, and attempts are counted in
-// memory: by each process for itself.
+// openStores opens Redis if it is configured. Otherwise sessions are stored in the database of the users, and each process
+// counts logins in its own memory.
 func openStores(ctx context.Context, cfg config, users *users) (*stores, error) {
 	if cfg.redis != nil {
 		return openRedis(ctx, cfg.redis)
@@ -49,7 +49,7 @@ func openRedis(ctx context.Context, opts *redis.Options) (*stores, error) {
 		_ = client.Close()
 		return nil, fmt.Errorf("REDIS_URL: Redis at %s: %w", opts.Addr, err)
 	}
-	own := &redisstore.Options{Prefix: "quickstart:"} // others may use the same Redis
+	own := &redisstore.Options{Prefix: "quickstart:"} // other programs may use the same Redis
 	return &stores{
 		sessions: usher.Must(redisstore.New(client, own)),
 		throttle: usher.Must(redisstore.NewThrottle(client, own, nil)),
@@ -59,25 +59,25 @@ func openRedis(ctx context.Context, opts *redis.Options) (*stores, error) {
 	}, nil
 }
 
-// parseRedisURL reads redis://…; without one it returns nil.
+// parseRedisURL parses redis://… or rediss://…. It returns nil for an empty text.
 func parseRedisURL(text string) (*redis.Options, error) {
 	if text == "" {
 		return nil, nil
 	}
 	if u, err := url.Parse(text); err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" {
-		return nil, errors.New("it is neither redis://USER:PASSWORD@HOST/NUMBER nor rediss://…") // and not shown, for its password
+		return nil, errors.New("it is neither redis://USER:PASSWORD@HOST/NUMBER nor rediss://…") // the URL is not shown, because it may contain a password
 	}
 	opts, err := redis.ParseURL(text)
 	if err != nil {
 		return nil, err
 	}
-	opts.ContextTimeoutEnabled = true // a request's deadline counts here as well
-	opts.DialerRetries = 1            // commands are tried again anyway
+	opts.ContextTimeoutEnabled = true // commands observe the request's deadline
+	opts.DialerRetries = 1            // the client retries commands anyway
 	return opts, nil
 }
 
-// check refuses access tokens whose session has ended. One that names no session was issued before there were any, or by
-// another service with the same key, and is good until it expires.
+// check refuses access tokens whose session has ended. A token without a session was issued by an older version, or by
+// another service with the same key. It is valid until it expires.
 func (s *service) check(ctx context.Context, c *usher.Claims) error {
 	if c.SessionID == "" {
 		return nil
@@ -85,14 +85,14 @@ func (s *service) check(ctx context.Context, c *usher.Claims) error {
 	return s.sessions.Check(ctx, c)
 }
 
-// prune removes expired sessions from the database until ctx is done. Redis does so by itself.
+// prune removes expired sessions from the database until ctx is done. Redis removes them itself.
 func (s *service) prune(ctx context.Context) {
 	_ = s.sessions.PruneEvery(ctx, time.Hour, func(err error) {
 		s.log.Error("expired sessions not removed", "reason", err)
 	})
 }
 
-// logTheft returns a function that logs where a stolen refresh token was in use.
+// logTheft returns a function that logs the reuse of refresh tokens.
 func logTheft(log *slog.Logger) func(context.Context, session.Event) {
 	return func(ctx context.Context, e session.Event) {
 		if e.Kind == session.EventReused {

@@ -19,7 +19,7 @@ import (
 	"github.com/go-usher/usher/session/sqlstore"
 )
 
-// User is somebody who has registered.
+// User is a registered user.
 type User struct {
 	ID    string `json:"id"`
 	Email string `json:"email"`
@@ -29,17 +29,17 @@ type User struct {
 }
 
 var (
-	// errTaken is Create's error for an email that another user has.
+	// errTaken is returned by Create if another user has the email.
 	errTaken = errors.New("the email is taken")
-	// errChanged is ReplaceHash's error for a hash that is not the stored one any more.
+	// errChanged is returned by ReplaceHash if the old hash is no longer stored.
 	errChanged = errors.New("the password has been changed meanwhile")
 )
 
-// users is the table of users. Where no user is found the error is usher.ErrNoUser; where the database does not answer
-// as it should, it is usher.ErrUnavailable, which usher's middleware answers with a 503.
+// users is the table of users. Its methods return usher.ErrNoUser if there is no such user. If the database fails, they
+// return usher.ErrUnavailable, which is a 503.
 type users struct{ db *sql.DB }
 
-// IDs are random and never used again: a token for a user who is gone must not become another user's.
+// IDs are random, so none is ever used twice: a token of a deleted user must not become valid for another user.
 const schema = `CREATE TABLE IF NOT EXISTS users (
 	id            TEXT    PRIMARY KEY,
 	email         TEXT    NOT NULL UNIQUE,
@@ -47,7 +47,7 @@ const schema = `CREATE TABLE IF NOT EXISTS users (
 	admin         BOOLEAN NOT NULL DEFAULT FALSE
 )`
 
-// Create adds a user, or returns errTaken. The email is a canonical one.
+// Create adds a user, or returns errTaken. The email must be canonical.
 func (u *users) Create(ctx context.Context, email, hash string) (*User, error) {
 	user := &User{ID: rand.Text(), Email: email, hash: hash}
 	changed, err := u.exec(ctx, `INSERT INTO users (id, email, password_hash) VALUES ($1, $2, $3)
@@ -61,12 +61,12 @@ func (u *users) Create(ctx context.Context, email, hash string) (*User, error) {
 	return user, nil
 }
 
-// OfToken returns the user whom a token is about.
+// OfToken returns the user that a token names.
 func (u *users) OfToken(ctx context.Context, claims *usher.Claims) (*User, error) {
 	return u.find(ctx, selectUser+"id = $1", claims.Subject)
 }
 
-// ByEmail returns the user with this email, written in whichever case.
+// ByEmail returns the user with this email. Case does not matter.
 func (u *users) ByEmail(ctx context.Context, email string) (*User, error) {
 	email, ok := canonicalEmail(email)
 	if !ok {
@@ -75,7 +75,7 @@ func (u *users) ByEmail(ctx context.Context, email string) (*User, error) {
 	return u.find(ctx, selectUser+"email = $1", email)
 }
 
-// HashOf returns the id and the password's hash of the user with this email.
+// HashOf returns the id and the password hash of the user with this email.
 func (u *users) HashOf(ctx context.Context, email string) (id, hash string, err error) {
 	user, err := u.ByEmail(ctx, email)
 	if err != nil {
@@ -84,15 +84,15 @@ func (u *users) HashOf(ctx context.Context, email string) (id, hash string, err 
 	return user.ID, user.hash, nil
 }
 
-// ClaimsOf returns what a token says about a user beside who it is, which is nothing: OfToken looks at the user as they
-// are when the token is used.
+// ClaimsOf returns additional claims for a user's next token. There are none, because OfToken loads the user at every
+// request.
 func (u *users) ClaimsOf(ctx context.Context, id string) (usher.Claims, error) {
 	_, err := u.find(ctx, selectUser+"id = $1", id)
 	return usher.Claims{}, err
 }
 
-// ReplaceHash stores a new hash for a user, or returns errChanged if the old one is not the stored one any more: then
-// the password has been changed meanwhile.
+// ReplaceHash stores a new hash for a user. It returns errChanged if the old hash is no longer stored, because the password
+// was changed in the meantime.
 func (u *users) ReplaceHash(ctx context.Context, id, oldHash, newHash string) error {
 	changed, err := u.exec(ctx, `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`, newHash, id, oldHash)
 	if err == nil && changed == 0 {
@@ -116,7 +116,7 @@ func (u *users) Count(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// Close closes the database, at the end.
+// Close closes the database.
 func (u *users) Close() { _ = u.db.Close() }
 
 const selectUser = "SELECT id, email, admin, password_hash FROM users WHERE "
@@ -146,10 +146,10 @@ func (u *users) exec(ctx context.Context, query string, args ...any) (changed in
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", usher.ErrUnavailable, err) }
 
-// canonicalEmail returns the one form of an address in which users are stored and looked up: in lower case. It is false
-// for what is not an address, or more than the address alone.
+// canonicalEmail returns the lower-case form of an address, in which users are stored and looked up. It returns false if
+// the text is not exactly one address.
 func canonicalEmail(text string) (string, bool) {
-	const most = 254 // bytes that SMTP has room for (RFC 5321 §4.5.3.1.3)
+	const most = 254 // bytes, the limit of SMTP (RFC 5321 §4.5.3.1.3)
 	address, err := mail.ParseAddress(text)
 	if err != nil || address.Address != text || len(text) > most {
 		return "", false
@@ -157,16 +157,16 @@ func canonicalEmail(text string) (string, bool) {
 	return strings.ToLower(text), true
 }
 
-// database is where the users are kept.
+// database says where the users are stored.
 type database struct {
 	driver  string
 	dialect sqlstore.Dialect
-	source  string // may hold a password
+	source  string // may contain a password
 	kind    string // "SQLite" or "PostgreSQL"
 	place   string // where it is, for the log
 }
 
-// parseDatabaseURL reads sqlite:PATH, which is sqlite:quickstart.db by default, or postgres://….
+// parseDatabaseURL parses sqlite:PATH or postgres://…. An empty text means sqlite:quickstart.db.
 func parseDatabaseURL(text string) (database, error) {
 	if text == "" {
 		text = "sqlite:quickstart.db"
@@ -186,10 +186,10 @@ func parseDatabaseURL(text string) (database, error) {
 	return database{"pgx", sqlstore.PostgreSQL, text, "PostgreSQL", u.Host + u.Path}, nil
 }
 
-// openUsers opens the database, and creates the table if there is none.
+// openUsers opens the database, and creates the table if it does not exist.
 func openUsers(ctx context.Context, d database) (*users, error) {
 	if d.driver == "sqlite" {
-		// SQLite would let everybody on this machine read a file that it creates.
+		// A file that SQLite creates would be readable for everybody on this machine.
 		file, err := os.OpenFile(d.place, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("DATABASE_URL: %w", err)
@@ -202,7 +202,7 @@ func openUsers(ctx context.Context, d database) (*users, error) {
 	}
 	db.SetMaxOpenConns(16)
 	if _, err = db.ExecContext(ctx, schema); err != nil {
-		// Of two processes that create it at once, PostgreSQL lets one fail.
+		// If two processes create the table at once, PostgreSQL lets one of them fail.
 		_, err = db.ExecContext(ctx, schema)
 	}
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 
 const maxBody = 64 << 10 // bytes
 
-// readTexts reads two texts from the body of a request, which is one JSON object in UTF-8 with unique names. It refuses
-// in the words of usher's own handlers.
+// readTexts reads two strings from the body of a request, which must be one JSON object in UTF-8 with unique names. Its
+// refusals have the texts of usher's own handlers.
 func readTexts(w http.ResponseWriter, r *http.Request, first, second string) (one, two string, err error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return "", "", problem(http.StatusUnsupportedMediaType, "Send application/json.")
@@ -58,12 +58,12 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_ = json.MarshalEncode(jsontext.NewEncoder(w), v) // with a line break at the end
 }
 
-// problem returns an error that is answered with this status and description.
+// problem returns an error that becomes a response with this status and description.
 func problem(status int, description string) error {
 	return &usher.Rejection{Status: status, Description: description}
 }
 
-// handle is for handlers that return errors. The middleware answers these as it answers its own.
+// handle is for handlers that return errors. The middleware maps these to responses as it does its own.
 func (s *service) handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
@@ -81,7 +81,7 @@ func (s *service) handleUser(h func(http.ResponseWriter, *http.Request, *User) e
 	}
 }
 
-// withProblems answers the mux's own 404 and 405 in the same way.
+// withProblems turns the mux's own 404 and 405 into the same kind of response.
 func (s *service) withProblems(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, pattern := mux.Handler(r); pattern == "" {
@@ -99,7 +99,7 @@ func (s *service) withProblems(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// unsent is a response that nobody is going to see.
+// unsent is a response that is discarded.
 type unsent struct {
 	header http.Header
 	status int
@@ -109,8 +109,8 @@ func (u *unsent) Header() http.Header         { return u.header }
 func (u *unsent) WriteHeader(status int)      { u.status = status }
 func (u *unsent) Write(p []byte) (int, error) { return len(p), nil }
 
-// logRefusal returns a function that logs why a request was refused. Neither the URL nor a header is logged, since
-// they may hold a token.
+// logRefusal returns a function that logs why a request was refused. It logs neither the URL nor a header, because they may
+// contain a token.
 func logRefusal(log *slog.Logger) func(*http.Request, *usher.Rejection) {
 	return func(r *http.Request, rej *usher.Rejection) {
 		level := slog.LevelInfo
