@@ -74,22 +74,31 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 	if set, ok := keys.(Keys); ok {
 		e.keys = slices.Clone(set)
 	}
-	switch keys.(type) {
-	case Key, Keys, *KeyRing:
+	switch {
+	case isLocal(keys):
 		var mistake *ConfigError
 		if _, err := keys.SigningKey(context.Background()); errors.As(err, &mistake) {
 			wrong.add("keys", "can't sign: the %s %s", mistake.Field, mistake.Reason)
 		}
-	default:
-		if nilcheck.IsNil(keys) {
-			wrong.add("keys", "are nil")
-		}
+	case nilcheck.IsNil(keys):
+		wrong.add("keys", "are nil")
 	}
 	e.format = newPayloadFormat[C](&wrong)
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// isLocal reports whether the source has its keys at hand, as *keyfile.Keys does, so that asking it needs no network.
+func isLocal(keys SigningKeys) bool {
+	switch keys.(type) {
+	case Key, Keys, *KeyRing:
+		return true
+	case interface{ Keys() Keys }:
+		return !nilcheck.IsNil(keys)
+	}
+	return false
 }
 
 // Encode returns a signed token with these claims. It fills iss, aud, exp, iat and jti where they are absent,

@@ -1,0 +1,163 @@
+package jwks_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/jwks"
+)
+
+// startIssuer starts an issuer as another service of yours would be: it publishes its keys and signs tokens.
+func startIssuer() (url string, sign func(subject string) string, stop func()) {
+	ring := usher.Must(usher.NewKeyRing(usher.Must(usher.GenerateKey(usher.EdDSA))))
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	mux.Handle("/keys", usher.Must(jwks.Handler(ring.Keys, nil)))
+	mux.Handle("/.well-known/openid-configuration", usher.Must(jwks.MetadataHandler(server.URL, server.URL+"/keys")))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](ring, &usher.EncoderOptions{
+		Issuer: server.URL, Audience: usher.Audience{"https://api.example.com"},
+	}))
+	sign = func(subject string) string {
+		return usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: subject}))
+	}
+	return server.URL, sign, server.Close
+}
+
+// A service accepts the tokens of an issuer of which it knows the URL alone.
+func ExampleNewIssuer() {
+	issuer, sign, stop := startIssuer()
+	defer stop()
+
+	keys := usher.Must(jwks.NewIssuer(issuer, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](keys, &usher.DecoderOptions{
+		Issuer:   issuer,
+		Audience: usher.Audience{"https://api.example.com"},
+	}))
+
+	claims, err := decoder.Decode(context.Background(), sign("ada"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("hello", claims.Subject)
+	// Output: hello ada
+}
+
+// A readiness check asks whether there are keys.
+func ExampleRemote_Keys() {
+	issuer, _, stop := startIssuer()
+	defer stop()
+	keys := usher.Must(jwks.NewIssuer(issuer, nil))
+
+	ready := func(w http.ResponseWriter, _ *http.Request) {
+		if len(keys.Keys()) == 0 {
+			http.Error(w, "no keys of the issuer yet", http.StatusServiceUnavailable)
+		}
+	}
+	status := func() int {
+		w := httptest.NewRecorder()
+		ready(w, httptest.NewRequest(http.MethodGet, "/ready", nil))
+		return w.Code
+	}
+	fmt.Println(status())
+	if err := keys.Refresh(context.Background()); err != nil { // or as soon as the issuer answers
+		fmt.Println(err)
+	}
+	fmt.Println(status())
+	// Output:
+	// 503
+	// 200
+}
+
+// OnFetch is where an operator learns that an issuer can't be reached, or publishes what it should not.
+func ExampleRemoteOptions() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"keys":[
+			{"kty":"RSA","kid":"for encryption","use":"enc","n":"AQAB","e":"AQAB"},
+			{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+		]}`)
+	}))
+	defer server.Close()
+
+	keys := usher.Must(jwks.NewRemote(server.URL, &jwks.RemoteOptions{
+		MaxAge: 5 * time.Minute,
+		OnFetch: func(f jwks.Fetch) {
+			if f.Err != nil {
+				slog.Warn("keys can't be fetched", "error", f.Err, "known", f.Keys)
+			}
+			for _, skipped := range f.Skipped {
+				fmt.Println(skipped)
+			}
+			fmt.Println(f.Keys, "key")
+		},
+	}))
+	_, err := keys.VerificationKeys(context.Background(), "a")
+	fmt.Println(err)
+	// Output:
+	// usher: keys[0] has the use "enc", not sig
+	// 1 key
+	// <nil>
+}
+
+// Scripts of one web application alone may read the set, and clients may keep it for an hour.
+func ExampleHandler() {
+	key := usher.Must(usher.GenerateKey(usher.ES256)).WithID("2026-11")
+	ring := usher.Must(usher.NewKeyRing(key))
+	published := usher.Must(jwks.Handler(ring.Keys, &jwks.HandlerOptions{
+		MaxAge:      time.Hour,
+		AllowOrigin: "https://app.example.com",
+	}))
+
+	w := httptest.NewRecorder()
+	published.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/keys", nil))
+	fmt.Println(w.Code, w.Header().Get("Content-Type"))
+	fmt.Println(w.Header().Get("Cache-Control"))
+	// Output:
+	// 200 application/jwk-set+json
+	// public, max-age=3600
+}
+
+// A planned rotation: the next key is published, verifiers get the time to fetch it, and only then it signs.
+func ExampleRotate() {
+	ring := usher.Must(usher.NewKeyRing(usher.Must(usher.GenerateKey(usher.EdDSA)).WithID("october")))
+	next := usher.Must(usher.GenerateKey(usher.EdDSA)).WithID("november")
+
+	const wait = time.Millisecond // in production: HandlerOptions.MaxAge
+	if err := jwks.Rotate(context.Background(), ring, next, wait); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(ring.Keys()[0])
+
+	// Later, when the last token of the old key has expired (EncoderOptions.TTL):
+	fmt.Println(ring.Retire("october"))
+	// Output:
+	// usher.Key(EdDSA "november")
+	// <nil>
+}
+
+// A private JWK of one's own that names no algorithm.
+func ExampleParse() {
+	text := []byte(`{
+		"kty": "OKP", "crv": "Ed25519", "kid": "2026-11",
+		"x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+		"d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"
+	}`)
+	keys, err := jwks.Parse(text, &jwks.ParseOptions{DefaultAlgorithms: []usher.Algorithm{usher.EdDSA}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(keys[0], keys[0].CanSign())
+
+	published, err := jwks.Marshal(keys...)
+	fmt.Println(string(published), err)
+	// Output:
+	// usher.Key(EdDSA "2026-11") true
+	// {"keys":[{"kty":"OKP","use":"sig","alg":"EdDSA","kid":"2026-11","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]} <nil>
+}

@@ -1,0 +1,201 @@
+package keyfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/go-usher/usher"
+)
+
+const (
+	maxFileSize = 1 << 20 // bytes
+	maxFiles    = 256
+)
+
+// file is a file with keys.
+type file struct {
+	name    string
+	content []byte
+	keys    []usher.Key
+	signs   bool
+}
+
+func sameFile(a, b file) bool { return a.name == b.name && bytes.Equal(a.content, b.content) }
+
+// read returns the files of the path with their keys. Keys of files that have not changed since known was read are
+// the same values, so that tokens which decoders remember stay remembered.
+func (k *Keys) read(known []file) ([]file, error) {
+	files, isFolder, err := readStable(k.path)
+	if err != nil {
+		return nil, err
+	}
+	var problems []error
+	withKeys := files[:0:0]
+	for _, f := range files {
+		if i := slices.IndexFunc(known, func(old file) bool { return sameFile(old, f) }); i >= 0 {
+			f.keys = known[i].keys
+		} else {
+			where := k.path
+			if isFolder {
+				if isCertificate(f.content) {
+					continue
+				}
+				where = filepath.Join(k.path, f.name)
+			}
+			if f.keys, err = k.opts.parse(f.name, f.content); err != nil {
+				problems = append(problems, prefixed(where, err))
+				continue
+			}
+		}
+		withKeys = append(withKeys, f)
+	}
+	if len(problems) == 0 {
+		problems = k.opts.check(k.path, withKeys)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return withKeys, nil
+}
+
+// prefixed names the file in every mistake of err.
+func prefixed(where string, err error) error {
+	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // a join, as jwks.Parse returns it
+		var problems []error
+		for _, err := range many.Unwrap() {
+			problems = append(problems, prefixed(where, err))
+		}
+		return errors.Join(problems...)
+	}
+	if config, ok := errors.AsType[*usher.ConfigError](err); ok {
+		return configError(where, config.Field+" "+config.Reason)
+	}
+	return configError(where, err.Error())
+}
+
+// check chooses the file that signs, and reports what is wrong with the files together.
+func (o *Options) check(path string, files []file) []error {
+	if len(files) == 0 {
+		return []error{configError(path, "has no keys")}
+	}
+	var problems []error
+	for i, f := range files {
+		for _, key := range f.keys {
+			for _, other := range files[:i] {
+				if slices.ContainsFunc(other.keys, func(k usher.Key) bool { return conflict(k, key) }) {
+					problems = append(problems, configError(path, fmt.Sprintf("has different keys with the ID %s in %s and %s", quote(key.ID()), quote(other.name), quote(f.name))))
+				}
+			}
+		}
+	}
+	var able []string
+	signer := -1
+	for i, f := range files {
+		if slices.ContainsFunc(f.keys, usher.Key.CanSign) && (o.Signer == "" || o.Signer == f.name) {
+			able, signer = append(able, quote(f.name)), i
+		}
+	}
+	switch {
+	case len(able) == 1:
+		files[signer].signs = true
+	case len(able) > 1:
+		problems = append(problems, configError("Options.Signer", "is not set, and several files have keys that can sign: "+strings.Join(able, ", ")))
+	case o.Signer != "":
+		problems = append(problems, configError("Options.Signer", "is "+quote(o.Signer)+", but there is no such file with a key that can sign"))
+	}
+	return problems
+}
+
+// conflict reports whether nobody can tell by ID and algorithm which of two different keys is meant.
+func conflict(a, b usher.Key) bool {
+	return a.ID() != "" && a.ID() == b.ID() && a.Algorithm() == b.Algorithm() && !same(a, b)
+}
+
+// readStable reads the files of path until two readings in a row agree: between two files, or in the middle of one,
+// a writer may be at work.
+func readStable(path string) (files []file, isFolder bool, err error) {
+	const tries = 4
+	var previous []file
+	for try := range tries {
+		files, isFolder, err = readFiles(path)
+		if err != nil {
+			return nil, false, err
+		}
+		if try > 0 && slices.EqualFunc(previous, files, sameFile) {
+			return files, isFolder, nil
+		}
+		previous = files
+	}
+	return nil, false, configError(path, "changes while it is read")
+}
+
+func readFiles(path string) (files []file, isFolder bool, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, false, unreadable(path, err)
+	}
+	if !info.IsDir() {
+		if !info.Mode().IsRegular() {
+			return nil, false, configError(path, "is neither a file nor a folder")
+		}
+		content, err := readFile(path)
+		return []file{{name: filepath.Base(path), content: content}}, false, err
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, true, unreadable(path, err)
+	}
+	var problems []error
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), ".") { // Kubernetes' ..data, and editors' files
+			continue
+		}
+		where := filepath.Join(path, entry.Name())
+		info, err := os.Stat(where) // follows links
+		switch {
+		case err != nil:
+			problems = append(problems, unreadable(where, err))
+			continue
+		case !info.Mode().IsRegular():
+			continue
+		case len(files) == maxFiles:
+			return nil, true, configError(path, fmt.Sprintf("has more than %d files", maxFiles))
+		}
+		content, err := readFile(where)
+		if err != nil {
+			problems = append(problems, err)
+		}
+		files = append(files, file{name: entry.Name(), content: content})
+	}
+	return files, true, errors.Join(problems...)
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // the path is the caller's
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	content, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	if len(content) > maxFileSize {
+		return nil, configError(path, fmt.Sprintf("has more than %d bytes", maxFileSize))
+	}
+	return content, nil
+}
+
+func unreadable(path string, err error) error {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathError.Err
+	}
+	return configError(path, "can't be read: "+err.Error())
+}
