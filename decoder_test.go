@@ -482,7 +482,7 @@ func TestDecodeRefusesHeadersThatAreNotOneStrictObject(t *testing.T) {
 func TestDecodeRefusesUnsupportedAlgorithmsBeforeAnyLookup(t *testing.T) {
 	for _, alg := range []string{
 		"", `"none"`, `"None"`, `"NONE"`, `"hs256"`, `"HS256 "`, `"HS255"`, `"HS"`, `"ES256K"`, `"RSA-OAEP"`, `"dir"`, `""`, "null", "256",
-		`["HS256"]`, `{"HS256":1}`, "true", `"Ed25519"`, `"ES521"`, `"HS256\u0000"`, `"` + strings.Repeat("HS256", 500) + `"`,
+		`["HS256"]`, `{"HS256":1}`, "true", `"Ed448"`, `"ed25519"`, `"ES521"`, `"HS256\u0000"`, `"` + strings.Repeat("HS256", 500) + `"`,
 	} {
 		source := tokFixed(tokHMAC(t, tokSecret, ""))
 		d := tokDecoder[usher.Claims](t, source, usher.DecoderOptions{})
@@ -601,7 +601,7 @@ func TestDecodeVerifiesEveryAlgorithm(t *testing.T) {
 func TestDecodeNeverConfusesAlgorithms(t *testing.T) {
 	for _, alg := range tokAlgorithms {
 		for _, other := range tokAlgorithms {
-			if alg == other {
+			if alg[:2] == other[:2] && (alg == other || alg[:2] == "Ed") { // Ed25519 has two names
 				continue
 			}
 			d := tokDecoder[usher.Claims](t, tokKey(t, alg), usher.DecoderOptions{})

@@ -64,7 +64,7 @@ var (
 // tokAlgorithms are all that usher supports.
 var tokAlgorithms = []usher.Algorithm{
 	usher.HS256, usher.HS384, usher.HS512, usher.RS256, usher.RS384, usher.RS512, usher.PS256, usher.PS384, usher.PS512,
-	usher.ES256, usher.ES384, usher.ES512, usher.EdDSA,
+	usher.ES256, usher.ES384, usher.ES512, usher.Ed25519, usher.EdDSA,
 }
 
 // tokMaterial returns what the tests sign alg's tokens with.
@@ -78,7 +78,7 @@ func tokMaterial(alg usher.Algorithm) any {
 		return tokP384()
 	case usher.ES512:
 		return tokP521()
-	case usher.EdDSA:
+	case usher.Ed25519, usher.EdDSA:
 		return tokEd()
 	default:
 		return tokRSA()
@@ -126,7 +126,7 @@ func tokHash(alg string) crypto.Hash {
 
 // tokSign signs as RFC 7518 §3 and RFC 8037 §3.1 say, independently of what is tested.
 func tokSign(alg string, material any, input string) []byte {
-	if alg == "EdDSA" {
+	if alg == "Ed25519" || alg == "EdDSA" {
 		return ed25519.Sign(material.(ed25519.PrivateKey), []byte(input))
 	}
 	hash := tokHash(alg)

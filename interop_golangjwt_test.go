@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,8 +22,11 @@ func tokJWTKeys(alg usher.Algorithm) (sign, verify any) {
 	return material, material
 }
 
+// tokJWTAlgorithms are those that golang-jwt has. It does not know the name Ed25519 of RFC 9864.
+var tokJWTAlgorithms = slices.DeleteFunc(slices.Clone(tokAlgorithms), func(alg usher.Algorithm) bool { return alg == usher.Ed25519 })
+
 func TestGolangJWTReadsUshersTokens(t *testing.T) {
-	for _, alg := range tokAlgorithms {
+	for _, alg := range tokJWTAlgorithms {
 		t.Run(string(alg), func(t *testing.T) {
 			e := tokEncoder[tokUser](t, tokKey(t, alg).WithID("key"), usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, NotBefore: true})
 			want := tokUser{Claims: usher.Claims{Subject: "42", Scope: "read"}, Role: "admin", Teams: []string{"a"}}
@@ -51,7 +55,7 @@ func TestGolangJWTReadsUshersTokens(t *testing.T) {
 }
 
 func TestUsherReadsGolangJWTsTokens(t *testing.T) {
-	for _, alg := range tokAlgorithms {
+	for _, alg := range tokJWTAlgorithms {
 		t.Run(string(alg), func(t *testing.T) {
 			sign, _ := tokJWTKeys(alg)
 			d := tokDecoder[tokUser](t, tokKey(t, alg), usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, MaxAge: time.Minute})

@@ -36,7 +36,11 @@ const (
 	ES256 Algorithm = "ES256" // ECDSA on P-256 with SHA-256 (RFC 7518 §3.4)
 	ES384 Algorithm = "ES384" // ECDSA on P-384 with SHA-384
 	ES512 Algorithm = "ES512" // ECDSA on P-521 with SHA-512
-	EdDSA Algorithm = "EdDSA" // Ed25519 (RFC 8037 §3.1)
+
+	// Ed25519 and EdDSA are two names of one algorithm (RFC 9864 §2.2). A key for either verifies tokens of both, and
+	// signs under its own name. Many verifiers know the older name only.
+	Ed25519 Algorithm = "Ed25519"
+	EdDSA   Algorithm = "EdDSA" // RFC 8037 §3.1
 )
 
 // KeyMaterial lists the types that [NewKey] makes keys of.
@@ -163,7 +167,8 @@ func (k Key) WithID(id string) Key {
 	return makeKey(state)
 }
 
-// Algorithm returns the one algorithm that the key signs and verifies with, or "" for the zero Key.
+// Algorithm returns the one algorithm that the key signs and verifies with, or "" for the zero Key. A key for [EdDSA] or
+// [Ed25519] verifies tokens of both.
 func (k Key) Algorithm() Algorithm {
 	if k.keyState == nil {
 		return ""
@@ -230,7 +235,7 @@ func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 func newKey(alg Algorithm, material any) (Key, error) {
 	if alg.family() == "" {
 		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %q, which is none of HS256, HS384, HS512, RS256, RS384, "+
-			"RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA", string(alg))}
+			"RS512, PS256, PS384, PS512, ES256, ES384, ES512, Ed25519 and EdDSA", string(alg))}
 	}
 	state, err := keyStateOf(alg, material)
 	if err != nil {
@@ -276,13 +281,18 @@ func makeKey(state keyState) Key {
 // family returns the first two letters of a supported algorithm, and "" for any other.
 func (a Algorithm) family() string {
 	switch a {
-	case HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA:
+	case HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, Ed25519, EdDSA:
 		return string(a[:2])
 	}
 	return ""
 }
 
-// hash returns the hash function of an algorithm. EdDSA, whose hash is part of the algorithm, does not use it.
+// matches reports whether keys for a verify tokens of b: whether both are the same, or the two names of Ed25519.
+func (a Algorithm) matches(b Algorithm) bool {
+	return a == b || a == EdDSA && b == Ed25519 || a == Ed25519 && b == EdDSA
+}
+
+// hash returns the hash function of an algorithm. Ed25519 has its own inside, and does not use it.
 func (a Algorithm) hash() crypto.Hash {
 	switch a {
 	case HS384, RS384, PS384, ES384:

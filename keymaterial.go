@@ -157,7 +157,7 @@ func copyECDSAPublic(alg Algorithm, key *ecdsa.PublicKey) (*ecdsa.PublicKey, err
 // ed25519State returns the state of a key made of an ed25519.PrivateKey or ed25519.PublicKey.
 func ed25519State(alg Algorithm, material any) (keyState, error) {
 	if alg.family() != "Ed" {
-		return keyState{}, fmt.Errorf("is an Ed25519 key, but %s is not EdDSA", alg)
+		return keyState{}, fmt.Errorf("is an Ed25519 key, but %s is neither Ed25519 nor EdDSA", alg)
 	}
 	if key, ok := material.(ed25519.PrivateKey); ok {
 		if len(key) != ed25519.PrivateKeySize {

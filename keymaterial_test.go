@@ -170,7 +170,7 @@ func TestNewKeyRefusesMaterialOfAnotherAlgorithm(t *testing.T) {
 				t.Errorf("%s of %s: %v, %v", alg, kind, key, err)
 			}
 		}
-		for _, alg := range []usher.Algorithm{"", "none", "hs256", "HS257", "ES256K", "Ed25519", "RS1"} {
+		for _, alg := range []usher.Algorithm{"", "none", "hs256", "HS257", "ES256K", "Ed448", "ed25519", "RS1"} {
 			key, err := newKey(alg)
 			if key != (usher.Key{}) {
 				t.Errorf("%q of %s: there is a key", alg, kind)

@@ -49,7 +49,8 @@ func (k Key) VerificationKeys(_ context.Context, kid string) ([]Key, error) {
 	return k.self.find(kid)
 }
 
-// Keys is a fixed set of keys. The first one signs, and all of them verify.
+// Keys is a fixed set of keys. The first one signs, and all of them verify. A token without kid is tried with the first
+// eight keys of its algorithm only, so larger sets need tokens with a kid.
 type Keys []Key
 
 // SigningKey returns the first key, or a [ConfigError] if it can't sign.
@@ -116,7 +117,7 @@ func (r *KeyRing) Rotate(next Key) error {
 			return nil, &ConfigError{"next", reason}
 		}
 		keys = slices.DeleteFunc(keys, func(key Key) bool {
-			return key.id == next.id && key.alg == next.alg && key.verify.equal(next.verify)
+			return key.id == next.id && key.alg.matches(next.alg) && key.verify.equal(next.verify)
 		})
 		if reason := keys.unfitToJoin(next); reason != "" {
 			return nil, &ConfigError{"next", reason}
@@ -203,7 +204,7 @@ func candidates(keys []Key, h *header) iter.Seq[Key] {
 	return func(yield func(Key) bool) {
 		tries := 0
 		for _, key := range keys {
-			if key.keyState == nil || key.alg != h.alg || h.kid != "" && key.id != h.kid {
+			if !key.isCandidate(h) {
 				continue
 			}
 			if tries++; tries > maxTries || !yield(key) {
@@ -211,6 +212,10 @@ func candidates(keys []Key, h *header) iter.Seq[Key] {
 			}
 		}
 	}
+}
+
+func (k Key) isCandidate(h *header) bool {
+	return k.keyState != nil && k.alg.matches(h.alg) && (h.kid == "" || k.id == h.kid)
 }
 
 // unknownKey is the error for a token that none of the known keys matches. It names what the token asks for and what the
@@ -223,7 +228,27 @@ func unknownKey(h *header, known Keys) error {
 	if h.alg != "" {
 		asked += " and alg " + string(h.alg)
 	}
-	return fmt.Errorf("%w: the token has %s, the source has %s", ErrUnknownKey, asked, known.ids())
+	remedy := ""
+	if h.kid != "" && slices.ContainsFunc(known, func(key Key) bool { return key.keyState != nil && key.id == "" }) {
+		remedy = "; a key without ID matches no kid: set its ID with WithID"
+	}
+	return fmt.Errorf("%w: the token has %s, the source has %s%s", ErrUnknownKey, asked, known.ids(), remedy)
+}
+
+// wrongSignature is the error for a signature that none of the candidates among keys verifies. It says so if there are more
+// of them than are tried.
+func wrongSignature(h *header, keys []Key) error {
+	untried := -maxTries
+	for _, key := range keys {
+		if key.isCandidate(h) {
+			untried++
+		}
+	}
+	if untried <= 0 {
+		return ErrTokenSignature
+	}
+	return fmt.Errorf("%w: it is not of the first %d keys, and %d more were not tried; "+
+		"tokens with a kid say which key is theirs", ErrTokenSignature, maxTries, untried)
 }
 
 // ids describes the keys in errors, a few of them at most.

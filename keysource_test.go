@@ -233,6 +233,7 @@ func TestKeyRingKnowsAKeyByItsMaterial(t *testing.T) {
 func TestKeyErrorsNameAFewKeysAndShortenThem(t *testing.T) {
 	long, longer := strings.Repeat("k", 64), strings.Repeat("k", 65)
 	keys := usher.Keys{tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokSecret, ""), tokHMAC(t, tokSecret, long), tokHMAC(t, tokSecret, longer)}
+	const remedy = "; a key without ID matches no kid: set its ID with WithID"
 	four := `kid "a" (HS256), a key without ID (HS256), kid "` + long + `" (HS256), kid "` + long + `"... (65 bytes) (HS256)`
 	for _, test := range []struct {
 		keys usher.Keys
@@ -240,13 +241,65 @@ func TestKeyErrorsNameAFewKeysAndShortenThem(t *testing.T) {
 	}{
 		{nil, "no keys"},
 		{keys[:1], `kid "a" (HS256)`},
-		{keys, four},
-		{append(keys, keys...), four + " and 4 more"},
+		{keys, four + remedy},
+		{append(keys, keys...), four + " and 4 more" + remedy},
 	} {
 		_, err := test.keys.VerificationKeys(t.Context(), "x")
 		if want := `usher: unknown key: the token has kid "x", the source has ` + test.want; err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+}
+
+func TestUnknownKeyErrorsNameBothSidesAndTheRemedy(t *testing.T) {
+	nameless, public := tokHMAC(t, tokSecret, ""), tokKey(t, usher.ES256).WithID("b")
+	decode := func(keys usher.KeySource, header tokObject) string {
+		_, err := tokDecoder[usher.Claims](t, keys, usher.DecoderOptions{}).
+			Decode(t.Context(), tokJoin("HS256", tokSecret, header.String(), tokPayload().String()))
+		tokCheckKind(t, err, usher.ErrUnknownKey)
+		return err.Error()
+	}
+	for _, test := range []struct{ got, want string }{
+		{decode(nameless, tokHeader().with("kid", `"a"`)), `the token has kid "a", the source has a key without ID (HS256); a key without ID matches no kid: set its ID with WithID`},
+		{decode(usher.Keys{public}, tokHeader().with("kid", `"a"`)), `the token has kid "a", the source has kid "b" (ES256)`},
+		{decode(usher.Keys{public}, tokHeader().with("kid", `"b"`)), `the token has kid "b" and alg HS256, the source has kid "b" (ES256)`},
+		{decode(public, tokHeader()), `the token has no kid and alg HS256, the source has kid "b" (ES256)`},
+	} {
+		if want := "usher: unknown key: " + test.want; test.got != want {
+			t.Errorf("%s\nwant %s", test.got, want)
+		}
+	}
+}
+
+// Without kid only eight keys are tried. A token of a ninth is refused with an error that says so.
+func TestSignatureErrorSaysThatKeysWereNotTried(t *testing.T) {
+	var keys usher.Keys
+	for i := range 10 {
+		keys = append(keys, tokHMAC(t, tokNumberedSecret(i), fmt.Sprint(i)), tokKey(t, usher.HS512).WithID(fmt.Sprint("other ", i)))
+	}
+	_, err := tokDecoder[usher.Claims](t, keys, usher.DecoderOptions{}).Decode(t.Context(), tokJoin("HS256", tokNumberedSecret(9), tokHeader().String(), tokPayload().String()))
+	tokCheckKind(t, err, usher.ErrTokenSignature)
+	if want := "not of the first 8 keys, and 2 more were not tried"; !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "kid") {
+		t.Errorf("%v, want %s", err, want)
+	}
+	_, err = tokDecoder[usher.Claims](t, keys[:16], usher.DecoderOptions{}).Decode(t.Context(), tokJoin("HS256", tokNumberedSecret(9), tokHeader().String(), tokPayload().String()))
+	if tokCheckKind(t, err, usher.ErrTokenSignature); strings.Contains(err.Error(), "tried") {
+		t.Errorf("eight keys: %v", err)
+	}
+}
+
+// A ring may replace a key for one name of Ed25519 by the same key for the other.
+func TestKeyRingRotatesBetweenTheNamesOfEd25519(t *testing.T) {
+	older, newer := tokKey(t, usher.EdDSA).WithID("k"), tokKey(t, usher.Ed25519).WithID("k")
+	ring := usher.Must(usher.NewKeyRing(older))
+	if err := ring.Rotate(newer); err != nil {
+		t.Fatal(err)
+	}
+	if keys := ring.Keys(); len(keys) != 1 || keys[0].Algorithm() != usher.Ed25519 {
+		t.Errorf("the ring has %v", keys)
+	}
+	if key, err := ring.SigningKey(t.Context()); err != nil || key.Algorithm() != usher.Ed25519 {
+		t.Errorf("signs with %v, %v", key, err)
 	}
 }
 

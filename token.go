@@ -476,7 +476,7 @@ func (d *checks) checkSignature(ctx context.Context, token string, parts segment
 	if !tried {
 		return nil, Key{}, unknownKey(h, keys)
 	}
-	return nil, Key{}, ErrTokenSignature
+	return nil, Key{}, wrongSignature(h, keys)
 }
 
 // checkTimes checks what changes with the clock.
