@@ -1,0 +1,146 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+// Losses is what a failover lost of what the store had acknowledged.
+type Losses struct {
+	Endings, LostEndings int // sessions that were ended, and those that are alive all the same
+	Cutoffs, LostCutoffs int // EndAlls, and those after which an older login still started a session
+	Refreshes, LoggedOut int // refreshes, and those whose client lost its session although nobody ended it
+	Unavailable          int // steps that were not acknowledged
+}
+
+// String returns the counts in one line.
+func (l Losses) String() string {
+	return fmt.Sprintf("%d of %d endings lost, %d of %d cut-offs lost, %d of %d refreshes logged out, %d steps unavailable",
+		l.LostEndings, l.Endings, l.LostCutoffs, l.Cutoffs, l.LoggedOut, l.Refreshes, l.Unavailable)
+}
+
+// RunFailover has clients log in, refresh, and log out or end all their sessions, again and again, while failover
+// stops one server and starts another, say. It goes on for a while after failover has returned. Then it looks up
+// everything that was acknowledged, and returns what was lost. A store that may lose nothing has no LostEndings and no
+// LostCutoffs; the caller decides what counts as a failure of the test.
+func RunFailover(t *testing.T, store session.Store, clients int, failover func()) Losses {
+	t.Helper()
+	f := &failoverRun{manager: newManager(t, store, time.Now), store: store}
+	over := make(chan struct{})
+	var load sync.WaitGroup
+	for i := range clients {
+		load.Go(func() {
+			for round := 0; ; round++ {
+				select {
+				case <-over:
+					return
+				default:
+					f.life(t, fmt.Sprintf("client-%d-%d", i, round), round%2 == 0)
+				}
+			}
+		})
+	}
+	<-time.After(time.Second)
+	failover()
+	<-time.After(2 * time.Second)
+	close(over)
+	load.Wait()
+	f.count(t)
+	return f.losses
+}
+
+type failoverRun struct {
+	manager *manager
+	store   session.Store
+
+	mu      sync.Mutex
+	losses  Losses
+	ended   []session.Tokens // with the subject in AccessToken
+	cutoffs []string
+}
+
+// life is one session, from its login to its end.
+func (f *failoverRun) life(t *testing.T, subject string, logout bool) {
+	tokens, err := f.manager.Start(t.Context(), subject, session.About{})
+	for range 2 {
+		if err != nil {
+			break
+		}
+		var next session.Tokens
+		if next, err = f.manager.Refresh(t.Context(), tokens.RefreshToken); err == nil {
+			tokens = next
+			f.note(func() { f.losses.Refreshes++ })
+		}
+	}
+	if err == nil {
+		if logout {
+			err = f.manager.End(t.Context(), tokens.RefreshToken)
+		} else {
+			err = f.manager.EndAll(t.Context(), subject)
+		}
+	}
+	f.note(func() {
+		switch {
+		case err == nil:
+			tokens.AccessToken = subject
+			f.ended = append(f.ended, tokens)
+			if !logout {
+				f.cutoffs = append(f.cutoffs, subject)
+			}
+		case errors.Is(err, usher.ErrUnavailable):
+			f.losses.Unavailable++
+		default:
+			f.losses.LoggedOut++
+		}
+	})
+	if errors.Is(err, usher.ErrUnavailable) {
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+func (f *failoverRun) note(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+// count looks up everything that was acknowledged.
+func (f *failoverRun) count(t *testing.T) {
+	t.Helper()
+	now := time.Now()
+	for _, tokens := range f.ended {
+		alive := untilAnswered(t, "Lookup afterwards", func() (bool, error) {
+			_, err := f.store.Lookup(t.Context(), tokens.AccessToken, tokens.SessionID, now)
+			if errors.Is(err, session.ErrSessionEnded) {
+				return false, nil
+			}
+			return err == nil, err
+		})
+		f.losses.Endings++
+		if alive {
+			f.losses.LostEndings++
+		}
+	}
+	for _, subject := range f.cutoffs {
+		r := record(subject, 0)
+		r.AuthTime = now.Add(-time.Hour) // before each of them
+		r.StartedAt, r.LastUsedAt, r.ExpiresAt, r.EndsAt = now, now, now.Add(idle), now.Add(maxAge)
+		started := untilAnswered(t, "Start afterwards", func() (bool, error) {
+			_, err := f.store.Start(t.Context(), r, 0, now)
+			if errors.Is(err, session.ErrSessionEnded) {
+				return false, nil
+			}
+			return err == nil, err
+		})
+		f.losses.Cutoffs++
+		if started {
+			f.losses.LostCutoffs++
+		}
+	}
+}
