@@ -8,20 +8,20 @@ import (
 	"github.com/go-usher/usher/session/internal/bounded"
 )
 
-// Prune deletes in batches, so that other steps never wait long for it: each batch should take batchTime, and the
-// pause after it is pauseFactor times as long as the batch took.
+// Prune deletes in batches, so that other steps never wait long for it. Batches grow and shrink between minBatch and
+// maxBatch sessions, so that each takes about batchTime. The pause after a batch is as long as the batch took, and at
+// most maxPause: where the database is busy, most of that time was spent waiting.
 const (
-	batchTime   = 10 * time.Millisecond
-	pauseFactor = 2
-	firstBatch  = 200
-	minBatch    = 20
-	maxBatch    = 5000
+	batchTime = 50 * time.Millisecond
+	minBatch  = 500 // milliseconds on every database
+	maxBatch  = 5000
+	maxPause  = 100 * time.Millisecond
 	// batchLimit is how long one batch may take at most, whatever the context of Prune says.
 	batchLimit = 10 * time.Second
 )
 
 // Prune implements [session.Store]. It deletes in small batches and pauses after each, so that a million expired
-// sessions take minutes, and logins and refreshes go on meanwhile. If a batch fails or ctx ends, it returns how many
+// sessions may take minutes, and logins and refreshes go on meanwhile. If a batch fails or ctx ends, it returns how many
 // sessions the batches before have removed, and the error.
 func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
 	pruned, err := s.pruneByID(ctx, now)
@@ -61,7 +61,7 @@ func (s *Store) inBatches(ctx context.Context, batch func(ctx context.Context, s
 		deleted int
 		more    bool
 	}
-	total, size := 0, firstBatch
+	total, size := 0, minBatch
 	for {
 		began := time.Now()
 		limited, cancel := context.WithTimeout(ctx, batchLimit)
@@ -75,7 +75,7 @@ func (s *Store) inBatches(ctx context.Context, batch func(ctx context.Context, s
 			return total, err
 		}
 		took := time.Since(began)
-		if err := wait(ctx, pauseFactor*took); err != nil {
+		if err := wait(ctx, min(took, maxPause)); err != nil {
 			return total, err
 		}
 		switch {
