@@ -10,17 +10,17 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// BrokenToken is a token that has to be refused.
+// BrokenToken is a token that the service has to refuse.
 type BrokenToken struct {
 	Name  string // what is wrong with it, to name a subtest with: "expired"
 	Token string // as it would stand in a request
 	Err   error  // what a decoder's error is, by errors.Is: usher.ErrTokenExpired
 }
 
-// BrokenTokens returns a token for each reason to refuse one: it is expired, not yet valid, forged, unsigned or
-// malformed, it has the wrong issuer, the wrong audience, an unknown kid or the wrong type. In all else they are
-// like the [Kit.Token] of these claims, which has to be a good one or the test ends. Where the decoder's options
-// let a kind pass, because they ask for no Issuer or allow any Audience, it is left out.
+// BrokenTokens returns a token for each reason to refuse one: expired, not yet valid, forged, unsigned, malformed, wrong issuer,
+// wrong audience, unknown kid, wrong type. In all else they are like the [Kit.Token] of these claims, which must be valid or the
+// test ends. Kinds that the decoder's options accept are left out: those of another issuer if Issuer is not set, those of another
+// audience if any is allowed.
 func (k *Kit[C]) BrokenTokens(t testing.TB, claims C) []BrokenToken {
 	t.Helper()
 	good := k.Token(t, claims)

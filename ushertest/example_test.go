@@ -42,7 +42,7 @@ func (exampleT) Context() context.Context     { return context.Background() }
 func (exampleT) Errorf(f string, args ...any) { fmt.Fprintf(os.Stdout, f+"\n", args...) }
 func (exampleT) Fatalf(f string, args ...any) { fmt.Fprintf(os.Stdout, f+"\n", args...) }
 
-// From the token to the answer: the service verifies with the kit's decoder what the kit has signed.
+// The service verifies with the kit's decoder what the kit has signed.
 func Example() {
 	kit := ushertest.New[MyClaims](t, nil)
 	app := NewApp(kit.Decoder)
@@ -53,7 +53,7 @@ func Example() {
 	// Output: 200 42 is editor
 }
 
-// A handler alone needs neither key nor token: it is given its user.
+// A handler alone needs neither a key nor a token. It is given its user.
 func Example_handler() {
 	w := httptest.NewRecorder()
 	Me(w, httptest.NewRequest(http.MethodGet, "/me", http.NoBody), &MyClaims{Claims: usher.Claims{Subject: "42"}, Role: "editor"})
@@ -71,7 +71,7 @@ func Example_handler() {
 	// hello 42
 }
 
-// Every way in which a token can be wrong, in one loop.
+// One loop covers every way in which a token can be bad.
 func ExampleKit_BrokenTokens() {
 	kit := ushertest.New[MyClaims](t, nil)
 	app := NewApp(kit.Decoder)
@@ -94,7 +94,7 @@ func ExampleKit_BrokenTokens() {
 	// 401 wrong audience
 }
 
-// A request with a body, or with the token elsewhere, is made of the token alone.
+// Kit.Token is for requests that NewRequest does not make: those with a body, for example.
 func ExampleKit_Token() {
 	kit := ushertest.New[MyClaims](t, nil)
 	r := httptest.NewRequest(http.MethodDelete, "/posts/7", http.NoBody)
@@ -119,8 +119,7 @@ func ExampleClock() {
 	// Output: Bearer error="invalid_token", error_description="The access token has expired."
 }
 
-// A service that reads its keys and makes its decoder itself is tested with the kit's key and clock, and the kit
-// is told the service's options.
+// A service that makes its own decoder is tested with the kit's key and clock, and the kit gets the service's options.
 func ExampleOptions() {
 	opts := usher.DecoderOptions{Issuer: "https://login.example.com", Audience: usher.Audience{"blog"}}
 	kit := ushertest.New[MyClaims](t, &ushertest.Options{Decoder: &opts})
@@ -132,7 +131,7 @@ func ExampleOptions() {
 	// Output: 42 https://login.example.com <nil>
 }
 
-// What does the service answer while its keys are out of reach?
+// How does the service respond while its key source is unavailable?
 func ExampleVerifier() {
 	app := NewApp(ushertest.Verifier[MyClaims]{
 		Claims: map[string]MyClaims{"alices-token": {Claims: usher.Claims{Subject: "alice"}, Role: "editor"}},
@@ -150,11 +149,50 @@ func ExampleVerifier() {
 	// 503
 }
 
-// Has somebody forgotten to protect a route?
+// RequireAuth finds the routes that somebody forgot to protect.
 func ExampleRequireAuth() {
 	kit := ushertest.New[MyClaims](t, nil)
 	ushertest.RequireAuth(t, NewApp(kit.Decoder), "GET /me", "DELETE /posts/{id}", "GET /admin")
 	// Output:
 	// ushertest: GET /admin answers a request without a token with 404 instead of 401
-	// ushertest: GET /admin answers a token that is none with 404 instead of 401
+	// ushertest: GET /admin answers a bad token with 404 instead of 401
+}
+
+// The pages of this service take their token from a cookie, and redirect visitors without one to a login.
+func ExampleRoutes() {
+	kit := ushertest.New[MyClaims](t, &ushertest.Options{Carry: ushertest.InCookie("__Host-token")})
+	auth := usher.Must(usher.NewMiddleware(kit.Decoder, usher.ClaimsAsUser, &usher.MiddlewareOptions{
+		Sources: []usher.TokenSource{usher.FromCookie("__Host-token")},
+		Reject: func(w http.ResponseWriter, r *http.Request, _ *usher.Rejection) {
+			http.Redirect(w, r, "/login", http.StatusSeeOther)
+		},
+	}))
+	mux := http.NewServeMux()
+	mux.Handle("GET /me", auth.RequireFunc(Me))
+	mux.HandleFunc("GET /admin", func(http.ResponseWriter, *http.Request) {}) // oops
+
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, kit.NewRequest(t, "GET", "/me", MyClaims{Claims: usher.Claims{Subject: "42"}, Role: "editor"}))
+	fmt.Println(w.Code, w.Body)
+
+	routes := ushertest.Routes{Carry: ushertest.InCookie("__Host-token"), Statuses: []int{http.StatusSeeOther}}
+	routes.RequireAuth(t, mux, "GET /me", "GET /admin")
+	// Output:
+	// 200 42 is editor
+	// ushertest: GET /admin answers a request without a token with 200 instead of 303
+	// ushertest: GET /admin answers a bad token with 200 instead of 303
+}
+
+// A Carrier is a function, so that any place will do.
+func ExampleCarrier() {
+	inQuery := func(r *http.Request, token string) {
+		query := r.URL.Query()
+		query.Set("access_token", token)
+		r.URL.RawQuery = query.Encode()
+	}
+	kit := ushertest.New[MyClaims](t, &ushertest.Options{Carry: inQuery})
+	r := kit.NewRequest(t, "GET", "/me?page=2", MyClaims{Claims: usher.Claims{Subject: "42"}})
+	_, found, err := usher.FromQuery("access_token").Find(r)
+	fmt.Println(r.URL.Query().Get("page"), found, err)
+	// Output: 2 true <nil>
 }

@@ -14,23 +14,25 @@ import (
 type Options struct {
 	// Key signs and verifies; by default it is a new HS256 key.
 	Key usher.Key
-	// Clock is the clock of encoder and decoder. By default it is a new one, which stands at the present second.
+	// Clock is the clock of the encoder and the decoder. The default is a new one that shows the current second.
 	Clock *Clock
-	// Encoder and Decoder are the service's own options, but for Now, which is always the Clock. If one of them is
-	// nil it is made to fit the other. If both are nil, tokens have an issuer and an audience, and need them.
+	// Carry puts the tokens of NewRequest where the service expects them. The default is InBearer().
+	Carry Carrier
+	// Encoder and Decoder are the service's own options. Their Now is always the Clock. If one of them is nil, it is made to
+	// fit the other. If both are nil, tokens have an issuer and an audience, and the decoder requires them.
 	Encoder *usher.EncoderOptions
 	Decoder *usher.DecoderOptions // see Encoder
 }
 
-// Kit issues the tokens of a test, and verifies them. It is made by [New] and safe for concurrent use. A service
-// that makes a decoder of its own is tested with the Kit's Key and Clock, and with its options as
-// [Options].Decoder.
+// Kit issues the tokens of a test, and verifies them. It is made by [New] and is safe for concurrent use. To test a service that
+// makes its own decoder, pass the decoder's options as [Options].Decoder, and give the service the Kit's Key and Clock.
 type Kit[C any] struct {
 	Key     usher.Key         // signs and verifies
 	Clock   *Clock            // is the clock of both
 	Encoder *usher.Encoder[C] // issues tokens with the Key
 	Decoder *usher.Decoder[C] // accepts them
 
+	carry          Carrier
 	decoderOptions usher.DecoderOptions
 	// newEncoder returns an encoder like Encoder, but with this key, and this typ unless it is "".
 	newEncoder func(key usher.Key, typ string) (*usher.Encoder[C], error)
@@ -53,7 +55,10 @@ func New[C any, P usher.EmbedsClaims[C]](t testing.TB, opts *Options) *Kit[C] {
 	if opts != nil {
 		o = *opts
 	}
-	kit := &Kit[C]{Key: o.Key, Clock: o.Clock}
+	kit := &Kit[C]{Key: o.Key, Clock: o.Clock, carry: o.Carry}
+	if kit.carry == nil {
+		kit.carry = InBearer()
+	}
 	var err error
 	if kit.Key.Algorithm() == "" {
 		if kit.Key, err = usher.GenerateKey(usher.HS256); err != nil {
@@ -80,7 +85,7 @@ func New[C any, P usher.EmbedsClaims[C]](t testing.TB, opts *Options) *Kit[C] {
 	return kit
 }
 
-// matching returns both options: those that are nil are made to fit the others.
+// matching returns both options. Those that are nil are made to fit the others.
 func matching(e *usher.EncoderOptions, d *usher.DecoderOptions) (usher.EncoderOptions, usher.DecoderOptions) {
 	if e == nil && d == nil {
 		e = &usher.EncoderOptions{Issuer: issuer, Audience: usher.Audience{audience}}
@@ -94,8 +99,8 @@ func matching(e *usher.EncoderOptions, d *usher.DecoderOptions) (usher.EncoderOp
 	return *e, *d
 }
 
-// Token returns a signed token with these claims, of which the encoder fills those that are absent. The test ends
-// if the encoder refuses them, for example because Subject is missing.
+// Token returns a signed token with these claims; the encoder fills those that are absent. The test ends if the encoder refuses
+// them, for example because Subject is missing.
 func (k *Kit[C]) Token(t testing.TB, claims C) string {
 	t.Helper()
 	token, err := k.Encoder.Encode(t.Context(), claims)
@@ -105,16 +110,16 @@ func (k *Kit[C]) Token(t testing.TB, claims C) string {
 	return token
 }
 
-// NewRequest returns a request, as [httptest.NewRequest] does, that carries a [Kit.Token] with these claims as its
-// bearer token. It has no body; its context is the test's. The test ends if there is no such token or request.
+// NewRequest returns a request, as [httptest.NewRequest] does, with a [Kit.Token] of these claims where [Options].Carry puts it.
+// It has no body. Its context is the test's. The test ends if there is no such token or request.
 func (k *Kit[C]) NewRequest(t testing.TB, method, target string, claims C) *http.Request {
 	t.Helper()
 	r := newRequest(t, method, target)
-	r.Header.Set("Authorization", "Bearer "+k.Token(t, claims))
+	k.carry(r, k.Token(t, claims))
 	return r
 }
 
-// newRequest is httptest.NewRequestWithContext that ends the test where that would panic.
+// newRequest is httptest.NewRequestWithContext, but ends the test where that would panic.
 func newRequest(t testing.TB, method, target string) *http.Request {
 	t.Helper()
 	defer func() {
