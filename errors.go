@@ -89,7 +89,12 @@ type TokenError struct {
 }
 
 // Error returns the reason's text, which names no user.
-func (e *TokenError) Error() string { return e.Err.Error() }
+func (e *TokenError) Error() string {
+	if e.Err == nil {
+		return "usher: refused"
+	}
+	return e.Err.Error()
+}
 
 // Unwrap returns the reason.
 func (e *TokenError) Unwrap() error { return e.Err }

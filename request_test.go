@@ -1,0 +1,576 @@
+package usher_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-usher/usher"
+)
+
+// httpBound is the cnf of a token that is bound to a key.
+func httpBound() map[string]any { return map[string]any{"jkt": httpThumbprint("a key")} }
+
+func httpThumbprint(of string) string {
+	sum := sha256.Sum256([]byte(of))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func TestBoundTokensAreRefusedUnlessConfirmed(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	bound := httpToken(t, map[string]any{"cnf": httpBound()})
+	w := httpServe(d.RequireFunc(httpGreet), httpRequest(bound))
+	httpWant(t, w, 401, "")
+	rej := d.refused(t)
+	if rej.Reason() != "unconfirmed" || rej.Code != "invalid_token" || !errors.Is(rej, usher.ErrTokenClaims) ||
+		!strings.Contains(rej.Err.Error(), "MiddlewareOptions.Confirm") {
+		t.Errorf("observed %q, %q, %v", rej.Reason(), rej.Code, rej.Err)
+	}
+	if got := d.took(); got != "decode" {
+		t.Errorf("took %q", got)
+	}
+	httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), httpRequest(bound)), 401, "")
+}
+
+// A token that came without a request comes without a proof too.
+func TestAuthenticateTokenRefusesEveryBoundToken(t *testing.T) {
+	for name, confirm := range map[string]func(*http.Request, string, *usher.Claims) (http.Header, error){
+		"without Confirm": nil,
+		"with Confirm": func(*http.Request, string, *usher.Claims) (http.Header, error) {
+			t.Error("Confirm was called without a request")
+			return nil, nil
+		},
+	} {
+		d := httpOpen(t, usher.MiddlewareOptions{Confirm: confirm})
+		_, err := d.AuthenticateToken(t.Context(), httpToken(t, map[string]any{"cnf": httpBound()}))
+		rej, ok := errors.AsType[*usher.Rejection](err)
+		if !ok || rej.Status != 401 || rej.Reason() != "unconfirmed" || !errors.Is(err, usher.ErrTokenClaims) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := d.AuthenticateToken(t.Context(), httpToken(t, nil)); err != nil {
+			t.Errorf("%s: a bearer token: %v", name, err)
+		}
+	}
+}
+
+func TestConfirmDecidesAboutEveryToken(t *testing.T) {
+	var answer error
+	token := httpToken(t, map[string]any{"cnf": httpBound(), "aud": nil})
+	d := httpOpen(t, usher.MiddlewareOptions{
+		Confirm: func(r *http.Request, got string, c *usher.Claims) (http.Header, error) {
+			if r.URL.Path != "/" || got != token || c.Subject != "7" || c.Confirmation == nil || c.Confirmation.KeyThumbprint == "" {
+				t.Errorf("asked about %q and %+v", got, c)
+			}
+			c.Confirmation.KeyThumbprint, c.Subject = "", "meddled"
+			return http.Header{"dpop-nonce": {"n"}, "Www-Authenticate": {`DPoP algs="ES256"`}}, answer
+		},
+		Reject: func(w http.ResponseWriter, _ *http.Request, rej *usher.Rejection) { w.WriteHeader(rej.Status) },
+	})
+	tests := []struct {
+		name      string
+		err       error
+		status    int
+		reason    string
+		challenge string
+	}{
+		{"confirmed", nil, 200, "", `DPoP algs="ES256"`},
+		{"refused", fmt.Errorf("%w: no proof", usher.ErrTokenClaims), 401, "unconfirmed", `DPoP algs="ES256"`},
+		{"out of reach", usher.ErrUnavailable, 503, "unavailable", `DPoP algs="ES256"`},
+		{"a Rejection of its own", &usher.Rejection{Status: 401, Code: "use_dpop_nonce", Header: http.Header{
+			"Www-Authenticate": {"DPoP error=\"use_dpop_nonce\""}}}, 401, "token", `DPoP error="use_dpop_nonce"`},
+		{"an error of its own", errors.New(httpCause), 500, "error", `DPoP algs="ES256"`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			answer = test.err
+			w := httpServe(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *httpUser) {
+				if c, _ := d.Claims(r.Context()); c.Confirmation == nil || c.Confirmation.KeyThumbprint == "" || user.ID != "7" {
+					t.Errorf("Confirm changed the claims: %+v", c)
+				}
+			}), httpRequest(token))
+			httpWant(t, w, test.status, "")
+			if got := w.Header()["Dpop-Nonce"]; len(got) != 1 || got[0] != "n" {
+				t.Errorf("the header is lost: %v", w.Header())
+			}
+			if got := w.Header().Get("WWW-Authenticate"); got != test.challenge {
+				t.Errorf("the challenge is %q", got)
+			}
+			if rej := d.refused(t); test.status != 200 && rej.Reason() != test.reason {
+				t.Errorf("the reason is %q", rej.Reason())
+			}
+			ctx, headers, rej := d.Decide(httpRequest(token), false)
+			if _, ok := d.User(ctx); headers.Get("Dpop-Nonce") != "n" || ok != (test.status == 200) || (rej == nil) != ok {
+				t.Errorf("Decide: %v, %v", headers, rej)
+			}
+			d.refused(t)
+		})
+	}
+}
+
+// Each request needs a proof of its own, so with Confirm nothing is reused.
+func TestConfirmIsAskedByEveryHandler(t *testing.T) {
+	asked := 0
+	d := httpOpen(t, usher.MiddlewareOptions{Confirm: func(*http.Request, string, *usher.Claims) (http.Header, error) {
+		asked++
+		return nil, nil
+	}})
+	httpWant(t, httpServe(d.Require(d.RequireFunc(httpGreet)), httpRequest(httpToken(t, nil))), 200, "hello 7")
+	if asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+// Mutual TLS by hand (RFC 8705 §3): the certificate of the connection is the one that the token is bound to.
+func TestMutualTLSByHand(t *testing.T) {
+	confirm := func(r *http.Request, _ string, c *usher.Claims) (http.Header, error) {
+		if c.Confirmation == nil || c.Confirmation.CertificateThumbprint == "" || r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+			return nil, fmt.Errorf("%w: no certificate, or no token that is bound to one", usher.ErrTokenClaims)
+		}
+		sum := sha256.Sum256(r.TLS.PeerCertificates[0].Raw)
+		if base64.RawURLEncoding.EncodeToString(sum[:]) != c.Confirmation.CertificateThumbprint {
+			return nil, fmt.Errorf("%w: the token is bound to another certificate", usher.ErrTokenClaims)
+		}
+		return nil, nil
+	}
+	d := httpOpen(t, usher.MiddlewareOptions{Confirm: confirm})
+	server := httptest.NewUnstartedServer(d.RequireFunc(httpGreet))
+	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	defer server.Close()
+	certificate := server.TLS.Certificates[0] // any will do
+	sum := sha256.Sum256(certificate.Certificate[0])
+	thumbprint := base64.RawURLEncoding.EncodeToString(sum[:])
+
+	tests := []struct {
+		name        string
+		cnf         any
+		certificate bool
+		status      int
+	}{
+		{"its own certificate", map[string]any{"x5t#S256": thumbprint}, true, 200},
+		{"another certificate", map[string]any{"x5t#S256": httpThumbprint("another")}, true, 401},
+		{"no certificate", map[string]any{"x5t#S256": thumbprint}, false, 401},
+		{"a token that is bound to a key", httpBound(), true, 401},
+		{"a bearer token", nil, true, 401},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			roots := x509.NewCertPool()
+			roots.AddCert(server.Certificate())
+			config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+			if test.certificate {
+				config.Certificates = []tls.Certificate{certificate}
+			}
+			transport := &http.Transport{TLSClientConfig: config}
+			defer transport.CloseIdleConnections()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+httpToken(t, map[string]any{"cnf": test.cnf}))
+			response, err := transport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if response.StatusCode != test.status {
+				t.Errorf("got %d", response.StatusCode)
+			}
+			if rej := d.refused(t); test.status == 401 && rej.Reason() != "unconfirmed" {
+				t.Errorf("the reason is %q", rej.Reason())
+			}
+		})
+	}
+}
+
+// Whoever's token it was that was refused, the log can say so. An outage judges nothing.
+func TestRefusalsSayWhoseTokenItWas(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{Check: func(_ context.Context, c *usher.Claims) error {
+		switch c.SessionID {
+		case "ended":
+			return usher.ErrTokenRevoked
+		case "unknown":
+			return usher.ErrUnavailable
+		}
+		return nil
+	}})
+	own := &usher.Rejection{Status: 402, Description: "Pay first."}
+	refuse := func(err error) http.Handler {
+		return d.With(func(context.Context) error { return err }).RequireFunc(httpGreet)
+	}
+	plain := d.RequireFunc(httpGreet)
+	tests := []struct {
+		name    string
+		handler http.Handler
+		changes map[string]any
+		subject string // "": nobody's
+	}{
+		{"expired", plain, map[string]any{"exp": httpNow().Unix()}, "7"},
+		{"another issuer", plain, map[string]any{"iss": "https://other.example"}, "7"},
+		{"bound to a key", plain, map[string]any{"cnf": httpBound()}, "7"},
+		{"revoked", plain, map[string]any{"sid": "ended"}, "7"},
+		{"a user who is gone", plain, map[string]any{"sub": "gone"}, "gone"},
+		{"a nil user", plain, map[string]any{"sub": "nil"}, "nil"},
+		{"a user who is banned", plain, map[string]any{"sub": "banned"}, "banned"},
+		{"no scope", d.With(usher.RequireScope("write")).RequireFunc(httpGreet), nil, "7"},
+		{"an old login", d.With(usher.RequireRecentLogin(time.Minute)).RequireFunc(httpGreet), nil, "7"},
+		{"no right", d.Allow(func(*httpUser) bool { return false }).RequireFunc(httpGreet), nil, "7"},
+		{"a guard's Rejection", refuse(own), nil, "7"},
+		{"a guard's own error", refuse(errors.New(httpCause)), nil, "7"},
+		{"denied by the handler", d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+			d.Deny(w, r, usher.ErrForbidden)
+		}), nil, "7"},
+		{"an outage of Check", plain, map[string]any{"sid": "unknown"}, ""},
+		{"an outage of the user store", plain, map[string]any{"sub": "down"}, ""},
+		{"a slow user store", plain, map[string]any{"sub": "slow"}, ""},
+		{"an outage that a guard sees", refuse(usher.ErrUnavailable), nil, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			httpServe(test.handler, httpRequest(httpToken(t, test.changes)))
+			rej := d.refused(t)
+			if rej == nil {
+				t.Fatal("not refused")
+			}
+			token, ok := errors.AsType[*usher.TokenError](rej)
+			if ok != (test.subject != "") || ok && token.Claims.Subject != test.subject {
+				t.Errorf("%v leads to %+v", rej.Err, token)
+			}
+			if strings.Contains(rej.Error(), "7") {
+				t.Errorf("the client is told %q", rej.Error())
+			}
+		})
+	}
+	if _, ok := errors.AsType[*usher.TokenError](own); ok || own.Err != nil {
+		t.Error("the guard's own Rejection was changed")
+	}
+	httpServe(plain, httpRequest(httpSign(t, "another secret of sufficient length", map[string]any{"alg": "HS256"}, httpPayload(nil))))
+	if token, ok := errors.AsType[*usher.TokenError](d.refused(t)); ok {
+		t.Errorf("a forged token is said to be %q's", token.Claims.Subject)
+	}
+}
+
+// A store whose client hung up often says so in words of its own.
+func TestHangUpsAreToldFromOutages(t *testing.T) {
+	odd := errors.New("pq: canceling statement due to user request")
+	tests := []struct {
+		name   string
+		err    error
+		end    error // of the request's context
+		reason string
+		status int
+	}{
+		{"a hang-up", context.Canceled, context.Canceled, "canceled", 503},
+		{"a hang-up in a driver's words", odd, context.Canceled, "canceled", 503},
+		{"a hang-up during an outage", usher.ErrUnavailable, context.Canceled, "canceled", 503},
+		{"a time limit", context.DeadlineExceeded, context.DeadlineExceeded, "timeout", 503},
+		{"a time limit in a driver's words", odd, context.DeadlineExceeded, "timeout", 503},
+		{"an outage", usher.ErrUnavailable, nil, "unavailable", 503},
+		{"a fault", odd, nil, "error", 500},
+		{"a mistake", &usher.ConfigError{Field: "x", Reason: "is wrong"}, context.Canceled, "error", 500},
+		{"a refusal", usher.ErrNoUser, context.Canceled, "no_user", 401},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			if errors.Is(test.end, context.DeadlineExceeded) {
+				ctx, cancel = context.WithDeadline(t.Context(), time.Unix(0, 0))
+			} else if test.end != nil {
+				cancel()
+			}
+			defer cancel()
+			fail := func(context.Context, *httpClaims) (*httpUser, error) { return nil, test.err }
+			d := httpOpenWith(t, nil, fail, usher.MiddlewareOptions{})
+			httpServe(d.RequireFunc(httpGreet), httpRequest(httpToken(t, nil)).WithContext(ctx))
+			rej := d.refused(t)
+			if rej.Reason() != test.reason || rej.Status != test.status || !errors.Is(rej, test.err) {
+				t.Errorf("%q, %d, %v", rej.Reason(), rej.Status, rej.Err)
+			}
+		})
+	}
+	t.Run("in a guard", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		d := httpOpen(t, usher.MiddlewareOptions{})
+		h := d.With(func(context.Context) error { return odd }).RequireFunc(httpGreet)
+		httpServe(h, httpRequest(httpToken(t, nil)).WithContext(ctx))
+		if rej := d.refused(t); rej.Reason() != "canceled" {
+			t.Errorf("%q, %v", rej.Reason(), rej.Err)
+		}
+	})
+}
+
+// net/http removes an upload's temporary files from the request that it made, which is not the one that handlers get.
+func TestUploadsLeaveNoFiles(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("TMPDIR", folder)
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	stored := 0
+	h := d.Optional(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+		if err := r.ParseMultipartForm(1); err != nil {
+			t.Error(err)
+		}
+		files, _ := filepath.Glob(filepath.Join(folder, "*"))
+		stored = len(files)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	server := httptest.NewServer(h)
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	file, err := form.CreateFormFile("file", "a.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(file, strings.Repeat("x", 1<<20)); err != nil || form.Close() != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	r.Header.Set("Authorization", "Bearer "+httpToken(t, nil))
+	response, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	server.Close() // waits for the handler
+	if response.StatusCode != http.StatusNoContent || stored != 1 {
+		t.Fatalf("got %d, and %d files while it was served", response.StatusCode, stored)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// A logger around the middleware sees the pattern of a mux inside.
+func TestPatternOfAnInnerMuxIsSeenOutside(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	mux := http.NewServeMux()
+	mux.Handle("GET /posts/{id}", http.HandlerFunc(httpHello))
+	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("a bug") })
+	for path, want := range map[string]string{"/posts/7": "GET /posts/{id}", "/panic": "GET /panic", "/nowhere": ""} {
+		for name, h := range map[string]http.Handler{"Require": d.Require(mux), "Optional within": d.Require(d.Optional(mux))} {
+			r := httpRequest(httpToken(t, nil))
+			r.URL.Path = path
+			httpServe(h, r)
+			if r.Pattern != want {
+				t.Errorf("%s of %s: the pattern is %q", name, path, r.Pattern)
+			}
+		}
+	}
+}
+
+// A middleware knows whom its own root let in: an admin of one service is nobody to the other.
+func TestUserAndClaimsAreThoseOfTheMiddlewaresOwnRoot(t *testing.T) {
+	staff, admins := httpOpen(t, usher.MiddlewareOptions{}), httpOpen(t, usher.MiddlewareOptions{})
+	derived := staff.With(usher.RequireScope("read"))
+	h := staff.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		if user, ok := admins.User(ctx); ok || user != nil {
+			t.Errorf("the other root knows %v", user)
+		}
+		if claims, ok := admins.Claims(ctx); ok || claims != nil {
+			t.Errorf("the other root knows %v", claims)
+		}
+		if user, ok := staff.User(ctx); !ok || user.ID != "7" {
+			t.Errorf("its own root does not know %v", user)
+		}
+		if user, ok := derived.User(ctx); !ok || user.ID != "7" {
+			t.Errorf("a middleware of the same root does not know %v", user)
+		}
+		if claims, ok := derived.Claims(ctx); !ok || claims.Subject != "7" {
+			t.Errorf("a middleware of the same root does not know %v", claims)
+		}
+		if user, ok := usher.UserFromContext[*httpUser](ctx); !ok || user.ID != "7" {
+			t.Errorf("UserFromContext does not know %v", user)
+		}
+		ctx = usher.ContextWithClaims(usher.ContextWithUser(ctx, &httpUser{ID: "8"}), &httpClaims{Role: "test"})
+		if user, ok := admins.User(ctx); !ok || user.ID != "8" {
+			t.Errorf("ContextWithUser is ignored: %v", user)
+		}
+		if claims, ok := admins.Claims(ctx); !ok || claims.Role != "test" {
+			t.Errorf("ContextWithClaims is ignored: %v", claims)
+		}
+	}))
+	httpWant(t, httpServe(h, httpRequest(httpToken(t, nil))), 200, "")
+
+	// The guards of one root see nothing of the other's.
+	guarded := staff.With(func(ctx context.Context) error {
+		if _, ok := admins.User(ctx); ok {
+			t.Error("the other root knows the user")
+		}
+		if _, ok := admins.Claims(ctx); ok {
+			t.Error("the other root knows the claims")
+		}
+		return nil
+	})
+	httpWant(t, httpServe(guarded.RequireFunc(httpGreet), httpRequest(httpToken(t, nil))), 200, "hello 7")
+	if got := httpServe(staff.Require(admins.Allow(func(*httpUser) bool { return true }).RequireFunc(httpGreet)),
+		httpRequest(httpToken(t, nil))); got.Code != 200 {
+		t.Errorf("Allow within another root: %d", got.Code)
+	}
+	var nobody *usher.Middleware[httpClaims, *httpUser]
+	if _, ok := nobody.User(t.Context()); ok {
+		t.Error("a nil Middleware knows somebody")
+	}
+}
+
+// A GraphQL directive, for example, calls guards with the context of a request.
+func TestGuardsWorkInAHandlersContext(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	token := httpToken(t, map[string]any{"scope": "read", "auth_time": httpNow().Add(-time.Minute).Unix()})
+	ask := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		for name, test := range map[string]struct {
+			guard usher.Guard
+			ok    bool
+		}{
+			"a scope":             {usher.RequireScope("read"), true},
+			"a scope that lacks":  {usher.RequireScope("write"), false},
+			"a recent login":      {usher.RequireRecentLogin(2 * time.Minute), true},
+			"a login that is old": {usher.RequireRecentLogin(30 * time.Second), false},
+		} {
+			if err := test.guard(ctx); (err == nil) != test.ok {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if rej := d.Rejection(usher.RequireScope("write")(ctx)); rej.Status != 403 || rej.Reason() != "scope" || rej.Scope != "write" {
+			t.Errorf("denied with %+v", rej)
+		}
+	})
+	httpWant(t, httpServe(d.Require(ask), httpRequest(token)), 200, "")
+	httpWant(t, httpServe(d.With(usher.RequireScope("read")).Require(ask), httpRequest(token)), 200, "")
+	ctx, err := d.AuthenticateToken(t.Context(), token)
+	if err != nil || usher.RequireScope("read")(ctx) != nil || usher.RequireScope("write")(ctx) == nil {
+		t.Errorf("in AuthenticateToken's context: %v", err)
+	}
+}
+
+// What the user function and handlers do to their copy of the claims raises nobody's rights.
+func TestGuardsInAHandlerDoNotSeeWhatItChanged(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	h := d.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		c, _ := d.Claims(r.Context())
+		c.Scope, c.AuthTime = "admin", usher.NewNumericDate(httpNow())
+		if usher.RequireScope("admin")(r.Context()) == nil || usher.RequireRecentLogin(time.Hour)(r.Context()) == nil {
+			t.Error("a guard saw the change")
+		}
+	}))
+	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"scope": "read"}))), 200, "")
+}
+
+func TestResponsesToTokensFromElsewhereArePrivate(t *testing.T) {
+	token := httpToken(t, nil)
+	fromFunc := usher.FromFunc(func(r *http.Request) (string, bool, error) {
+		value := r.Header.Get("X-Custom")
+		return value, value != "", nil
+	}, "X-Custom")
+	sources := append(httpSources(), fromFunc)
+	request := func(place string) *http.Request {
+		if place == "func" {
+			r := httpRequest("")
+			r.Header.Set("X-Custom", token)
+			return r
+		}
+		return httpCarry(token, place)
+	}
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: sources})
+	for _, place := range append(httpPlaces(), "func") {
+		for name, test := range map[string]struct{ outer, handler, want string }{
+			"the default":                   {"", "", "private"},
+			"the handler says otherwise":    {"", "public, max-age=60", "public, max-age=60"},
+			"an outer handler is stricter":  {"no-store", "", "no-store"},
+			"an outer handler says private": {"private, max-age=9", "", "private, max-age=9"},
+			"an outer handler says public":  {"public, max-age=9", "", "private"},
+		} {
+			h := d.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if test.handler != "" {
+					w.Header().Set("Cache-Control", test.handler)
+				}
+			}))
+			w := httptest.NewRecorder()
+			if test.outer != "" {
+				w.Header().Set("Cache-Control", test.outer)
+			}
+			h.ServeHTTP(w, request(place))
+			want := test.want
+			if place == inBearer {
+				want = test.handler + strings.Repeat(test.outer, 1-min(1, len(test.handler)))
+			}
+			if got := w.Header().Get("Cache-Control"); got != want || w.Code != 200 {
+				t.Errorf("%s, %s: %d, Cache-Control is %q, want %q", place, name, w.Code, got, want)
+			}
+		}
+	}
+	// Pages for everybody may still be kept.
+	w := httpServe(d.Optional(http.HandlerFunc(httpHello)), httpRequest(""))
+	if got := w.Header(); got.Get("Cache-Control") != "" || got.Get("Vary") == "" {
+		t.Errorf("an anonymous page has the headers %v", got)
+	}
+	// A refusal is never stored.
+	r := httpCarry("bad", inCookie)
+	if got := httpServe(d.RequireFunc(httpGreet), r).Header()["Cache-Control"]; len(got) != 1 || got[0] != "no-store" {
+		t.Errorf("a refusal has Cache-Control %q", got)
+	}
+}
+
+func TestDecideIsAllThatRequireAndOptionalDo(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources(), DangerouslyPassPreflight: true})
+	good := httpToken(t, nil)
+	preflight := httptest.NewRequest(http.MethodOptions, "http://shop.example/", nil)
+	preflight.Header.Set("Origin", "https://pages.example")
+	preflight.Header.Set("Access-Control-Request-Method", "PUT")
+	crossSite := httpCarry(good, inCookie)
+	crossSite.Method = http.MethodPost
+	crossSite.Header.Set("Sec-Fetch-Site", "cross-site")
+	for name, r := range map[string]*http.Request{
+		"good": httpRequest(good), "none": httpRequest(""), "bad": httpRequest("bad"), "cookie": httpCarry(good, inCookie),
+		"query": httpCarry(good, inQuery), "socket": httpCarry(good, inSocket), "two": httpCarry(good, inBearer, inQuery),
+		"bare": {Header: http.Header{"Authorization": {"a.b.c"}}}, "preflight": preflight, "cross-site": crossSite,
+	} {
+		for _, optional := range []bool{false, true} {
+			h := d.Require(http.HandlerFunc(httpHello))
+			if optional {
+				h = d.Optional(http.HandlerFunc(httpHello))
+			}
+			want := httpServe(h, r)
+			observed := d.refused(t)
+			ctx, headers, rej := d.Decide(r, optional)
+			again := d.refused(t)
+			w := httptest.NewRecorder()
+			for name, values := range headers {
+				w.Header()[name] = append(w.Header()[name], values...)
+			}
+			if rej != nil {
+				if ctx != r.Context() {
+					t.Errorf("%s: the context of a refusal is not the request's own", name)
+				}
+				rej.ServeHTTP(w, r)
+			} else {
+				httpHello(w, r.WithContext(ctx))
+			}
+			if w.Code != want.Code || w.Body.String() != want.Body.String() || fmt.Sprint(w.Header()) != fmt.Sprint(want.Header()) {
+				t.Errorf("%s, optional %v: %d %v %v, want %d %v %v", name, optional, w.Code, w.Header(), w.Body, want.Code, want.Header(), want.Body)
+			}
+			if (rej == nil) != (again == nil) || (observed == nil) != (again == nil) || rej != nil && again.Reason() != observed.Reason() {
+				t.Errorf("%s, optional %v: observed %v, want %v", name, optional, again, observed)
+			}
+		}
+	}
+}
