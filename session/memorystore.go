@@ -176,7 +176,7 @@ func (st *MemoryStore) EndAll(ctx context.Context, subject, keep string, now, fo
 }
 
 // pruneBatch is how many subjects Prune looks at before it lets other steps pass.
-const pruneBatch = 256
+const pruneBatch = 1024
 
 // Prune implements [Store]. It looks at every session, and lets other steps pass every now and then.
 func (st *MemoryStore) Prune(ctx context.Context, now time.Time) (int, error) {

@@ -1,6 +1,9 @@
 package redisstore_test
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-usher/usher"
@@ -8,17 +11,30 @@ import (
 	"github.com/go-usher/usher/session/redisstore"
 )
 
-// Sessions and login attempts of several processes, in one Redis.
+// New refuses clients with which sessions would come and go.
 func ExampleNew() {
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379"})
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:7000"}, ReadOnly: true})
 	defer client.Close()
-
-	config := session.Config[usher.Claims]{ // Encoder, Claims and Secret belong here too
-		Store: usher.Must(redisstore.New(client, nil)),
-	}
-	options := session.HandlerOptions{
-		Throttle: usher.Must(redisstore.NewThrottle(client, nil, nil)),
-	}
-	_, _ = config, options
+	_, err := redisstore.New(client, &redisstore.Options{Prefix: "app{1}:"})
+	fmt.Println(err)
 	// Output:
+	// usher: client must not have ReadOnly: replicas lag behind, so that sessions would be missing after a login and alive after a logout
+	// usher: Options.Prefix must not contain braces: in a cluster they would decide where every key is
+}
+
+// Several processes share sessions, and the counts of login attempts, in one Redis.
+func ExampleStore_Verify() {
+	configure := func(ctx context.Context, client *redis.Client, config *session.Config[usher.Claims], opts *session.HandlerOptions) error {
+		store, err := redisstore.New(client, nil) // client has ContextTimeoutEnabled
+		if err != nil {
+			return err
+		}
+		if err := store.Verify(ctx); err != nil {
+			return err // it says what the server lacks
+		}
+		config.Store = store
+		opts.Throttle, err = redisstore.NewThrottle(client, nil, nil)
+		return err
+	}
+	_ = configure
 }

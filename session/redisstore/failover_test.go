@@ -310,3 +310,46 @@ func TestALostAnswerLeavesTimeForARetryWhateverTheClient(t *testing.T) {
 		t.Errorf("Refresh after Retry-After: %v", err)
 	}
 }
+
+// The rights that docs/stores.md lists are enough.
+func TestTheRightsOfTheDocsAreEnough(t *testing.T) {
+	text, err := os.ReadFile("../../docs/stores.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "ACL SETUSER sessions ")
+	rights, _, found := strings.Cut(rest, "\n")
+	if !found {
+		t.Fatal("docs/stores.md has no ACL SETUSER sessions")
+	}
+	s := newServer(t, "--appendonly", "no")
+	args := []any{"ACL", "SETUSER", "sessions"}
+	for _, word := range strings.Fields(rights) {
+		args = append(args, word)
+	}
+	if err := newClientOf(t, s).Do(t.Context(), args...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(&redis.Options{Addr: s.addr, Username: "sessions", Password: "secret", ContextTimeoutEnabled: true})
+	t.Cleanup(func() { client.Close() })
+	if err := usher.Must(redisstore.New(client, nil)).Verify(t.Context()); err != nil {
+		t.Errorf("Verify: %v", err)
+	}
+	m := newManager(t, client, "usher:", func(c *session.Config[usher.Claims]) { c.MaxPerSubject = 1 })
+	for range 2 {
+		tokens, err := m.Start(t.Context(), "ada", session.About{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, refreshErr := m.Refresh(t.Context(), tokens.RefreshToken)
+		_, listErr := m.List(t.Context(), "ada")
+		if err := errors.Join(refreshErr, listErr, m.End(t.Context(), tokens.RefreshToken), m.EndAll(t.Context(), "ada")); err != nil {
+			t.Error(err)
+		}
+	}
+	throttle := usher.Must(redisstore.NewThrottle(client, nil, nil))
+	_, err = throttle.Reserve(t.Context(), "ada", "192.0.2.1")
+	if err := errors.Join(err, throttle.Refund(t.Context(), "ada", "192.0.2.1")); err != nil {
+		t.Errorf("Throttle: %v", err)
+	}
+}
