@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ type MemoryStore struct {
 	mu       sync.RWMutex
 	sessions map[string]*memorySession
 	subjects map[string]*memorySubject
+	peak     int // the most subjects since their map was made
 }
 
 type memorySession struct {
@@ -175,27 +177,47 @@ func (st *MemoryStore) EndAll(ctx context.Context, subject, keep string, now, fo
 	return ended, nil
 }
 
-// pruneBatch is how many subjects Prune looks at before it lets other steps pass.
-const pruneBatch = 1024
+// Prune looks at pruneBatch subjects at a time, which takes a few milliseconds, and pauses for others.
+const (
+	pruneBatch = 2048
+	prunePause = 5 * time.Millisecond
+)
 
-// Prune implements [Store]. It looks at every session, and lets other steps pass every now and then.
+// Prune implements [Store]. It looks at every session, in small batches between which other steps proceed.
 func (st *MemoryStore) Prune(ctx context.Context, now time.Time) (int, error) {
 	pruned, seen := 0, 0
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	for name, owner := range st.subjects { // other steps may change the map between batches
+	for name := range st.subjects { // other steps may change the map between batches, or replace it
 		if err := ctx.Err(); err != nil {
 			return pruned, err
 		}
 		before := len(st.sessions)
-		st.sweep(name, owner, now)
+		if owner := st.subjects[name]; owner != nil {
+			st.sweep(name, owner, now)
+		}
 		pruned += before - len(st.sessions)
 		if seen++; seen%pruneBatch == 0 {
+			st.shrink()
 			st.mu.Unlock()
+			<-time.After(prunePause)
 			st.mu.Lock()
 		}
 	}
+	st.shrink()
 	return pruned, nil
+}
+
+// shrink copies the subjects into a smaller map when most have gone. A map keeps its size, and sweepSome would search
+// longer and longer for the few that are left.
+func (st *MemoryStore) shrink() {
+	if st.peak <= pruneBatch || len(st.subjects) > st.peak/2 {
+		return
+	}
+	st.peak = len(st.subjects)
+	fresh := make(map[string]*memorySubject, len(st.subjects))
+	maps.Copy(fresh, st.subjects)
+	st.subjects = fresh
 }
 
 // sweepSome removes the expired sessions of a few random subjects. A start adds at most one subject, so expired
@@ -205,9 +227,10 @@ func (st *MemoryStore) sweepSome(now time.Time) {
 	for name, owner := range st.subjects { // in random order (Go specification, "For statements")
 		st.sweep(name, owner, now)
 		if seen++; seen == 4 {
-			return
+			break
 		}
 	}
+	st.shrink()
 }
 
 func (st *MemoryStore) sweep(name string, owner *memorySubject, now time.Time) {
@@ -229,6 +252,7 @@ func (st *MemoryStore) subject(name string) *memorySubject {
 	if owner == nil {
 		owner = &memorySubject{}
 		st.subjects[strings.Clone(name)] = owner
+		st.peak = max(st.peak, len(st.subjects))
 	}
 	return owner
 }

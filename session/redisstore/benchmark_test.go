@@ -17,11 +17,11 @@ import (
 	"github.com/go-usher/usher/session/redisstore"
 )
 
-// benchmarkUserAgent is as long as those of today's browsers.
+// benchmarkUserAgent is as long as a browser's.
 const benchmarkUserAgent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 
-// BenchmarkRefresh measures refreshes beside raw round trips of the same client, from one caller and from many. The
-// processor time that client and server take says more than op/s where other work runs on the machine.
+// BenchmarkRefresh measures refreshes and raw round trips of the same client, with one caller and with many. On a busy
+// machine, the processor time of client and server says more than op/s.
 func BenchmarkRefresh(b *testing.B) {
 	client, prefix := newClient(b)
 	m := newManager(b, client, prefix, nil)
@@ -86,8 +86,8 @@ func serverCPU(b *testing.B, client *redis.Client) time.Duration {
 	return time.Duration((info(b, client, "cpu", "used_cpu_user") + info(b, client, "cpu", "used_cpu_sys")) * 1e9)
 }
 
-// BenchmarkManySessions reports what a session takes in Redis, and that a refresh takes the same time however many
-// there are: of a thousand sessions spread among the others, in turn. It starts a Redis of its own:
+// BenchmarkManySessions reports the memory of a session in Redis, and the time of a refresh with few and with many
+// sessions. It refreshes a thousand sessions, spread among the others, in turn. It starts a Redis of its own:
 //
 //	go test . -run '^$' -bench ManySessions -benchtime 20000x
 func BenchmarkManySessions(b *testing.B) {
@@ -152,7 +152,7 @@ func usedMemory(b *testing.B, client *redis.Client) int64 {
 	return int64(info(b, client, "memory", "used_memory"))
 }
 
-// info returns a number that Redis knows about itself.
+// info returns a number from Redis' INFO.
 func info(b *testing.B, client *redis.Client, section, name string) float64 {
 	b.Helper()
 	all, err := client.Info(b.Context(), section).Result()

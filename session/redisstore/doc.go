@@ -1,11 +1,10 @@
-// Package redisstore keeps sessions in Redis, and counts login attempts there.
+// Package redisstore keeps sessions in Redis, and counts login attempts there. It needs Redis 7.0 or later, or Valkey.
 //
-// All that belongs to one subject is one hash: its sessions, and its cut-off. Every step is one command or one
-// script over that single key, which is atomic and works on a cluster too. Keys carry the time at which the
-// last of their sessions expires, so Redis forgets by itself.
+// One hash holds everything of a subject: its sessions and its cut-off. Every step is one command or one script on that
+// key, so it is atomic, also in a cluster. A key expires with the last of its sessions.
 //
-// It needs Redis 7.0 or later, or Valkey.
+// Sessions are data, not a cache. Let Redis write them to disk (appendonly yes), and don't let it evict them
+// (maxmemory-policy noeviction). A session that Redis loses is a logout for its user.
 //
-// Sessions are data, not a cache: let Redis write them to disk (appendonly yes), and don't let it evict them
-// (maxmemory-policy noeviction). What Redis loses, users notice as a logout.
+// After a failover, Redis may have lost the last moment. Options.Replicas makes endings wait for replicas.
 package redisstore

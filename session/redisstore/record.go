@@ -9,15 +9,15 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// A session is one value of its subject's hash, under its id:
+// A session is one value in its subject's hash, under its id:
 //
 //	token (32) ‖ previous (32) ‖ nonce (16) ‖ generation ‖ rotated_at ‖ expires_at ‖ ends_at ‖ started_at ‖ auth_time
-//	‖ three texts, each behind its length (2): user agent, address, label
+//	‖ three texts, each after its length (2): user agent, address, label
 //
-// Numbers are big-endian doubles, which is what Lua has: whole up to 2^53, as microseconds until the year 2255.
-// Scripts read and replace what comes before ends_at, and keep the rest as it is.
+// Numbers are big-endian doubles, the only kind in Lua. They are exact up to 2^53: in microseconds, until 2255.
+// Scripts read and replace the part before ends_at, and leave the rest as it is.
 
-// cutoffField holds a subject's cut-off, and until when it counts, as two doubles; no session's id is as short.
+// cutoffField holds a subject's cut-off, and the time until which it counts, as two doubles. IDs of sessions are longer.
 const cutoffField = "cutoff"
 
 const (
@@ -38,7 +38,7 @@ func pack(r session.Record) []byte {
 	return b
 }
 
-// packState packs what comes before ends_at.
+// packState packs the part before ends_at.
 func packState(s session.State) []byte { return appendState(make([]byte, 0, stateSize), s) }
 
 func appendState(b []byte, s session.State) []byte {

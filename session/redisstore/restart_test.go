@@ -16,7 +16,7 @@ import (
 	"github.com/go-usher/usher/session/redisstore"
 )
 
-// server is a Redis of the test's own, which it may stop.
+// server is a Redis that belongs to one test, which may stop it.
 type server struct {
 	t    testing.TB
 	args []string
@@ -25,7 +25,7 @@ type server struct {
 	cmd  *exec.Cmd
 }
 
-// newServer starts a server that has every write on disk before it answers, unless args say otherwise.
+// newServer starts a server that writes to disk before it answers, unless args say otherwise.
 func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -72,7 +72,7 @@ func (s *server) start() {
 	}
 }
 
-// stop ends the server at once, as a crash would.
+// stop kills the server, as a crash would.
 func (s *server) stop() {
 	if s.cmd == nil {
 		return

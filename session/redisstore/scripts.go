@@ -6,14 +6,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// What the scripts answer, where it is a word.
+// The answers of scripts that are words.
 const (
 	answerEnded   = "ended"
 	answerReused  = "reused"
 	answerRefused = "refused"
 )
 
-// answerRotated is what most refreshes are answered: a number, for which the client allocates nothing.
+// answerRotated is the answer to most refreshes. It is a number, because the client allocates nothing for one.
 const answerRotated = int64(1)
 
 var (

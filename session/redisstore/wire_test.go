@@ -80,7 +80,7 @@ func TestEveryStepIsOneRoundTrip(t *testing.T) {
 	}
 }
 
-// The client library sends a command again whose answer it has lost. Even without any grace that is no reuse.
+// The client library repeats a command whose answer was lost. That is no reuse, even without a grace period.
 func TestALostAnswerIsMadeUpFor(t *testing.T) {
 	m, proxy := behindProxy(t, func(c *session.Config[usher.Claims]) { c.Grace = -1 })
 	tokens, err := m.Start(t.Context(), "ada", session.About{})

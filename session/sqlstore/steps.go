@@ -15,7 +15,7 @@ func (s *Store) Start(ctx context.Context, r session.Record, limit int, now time
 	return bounded.Do(ctx, &s.calls, func(ctx context.Context) ([]string, error) { return s.startStep(ctx, r, limit, now) })
 }
 
-// startStep: all Starts and EndAlls of a subject wait for each other at the subject's row.
+// startStep locks the subject's row first, as endAllStep does, so that they run one after the other.
 func (s *Store) startStep(ctx context.Context, r session.Record, limit int, now time.Time) (ended []string, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
 		if _, err := s.touch.exec(ctx, tx, r.Subject, int64(noCutoff), int64(noCutoff)); err != nil {

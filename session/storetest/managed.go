@@ -14,9 +14,9 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// Everything below runs once with a clock that goes and once with one that stands still.
+// The tests in this file run twice: with a running clock, and with one that stands still.
 
-// manager is a Manager over the store, and what it reports.
+// manager is a Manager over the store, and counts its events.
 type manager struct {
 	*session.Manager[usher.Claims]
 	now    func() time.Time
@@ -109,7 +109,7 @@ func withClocks(t *testing.T, store session.Store, run func(t *testing.T, m *man
 	})
 }
 
-// rounds is how often a race is run; the frozen clock, which changes little, has a tenth.
+// rounds returns how often a race is run. The frozen clock changes little, and gets a tenth.
 func (m *manager) rounds(all int) int {
 	if m.frozen {
 		all /= 10
@@ -145,7 +145,7 @@ func raceRefresh(t *testing.T, store session.Store) {
 	})
 }
 
-// raceLogout: whatever a refresh got that ran into the logout, it is worth nothing afterwards.
+// raceLogout: after a logout, tokens are worthless that a refresh got at the same time.
 func raceLogout(t *testing.T, store session.Store) {
 	withClocks(t, store, func(t *testing.T, m *manager) {
 		subject := t.Name()
@@ -220,7 +220,7 @@ func raceEndAllStart(t *testing.T, store session.Store) {
 	})
 }
 
-// reuse: R1, R2, R3, then R1 again: whoever holds R3 shares the session with a thief, so it ends.
+// reuse presents R1, R2, R3, then R1 again. Two parties have the session's tokens, so it ends.
 func reuse(t *testing.T, store session.Store) {
 	withClocks(t, store, func(t *testing.T, m *manager) {
 		r1 := m.mustStart(t, t.Name())
@@ -235,7 +235,7 @@ func reuse(t *testing.T, store session.Store) {
 	})
 }
 
-// guessed: who knows a session's id, and even how tokens are made, but not the secret, can't end it.
+// guessed: who knows a session's ID and the form of tokens, but not the secret, can't end it.
 func guessed(t *testing.T, store session.Store) {
 	withClocks(t, store, func(t *testing.T, m *manager) {
 		tokens := m.mustStart(t, t.Name())

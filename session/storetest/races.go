@@ -8,7 +8,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// rounds is how often a race is run.
+// rounds returns how often a race is run.
 func rounds(all int) int {
 	if testing.Short() {
 		return all / 20
@@ -33,7 +33,7 @@ func together(n int, call func(i int)) {
 	done.Wait()
 }
 
-// raceRotate spends one token many times at once, each with a nonce of its own: all get what one of them wrote.
+// raceRotate spends one token many times at once, each with its own nonce. All get the successor that one of them wrote.
 func raceRotate(t *testing.T, store session.Store) {
 	mustStart(t, store, record("ada", 0))
 	r := rotation("ada", 0, 1, epoch)
@@ -55,7 +55,7 @@ func raceRotate(t *testing.T, store session.Store) {
 	}
 }
 
-// raceReuse presents a long spent token many times at once: exactly one of them ends the session.
+// raceReuse presents an old spent token many times at once. Exactly one of them ends the session.
 func raceReuse(t *testing.T, store session.Store) {
 	for n := range rounds(100) {
 		mustStart(t, store, record("ada", n))
@@ -79,7 +79,7 @@ func raceReuse(t *testing.T, store session.Store) {
 	}
 }
 
-// raceLimit starts many sessions at once: never more than the limit stay.
+// raceLimit starts many sessions at once. Never more than the limit remain.
 func raceLimit(t *testing.T, store session.Store) {
 	const limit, logins = 3, 8
 	for round := range rounds(40) {

@@ -7,7 +7,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// rotate presents tokens to a session of generation 3: its second rotation was at epoch + 1 h.
+// rotate presents tokens to a session of generation 3, whose second rotation was an hour after epoch.
 func rotate(t *testing.T, store session.Store) {
 	rotated := epoch.Add(time.Hour)
 	first := rotation("ada", 0, 1, epoch)
@@ -97,7 +97,7 @@ func rotateExpiry(t *testing.T, store session.Store) {
 	wantLive(t, store, "ada", r.ID, r.EndsAt, false)
 }
 
-// rotateAgain sends one Rotation twice, as a client library does that has lost the answer.
+// rotateAgain sends one Rotation twice, as a client library does after a lost answer.
 func rotateAgain(t *testing.T, store session.Store) {
 	mustStart(t, store, record("ada", 0))
 	r := rotation("ada", 0, 1, epoch)

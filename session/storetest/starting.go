@@ -36,7 +36,7 @@ func startKeeps(t *testing.T, store session.Store) {
 	}
 }
 
-// equal compares sessions, whatever time zone the store reads times in.
+// equal compares sessions, without regard to time zones.
 func equal(a, b session.Session) bool {
 	for _, s := range []*session.Session{&a, &b} {
 		for _, at := range []*time.Time{&s.AuthTime, &s.StartedAt, &s.LastUsedAt, &s.ExpiresAt} {
@@ -85,7 +85,7 @@ func startLimitLive(t *testing.T, store session.Store) {
 	wantSessions(t, store, "ada", now, sessionID("ada", 2), next.ID)
 }
 
-// startLimitNewest starts a session by a clock that is behind.
+// startLimitNewest starts a session with a clock that is behind.
 func startLimitNewest(t *testing.T, store session.Store) {
 	mustStart(t, store, record("ada", 5), record("ada", 6))
 	next := record("ada", 1)
@@ -137,7 +137,7 @@ func lookupAndList(t *testing.T, store session.Store) {
 	wantSessions(t, store, "nobody", epoch)
 }
 
-// subjects holds pairs that a collation, a key's syntax or a column's padding might confuse.
+// subjects uses names that a collation, the syntax of keys or the padding of columns might confuse.
 func subjects(t *testing.T, store session.Store) {
 	all := []string{
 		"a", "A", "a ", " a", "á", "a\u0301", "a}", "}", "{a}", "a:b", "a%", "a_", `a\`, `a'`, `a"`, "0", "00",

@@ -1,7 +1,16 @@
-// Package storetest proves that a session.Store keeps its contract: each step by itself, and under races.
+// Package storetest tests that a session.Store keeps its contract. Run tests each step, races, and steps under load.
+// RunFaults tests what happens when the network between the store and its server fails, and RunFailover counts what a
+// failover loses.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) session.Store { return mystore.New(…) })
+//	}
+//
+//	func TestStoreOverABadNetwork(t *testing.T) {
+//		storetest.RunFaults(t, func(t *testing.T) (session.Store, storetest.Network) {
+//			proxy := storetest.NewProxy(t, "127.0.0.1:5432")
+//			return mystore.New(…proxy.Addr()…), proxy
+//		})
 //	}
 package storetest
 
@@ -16,9 +25,9 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// Run runs the suite. It calls newStore once for each test, and expects an empty store that is ready for use
-// and that the test's cleanup disposes of. Times are far from today: the store must not look at its own clock.
-// With -short the races run fewer rounds.
+// Run runs the suite. It calls newStore once for each test. newStore returns an empty store that is ready for use, and
+// registers its cleanup. The tests use times far from today, because a store must not use its own clock. With -short the
+// races have fewer rounds.
 func Run(t *testing.T, newStore func(t *testing.T) session.Store) {
 	for _, test := range []struct {
 		name string
@@ -58,7 +67,7 @@ func Run(t *testing.T, newStore func(t *testing.T) session.Store) {
 	}
 }
 
-// epoch is when the tests take place.
+// epoch is the time of the tests.
 var epoch = time.Date(2031, time.March, 4, 5, 6, 7, 891234000, time.UTC)
 
 const (
@@ -67,7 +76,7 @@ const (
 	grace  = 10 * time.Second
 )
 
-// record returns a session as a manager would start it: n tells sessions apart, in the order of their start.
+// record returns session number n of a subject, as a manager would start it. Higher numbers start later.
 func record(subject string, n int) session.Record {
 	started := epoch.Add(time.Duration(n) * time.Minute)
 	return session.Record{
@@ -112,7 +121,7 @@ func rotation(subject string, n int, generation int64, now time.Time) session.Ro
 	return r
 }
 
-// withNonce is a rotation that another process would make of the same token.
+// withNonce returns the rotation that another process would make of the same token.
 func withNonce(r session.Rotation, nonce byte) session.Rotation {
 	r.Nonce[15] = nonce
 	r.Successor[31] ^= nonce

@@ -1,4 +1,4 @@
-// Package outage shows in tests what clients see of a store whose server stops and starts under load.
+// Package outage tests what clients see when a store's server stops and starts under load.
 package outage
 
 import (
@@ -17,15 +17,15 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// patience is how long a client tries again: its library needs a moment to find out that the server is back.
+// patience is how long a client tries again. Its library needs a moment to notice that the server is back.
 const patience = 30 * time.Second
 
-// clients refresh all the time, each in a session of its own.
+// clients is how many clients refresh at once, each in its own session.
 const clients = 8
 
-// Run has clients refresh, and use what they get, while the store's server is stopped and started again. As long as
-// it is down they are told 503, and no revocation reports success. Afterwards every one of them goes on with the
-// token that it has, and whoever was logged out before stays so. The store must keep what it has acknowledged.
+// Run lets clients refresh and use their tokens while the store's server stops and starts again. While it is down they
+// get a 503, and no logout reports success. Afterwards each client continues with the token it has, and clients that
+// had logged out stay logged out. The store must keep what it has acknowledged.
 func Run(t *testing.T, store session.Store, stop, start func()) {
 	s := newSite(t, store)
 	tokens := make([]session.Tokens, clients)
@@ -83,7 +83,7 @@ func Run(t *testing.T, store session.Store, stop, start func()) {
 
 func subject(i int) string { return fmt.Sprintf("client-%d", i) }
 
-// site is a service that asks the store at every request.
+// site is a service whose requests all check their session.
 type site struct {
 	*session.Manager[usher.Claims]
 	mux *http.ServeMux
@@ -110,7 +110,7 @@ func newSite(t *testing.T, store session.Store) *site {
 	return s
 }
 
-// wantOn checks that a client goes on with the token that it has, in its one session, until it logs out.
+// wantOn checks that a client continues with the token it has, in its one session, until it logs out.
 func (s *site) wantOn(t *testing.T, subject string, tokens session.Tokens) {
 	t.Helper()
 	status := s.untilAvailable(func() (status int) { tokens, status = s.refresh(tokens); return status })
@@ -132,7 +132,7 @@ func (s *site) mustLogIn(t *testing.T, subject string) session.Tokens {
 	return tokens
 }
 
-// goOn refreshes and uses the access token until it is over, and tells of the first 503.
+// goOn refreshes and uses the access token until over is closed, and reports the first 503.
 func (s *site) goOn(tokens *session.Tokens, over <-chan struct{}, told chan<- struct{}) error {
 	var once sync.Once
 	tell := func() { once.Do(func() { told <- struct{}{} }) }

@@ -1,5 +1,5 @@
--- Takes one attempt under both limits, or none and answers how many microseconds to wait for one. A counter holds
--- when it will be idle again.
+-- Takes one attempt under both limits. If there is none, takes nothing and answers how many microseconds to wait.
+-- A counter holds the time at which it will be idle again.
 local now, wait, idle = tonumber(ARGV[1]), 0, {}
 for i = 1, 2 do
 	local burst, every = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])

@@ -1,5 +1,5 @@
--- Spends a refresh token, as session.Rotation's Judge rules. record.go says how a session is packed. ARGV[2] is the
--- state that takes the place of the stored one if the token is current, with one generation more than the token.
+-- Spends a refresh token by the rules of session.Rotation's Judge. record.go says how a session is packed. ARGV[2] is
+-- the state that replaces the stored one if the token is current. Its generation is the token's plus one.
 local key, id, state = KEYS[1], ARGV[1], ARGV[2]
 local value = redis.call('HGET', key, id)
 if not value then return 'ended' end

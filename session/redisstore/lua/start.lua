@@ -37,8 +37,8 @@ if ARGV[6] == '1' then
 	redis.call('HSET', KEYS[1], 'fence', '')
 	redis.call('HDEL', KEYS[1], 'fence')
 end
--- The key lives as long as the longest of its sessions, and longer by at most a 1024th of what a session may last:
--- in such steps, so that few refreshes have to prolong it.
+-- The key lives at least as long as each of its sessions, rounded up to a 1024th of a session's maximum lifetime. So
+-- few refreshes have to prolong it.
 local _, _, expires, ends, started = struct.unpack('>ddddd', value, 81)
 local step = (ends - started) / 1024
 if step < 1000 then step = 1000 end

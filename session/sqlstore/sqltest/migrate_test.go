@@ -76,7 +76,7 @@ func TestTheSchemaCanBeAppliedByHand(t *testing.T) {
 	}
 }
 
-// A transaction must not wait for a second connection: there may be one only.
+// A transaction must not wait for a second connection: there may be only one.
 func TestOneConnectionIsEnough(t *testing.T) {
 	for _, d := range databases {
 		t.Run(d.name, func(t *testing.T) {

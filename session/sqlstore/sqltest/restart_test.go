@@ -18,7 +18,7 @@ import (
 	"github.com/go-usher/usher/session/sqlstore"
 )
 
-// server is a PostgreSQL of the test's own, which it may stop.
+// server is a PostgreSQL that belongs to one test, which may stop it.
 type server struct {
 	t    *testing.T
 	bin  string
@@ -89,7 +89,8 @@ func postgresBinaries() (string, bool) {
 	return "", false
 }
 
-// unprivileged returns how to start a process as another user than root; nil, true: as it is.
+// unprivileged returns how to start a process as a user other than root. It returns nil and true if this process is not
+// root's.
 func unprivileged() (*syscall.SysProcAttr, bool) {
 	if os.Geteuid() != 0 {
 		return nil, true
@@ -137,7 +138,7 @@ func (s *server) start() {
 	}
 }
 
-// stop shuts the server down at once; what was committed is recovered by the next start.
+// stop shuts the server down at once. The next start recovers what was committed.
 func (s *server) stop() {
 	if s.cmd == nil {
 		return

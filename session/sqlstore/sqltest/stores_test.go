@@ -18,7 +18,7 @@ import (
 	"github.com/go-usher/usher/session/storetest"
 )
 
-// database is one that the tests run on.
+// database is a database that the tests use.
 type database struct {
 	name    string
 	dialect sqlstore.Dialect
@@ -60,7 +60,7 @@ func open(t *testing.T, driver, dsn string) *sql.DB {
 	return db
 }
 
-// newStore returns a store with tables of its own, which are dropped afterwards.
+// newStore returns a store with its own tables, which are dropped after the test.
 func newStore(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) *sqlstore.Store {
 	t.Helper()
 	store, _ := newStoreWithPrefix(t, db, dialect)

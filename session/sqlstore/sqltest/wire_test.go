@@ -78,7 +78,7 @@ func TestARefreshAndACheckAreOneRoundTripEach(t *testing.T) {
 	}
 }
 
-// An answer that is lost on the way leaves it open whether the step was applied; trying again settles it.
+// After a lost answer nobody knows whether the step was applied. Trying again settles it.
 func TestALostAnswerIsSettledByTryingAgain(t *testing.T) {
 	for _, d := range databases {
 		t.Run(d.name, func(t *testing.T) {
@@ -122,8 +122,8 @@ func TestALostAnswerIsSettledByTryingAgain(t *testing.T) {
 	}
 }
 
-// BenchmarkRefresh measures refreshes beside the raw round trips of the same client: an UPDATE of one row, and a
-// SELECT without a table.
+// BenchmarkRefresh measures refreshes and raw round trips of the same client: an UPDATE of one row, and a SELECT without
+// a table.
 func BenchmarkRefresh(b *testing.B) {
 	url := os.Getenv("USHER_TEST_POSTGRES_URL")
 	if url == "" {

@@ -1,5 +1,5 @@
--- VARBINARY, because text columns ignore spaces at the end, and often case and accents, when they compare. The
--- index on expires_at keeps Prune from locking every row that it reads.
+-- VARBINARY, because text columns ignore trailing spaces, and often case and accents, in comparisons. The index on
+-- expires_at is for Prune, which would otherwise read and lock the whole table.
 CREATE TABLE IF NOT EXISTS {sessions} (
 	id         VARBINARY(32)  NOT NULL PRIMARY KEY,
 	subject    VARBINARY(255) NOT NULL,

@@ -1,5 +1,5 @@
--- No index on expires_at, which every refresh changes: so a refresh touches no index at all (a heap-only update,
--- for which the fill factor leaves room). Prune reads the whole table instead, and locks only what has expired.
+-- expires_at has no index, because every refresh changes it. So a refresh changes no index at all: it is a heap-only
+-- update, for which the fill factor leaves room. Prune reads the table along its primary key instead.
 CREATE TABLE IF NOT EXISTS {sessions} (
 	id         text COLLATE "C" NOT NULL PRIMARY KEY,
 	subject    text COLLATE "C" NOT NULL,
