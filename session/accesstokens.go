@@ -16,15 +16,15 @@ import (
 // refresh. LoginHandler accepts it in place of a Manager. It is safe for concurrent use.
 type AccessTokens[C any] struct {
 	encoder *usher.Encoder[C]
-	claims  func(ctx context.Context, subject string) (C, error)
+	claims  func(ctx context.Context, g Grant) (C, error)
 }
 
-// NewAccessTokens returns AccessTokens that encode the claims that the callback returns for a subject. It sets sub
-// to the subject and auth_time to the time of the login. If arguments are invalid, it returns a usher.ConfigError
-// for each of them, joined.
+// NewAccessTokens returns AccessTokens that encode the claims that the callback returns for a grant, whose SessionID is
+// empty. It sets sub to the subject and auth_time to the time of the login. If arguments are invalid, it returns a
+// usher.ConfigError for each of them, joined.
 func NewAccessTokens[C any, P usher.EmbedsClaims[C]](
 	encoder *usher.Encoder[C],
-	claims func(ctx context.Context, subject string) (C, error),
+	claims func(ctx context.Context, g Grant) (C, error),
 ) (*AccessTokens[C], error) {
 	err := errors.Join(
 		required(encoder != nil, "NewAccessTokens encoder"),
@@ -37,27 +37,25 @@ func NewAccessTokens[C any, P usher.EmbedsClaims[C]](
 	return &AccessTokens[C]{encoder: encoder, claims: claims}, nil
 }
 
-// Start returns an access token for the subject, and no refresh token. It uses about.AuthTime and ignores the other
-// fields. It returns the errors of the claims callback and of the encoder.
+// Start returns an access token for the subject, and no refresh token. It uses AuthTime, Data and UntilBrowserCloses of
+// about and ignores the other fields. It returns the errors of the claims callback and of the encoder.
 func (a *AccessTokens[C]) Start(ctx context.Context, subject string, about About) (Tokens, error) {
 	return a.start(ctx, subject, about, release)
 }
 
 func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error) {
-	if !isSubject(subject) {
-		return Tokens{}, errSubject
+	if err := checkLogin(subject, about); err != nil {
+		return Tokens{}, err
 	}
 	authTime := about.AuthTime
 	if authTime.IsZero() {
 		authTime = a.now()
 	}
-	tokens, err := issue(ctx, a.encoder, a.claims, subject, func(c *usher.Claims) {
-		c.SessionID = ""
-		c.AuthTime = usher.NewNumericDate(authTime)
-	})
+	tokens, err := issue(ctx, a.encoder, a.claims, Grant{Subject: subject, Data: about.Data, AuthTime: authTime.UTC().Truncate(time.Second)})
 	if err != nil {
 		return Tokens{}, err
 	}
+	tokens.untilBrowserCloses = about.UntilBrowserCloses
 	if err := fit(tokens); err != nil {
 		return Tokens{}, err
 	}
@@ -67,24 +65,23 @@ func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About
 // now returns the time of the encoder's clock, which only Fill reveals.
 func (a *AccessTokens[C]) now() time.Time { return a.encoder.Fill(new(C)).IssuedAt.Time }
 
-// issue returns an access token for the subject with its current claims. The callback set overrides the claims that
-// the application does not control.
-func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(context.Context, string) (C, error),
-	subject string, set func(*usher.Claims)) (Tokens, error) {
-	c, err := claims(ctx, subject)
+// issue returns an access token for a grant. The application does not control sub, sid and auth_time.
+func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(context.Context, Grant) (C, error), g Grant) (Tokens, error) {
+	c, err := claims(ctx, g)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("session: claims: %w", err)
 	}
 	registered := encoder.Fill(&c)
-	registered.Subject = subject
-	set(registered)
+	registered.Subject = g.Subject
+	registered.SessionID = g.SessionID
+	registered.AuthTime = usher.NewNumericDate(g.AuthTime)
 	access, err := encoder.Encode(ctx, c)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("session: access token: %w", err)
 	}
 	// This is the encoder's TTL unless the application's claims have an exp.
-	lasts := registered.ExpiresAt.Sub(registered.IssuedAt.Time)
-	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(lasts / time.Second)}, nil
+	lifetime := registered.ExpiresAt.Sub(registered.IssuedAt.Time)
+	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(lifetime / time.Second), SessionID: g.SessionID}, nil
 }
 
 // ownClaims refuses a C that has a field of its own for a claim that the manager sets: the token would carry that

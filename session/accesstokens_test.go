@@ -14,7 +14,7 @@ import (
 
 func TestTheManagerSetsSubSidAndAuthTime(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
-	w.user = func(context.Context, string) (claims, error) {
+	w.user = func(context.Context, session.Grant) (claims, error) {
 		return claims{Claims: usher.Claims{Subject: "root", SessionID: "x", AuthTime: usher.NewNumericDate(epoch.Add(time.Hour)), Scope: "read"}}, nil
 	}
 	tokens := w.mustStart(t)
@@ -29,7 +29,7 @@ func TestTheManagerSetsSubSidAndAuthTime(t *testing.T) {
 
 func TestExpiresInIsThatOfTheApplicationsExp(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
-	w.user = func(context.Context, string) (claims, error) {
+	w.user = func(context.Context, session.Grant) (claims, error) {
 		return claims{Claims: usher.Claims{ExpiresAt: usher.NewNumericDate(epoch.Add(90 * time.Second))}}, nil
 	}
 	if got := w.mustStart(t).ExpiresIn; got != 90 {
@@ -72,7 +72,7 @@ func TestAccessTokensLogInWithoutASession(t *testing.T) {
 	w.keys.err = usher.ErrUnavailable
 	_, err := plain.Start(t.Context(), subject, session.About{})
 	wantErr(t, "Start while the key fails", err, usher.ErrUnavailable)
-	w.user = func(context.Context, string) (claims, error) { return claims{}, usher.ErrNoUser }
+	w.user = func(context.Context, session.Grant) (claims, error) { return claims{}, usher.ErrNoUser }
 	_, err = plain.Start(t.Context(), subject, session.About{})
 	wantErr(t, "Start of a user who is gone", err, usher.ErrNoUser)
 	_, err = session.NewAccessTokens[claims](nil, nil)
@@ -88,7 +88,7 @@ type shadowing struct {
 func TestAClaimsTypeMustNotHaveItsOwnSid(t *testing.T) {
 	keys := usher.Must(usher.GenerateKey("HS256"))
 	encoder := usher.Must(usher.NewEncoder[shadowing](keys, nil))
-	callback := func(context.Context, string) (shadowing, error) { return shadowing{}, nil }
+	callback := func(context.Context, session.Grant) (shadowing, error) { return shadowing{}, nil }
 	_, err := session.NewManager(session.Config[shadowing]{Encoder: encoder, Store: session.NewMemoryStore(), Claims: callback, Secret: secret})
 	wantConfigError(t, err, "sid")
 	_, err = session.NewAccessTokens(encoder, callback)
@@ -111,6 +111,6 @@ type (
 
 func TestAClaimsTypeMustNotHaveItsOwnHiddenSid(t *testing.T) {
 	encoder := usher.Must(usher.NewEncoder[hiding](usher.Must(usher.GenerateKey("HS256")), nil))
-	_, err := session.NewAccessTokens(encoder, func(context.Context, string) (hiding, error) { return hiding{}, nil })
+	_, err := session.NewAccessTokens(encoder, func(context.Context, session.Grant) (hiding, error) { return hiding{}, nil })
 	wantConfigError(t, err, "sid")
 }

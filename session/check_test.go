@@ -150,7 +150,7 @@ func TestCheckAsksAgainAfterAFailedEnd(t *testing.T) {
 		},
 		"EndAll": func(w *world, _ session.Tokens) error { return w.EndAll(t.Context(), subject) },
 		"a gone user": func(w *world, tokens session.Tokens) error {
-			w.user = func(context.Context, string) (claims, error) { return claims{}, usher.ErrNoUser }
+			w.user = func(context.Context, session.Grant) (claims, error) { return claims{}, usher.ErrNoUser }
 			_, err := w.Refresh(t.Context(), tokens.RefreshToken)
 			return err
 		},
@@ -243,7 +243,9 @@ func TestCheckRemembersABoundedNumberOfSessions(t *testing.T) {
 // The cache of recent answers must not keep the checked tokens in memory.
 func TestCheckDoesNotKeepTokensInMemory(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore(), func(c *session.Config[claims]) { c.Staleness = time.Hour })
-	w.user = func(context.Context, string) (claims, error) { return claims{Role: strings.Repeat("x", 5000)}, nil }
+	w.user = func(context.Context, session.Grant) (claims, error) {
+		return claims{Role: strings.Repeat("x", 5000)}, nil
+	}
 	const n = 1000
 	issued := make([]session.Tokens, n)
 	for i := range issued {

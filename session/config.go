@@ -18,13 +18,13 @@ type Config[C any] struct {
 	Encoder *usher.Encoder[C]
 	// Store keeps the sessions. Required. NewMemoryStore suits a single process.
 	Store Store
-	// Claims returns the claims of a subject. It is called for every login and every refresh, so roles never go
-	// stale. The manager sets sub, sid and auth_time itself. Required.
+	// Claims returns the claims of an access token. It is called for every login and every refresh, so roles never
+	// go stale. The manager sets sub, sid and auth_time itself. Required.
 	//
 	// usher.ErrNoUser ends the session that is being refreshed. Any other error refuses the refresh without
 	// spending the refresh token, and so does usher.ErrNoUser joined with usher.ErrUnavailable.
-	Claims func(ctx context.Context, subject string) (C, error)
-	// Secret is at least 32 random bytes, six of them different, and the same in every process that shares the store. It protects refresh
+	Claims func(ctx context.Context, g Grant) (C, error)
+	// Secret is at least 32 random bytes, and the same in every process that shares the store. It protects refresh
 	// tokens and nothing else: do not use the key that signs access tokens. Required.
 	Secret []byte
 	// OldSecrets are accepted as well, while Secret is being replaced. To replace Secret without logging anyone
@@ -74,7 +74,7 @@ func (cfg Config[C]) check() error {
 	const short = "has %d bytes and needs %d or more of random data; make one with: openssl rand -base64 32"
 	bad(cfg.Encoder == nil, "Encoder", "is required: it signs the access tokens")
 	bad(isNil(cfg.Store), "Store", "is required; use NewMemoryStore for a single process")
-	bad(cfg.Claims == nil, "Claims", "is required: it returns the claims of a subject")
+	bad(cfg.Claims == nil, "Claims", "is required: it returns the claims of an access token")
 	checkSecret := func(secret []byte, field string) {
 		err := weakkey.Secret(secret)
 		bad(len(secret) < minSecret, field, short, len(secret), minSecret)

@@ -23,6 +23,7 @@
 //	event.go                  Event, EventKind
 //	errors.go                 the errors
 //	tokens.go                 Tokens
+//	grant.go                  Grant: what an access token is issued for
 //	accesstokens.go           AccessTokens, and how access tokens are issued
 //	refreshtoken.go           refresh tokens and the keys that protect them
 //

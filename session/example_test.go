@@ -17,7 +17,7 @@ func exampleManager(onEvent func(context.Context, session.Event)) *session.Manag
 	return usher.Must(session.NewManager(session.Config[usher.Claims]{
 		Encoder: usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.GenerateKey("HS256")), nil)),
 		Store:   session.NewMemoryStore(),
-		Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{Scope: "read"}, nil },
+		Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{Scope: "read"}, nil },
 		Secret:  []byte("thirty-two random bytes or more!"),
 		OnEvent: onEvent,
 	}))
@@ -78,7 +78,7 @@ func ExampleManager_Check() {
 	sessions := usher.Must(session.NewManager(session.Config[usher.Claims]{
 		Encoder: usher.Must(usher.NewEncoder[usher.Claims](key, nil)),
 		Store:   session.NewMemoryStore(),
-		Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil },
+		Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
 		Secret:  []byte("thirty-two random bytes or more!"),
 	}))
 	auth := usher.Must(usher.NewMiddleware(usher.Must(usher.NewDecoder[usher.Claims](key, nil)), usher.ClaimsAsUser[usher.Claims],
@@ -136,7 +136,7 @@ func ExampleLoginHandler() {
 func ExampleNewAccessTokens() {
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.GenerateKey("HS256")), nil))
 	tokens := usher.Must(session.NewAccessTokens(encoder,
-		func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil }))
+		func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil }))
 	authenticate := func(context.Context, string, string) (string, error) { return "user-7", nil }
 
 	mux := http.NewServeMux()
@@ -261,4 +261,49 @@ func ExampleLogoutHandler() {
 	// __Host-access -1
 	// __Host-refresh -1
 	// session: ended
+}
+
+// Step-up: the authentication methods are kept in Data, and become amr and acr.
+func ExampleGrant() {
+	type Claims struct {
+		usher.Claims
+		Methods []string `json:"amr"`
+		Level   string   `json:"acr"`
+	}
+	key := usher.Must(usher.GenerateKey("HS256"))
+	sessions := usher.Must(session.NewManager(session.Config[Claims]{
+		Encoder: usher.Must(usher.NewEncoder[Claims](key, nil)),
+		Store:   session.NewMemoryStore(),
+		Secret:  []byte("thirty-two random bytes or more!"),
+		Claims: func(_ context.Context, g session.Grant) (Claims, error) {
+			c := Claims{Methods: strings.Fields(g.Data), Level: "1"}
+			if len(c.Methods) > 1 {
+				c.Level = "2"
+			}
+			return c, nil
+		},
+	}))
+	auth := usher.Must(usher.NewMiddleware(usher.Must(usher.NewDecoder[Claims](key, nil)), usher.ClaimsAsUser[Claims], nil))
+	payment := auth.Allow(func(c *Claims) bool { return c.Level == "2" }).Require(http.NotFoundHandler())
+
+	ctx := context.Background()
+	tokens := usher.Must(sessions.Start(ctx, "user-7", session.About{Data: "pwd"}))
+	printStatus(payment, tokens)
+	// The user enters a code, which the application checks, and gets another session.
+	tokens = usher.Must(sessions.Start(ctx, "user-7", session.About{Data: "pwd otp", Replaces: tokens.SessionID}))
+	printStatus(payment, tokens)
+	tokens = usher.Must(sessions.Refresh(ctx, tokens.RefreshToken))
+	printStatus(payment, tokens)
+	// Output:
+	// 403
+	// 404
+	// 404
+}
+
+func printStatus(h http.Handler, tokens session.Tokens) {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	fmt.Println(w.Code)
 }

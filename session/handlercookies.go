@@ -29,6 +29,11 @@ func (e *endpoint) cookies(t Tokens) []*http.Cookie {
 	if t.RefreshToken != "" {
 		cookies = append(cookies, cookie(e.opts.RefreshCookie, t.RefreshToken, int(t.RefreshTTL/time.Second)))
 	}
+	if t.untilBrowserCloses {
+		for _, c := range cookies {
+			c.MaxAge = 0 // no attribute
+		}
+	}
 	return cookies
 }
 

@@ -95,14 +95,16 @@ func TestATooLargeCookieSpendsNothing(t *testing.T) {
 	s := newSite(t, session.NewMemoryStore(), withCookies)
 	jar := cookieJar{}
 	jar.keep(t, s.send(t, "POST", "/login", login).want(t, 200, ""))
-	s.user = func(context.Context, string) (claims, error) { return claims{Role: strings.Repeat("x", 4096)}, nil }
+	s.user = func(context.Context, session.Grant) (claims, error) {
+		return claims{Role: strings.Repeat("x", 4096)}, nil
+	}
 	s.send(t, "POST", "/login", login).want(t, 500, "")
 	s.send(t, "POST", "/refresh", "", jar.send).want(t, 500, "")
 	if cause := s.seen[len(s.seen)-1].Err; !strings.Contains(cause.Error(), "4096") {
 		t.Errorf("the operator reads %v", cause)
 	}
 	s.wantSessions(t, 1)
-	s.user = func(context.Context, string) (claims, error) { return claims{}, nil }
+	s.user = func(context.Context, session.Grant) (claims, error) { return claims{}, nil }
 	s.clock.Advance(2 * grace)
 	s.send(t, "POST", "/refresh", "", jar.send).want(t, 200, "")
 }

@@ -66,7 +66,7 @@ type world struct {
 	events  *events
 	decoder *usher.Decoder[claims]
 	keys    *signer
-	user    func(context.Context, string) (claims, error) // what Claims calls; tests replace it
+	user    func(context.Context, session.Grant) (claims, error) // what Claims calls; tests replace it
 }
 
 // signer is a signing key that can fail.
@@ -92,13 +92,13 @@ func newWorld(t testing.TB, store session.Store, change ...func(*session.Config[
 		clock:  ushertest.NewClock(epoch),
 		events: &events{},
 		keys:   &signer{Key: usher.Must(usher.NewKey("HS256", bytes.Repeat([]byte("test key"), 4)))},
-		user:   func(context.Context, string) (claims, error) { return claims{Role: "reader"}, nil },
+		user:   func(context.Context, session.Grant) (claims, error) { return claims{Role: "reader"}, nil },
 	}
 	w.decoder = usher.Must(usher.NewDecoder[claims](w.keys.Key, &usher.DecoderOptions{Now: w.clock.Now}))
 	w.config = session.Config[claims]{
 		Encoder: usher.Must(usher.NewEncoder[claims](w.keys, &usher.EncoderOptions{Now: w.clock.Now})),
 		Store:   store,
-		Claims:  func(ctx context.Context, subject string) (claims, error) { return w.user(ctx, subject) },
+		Claims:  func(ctx context.Context, g session.Grant) (claims, error) { return w.user(ctx, g) },
 		Secret:  secret,
 		OnEvent: w.events.on,
 		Now:     w.clock.Now,

@@ -41,7 +41,7 @@ func TestLoginHandlerMapsTheAuthenticatorsErrors(t *testing.T) {
 		}
 	}
 	s.auth = func(context.Context, string, string) (string, error) { return subject, nil }
-	s.user = func(context.Context, string) (claims, error) { return claims{}, usher.ErrNoUser }
+	s.user = func(context.Context, session.Grant) (claims, error) { return claims{}, usher.ErrNoUser }
 	s.send(t, "POST", "/login", login).want(t, 401, "Wrong email or password.")
 }
 

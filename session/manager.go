@@ -14,7 +14,7 @@ import (
 type Manager[C any] struct {
 	encoder       *usher.Encoder[C]
 	store         Store
-	claims        func(ctx context.Context, subject string) (C, error)
+	claims        func(ctx context.Context, g Grant) (C, error)
 	keys          []secretKeys // the first one signs refresh tokens, all verify them
 	idleTTL       time.Duration
 	maxAge        time.Duration
@@ -78,13 +78,15 @@ func (m *Manager[C]) List(ctx context.Context, subject string) ([]Session, error
 }
 
 // issue returns Tokens that lack only the refresh token.
-func (m *Manager[C]) issue(ctx context.Context, token refreshToken, id string) (Tokens, error) {
-	tokens, err := issue(ctx, m.encoder, m.claims, token.subject, func(c *usher.Claims) {
-		c.SessionID = id
-		c.AuthTime = usher.NewNumericDate(time.Unix(token.authTime, 0))
+func (m *Manager[C]) issue(ctx context.Context, token refreshToken) (Tokens, error) {
+	tokens, err := issue(ctx, m.encoder, m.claims, Grant{
+		Subject:   token.subject,
+		SessionID: token.sessionID(),
+		Data:      token.data,
+		AuthTime:  time.Unix(token.authTime, 0).UTC(),
 	})
-	tokens.SessionID = id
 	tokens.RefreshTTL = m.idleTTL
+	tokens.untilBrowserCloses = token.flags&flagUntilBrowserCloses != 0
 	return tokens, err
 }
 

@@ -30,7 +30,7 @@ func BenchmarkMemoryStore(b *testing.B) {
 			m := usher.Must(session.NewManager(session.Config[claims]{
 				Encoder: usher.Must(usher.NewEncoder[claims](usher.Must(usher.GenerateKey("HS256")), nil)),
 				Store:   store,
-				Claims:  func(context.Context, string) (claims, error) { return claims{}, nil },
+				Claims:  func(context.Context, session.Grant) (claims, error) { return claims{}, nil },
 				Secret:  secret,
 			}))
 			now := time.Now()

@@ -43,7 +43,7 @@ func (m *Manager[C]) refresh(ctx context.Context, text string, fit checkpoint) (
 // refreshAuthentic refreshes with an authentic token. Everything that can fail comes before the token is spent, so
 // that the caller can try again. It sets event.Kind if the outcome is neither a refresh nor a refusal.
 func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token refreshToken, text string, fit checkpoint, event *Event) (Tokens, error) {
-	tokens, err := m.issue(ctx, token, event.SessionID)
+	tokens, err := m.issue(ctx, token)
 	if errors.Is(err, usher.ErrNoUser) && !outOfReach(err) {
 		ended, endErr := m.storeEnd(ctx, now, token.subject, event.SessionID)
 		if endErr != nil {

@@ -15,7 +15,7 @@ func TestRefreshUsesCurrentClaimsAndKeepsAuthTime(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	first := w.mustStart(t)
 	w.clock.Advance(time.Hour)
-	w.user = func(context.Context, string) (claims, error) { return claims{Role: "admin"}, nil }
+	w.user = func(context.Context, session.Grant) (claims, error) { return claims{Role: "admin"}, nil }
 	second := w.mustRefresh(t, first.RefreshToken)
 	c := w.mustDecode(t, second)
 	if c.Role != "admin" || c.AuthTime.Unix() != epoch.Unix() || c.SessionID != first.SessionID || c.IssuedAt.Unix() != epoch.Add(time.Hour).Unix() {
@@ -52,7 +52,7 @@ func TestASpentTokenYieldsTheSameSuccessorWithinTheGracePeriod(t *testing.T) {
 func TestTheGracePeriodBeginsWithTheRotation(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	first := w.mustStart(t)
-	slow := func(context.Context, string) (claims, error) { w.clock.Advance(2 * grace); return claims{}, nil }
+	slow := func(context.Context, session.Grant) (claims, error) { w.clock.Advance(2 * grace); return claims{}, nil }
 	w.user = slow
 	second := w.mustRefresh(t, first.RefreshToken)
 	w.clock.Advance(grace - time.Microsecond)
@@ -61,10 +61,10 @@ func TestTheGracePeriodBeginsWithTheRotation(t *testing.T) {
 	}
 
 	var third session.Tokens
-	w.user = func(ctx context.Context, subject string) (claims, error) {
-		w.user = func(context.Context, string) (claims, error) { return claims{}, nil }
+	w.user = func(ctx context.Context, g session.Grant) (claims, error) {
+		w.user = func(context.Context, session.Grant) (claims, error) { return claims{}, nil }
 		third = w.mustRefresh(t, second.RefreshToken)
-		return slow(ctx, subject)
+		return slow(ctx, g)
 	}
 	if again := w.mustRefresh(t, second.RefreshToken); again.RefreshToken != third.RefreshToken {
 		t.Error("the slower tab has another successor")
@@ -149,10 +149,10 @@ func TestRefreshSpendsTheTokenLast(t *testing.T) {
 	first := w.mustStart(t)
 	cause := errors.New("database on fire")
 
-	w.user = func(context.Context, string) (claims, error) { return claims{}, cause }
+	w.user = func(context.Context, session.Grant) (claims, error) { return claims{}, cause }
 	_, err := w.Refresh(t.Context(), first.RefreshToken)
 	wantErr(t, "Refresh while the claims fail", err, cause)
-	w.user = func(context.Context, string) (claims, error) { return claims{}, nil }
+	w.user = func(context.Context, session.Grant) (claims, error) { return claims{}, nil }
 
 	w.keys.err = usher.ErrUnavailable
 	_, err = w.Refresh(t.Context(), first.RefreshToken)
@@ -167,10 +167,10 @@ func TestRefreshSpendsTheTokenLast(t *testing.T) {
 	w.clock.Advance(2 * grace) // had it been spent, this would be a reuse
 	w.mustRefresh(t, first.RefreshToken)
 
-	w.user = func(context.Context, string) (claims, error) { return claims{}, cause }
+	w.user = func(context.Context, session.Grant) (claims, error) { return claims{}, cause }
 	_, err = w.Start(t.Context(), subject, session.About{})
 	wantErr(t, "Start while the claims fail", err, cause)
-	w.user = func(context.Context, string) (claims, error) { return claims{}, nil }
+	w.user = func(context.Context, session.Grant) (claims, error) { return claims{}, nil }
 	w.keys.err = cause
 	_, err = w.Start(t.Context(), subject, session.About{})
 	wantErr(t, "Start while the key fails", err, cause)
@@ -182,7 +182,9 @@ func TestRefreshKeepsTheSessionIfTheUserMayStillExist(t *testing.T) {
 	for _, cause := range []error{usher.ErrUnavailable, context.DeadlineExceeded} {
 		w := newWorld(t, session.NewMemoryStore())
 		first := w.mustStart(t)
-		w.user = func(context.Context, string) (claims, error) { return claims{}, errors.Join(usher.ErrNoUser, cause) }
+		w.user = func(context.Context, session.Grant) (claims, error) {
+			return claims{}, errors.Join(usher.ErrNoUser, cause)
+		}
 		_, err := w.Refresh(t.Context(), first.RefreshToken)
 		wantErr(t, "Refresh", err, cause)
 		w.wantEvents(t, session.EventStarted, session.EventRefused)
@@ -193,7 +195,7 @@ func TestRefreshKeepsTheSessionIfTheUserMayStillExist(t *testing.T) {
 func TestRefreshEndsTheSessionOfADeletedUser(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	first := w.mustStart(t)
-	w.user = func(context.Context, string) (claims, error) { return claims{}, usher.ErrNoUser }
+	w.user = func(context.Context, session.Grant) (claims, error) { return claims{}, usher.ErrNoUser }
 	_, err := w.Refresh(t.Context(), first.RefreshToken)
 	wantErr(t, "Refresh", err, session.ErrSessionEnded)
 	wantErr(t, "Refresh", err, usher.ErrNoUser)
@@ -212,7 +214,7 @@ func TestRefreshOfADeletedUserNeedsTheStore(t *testing.T) {
 	store := &failing{Store: session.NewMemoryStore(), failAt: 2}
 	w := newWorld(t, store)
 	tokens := w.mustStart(t)
-	w.user = func(context.Context, string) (claims, error) { return claims{}, usher.ErrNoUser }
+	w.user = func(context.Context, session.Grant) (claims, error) { return claims{}, usher.ErrNoUser }
 	_, err := w.Refresh(t.Context(), tokens.RefreshToken)
 	wantErr(t, "Refresh", err, usher.ErrUnavailable)
 	if errors.Is(err, session.ErrSessionEnded) {

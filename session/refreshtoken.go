@@ -15,23 +15,40 @@ import (
 
 // refreshToken holds the fields of a refresh token. Its text is unpadded base64url of
 //
-//	tag (32) ‖ version (1) ‖ session (16) ‖ auth_time (8) ‖ generation (8) ‖ secret (32) ‖ subject (1 to 255)
+//	tag (32) ‖ 1 ‖ session (16) ‖ auth_time (8) ‖ generation (8) ‖ secret (32) ‖ subject (1 to 255)
 //
-// where the tag is HMAC-SHA-256 over everything after it, and numbers are big-endian.
+// or, if there are flags or data, of
+//
+//	tag (32) ‖ 2 ‖ session (16) ‖ auth_time (8) ‖ generation (8) ‖ secret (32) ‖
+//	flags (1) ‖ length of subject (1) ‖ subject (1 to 255) ‖ data (0 to 255)
+//
+// where the tag is HMAC-SHA-256 over everything after it, and numbers are big-endian. Processes that know only the
+// first form refuse the second.
 type refreshToken struct {
 	session    [16]byte
 	authTime   int64 // Unix seconds
 	generation int64
 	secret     [32]byte
+	flags      tokenFlags
 	subject    string
+	data       string
 }
 
+type tokenFlags byte
+
 const (
-	tokenVersion  = 1
+	flagUntilBrowserCloses tokenFlags = 1 << iota
+	flagsEnd                          // the first bit without a meaning
+)
+
+const (
+	plainVersion  = 1
+	dataVersion   = 2
 	tagSize       = sha256.Size
 	fixedSize     = 1 + 16 + 8 + 8 + 32
 	maxSubject    = 255
-	maxTokenBytes = tagSize + fixedSize + maxSubject
+	maxData       = 255
+	maxTokenBytes = tagSize + fixedSize + 1 + 1 + maxSubject + maxData
 	maxTokenText  = (maxTokenBytes*8 + 5) / 6
 )
 
@@ -40,8 +57,11 @@ const (
 var encoding = base64.RawURLEncoding.Strict()
 
 // newRefreshToken returns the first token of a new session.
-func newRefreshToken(subject string, authTime time.Time) refreshToken {
-	t := refreshToken{authTime: authTime.Unix(), generation: 1, subject: subject}
+func newRefreshToken(subject string, authTime time.Time, about About) refreshToken {
+	t := refreshToken{authTime: authTime.Unix(), generation: 1, subject: subject, data: about.Data}
+	if about.UntilBrowserCloses {
+		t.flags |= flagUntilBrowserCloses
+	}
 	rand.Read(t.session[:]) // never fails (crypto/rand)
 	rand.Read(t.secret[:])
 	return t
@@ -52,26 +72,51 @@ func (t refreshToken) sessionID() string { return encoding.EncodeToString(t.sess
 
 // appendFields appends the bytes that the tag authenticates.
 func (t refreshToken) appendFields(b []byte) []byte {
-	b = append(b, tokenVersion)
+	version := byte(plainVersion)
+	if t.flags != 0 || t.data != "" {
+		version = dataVersion
+	}
+	b = append(b, version)
 	b = append(b, t.session[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.authTime))
 	b = binary.BigEndian.AppendUint64(b, uint64(t.generation))
 	b = append(b, t.secret[:]...)
-	return append(b, t.subject...)
+	if version == dataVersion {
+		b = append(b, byte(t.flags), byte(len(t.subject)))
+	}
+	b = append(b, t.subject...)
+	return append(b, t.data...)
 }
 
 // parseFields parses authentic fields. A later version may have written them.
 func parseFields(b []byte) (refreshToken, bool) {
-	if len(b) <= fixedSize || b[0] != tokenVersion {
+	if len(b) <= fixedSize {
 		return refreshToken{}, false
 	}
-	return refreshToken{
+	t := refreshToken{
 		session:    [16]byte(b[1:17]),
 		authTime:   int64(binary.BigEndian.Uint64(b[17:25])),
 		generation: int64(binary.BigEndian.Uint64(b[25:33])),
 		secret:     [32]byte(b[33:65]),
-		subject:    string(b[65:]),
-	}, true
+	}
+	rest := b[fixedSize:]
+	switch b[0] {
+	case plainVersion:
+		t.subject = string(rest)
+		return t, true
+	case dataVersion:
+		if len(rest) < 2 || tokenFlags(rest[0]) >= flagsEnd {
+			return refreshToken{}, false
+		}
+		flags, size, names := tokenFlags(rest[0]), int(rest[1]), rest[2:]
+		if size == 0 || size > len(names) {
+			return refreshToken{}, false
+		}
+		t.flags, t.subject, t.data = flags, string(names[:size]), string(names[size:])
+		return t, true
+	default:
+		return refreshToken{}, false
+	}
 }
 
 // splitToken decodes a token into buffer, which is empty and has the capacity for every token.

@@ -22,11 +22,21 @@ type About struct {
 	// or EndOthers has been called at that time or later, the session is refused. The zero value means the time of
 	// Start.
 	AuthTime time.Time
+	// Data is passed to Config.Claims for every access token of the session (see Grant). It is at most 255 bytes
+	// of UTF-8.
+	Data string
+	// UntilBrowserCloses sends cookies without Max-Age, also after refreshes, so that browsers drop them when they
+	// close. Use it if the user did not tick "remember me".
+	UntilBrowserCloses bool
+	// Replaces is the ID of the subject's session that ends as soon as this one has started, for example when the
+	// user authenticates again for a sensitive action.
+	Replaces string
 }
 
 const maxAboutBytes = 256
 
-// Start starts a session for a subject who has just authenticated, and returns its first tokens.
+// Start starts a session for a subject who has just authenticated, and returns its first tokens. The subject is 1 to 255
+// bytes of UTF-8 without control characters.
 //
 // It returns ErrSessionEnded if EndAll or EndOthers was called at about.AuthTime or later, or if the authentication
 // is older than MaxAge. It returns usher.ErrUnavailable if the store does not answer; no usable session remains
@@ -36,8 +46,8 @@ func (m *Manager[C]) Start(ctx context.Context, subject string, about About) (To
 }
 
 func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error) {
-	if !isSubject(subject) {
-		return Tokens{}, errSubject
+	if err := checkLogin(subject, about); err != nil {
+		return Tokens{}, err
 	}
 	now := m.now()
 	authTime := about.AuthTime.UTC().Truncate(time.Microsecond)
@@ -47,8 +57,8 @@ func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit
 	if !authTime.After(now.Add(-m.maxAge)) {
 		return Tokens{}, fmt.Errorf("%w: the authentication is older than %s", ErrSessionEnded, m.maxAge)
 	}
-	token := newRefreshToken(subject, authTime)
-	tokens, err := m.issue(ctx, token, token.sessionID())
+	token := newRefreshToken(subject, authTime, about)
+	tokens, err := m.issue(ctx, token)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -78,7 +88,23 @@ func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit
 	m.recent.forget(subject, ended...)
 	m.report(ctx, Event{Kind: EventStarted, Time: now, Subject: subject, SessionID: record.ID})
 	m.reportEnded(ctx, now, subject, ended)
+	if err := m.replace(ctx, subject, about.Replaces, record.ID); err != nil {
+		return Tokens{}, err
+	}
 	return tokens, nil
+}
+
+// replace ends the session old, whose place the session started has taken. If that fails, it ends started: the caller
+// gets no tokens, and can try again.
+func (m *Manager[C]) replace(ctx context.Context, subject, old, started string) error {
+	if !isSessionID(old) || old == started {
+		return nil
+	}
+	_, err := m.end(context.WithoutCancel(ctx), subject, old)
+	if err != nil {
+		_, _ = m.end(context.WithoutCancel(ctx), subject, started)
+	}
+	return err
 }
 
 func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []string, err error) {
@@ -119,7 +145,21 @@ func clean(s string) string {
 	return strings.Clone(s)
 }
 
-var errSubject = errors.New("session: a subject must be 1 to 255 bytes of UTF-8 without control characters")
+var (
+	errSubject = errors.New("session: a subject must be 1 to 255 bytes of UTF-8 without control characters")
+	errData    = errors.New("session: About.Data must be at most 255 bytes of UTF-8")
+)
+
+// checkLogin returns an error if no token can be issued for this login.
+func checkLogin(subject string, about About) error {
+	if !isSubject(subject) {
+		return errSubject
+	}
+	if len(about.Data) > maxData || !utf8.ValidString(about.Data) {
+		return errData
+	}
+	return nil
+}
 
 // isSubject reports whether every store can keep s unchanged.
 func isSubject(s string) bool {

@@ -160,11 +160,11 @@ func TestAFailureOfClaimsOrKeyLosesAndDoublesNothing(t *testing.T) {
 	for name, install := range map[string]func(w *world, f *fault){
 		"claims": func(w *world, f *fault) {
 			user := w.user
-			w.user = func(ctx context.Context, subject string) (claims, error) {
+			w.user = func(ctx context.Context, g session.Grant) (claims, error) {
 				if f.strikes() {
 					return claims{}, errStore
 				}
-				return user(ctx, subject)
+				return user(ctx, g)
 			}
 		},
 		"key": func(w *world, f *fault) { w.keys.fault = f },

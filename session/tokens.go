@@ -16,6 +16,8 @@ type Tokens struct {
 
 	SessionID  string        `json:"-"` // sid of the access token
 	RefreshTTL time.Duration `json:"-"` // lifetime of the refresh token, unless the session ends earlier
+
+	untilBrowserCloses bool // see About
 }
 
 // Format implements fmt.Formatter. Every verb prints what String returns.

@@ -41,7 +41,7 @@ func newManager(s session.Store) (*session.Manager[claims], error) {
 	return session.NewManager(session.Config[claims]{
 		Encoder: encoder,
 		Store:   s,
-		Claims:  func(context.Context, string) (claims, error) { return claims{Role: "reader"}, nil },
+		Claims:  func(context.Context, session.Grant) (claims, error) { return claims{Role: "reader"}, nil },
 		Secret:  secret,
 	})
 }

@@ -84,7 +84,9 @@ func newService(cfg config, users *users, stores *stores, log *slog.Logger) *ser
 	s.sessions = usher.Must(session.NewManager(session.Config[usher.Claims]{
 		Encoder: usher.Must(usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{TTL: cfg.tokenTTL})),
 		Store:   stores.sessions,
-		Claims:  users.ClaimsOf,
+		Claims: func(ctx context.Context, g session.Grant) (usher.Claims, error) {
+			return users.ClaimsOf(ctx, g.Subject)
+		},
 		Secret:  cfg.sessionSecret,
 		IdleTTL: max(14*24*time.Hour, cfg.tokenTTL), // a session lasts at least as long as its access token
 		MaxAge:  max(90*24*time.Hour, cfg.tokenTTL),

@@ -325,7 +325,7 @@ func TestKeysThatSecretKeyMakes(t *testing.T) {
 		manager := usher.Must(session.NewManager(session.Config[usher.Claims]{
 			Encoder: usher.Must(usher.NewEncoder[usher.Claims](key, nil)),
 			Store:   session.NewMemoryStore(), // which knows no session
-			Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil },
+			Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
 			Secret:  test.secret,
 		}))
 		if _, err := manager.Refresh(t.Context(), tokens.refresh); !errors.Is(err, test.want) {

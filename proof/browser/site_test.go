@@ -64,7 +64,7 @@ func newSite(t *testing.T) *site {
 	s.Manager = usher.Must(session.NewManager(session.Config[claims]{
 		Encoder: usher.Must(usher.NewEncoder[claims](key, &usher.EncoderOptions{TTL: accessTTL, Now: s.clock.Now})),
 		Store:   s.store,
-		Claims: func(context.Context, string) (claims, error) {
+		Claims: func(context.Context, session.Grant) (claims, error) {
 			return claims{Padding: strings.Repeat("x", int(s.padding.Load()))}, nil
 		},
 		Secret:  bytes.Repeat([]byte("a secret"), 4),

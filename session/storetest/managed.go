@@ -39,7 +39,7 @@ func newManager(t *testing.T, store session.Store, now func() time.Time) *manage
 	m.Manager, err = session.NewManager(session.Config[usher.Claims]{
 		Encoder: encoder,
 		Store:   store,
-		Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil },
+		Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
 		Secret:  bytes.Repeat([]byte("secret! "), 4),
 		Grace:   5 * time.Minute, // slow machines don't turn a race into a theft
 		Now:     now,

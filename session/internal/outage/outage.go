@@ -96,7 +96,7 @@ func newSite(t *testing.T, store session.Store) *site {
 	s.Manager = usher.Must(session.NewManager(session.Config[usher.Claims]{
 		Encoder: usher.Must(usher.NewEncoder[usher.Claims](key, nil)),
 		Store:   store,
-		Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil },
+		Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
 		Secret:  bytes.Repeat([]byte("secret! "), 4),
 		Grace:   5 * time.Minute, // slow machines don't turn a lost answer into a theft
 	}))
