@@ -2,10 +2,13 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/go-usher/usher"
 )
@@ -26,11 +29,11 @@ func NewAttempts(opts *HandlerOptions) (*Attempts, error) {
 	return &Attempts{e}, nil
 }
 
-// Try calls check, which returns nil if the password of username is right, and returns its error. It takes an attempt
-// from the throttle first, so that of many simultaneous guesses only those that the throttle allows are checked. It
-// returns the attempt if the password was right or if nothing was decided about it. An error of check that becomes a
-// 4xx response, such as usher.ErrPasswordMismatch or usher.ErrNoUser, costs the attempt, and so does a client that
-// disconnects before check returns.
+// Try calls check, which returns nil if the password of username is right, and returns its error. It takes an attempt of
+// KindLogin from the throttle first, so that of many simultaneous guesses only those that the throttle allows are
+// checked. It returns the attempt if the password was right or if nothing was decided about it. An error of check that
+// becomes a 4xx response, such as usher.ErrPasswordMismatch or usher.ErrNoUser, costs the attempt, and so does a client
+// that disconnects before check returns.
 //
 // If no attempt is left, Try does not call check. It sets Retry-After in the header of w and returns a
 // [usher.Rejection] with status 429. It returns usher.ErrUnavailable if the throttle does not answer.
@@ -38,26 +41,67 @@ func (a *Attempts) Try(w http.ResponseWriter, r *http.Request, username string, 
 	if a == nil || a.at == nil {
 		return &usher.ConfigError{Field: "Attempts", Reason: "was not made by NewAttempts"}
 	}
-	return a.at.attempt(w, r, a.at.opts.Canonical(username), a.at.opts.ClientAddress(r), check)
+	err := a.at.attempt(r.Context(), Attempt{
+		Kind:    KindLogin,
+		Account: countedName(a.at.opts.Canonical(username)),
+		Client:  network(a.at.opts.ClientAddress(r)),
+	}, check)
+	setRetryAfter(w.Header(), err)
+	return err
 }
 
-// attempt is Try for a canonical username and a client's address.
-func (e *endpoint) attempt(w http.ResponseWriter, r *http.Request, account, address string, check func(ctx context.Context) error) error {
-	ctx, from := r.Context(), network(address)
-	wait, err := e.opts.Throttle.Reserve(ctx, account, from)
+// countedName returns the name under which attempts at a username are counted. It maps names that differ only in case to
+// one name, whatever the application's lookup does.
+func countedName(username string) string { return strings.ToLower(strings.ToUpper(username)) }
+
+// attempt makes an attempt: it calls check if the throttle has one left, and returns its error.
+func (e *endpoint) attempt(ctx context.Context, a Attempt, check func(ctx context.Context) error) error {
+	taken, wait, err := e.opts.Throttle.Reserve(ctx, a)
 	if err != nil {
 		return fmt.Errorf("%w: session throttle: %w", usher.ErrUnavailable, err)
 	}
 	if wait > 0 {
-		w.Header().Set("Retry-After", strconv.FormatInt(int64(math.Ceil(wait.Seconds())), 10))
-		return refused(http.StatusTooManyRequests, "Too many attempts. Try again later.")
+		return &usher.Rejection{
+			Status:      http.StatusTooManyRequests,
+			Description: "Too many attempts. Try again later.",
+			Err:         &throttled{kind: a.Kind, wait: wait},
+		}
 	}
 	err = check(ctx)
-	if err == nil || !wrongPassword(err) && e.refusal(err).Status >= http.StatusInternalServerError && ctx.Err() == nil {
-		// If the refund fails, the user loses an attempt. That is no reason to refuse a right password.
-		_ = stepWithin(context.WithoutCancel(ctx), stepTimeout, func(ctx context.Context) error {
-			return e.opts.Throttle.Refund(ctx, account, from)
-		})
-	}
+	outcome := e.outcome(ctx, err)
+	// If Settle fails, the user may lose an attempt. That is no reason to refuse a right password.
+	_ = stepWithin(context.WithoutCancel(ctx), stepTimeout, func(ctx context.Context) error {
+		return e.opts.Throttle.Settle(ctx, taken, outcome)
+	})
 	return err
+}
+
+// outcome returns the outcome of an attempt whose check returned err. A client that disconnects before the response may
+// still have guessed.
+func (e *endpoint) outcome(ctx context.Context, err error) Outcome {
+	switch {
+	case err == nil:
+		return Right
+	case wrongPassword(err), e.refusal(err).Status < http.StatusInternalServerError, ctx.Err() != nil:
+		return Counted
+	default:
+		return Undecided
+	}
+}
+
+// throttled is the cause of a refusal by the throttle.
+type throttled struct {
+	kind string
+	wait time.Duration
+}
+
+func (t *throttled) Error() string {
+	return fmt.Sprintf("session: too many attempts of kind %s: wait %s", t.kind, t.wait)
+}
+
+// setRetryAfter sets Retry-After if err is a refusal by the throttle.
+func setRetryAfter(h http.Header, err error) {
+	if t := (*throttled)(nil); errors.As(err, &t) {
+		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(t.wait.Seconds())), 10))
+	}
 }

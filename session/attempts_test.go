@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,45 +168,45 @@ func TestEveryRefusalCostsAnAttempt(t *testing.T) {
 	}
 }
 
-// broken is a throttle that does not answer.
-type broken struct{ refund bool }
+// broken is a throttle that does not answer, or with settle set only at Settle.
+type broken struct{ settle bool }
 
 var errBroken = errors.New("throttle out of reach")
 
-func (b broken) Reserve(context.Context, string, string) (time.Duration, error) {
-	if b.refund {
-		return 0, nil
+func (b broken) Reserve(context.Context, session.Attempt) (session.Taken, time.Duration, error) {
+	if b.settle {
+		return "taken", 0, nil
 	}
-	return 0, errBroken
+	return "", 0, errBroken
 }
 
-func (broken) Refund(context.Context, string, string) error { return errBroken }
+func (broken) Settle(context.Context, session.Taken, session.Outcome) error { return errBroken }
 
-// refunding is a throttle that calls refund before each refund.
-type refunding struct {
+// settling is a throttle that calls settle before each Settle.
+type settling struct {
 	session.Throttle
-	refund func(ctx context.Context)
+	settle func(ctx context.Context, o session.Outcome)
 }
 
-func (r refunding) Refund(ctx context.Context, account, address string) error {
-	r.refund(ctx)
-	return r.Throttle.Refund(ctx, account, address)
+func (s settling) Settle(ctx context.Context, taken session.Taken, o session.Outcome) error {
+	s.settle(ctx, o)
+	return s.Throttle.Settle(ctx, taken, o)
 }
 
-func TestARefundOutlivesItsClientForABoundedTime(t *testing.T) {
+func TestSettleOutlivesItsClientForABoundedTime(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	refunds := 0
-	throttle := refunding{usher.Must(session.NewMemoryThrottle(nil)), func(ctx context.Context) {
-		refunds++
+	var outcomes []session.Outcome
+	throttle := settling{usher.Must(session.NewMemoryThrottle(nil)), func(ctx context.Context, o session.Outcome) {
+		outcomes = append(outcomes, o)
 		if _, bounded := ctx.Deadline(); ctx.Err() != nil || !bounded {
-			t.Errorf("the refund's context: %v, bounded %v", ctx.Err(), bounded)
+			t.Errorf("the context of Settle: %v, bounded %v", ctx.Err(), bounded)
 		}
 	}}
 	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = throttle })
 	s.auth = func(context.Context, string, string) (string, error) { cancel(); return subject, nil }
 	s.send(t, "POST", "/login", login, func(r *http.Request) { *r = *r.WithContext(ctx) }).want(t, 503, "")
-	if refunds != 1 {
-		t.Errorf("%d refunds; want one", refunds)
+	if !slices.Equal(outcomes, []session.Outcome{session.Right}) {
+		t.Errorf("outcomes %v; want one, Right", outcomes)
 	}
 }
 
@@ -215,6 +216,6 @@ func TestLoginsAreRefusedWhileTheThrottleDoesNotAnswer(t *testing.T) {
 	if cause := s.seen[0].Err; !errors.Is(cause, usher.ErrUnavailable) || !errors.Is(cause, errBroken) {
 		t.Errorf("the operator reads %v", cause)
 	}
-	s = newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = broken{refund: true} })
+	s = newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = broken{settle: true} })
 	s.send(t, "POST", "/login", login).want(t, 200, "")
 }

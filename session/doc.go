@@ -51,6 +51,6 @@
 // Limits on guesses:
 //
 //	attempts.go               Attempts
-//	throttle.go               Throttle, Limit, ThrottleOptions
+//	throttle.go               Throttle, Attempt, Limit, ThrottleOptions
 //	memorythrottle.go         MemoryThrottle
 package session

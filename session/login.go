@@ -66,7 +66,8 @@ func (l *login) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	var subject string
 	address := l.opts.ClientAddress(r)
-	err = l.attempt(w, r, username, address, func(ctx context.Context) (err error) {
+	attempt := Attempt{Kind: KindLogin, Account: countedName(username), Client: network(address)}
+	err = l.attempt(r.Context(), attempt, func(ctx context.Context) (err error) {
 		subject, err = l.authenticate(ctx, username, f[l.opts.PasswordField])
 		return err
 	})

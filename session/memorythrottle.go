@@ -3,6 +3,10 @@ package session
 import (
 	"container/heap"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strings"
 	"sync"
 	"time"
 )
@@ -12,14 +16,8 @@ type MemoryThrottle struct {
 	opts ThrottleOptions
 
 	mu       sync.Mutex
-	counters map[counterKey]*counter
-	coldest  counterHeap // the same counters; the first one will be idle soonest
-}
-
-type counter struct {
-	key   counterKey
-	idle  time.Time // see Limit
-	index int       // in the heap
+	counters counterTable
+	known    counterTable // idle when the account forgets the client
 }
 
 // NewMemoryThrottle returns a Throttle for one process. If opts are invalid, it returns a usher.ConfigError for each
@@ -29,85 +27,235 @@ func NewMemoryThrottle(opts *ThrottleOptions) (*MemoryThrottle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &MemoryThrottle{opts: complete, counters: map[counterKey]*counter{}}, nil
+	return &MemoryThrottle{opts: complete, counters: newCounterTable(complete.Size), known: newCounterTable(complete.Size)}, nil
 }
 
 // Reserve implements [Throttle].
-func (t *MemoryThrottle) Reserve(ctx context.Context, account, address string) (time.Duration, error) {
+func (t *MemoryThrottle) Reserve(ctx context.Context, a Attempt) (Taken, time.Duration, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return "", 0, err
 	}
-	perAddress, perAccount := addressKey(account, address), accountKey(account)
+	limits, err := t.opts.Limits(a.Kind)
+	if err != nil {
+		return "", 0, err
+	}
+	n := newNote(a)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.opts.Now()
-	wait := max(
-		t.opts.PerAddress.wait(t.idle(perAddress, t.opts.PerAddress, now), now),
-		t.opts.PerAccount.wait(t.idle(perAccount, t.opts.PerAccount, now), now),
-	)
-	if wait > 0 {
-		return wait, nil
+	n.known = n.hasAccount && t.known.idle(n.key(roleKnown), time.Time{}).After(now)
+	uses := n.uses(limits)
+	var wait time.Duration
+	for _, u := range uses {
+		wait = max(wait, u.limit.wait(t.idle(u, now), now))
 	}
-	t.set(perAddress, t.opts.PerAddress.after(t.idle(perAddress, t.opts.PerAddress, now), now))
-	t.set(perAccount, t.opts.PerAccount.after(t.idle(perAccount, t.opts.PerAccount, now), now))
-	return 0, nil
+	if wait > 0 {
+		return "", wait, nil
+	}
+	for _, u := range uses {
+		if u.role != roleFailures {
+			t.counters.set(u.key, u.limit.after(t.idle(u, now), now))
+		}
+	}
+	return n.encode(), 0, nil
 }
 
-// Refund implements [Throttle].
-func (t *MemoryThrottle) Refund(_ context.Context, account, address string) error {
+// Settle implements [Throttle]. It returns an error if Reserve has not returned taken.
+func (t *MemoryThrottle) Settle(_ context.Context, taken Taken, o Outcome) error {
+	n, ok := decodeNote(taken)
+	limits, err := t.opts.Limits(n.kind)
+	if !ok || err != nil {
+		return errors.New("session: Settle was not called with what Reserve returned")
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.giveBack(addressKey(account, address), t.opts.PerAddress.Every)
-	t.giveBack(accountKey(account), t.opts.PerAccount.Every)
+	now := t.opts.Now()
+	for _, u := range n.uses(limits) {
+		switch {
+		case u.role == roleInFlight, u.role != roleFailures && o != Counted:
+			t.counters.giveBack(u.key, u.limit.Every)
+		case u.role == roleFailures && o == Counted:
+			t.counters.set(u.key, u.limit.after(t.idle(u, now), now))
+		}
+	}
+	if o == Right && limits.Knows != "" && n.hasAccount {
+		n.kind = limits.Knows
+		t.known.set(n.key(roleKnown), now.Add(t.opts.Known))
+	}
 	return nil
 }
 
 // idle returns when a counter will be idle. If the table is full, a counter that is not there counts as the one that
 // will be idle soonest: it may have been dropped, and then it was not ahead of that one. Otherwise new accounts would
 // not be counted while all counters are in use.
-func (t *MemoryThrottle) idle(key counterKey, limit Limit, now time.Time) time.Time {
-	if c := t.counters[key]; c != nil {
+func (t *MemoryThrottle) idle(u use, now time.Time) time.Time {
+	full := now.Add(time.Duration(u.limit.Burst) * u.limit.Every) // no counter of this limit was ahead of that
+	return t.counters.idle(u.key, full)
+}
+
+// A role is what a counter is for.
+type role byte
+
+const (
+	roleAccount role = iota
+	rolePair
+	roleClient
+	roleInFlight
+	roleFailures
+	roleAllowance
+	roleKnown
+)
+
+// use is a counter that an attempt uses.
+type use struct {
+	role  role
+	key   counterKey
+	limit Limit
+}
+
+// note is the content of a Taken.
+type note struct {
+	kind            string
+	hasAccount      bool
+	known           bool // the account knows the client
+	account, client [sha256.Size]byte
+}
+
+func newNote(a Attempt) note {
+	return note{
+		kind:       a.Kind,
+		hasAccount: a.Account != "",
+		account:    sha256.Sum256([]byte(a.Account)),
+		client:     sha256.Sum256([]byte(a.Client)),
+	}
+}
+
+func (n note) uses(limits KindLimits) []use {
+	var uses []use
+	add := func(r role, l Limit) {
+		if l != (Limit{}) {
+			uses = append(uses, use{r, n.key(r), l})
+		}
+	}
+	if n.known && limits.Allowance != (Limit{}) {
+		add(roleAllowance, limits.Allowance)
+		return uses
+	}
+	if n.hasAccount {
+		add(roleAccount, limits.Account)
+		add(rolePair, limits.Pair)
+	}
+	add(roleClient, limits.Client)
+	add(roleInFlight, limits.InFlight)
+	add(roleFailures, limits.Failures)
+	return uses
+}
+
+// counterKey is the name of a counter. Its size does not depend on what clients send.
+type counterKey [sha256.Size]byte
+
+func (n note) key(r role) counterKey {
+	b := append(make([]byte, 0, 128), byte(r))
+	if r != roleClient && r != roleInFlight && r != roleFailures {
+		b = append(b, n.account[:]...)
+	}
+	if r != roleAccount {
+		b = append(b, n.client[:]...)
+	}
+	return sha256.Sum256(append(b, n.kind...))
+}
+
+func (n note) encode() Taken {
+	flags := "-"
+	if n.hasAccount {
+		flags = "a"
+	}
+	if n.known {
+		flags = "k"
+	}
+	sums := append(n.account[:], n.client[:]...)
+	return Taken(flags + base64.RawURLEncoding.EncodeToString(sums) + n.kind)
+}
+
+func decodeNote(t Taken) (n note, ok bool) {
+	const sums = 2 * sha256.Size
+	size := base64.RawURLEncoding.EncodedLen(sums)
+	if len(t) <= 1+size {
+		return note{}, false
+	}
+	b, err := base64.RawURLEncoding.DecodeString(string(t[1 : 1+size]))
+	if err != nil || !strings.Contains("-ak", string(t[:1])) {
+		return note{}, false
+	}
+	return note{
+		kind:       string(t[1+size:]),
+		hasAccount: t[0] != '-',
+		known:      t[0] == 'k',
+		account:    [sha256.Size]byte(b[:sha256.Size]),
+		client:     [sha256.Size]byte(b[sha256.Size:]),
+	}, true
+}
+
+// counterTable is a bounded number of counters.
+type counterTable struct {
+	size    int
+	byKey   map[counterKey]*counter
+	soonest counterHeap // the same counters; the first one will be idle soonest
+}
+
+type counter struct {
+	key   counterKey
+	idle  time.Time // see Limit
+	index int       // in the heap
+}
+
+func newCounterTable(size int) counterTable {
+	return counterTable{size: size, byKey: map[counterKey]*counter{}}
+}
+
+// idle returns when a counter will be idle. For a counter that is not there it returns the zero time or, if the table is
+// full, the time of the counter that will be idle soonest, but at most limit.
+func (t *counterTable) idle(key counterKey, limit time.Time) time.Time {
+	if c := t.byKey[key]; c != nil {
 		return c.idle
 	}
-	if len(t.counters) < t.opts.Size {
+	if len(t.byKey) < t.size {
 		return time.Time{}
 	}
-	idle := t.coldest[0].idle
-	if full := now.Add(time.Duration(limit.Burst) * limit.Every); idle.After(full) {
-		return full // no counter of this limit is hotter
+	if idle := t.soonest[0].idle; idle.Before(limit) {
+		return idle
 	}
-	return idle
+	return limit
 }
 
-func (t *MemoryThrottle) set(key counterKey, idle time.Time) {
-	c := t.counters[key]
+func (t *counterTable) set(key counterKey, idle time.Time) {
+	c := t.byKey[key]
 	if c != nil {
 		c.idle = idle
-		heap.Fix(&t.coldest, c.index)
+		heap.Fix(&t.soonest, c.index)
 		return
 	}
-	if len(t.counters) >= t.opts.Size {
-		delete(t.counters, heap.Pop(&t.coldest).(*counter).key) //nolint:errcheck // it holds nothing else
+	if len(t.byKey) >= t.size {
+		delete(t.byKey, heap.Pop(&t.soonest).(*counter).key) //nolint:errcheck // it contains nothing else
 	}
 	c = &counter{key: key, idle: idle}
-	t.counters[key] = c
-	heap.Push(&t.coldest, c)
+	t.byKey[key] = c
+	heap.Push(&t.soonest, c)
 }
 
-func (t *MemoryThrottle) giveBack(key counterKey, every time.Duration) {
-	c := t.counters[key]
+func (t *counterTable) giveBack(key counterKey, every time.Duration) {
+	c := t.byKey[key]
 	if c == nil {
-		return // dropped since, with the attempt
+		return // dropped with its attempts
 	}
 	c.idle = c.idle.Add(-every)
-	heap.Fix(&t.coldest, c.index)
+	heap.Fix(&t.soonest, c.index)
 }
 
 // counterHeap implements heap.Interface.
 type counterHeap []*counter
 
-func (h counterHeap) Len() int { return len(h) }
-
+func (h counterHeap) Len() int           { return len(h) }
 func (h counterHeap) Less(i, j int) bool { return h[i].idle.Before(h[j].idle) }
 
 func (h counterHeap) Swap(i, j int) {
@@ -116,7 +264,7 @@ func (h counterHeap) Swap(i, j int) {
 }
 
 func (h *counterHeap) Push(c any) {
-	added := c.(*counter) //nolint:errcheck // Push is given nothing else
+	added := c.(*counter) //nolint:errcheck // Push is called with nothing else
 	added.index = len(*h)
 	*h = append(*h, added)
 }

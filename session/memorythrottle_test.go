@@ -1,12 +1,14 @@
 package session_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
+	"github.com/go-usher/usher/session/storetest"
 	"github.com/go-usher/usher/ushertest"
 )
 
@@ -23,83 +25,57 @@ func newThrottle(t *testing.T, c *ushertest.Clock, change func(*session.Throttle
 	return usher.Must(session.NewMemoryThrottle(opts))
 }
 
-// passes takes attempts until none is left, and returns their number and the wait.
-func passes(t *testing.T, throttle session.Throttle, account, address string) (n int, wait time.Duration) {
+func loginAttempt(account, client string) session.Attempt {
+	return session.Attempt{Kind: session.KindLogin, Account: account, Client: client}
+}
+
+// wrongAttempts makes wrong attempts until none is left, and returns their number and the wait.
+func wrongAttempts(t *testing.T, throttle session.Throttle, a session.Attempt) (n int, wait time.Duration) {
 	t.Helper()
 	for ; ; n++ {
-		wait, err := throttle.Reserve(t.Context(), account, address)
+		taken, wait, err := throttle.Reserve(t.Context(), a)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if wait > 0 {
 			return n, wait
 		}
-	}
-}
-
-func TestMemoryThrottleCountsPerAddressAndPerAccount(t *testing.T) {
-	c := ushertest.NewClock(epoch)
-	throttle := newThrottle(t, c, nil)
-	want := func(account, address string, attempts int, wait time.Duration) {
-		t.Helper()
-		if n, w := passes(t, throttle, account, address); n != attempts || w != wait {
-			t.Fatalf("%s from %s: %d attempts, then %s; want %d, %s", account, address, n, w, attempts, wait)
-		}
-	}
-	want("ada", "1", 3, 30*time.Second)
-	want("ada", "2", 2, 10*time.Second) // of the account's five
-	want("ada", "3", 0, 10*time.Second)
-	want("bob", "1", 3, 30*time.Second) // another account is not concerned
-	c.Advance(10 * time.Second)
-	want("ada", "3", 1, 10*time.Second)
-	want("ada", "1", 0, 20*time.Second)
-	c.Advance(time.Hour)
-	want("ada", "1", 3, 30*time.Second)
-}
-
-func TestMemoryThrottleNeverWaitsLongerThanOneInterval(t *testing.T) {
-	c := ushertest.NewClock(epoch)
-	throttle := newThrottle(t, c, nil)
-	for range 1000 {
-		wait, err := throttle.Reserve(t.Context(), "ada", "1")
-		if err != nil || wait > 30*time.Second {
-			t.Fatalf("wait %s, %v", wait, err)
-		}
-	}
-}
-
-func TestMemoryThrottleRefundReturnsTheAttempt(t *testing.T) {
-	c := ushertest.NewClock(epoch)
-	throttle := newThrottle(t, c, nil)
-	for range 100 {
-		if wait, err := throttle.Reserve(t.Context(), "ada", "1"); err != nil || wait > 0 {
-			t.Fatal(wait, err)
-		}
-		if err := throttle.Refund(t.Context(), "ada", "1"); err != nil {
+		if err := throttle.Settle(t.Context(), taken, session.Counted); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for range 100 { // what was never taken can't be given back
-		if err := throttle.Refund(t.Context(), "bob", "1"); err != nil {
-			t.Fatal(err)
-		}
+}
+
+func TestMemoryThrottleMeetsTheContract(t *testing.T) {
+	storetest.RunThrottle(t, func(t *testing.T, opts *session.ThrottleOptions) session.Throttle {
+		return usher.Must(session.NewMemoryThrottle(opts))
+	})
+}
+
+func TestMemoryThrottleRefusesWhatItHasNotTaken(t *testing.T) {
+	throttle := newThrottle(t, ushertest.NewClock(epoch), nil)
+	taken, _, err := throttle.Reserve(t.Context(), loginAttempt("ada", "1"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if n, _ := passes(t, throttle, "bob", "1"); n != 3 {
-		t.Errorf("%d attempts; want 3", n)
+	for _, bad := range []session.Taken{"", "x", taken[:10], "?" + taken[1:], taken + "x", taken[:1] + "+" + taken[2:]} {
+		if err := throttle.Settle(t.Context(), bad, session.Right); err == nil {
+			t.Errorf("Settle accepts %q", bad)
+		}
 	}
 }
 
 func TestAFloodOfNewNamesDoesNotResetCountersInUse(t *testing.T) {
 	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, func(o *session.ThrottleOptions) { o.Size = 100 })
-	passes(t, throttle, "ada", "1")
+	wrongAttempts(t, throttle, loginAttempt("ada", "1"))
 	for i := range 10_000 {
-		if _, err := throttle.Reserve(t.Context(), fmt.Sprint(i), "1"); err != nil {
+		if _, _, err := throttle.Reserve(t.Context(), loginAttempt(fmt.Sprint(i), fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n, _ := passes(t, throttle, "ada", "1"); n != 0 {
-		t.Errorf("the flood bought %d attempts", n)
+	if n, _ := wrongAttempts(t, throttle, loginAttempt("ada", "1")); n != 0 {
+		t.Errorf("the flood allowed %d attempts", n)
 	}
 }
 
@@ -107,10 +83,11 @@ func TestAFloodOfNewNamesDoesNotResetCountersInUse(t *testing.T) {
 func TestAFloodThatFillsTheTableAllowsNoMoreGuesses(t *testing.T) {
 	c := ushertest.NewClock(epoch)
 	throttle := newThrottle(t, c, func(o *session.ThrottleOptions) { o.Size = 100 })
-	passes(t, throttle, "bob", "1")
+	wrongAttempts(t, throttle, loginAttempt("bob", "1"))
 	for i := range 1000 {
 		for range 3 {
-			if wait, err := throttle.Reserve(t.Context(), fmt.Sprint(i), "1"); err != nil || wait > 30*time.Second {
+			_, wait, err := throttle.Reserve(t.Context(), loginAttempt(fmt.Sprint(i), fmt.Sprint(i)))
+			if err != nil || wait > 30*time.Second {
 				t.Fatal(wait, err)
 			}
 		}
@@ -118,7 +95,7 @@ func TestAFloodThatFillsTheTableAllowsNoMoreGuesses(t *testing.T) {
 	for _, account := range []string{"ada", "bob"} {
 		guesses := 0
 		for range 1000 {
-			wait, err := throttle.Reserve(t.Context(), account, "2")
+			_, wait, err := throttle.Reserve(t.Context(), loginAttempt(account, "2"))
 			if err != nil || wait > 30*time.Second {
 				t.Fatal(wait, err)
 			}
@@ -127,11 +104,37 @@ func TestAFloodThatFillsTheTableAllowsNoMoreGuesses(t *testing.T) {
 			}
 		}
 		if guesses > 3 {
-			t.Errorf("the flood bought %d guesses at %s; want 3 at most", guesses, account)
+			t.Errorf("the flood allowed %d guesses at %s; want 3 at most", guesses, account)
 		}
 	}
 	c.Advance(time.Hour)
-	if n, _ := passes(t, throttle, "ada", "1"); n != 3 {
+	if n, _ := wrongAttempts(t, throttle, loginAttempt("ada", "1")); n != 3 {
 		t.Errorf("%d attempts after the flood; want 3", n)
 	}
+}
+
+func TestKnownClientsAreBounded(t *testing.T) {
+	throttle := newThrottle(t, ushertest.NewClock(epoch), func(o *session.ThrottleOptions) { o.Size = 4 })
+	right := func(account, client string) {
+		t.Helper()
+		taken, wait, err := throttle.Reserve(t.Context(), loginAttempt(account, client))
+		if err != nil || wait > 0 {
+			t.Fatal(wait, err)
+		}
+		if err := throttle.Settle(t.Context(), taken, session.Right); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 1000 {
+		right(fmt.Sprint(i), fmt.Sprint(i))
+	}
+	wrongAttempts(t, throttle, loginAttempt("999", "stranger"))
+	right("999", "999") // still known, so the stranger's attempts don't matter
+}
+
+func TestReserveHonoursItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err := usher.Must(session.NewMemoryThrottle(nil)).Reserve(ctx, loginAttempt("ada", "1"))
+	wantErr(t, "Reserve", err, context.Canceled)
 }

@@ -10,6 +10,7 @@ import (
 // refuse writes an error response as the middleware does.
 func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	rej := e.refusal(err)
+	setRetryAfter(w.Header(), err)
 	if e.opts.Observe != nil {
 		e.opts.Observe(r, rej)
 	}

@@ -2,41 +2,90 @@ package session
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/go-usher/usher"
 )
 
-// Throttle counts login attempts per account and address, and per account. Implementations are safe for concurrent
-// use. An attempt is one atomic step.
+// Throttle counts attempts and refuses those beyond its limits. [NewMemoryThrottle] returns one for a single process,
+// and package redisstore one for several. Implementations are safe for concurrent use; [ThrottleOptions.Limits] tells
+// them what to count, and package storetest tests them.
 type Throttle interface {
-	// Reserve takes one attempt for the account from the address, from both limits or from none. If none is left, it
-	// returns how long to wait for the next one. If it returns an error, the login is refused.
-	Reserve(ctx context.Context, account, address string) (wait time.Duration, err error)
-	// Refund returns an attempt that Reserve took.
-	Refund(ctx context.Context, account, address string) error
+	// Reserve takes an attempt before it is made, from all of its limits or from none, in atomic steps. If a limit
+	// has no attempt left, it returns how long to wait for the next one. If it returns an error, the attempt is
+	// refused.
+	Reserve(ctx context.Context, a Attempt) (taken Taken, wait time.Duration, err error)
+	// Settle reports the outcome of an attempt that Reserve took. It is called once for each Taken.
+	Settle(ctx context.Context, taken Taken, o Outcome) error
 }
 
-// Limit allows Burst attempts at once, and one more after each interval of Every. Nobody waits longer than Every,
-// because an attacker could use longer lockouts against the owner of an account.
+// Attempt is what a Throttle counts.
+type Attempt struct {
+	Kind string // one of the kinds, such as KindLogin
+	// Account is the name of the account in lower case, or its subject for KindStep. If it is empty, only the client is
+	// counted.
+	Account string
+	Client  string // the network of the client: an IPv4 address or the /64 of an IPv6 address
+}
+
+// The kinds of attempts. Each kind has counters of its own.
+const (
+	KindLogin  = "login"  // a password is checked
+	KindStep   = "step"   // a second step of a login is checked, such as a code
+	KindSignup = "signup" // an account is created
+	KindMail   = "mail"   // a mail is sent to an account's address, for example for a forgotten password
+	KindReset  = "reset"  // a password is set by a link from such a mail
+)
+
+// Taken is a Throttle's own note of what an attempt took. It contains no secrets.
+type Taken string
+
+// Outcome is the result of an attempt.
+type Outcome int
+
+// The outcomes.
+const (
+	Counted   Outcome = iota // wrong, or to be counted for another reason: the attempt is spent
+	Undecided                // a failure left the result open: the attempt is returned
+	Right                    // right: the attempt is returned, and from now on the account knows the client
+)
+
+// Limit allows Burst attempts at once, and one more after each interval of Every.
 type Limit struct {
 	Burst int
 	Every time.Duration
 }
 
-// ThrottleOptions are the options of a Throttle; nil means the defaults.
+// ThrottleOptions are the options of a Throttle. Nil means the defaults, and so does a zero field.
+//
+// An account knows a client from which it was logged in to, or from which its password was reset. Attempts of a known
+// client have an allowance of their own for this account, and no other limit applies to them. So strangers cannot lock
+// the account's owner out.
 type ThrottleOptions struct {
-	// PerAddress limits the attempts on one account from one address (for IPv6 from one /64). The default is 5, and
-	// one more every 30 seconds.
+	// PerAddress limits the logins to one account from one client. It is also the allowance of a client that the
+	// account knows. The default is 5, and one more every 30 seconds.
 	PerAddress Limit
-	// PerAccount limits the attempts on one account from all addresses. The default is 30, and one more every 15
-	// seconds.
+	// PerAccount limits the logins to one account from all clients that it does not know. The default is 30, and one
+	// more every 15 seconds.
 	PerAccount Limit
-	// Size is the maximum number of counters in memory. Beyond it, the counters that would be idle soonest are
-	// dropped, so a flood of new names does not reset those in use. A counter that replaces one still in use starts
-	// from its value: a flood makes logins wait but allows no additional guesses. The default is 100,000.
+	// PerClient limits the wrong attempts of one client at all accounts, for each kind except KindSignup. It counts an
+	// attempt when it has turned out wrong, so that many people behind one address can log in at once; up to 5 times
+	// Burst attempts may be undecided at a time. The default is 100, and one more every second.
+	PerClient Limit
+	// Step limits the second steps of one account, and separately those from each client that has passed it before.
+	// The default is 5, and one more every 10 minutes.
+	Step Limit
+	// PerMail limits the mails to one account. The default is 3, and one more every hour.
+	PerMail Limit
+	// Signup limits the signups of one client. The default is 20, and one more every minute.
+	Signup Limit
+	// Known is how long an account knows a client after its last login. The default is 90 days.
+	Known time.Duration
+	// Size is the maximum number of counters in memory, and of known clients. Beyond it, the counters that would be
+	// idle soonest are dropped, so a flood of new names does not reset those in use. A counter that replaces one still
+	// in use starts from its value: a flood makes logins wait but allows no additional guesses. The default is 100,000.
 	Size int
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
@@ -49,39 +98,102 @@ func (o *ThrottleOptions) Complete() (ThrottleOptions, error) {
 	if o != nil {
 		opts = *o
 	}
-	if opts.PerAddress == (Limit{}) {
-		opts.PerAddress = Limit{Burst: 5, Every: 30 * time.Second}
+	var mistakes []error
+	bad := func(wrong bool, field, reason string, args ...any) {
+		if wrong {
+			mistakes = append(mistakes, &usher.ConfigError{Field: "ThrottleOptions." + field, Reason: fmt.Sprintf(reason, args...)})
+		}
 	}
-	if opts.PerAccount == (Limit{}) {
-		opts.PerAccount = Limit{Burst: 30, Every: 15 * time.Second}
+	for _, l := range []struct {
+		field string
+		limit *Limit
+		value Limit
+	}{
+		{"PerAddress", &opts.PerAddress, Limit{Burst: 5, Every: 30 * time.Second}},
+		{"PerAccount", &opts.PerAccount, Limit{Burst: 30, Every: 15 * time.Second}},
+		{"PerClient", &opts.PerClient, Limit{Burst: 100, Every: time.Second}},
+		{"Step", &opts.Step, Limit{Burst: 5, Every: 10 * time.Minute}},
+		{"PerMail", &opts.PerMail, Limit{Burst: 3, Every: time.Hour}},
+		{"Signup", &opts.Signup, Limit{Burst: 20, Every: time.Minute}},
+	} {
+		if *l.limit == (Limit{}) {
+			*l.limit = l.value
+		}
+		bad(!l.limit.valid(), l.field, "must have a Burst of 1 to 1,000,000, an Every of a millisecond to a day, and fill again within 10 years")
 	}
+	if opts.Known == 0 {
+		opts.Known = 90 * 24 * time.Hour
+	}
+	bad(opts.Known < time.Second || opts.Known > decade, "Known", "must be a second to 10 years, and is %s", opts.Known)
 	if opts.Size == 0 {
 		opts.Size = 100_000
 	}
+	bad(opts.Size < 4, "Size", "must be 4 or more: an attempt has up to four counters")
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	var mistakes []error
-	bad := func(wrong bool, field, reason string) {
-		if wrong {
-			mistakes = append(mistakes, &usher.ConfigError{Field: "ThrottleOptions." + field, Reason: reason})
-		}
-	}
-	const limits = "must have a Burst of 1 to 1,000,000, an Every of a millisecond to a day, and fill again within 10 years"
-	bad(!opts.PerAddress.valid(), "PerAddress", limits)
-	bad(!opts.PerAccount.valid(), "PerAccount", limits)
-	bad(opts.Size < 2, "Size", "must be 2 or more: every attempt has two counters")
 	return opts, errors.Join(mistakes...)
 }
 
+const decade = 10 * 365 * 24 * time.Hour
+
 func (l Limit) valid() bool {
-	const decade = 10 * 365 * 24 * time.Hour // a time.Duration holds 292 years
 	return l.Burst >= 1 && l.Burst <= 1_000_000 && l.Every >= time.Millisecond && l.Every <= 24*time.Hour &&
 		time.Duration(l.Burst) <= decade/l.Every
 }
 
+// KindLimits are the limits of one kind of attempts. A zero Limit is no limit.
+//
+// Account, Pair and Client are taken by Reserve, and returned by Settle unless the outcome is Counted. InFlight is taken
+// by Reserve and always returned by Settle. Failures is only checked by Reserve, and taken by Settle if the outcome is
+// Counted, even if that makes later attempts wait for longer than Every. Limits per account do not apply to an Attempt
+// without Account.
+type KindLimits struct {
+	Account  Limit // for all clients of the account
+	Pair     Limit // for the account and the client
+	Client   Limit // for all accounts of the client
+	InFlight Limit // for the client's undecided attempts
+	Failures Limit // for the client's wrong attempts
+	// Allowance replaces the other limits for a client that the account knows for this kind.
+	Allowance Limit
+	// Knows is the kind for which the account knows the client after the outcome Right. It is empty if it does not.
+	Knows string
+}
+
+const (
+	inFlightFactor = 5           // times PerClient.Burst
+	inFlightTime   = time.Minute // after which attempts that were never settled no longer count
+)
+
+// Limits returns the limits of a kind of attempts, or an error for an unknown kind. It is for implementations of
+// Throttle, and expects options that Complete has returned.
+func (o ThrottleOptions) Limits(kind string) (KindLimits, error) {
+	flight := inFlightFactor * o.PerClient.Burst
+	limits := KindLimits{
+		InFlight: Limit{Burst: flight, Every: max(inFlightTime/time.Duration(flight), time.Microsecond)},
+		Failures: o.PerClient,
+	}
+	switch kind {
+	case KindLogin:
+		limits.Account, limits.Pair = o.PerAccount, o.PerAddress
+		limits.Allowance, limits.Knows = o.PerAddress, KindLogin
+	case KindStep:
+		limits.Account = o.Step
+		limits.Allowance, limits.Knows = o.Step, KindStep
+	case KindMail:
+		limits.Account = o.PerMail
+	case KindReset:
+		limits.Knows = KindLogin
+	case KindSignup:
+		return KindLimits{Client: o.Signup}, nil
+	default:
+		return KindLimits{}, fmt.Errorf("session: unknown kind of attempt %q", kind)
+	}
+	return limits, nil
+}
+
 // Limits use the generic cell rate algorithm. A counter holds only the time at which it will be idle again. Each
-// attempt moves that time ahead by Every, and it may be ahead of now by at most Burst times Every.
+// attempt moves that time ahead by Every, and an attempt passes if it is less than Burst times Every ahead.
 
 // wait returns how long an attempt must wait. If it is 0 or negative, the attempt may pass.
 func (l Limit) wait(idle, now time.Time) time.Duration {
@@ -97,14 +209,4 @@ func (l Limit) after(idle, now time.Time) time.Time {
 		idle = now
 	}
 	return idle.Add(l.Every)
-}
-
-// counterKey is the name of a counter. Its size does not depend on what clients send.
-type counterKey [sha256.Size]byte
-
-func accountKey(account string) counterKey { return sha256.Sum256([]byte(account)) }
-
-func addressKey(account, address string) counterKey {
-	a := accountKey(account)
-	return sha256.Sum256(append(a[:], address...))
 }

@@ -27,8 +27,10 @@ var (
 	endAllLua string
 	//go:embed lua/reserve.lua
 	reserveLua string
-	//go:embed lua/refund.lua
-	refundLua string
+	//go:embed lua/reserveaccount.lua
+	reserveAccountLua string
+	//go:embed lua/settle.lua
+	settleLua string
 
 	startScript       = redis.NewScript(startLua)
 	rotateScript      = redis.NewScript(rotateLua)
@@ -36,5 +38,7 @@ var (
 	endScript         = redis.NewScript(endLua)
 	endAllScript      = redis.NewScript(endAllLua)
 	reserveScript     = redis.NewScript(reserveLua)
-	refundScript      = redis.NewScript(refundLua)
+	settleScript      = redis.NewScript(settleLua)
+
+	reserveAccountScript = redis.NewScript(reserveAccountLua)
 )

@@ -39,7 +39,7 @@ func newManager(t testing.TB, client redis.UniversalClient, prefix string, chang
 	config := session.Config[usher.Claims]{
 		Encoder: usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.GenerateKey("HS256")), nil)),
 		Store:   usher.Must(redisstore.New(client, &redisstore.Options{Prefix: prefix})),
-		Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil },
+		Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
 		Secret:  bytes.Repeat([]byte("secret! "), 4),
 	}
 	if change != nil {

@@ -15,7 +15,7 @@ func newManager(t testing.TB, store session.Store, change func(*session.Config[u
 	config := session.Config[usher.Claims]{
 		Encoder: usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.GenerateKey("HS256")), nil)),
 		Store:   store,
-		Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil },
+		Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
 		Secret:  bytes.Repeat([]byte("secret! "), 4),
 	}
 	if change != nil {
