@@ -97,7 +97,7 @@ func (u users) byClaims(ctx context.Context, c *usher.Claims) (*User, error) {
 }
 
 // claimsOf returns the claims of a user's next token, which are the defaults here.
-func (u users) claimsOf(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil }
+func (users) claimsOf(context.Context, session.Grant) (c usher.Claims, err error) { return c, nil }
 
 func (u users) hashOf(ctx context.Context, email string) (id, hash string, err error) {
 	err = u.db.QueryRowContext(ctx, `SELECT id, hash FROM users WHERE email = $1`, strings.ToLower(email)).Scan(&id, &hash)
