@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"reflect"
@@ -61,6 +62,9 @@ func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About
 	}
 	return tokens, nil
 }
+
+// tickets returns nothing: there is no secret to derive a key from.
+func (a *AccessTokens[C]) tickets() []cipher.AEAD { return nil }
 
 // now returns the time of the encoder's clock, which only Fill reveals.
 func (a *AccessTokens[C]) now() time.Time { return a.encoder.Fill(new(C)).IssuedAt.Time }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/nilcheck"
 )
 
 // Attempts limits guesses at passwords in an application's own handlers, such as one that changes a password or
@@ -22,7 +23,7 @@ type Attempts struct{ at *endpoint }
 // here. If opts are invalid, NewAttempts returns a usher.ConfigError for each mistake, joined.
 func NewAttempts(opts *HandlerOptions) (*Attempts, error) {
 	e, err := newEndpoint(opts, nil,
-		required(opts != nil && !isNil(opts.Throttle), "HandlerOptions.Throttle"))
+		required(opts != nil && !nilcheck.IsNil(opts.Throttle), "HandlerOptions.Throttle"))
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +41,9 @@ func NewAttempts(opts *HandlerOptions) (*Attempts, error) {
 func (a *Attempts) Try(w http.ResponseWriter, r *http.Request, username string, check func(ctx context.Context) error) error {
 	if a == nil || a.at == nil {
 		return &usher.ConfigError{Field: "Attempts", Reason: "was not made by NewAttempts"}
+	}
+	if a.at.opts.Throttle == nil {
+		return errLoginNotMade
 	}
 	err := a.at.attempt(r.Context(), Attempt{
 		Kind:    KindLogin,

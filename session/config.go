@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"time"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/nilcheck"
 	"github.com/go-usher/usher/internal/weakkey"
 )
 
@@ -71,18 +71,12 @@ func (cfg Config[C]) check() error {
 			mistakes = append(mistakes, &usher.ConfigError{Field: "Config." + field, Reason: fmt.Sprintf(reason, args...)})
 		}
 	}
-	const short = "has %d bytes and needs %d or more of random data; make one with: openssl rand -base64 32"
 	bad(cfg.Encoder == nil, "Encoder", "is required: it signs the access tokens")
-	bad(isNil(cfg.Store), "Store", "is required; use NewMemoryStore for a single process")
+	bad(nilcheck.IsNil(cfg.Store), "Store", "is required; use NewMemoryStore for a single process")
 	bad(cfg.Claims == nil, "Claims", "is required: it returns the claims of an access token")
-	checkSecret := func(secret []byte, field string) {
-		err := weakkey.Secret(secret)
-		bad(len(secret) < minSecret, field, short, len(secret), minSecret)
-		bad(len(secret) >= minSecret && err != nil, field, "%v", err)
-	}
-	checkSecret(cfg.Secret, "Secret")
+	mistakes = append(mistakes, checkSecret("Config.Secret", cfg.Secret))
 	for i, old := range cfg.OldSecrets {
-		checkSecret(old, fmt.Sprintf("OldSecrets[%d]", i))
+		mistakes = append(mistakes, checkSecret(fmt.Sprintf("Config.OldSecrets[%d]", i), old))
 	}
 	bad(cfg.IdleTTL < 0, "IdleTTL", "must not be negative, and is %s", cfg.IdleTTL)
 	bad(cfg.MaxAge < 0, "MaxAge", "must not be negative, and is %s", cfg.MaxAge)
@@ -109,11 +103,14 @@ func required(given bool, field string) error {
 	return &usher.ConfigError{Field: field, Reason: "is required"}
 }
 
-// isNil reports whether v is nil or holds a nil pointer.
-func isNil(v any) bool {
-	if v == nil {
-		return true
+// checkSecret returns an error for a secret that is too short or not random.
+func checkSecret(field string, secret []byte) error {
+	const remedy = "make one with: openssl rand -base64 32"
+	if len(secret) < minSecret {
+		return &usher.ConfigError{Field: field, Reason: fmt.Sprintf("has %d bytes and needs %d or more of random data; %s", len(secret), minSecret, remedy)}
 	}
-	r := reflect.ValueOf(v)
-	return r.Kind() == reflect.Pointer && r.IsNil()
+	if err := weakkey.Secret(secret); err != nil {
+		return &usher.ConfigError{Field: field, Reason: err.Error() + "; " + remedy}
+	}
+	return nil
 }

@@ -42,7 +42,8 @@
 //	handleroptions.go         HandlerOptions
 //	clientaddress.go          the client's address and network
 //	rejection.go              errors as responses
-//	login.go                  LoginHandler, Authenticator, Starter
+//	login.go                  NewLogin, LoginHandler, Authenticator, Starter
+//	loginticket.go            Pause and Resume: logins with a second step
 //	passwordauthenticator.go  PasswordAuthenticator
 //	refreshhandler.go         RefreshHandler
 //	logouthandler.go          LogoutHandler

@@ -40,21 +40,22 @@ func newSite(t *testing.T, store session.Store, change ...func(*session.HandlerO
 	for _, c := range change {
 		c(s.opts)
 	}
-	authenticate := func(ctx context.Context, username, password string) (string, error) {
-		return s.auth(ctx, username, password)
-	}
 	middleware := usher.Must(usher.NewMiddleware(s.decoder, usher.ClaimsAsUser[claims], &usher.MiddlewareOptions{
 		Sources: []usher.TokenSource{usher.FromBearer(), usher.FromCookie("__Host-access")},
 		Check:   s.Check,
 	}))
 	sessions := middleware.Require(usher.Must(session.SessionsHandler(s.Manager, s.opts)))
 	s.mux = http.NewServeMux()
-	s.mux.Handle("/login", usher.Must(session.LoginHandler(s.Manager, authenticate, s.opts)))
+	s.mux.Handle("/login", usher.Must(session.LoginHandler(s.Manager, s.authenticate, s.opts)))
 	s.mux.Handle("/refresh", usher.Must(session.RefreshHandler(s.Manager, s.opts)))
 	s.mux.Handle("/logout", usher.Must(session.LogoutHandler(s.Manager, s.opts)))
 	s.mux.Handle("/sessions", sessions)
 	s.mux.Handle("/sessions/{id}", sessions)
 	return s
+}
+
+func (s *site) authenticate(ctx context.Context, username, password string) (string, error) {
+	return s.auth(ctx, username, password)
 }
 
 func withCookies(o *session.HandlerOptions) { o.Cookies = true }
@@ -128,7 +129,7 @@ func from(address string) func(*http.Request) {
 	return func(r *http.Request) { r.RemoteAddr = address }
 }
 
-const login = `{"email":" Ada@example.org ","password":"correct horse","label":"phone"}`
+const login = `{"email":" ada@example.org ","password":"correct horse","label":"phone"}`
 
 func wrong(email string) string { return fmt.Sprintf(`{"email":%q,"password":"wrong"}`, email) }
 

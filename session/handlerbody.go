@@ -111,15 +111,22 @@ func writeJSON(w http.ResponseWriter, body any) {
 }
 
 // handOut writes the tokens. With cookies the body only says when to refresh.
-func (e *endpoint) handOut(w http.ResponseWriter, t Tokens) {
-	if !e.opts.Cookies {
+func (e *endpoint) handOut(w http.ResponseWriter, r *http.Request, t Tokens) {
+	w.Header().Set("Cache-Control", "no-store")
+	if e.opts.Cookies {
+		for _, c := range e.cookies(t) {
+			http.SetCookie(w, c)
+		}
+		t.AccessToken, t.RefreshToken = "", ""
+	}
+	switch {
+	case e.opts.Respond != nil:
+		e.opts.Respond(w, r, t)
+	case e.opts.Cookies:
+		writeJSON(w, struct {
+			ExpiresIn int64 `json:"expires_in"`
+		}{t.ExpiresIn})
+	default:
 		writeJSON(w, t)
-		return
 	}
-	for _, c := range e.cookies(t) {
-		http.SetCookie(w, c)
-	}
-	writeJSON(w, struct {
-		ExpiresIn int64 `json:"expires_in"`
-	}{t.ExpiresIn})
 }

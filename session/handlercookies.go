@@ -12,22 +12,22 @@ const maxCookie = 4096
 // cookie returns a cookie to set or, with a negative maxAge, to clear; browsers clear it only if the attributes are
 // the same. SameSite=Lax keeps the cookies out of POST requests from other sites, and still sends them when the user
 // follows a link from elsewhere.
-func cookie(name, value string, maxAge int) *http.Cookie {
+func (e *endpoint) cookie(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name:     name,
 		Value:    value,
 		Path:     "/",
 		MaxAge:   maxAge,
-		Secure:   true,
+		Secure:   !e.opts.DangerouslyInsecureCookies,
 		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode,
+		SameSite: e.opts.SameSite,
 	}
 }
 
 func (e *endpoint) cookies(t Tokens) []*http.Cookie {
-	cookies := []*http.Cookie{cookie(e.opts.AccessCookie, t.AccessToken, int(t.ExpiresIn))}
+	cookies := []*http.Cookie{e.cookie(e.opts.AccessCookie, t.AccessToken, int(t.ExpiresIn))}
 	if t.RefreshToken != "" {
-		cookies = append(cookies, cookie(e.opts.RefreshCookie, t.RefreshToken, int(t.RefreshTTL/time.Second)))
+		cookies = append(cookies, e.cookie(e.opts.RefreshCookie, t.RefreshToken, int(t.RefreshTTL/time.Second)))
 	}
 	if t.untilBrowserCloses {
 		for _, c := range cookies {
@@ -52,6 +52,6 @@ func (e *endpoint) fit(t Tokens) error {
 
 func (e *endpoint) clearCookies(w http.ResponseWriter) {
 	for _, name := range []string{e.opts.AccessCookie, e.opts.RefreshCookie} {
-		http.SetCookie(w, cookie(name, "", -1))
+		http.SetCookie(w, e.cookie(name, "", -1))
 	}
 }

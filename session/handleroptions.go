@@ -3,38 +3,61 @@ package session
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/go-usher/usher"
 )
 
-// HandlerOptions are the options of LoginHandler, RefreshHandler, LogoutHandler and SessionsHandler. Use the same
-// options for all handlers of a service. Nil means the defaults.
+// HandlerOptions are the options of NewLogin, LoginHandler, RefreshHandler, LogoutHandler, SessionsHandler and
+// EndOthersHandler. Use the same options for all handlers of a service. Nil means the defaults. They print and log
+// without their secret.
 type HandlerOptions struct {
 	// UsernameField and PasswordField are the names of the fields in a login request. The defaults are "username"
 	// and "password".
 	UsernameField, PasswordField string
-	// Canonical returns the form of a username under which the account is looked up and attempts are counted. By
-	// default it trims white space and converts letters to lower case. It must map every spelling that your lookup accepts to one
-	// string; otherwise each spelling gets its own attempts.
+	// Canonical returns the form of a username under which the account is looked up. By default it trims white space.
+	// Attempts are counted under this form in lower case. It must map every other spelling that your lookup accepts to
+	// one string, for example without accents; otherwise each spelling gets its own attempts.
 	Canonical func(username string) string
-	// Throttle limits login attempts. If nil, each handler has its own MemoryThrottle with the default options.
+	// Throttle limits attempts. If nil, each login has its own MemoryThrottle with the default options.
 	Throttle Throttle
 	// ClientAddress returns the client's address. By default it is the RemoteAddr of the request. Behind a reverse
 	// proxy this is the proxy's address for all clients: use a header that your proxy sets and that clients cannot
 	// set.
 	ClientAddress func(r *http.Request) string
+	// SessionID returns the ID of the session that a request to SessionsHandler names in its path. By default it is
+	// r.PathValue("id"). Set it for routers that do not set path values.
+	SessionID func(r *http.Request) string
+
 	// Cookies sends the tokens in two cookies that scripts cannot read, instead of in JSON.
 	Cookies bool
 	// AccessCookie and RefreshCookie are the names of the cookies. They must begin with "__Host-" (RFC 6265bis
 	// §4.1.3.2). The defaults are "__Host-access" and "__Host-refresh".
 	AccessCookie, RefreshCookie string
+	// SameSite is the cookies' attribute. The default is http.SameSiteLaxMode. http.SameSiteNoneMode, for pages of
+	// other sites, requires TrustedOrigins.
+	SameSite http.SameSite
+	// DangerouslyInsecureCookies sends cookies without Secure, for plain http in a development network. Anybody in the
+	// network can read them. The names must not begin with "__Host-" then, and are "access" and "refresh" by default.
+	DangerouslyInsecureCookies bool
 	// TrustedOrigins lists the other origins whose pages may use the handlers, as scheme://host[:port].
 	TrustedOrigins []string
-	// Observe is called for every refusal, for logs and metrics. rej.Err is the cause.
+
+	// TicketSecret protects the tickets of Login.Pause if the login's Starter is no Manager, or with a secret of their
+	// own. It is at least 32 random bytes.
+	TicketSecret []byte
+
+	// Respond writes the response of a successful login or refresh, in place of the default JSON. The header has
+	// Cache-Control: no-store. With Cookies, they have been set, and AccessToken and RefreshToken are empty.
+	Respond func(w http.ResponseWriter, r *http.Request, tokens Tokens)
+	// Reject writes the response of a refusal, in place of rej.ServeHTTP. Its headers have been set. See
+	// usher.MiddlewareOptions.
+	Reject func(w http.ResponseWriter, r *http.Request, rej *usher.Rejection)
+	// Observe is called for every refusal, for logs and metrics. rej.Err is the cause. If nil, refusals with a 5xx
+	// status are logged to slog.Default. See usher.MiddlewareOptions.
 	Observe func(r *http.Request, rej *usher.Rejection)
 }
 
@@ -46,41 +69,64 @@ func (o *HandlerOptions) complete() (HandlerOptions, error) {
 	}
 	opts.UsernameField = cmp.Or(opts.UsernameField, "username")
 	opts.PasswordField = cmp.Or(opts.PasswordField, "password")
-	opts.AccessCookie = cmp.Or(opts.AccessCookie, "__Host-access")
-	opts.RefreshCookie = cmp.Or(opts.RefreshCookie, "__Host-refresh")
 	if opts.Canonical == nil {
-		opts.Canonical = func(username string) string { return strings.ToLower(strings.TrimSpace(username)) }
+		opts.Canonical = strings.TrimSpace
 	}
 	if opts.ClientAddress == nil {
 		opts.ClientAddress = remoteAddress
 	}
+	if opts.SessionID == nil {
+		opts.SessionID = func(r *http.Request) string { return r.PathValue("id") }
+	}
 	var mistakes []error
-	bad := func(field, reason string) {
-		mistakes = append(mistakes, &usher.ConfigError{Field: "HandlerOptions." + field, Reason: reason})
-	}
 	if opts.UsernameField == opts.PasswordField {
-		bad("PasswordField", "must differ from UsernameField")
+		mistakes = append(mistakes, &usher.ConfigError{Field: "HandlerOptions.PasswordField", Reason: "must differ from UsernameField"})
 	}
-	for _, c := range []struct{ field, name string }{{"AccessCookie", opts.AccessCookie}, {"RefreshCookie", opts.RefreshCookie}} {
-		cookie := http.Cookie{Name: c.name, Value: "x"} //nolint:gosec // to look at its name, not to set it
-		if !strings.HasPrefix(c.name, "__Host-") || cookie.Valid() != nil {
-			bad(c.field, `must be a cookie name that begins with "__Host-"`)
-		}
+	if len(opts.TicketSecret) > 0 {
+		mistakes = append(mistakes, checkSecret("HandlerOptions.TicketSecret", opts.TicketSecret))
 	}
-	if opts.AccessCookie == opts.RefreshCookie {
-		bad("RefreshCookie", "must differ from AccessCookie")
-	}
+	mistakes = append(mistakes, opts.completeCookies())
 	return opts, errors.Join(mistakes...)
 }
 
-// isOrigin reports whether text is an origin as browsers send it: scheme://host[:port] in lower-case ASCII.
-func isOrigin(text string) bool {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme == "" || u.Hostname() == "" || text != u.Scheme+"://"+u.Host {
-		return false
+// completeCookies fills in the defaults of cookies and returns the mistakes.
+func (o *HandlerOptions) completeCookies() error {
+	var mistakes []error
+	bad := func(wrong bool, field, reason string) {
+		if wrong {
+			mistakes = append(mistakes, &usher.ConfigError{Field: "HandlerOptions." + field, Reason: reason})
+		}
 	}
-	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil && u.Host != strings.TrimSuffix(u.Host, ":"+u.Port()) {
-		return false
+	prefix, rule := "__Host-", `must be a cookie name that begins with "__Host-"`
+	if o.DangerouslyInsecureCookies {
+		prefix, rule = "", `must be a cookie name that does not begin with "__Host-" or "__Secure-", which browsers accept only with Secure`
 	}
-	return strings.Trim(u.Host, "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") == ""
+	o.AccessCookie = cmp.Or(o.AccessCookie, prefix+"access")
+	o.RefreshCookie = cmp.Or(o.RefreshCookie, prefix+"refresh")
+	for _, c := range []struct{ field, name string }{{"AccessCookie", o.AccessCookie}, {"RefreshCookie", o.RefreshCookie}} {
+		cookie := http.Cookie{Name: c.name, Value: "x"} //nolint:gosec // only its name is checked
+		secure := strings.HasPrefix(strings.ToLower(c.name), "__host-") || strings.HasPrefix(strings.ToLower(c.name), "__secure-")
+		bad(cookie.Valid() != nil || !strings.HasPrefix(c.name, prefix) || o.DangerouslyInsecureCookies && secure, c.field, rule)
+	}
+	bad(o.AccessCookie == o.RefreshCookie, "RefreshCookie", "must differ from AccessCookie")
+	switch o.SameSite {
+	case 0:
+		o.SameSite = http.SameSiteLaxMode
+	case http.SameSiteLaxMode, http.SameSiteStrictMode:
+	case http.SameSiteNoneMode:
+		bad(len(o.TrustedOrigins) == 0, "SameSite", "may be None only together with TrustedOrigins")
+		bad(o.DangerouslyInsecureCookies, "SameSite", "must not be None with DangerouslyInsecureCookies: browsers accept it only with Secure")
+	default:
+		bad(true, "SameSite", "must be http.SameSiteLaxMode, SameSiteStrictMode or SameSiteNoneMode")
+	}
+	return errors.Join(mistakes...)
 }
+
+// Format implements fmt.Formatter. Every verb prints what String returns.
+func (o HandlerOptions) Format(f fmt.State, _ rune) { fmt.Fprint(f, o.String()) }
+
+// String returns the type's name, without the secret.
+func (o HandlerOptions) String() string { return "session.HandlerOptions{…}" }
+
+// LogValue returns the type's name, without the secret.
+func (o HandlerOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }

@@ -1,9 +1,14 @@
 package session
 
 import (
+	"cmp"
 	"context"
+	"crypto/cipher"
 	"net/http"
 	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/nilcheck"
 )
 
 // Authenticator checks a username and a password and returns the subject. The username is in its canonical form.
@@ -20,6 +25,7 @@ type Starter interface {
 
 	start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error)
 	now() time.Time
+	tickets() []cipher.AEAD // the first one seals, all open; none for AccessTokens
 }
 
 // LoginHandler returns a handler that checks a username and a password and responds with tokens. It accepts POST with
@@ -29,56 +35,165 @@ type Starter interface {
 // An attempt is taken from the throttle before the password is checked, and returned if the password was right or if
 // a failure (5xx) left that open. Of many simultaneous guesses only those that the throttle allows are checked. The
 // others get a 429 response with Retry-After, whether or not the account exists.
+//
+// For a login with a second step, without a password, or with Data, use [NewLogin].
 func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (http.Handler, error) {
-	e, err := newEndpoint(opts, []string{http.MethodPost},
-		required(!isNil(s), "Starter"), required(authenticate != nil, "Authenticator"))
+	l, err := newLogin(s, authenticate, opts, required(authenticate != nil, "Authenticator"))
 	if err != nil {
 		return nil, err
+	}
+	return l, nil
+}
+
+// Login is the handler of LoginHandler, taken apart for logins that have another step or no password. A handler of the
+// application's own calls Authenticate, Pause, Resume and Finish, and passes their errors to Deny:
+//
+//   - With a second step: Authenticate, then Pause, and a response with the ticket. The next request calls Resume and
+//     Finish.
+//   - With a passkey or a social login: the application authenticates the user, then calls Finish.
+//   - After a registration: Finish.
+//
+// It is safe for concurrent use.
+type Login struct {
+	*endpoint
+	starter      Starter
+	authenticate Authenticator
+	sealers      []cipher.AEAD // the first one seals tickets, all open them
+}
+
+// NewLogin returns a Login. authenticate may be nil if the login has no password; then ServeHTTP responds with 500 and
+// Authenticate returns a usher.ConfigError. If arguments are invalid, NewLogin returns a usher.ConfigError for each of
+// them, joined.
+func NewLogin(s Starter, authenticate Authenticator, opts *HandlerOptions) (*Login, error) {
+	return newLogin(s, authenticate, opts)
+}
+
+func newLogin(s Starter, authenticate Authenticator, opts *HandlerOptions, mistakes ...error) (*Login, error) {
+	mistakes = append(mistakes, required(!nilcheck.IsNil(s), "Starter"))
+	e, err := newEndpoint(opts, []string{http.MethodPost}, mistakes...)
+	if err != nil {
+		return nil, err
+	}
+	l := &Login{endpoint: e, starter: s, authenticate: authenticate, sealers: s.tickets()}
+	if len(e.opts.TicketSecret) > 0 {
+		sealer, err := newTicketSealer(e.opts.TicketSecret)
+		if err != nil {
+			return nil, err
+		}
+		l.sealers = []cipher.AEAD{sealer}
 	}
 	if e.opts.Throttle == nil {
 		if e.opts.Throttle, err = NewMemoryThrottle(nil); err != nil {
 			return nil, err
 		}
 	}
-	l := &login{endpoint: e, starter: s, authenticate: authenticate}
 	e.serve = l.serve
-	return e, nil
-}
-
-type login struct {
-	*endpoint
-	starter      Starter
-	authenticate Authenticator
+	return l, nil
 }
 
 const labelField = "label"
 
-func (l *login) serve(w http.ResponseWriter, r *http.Request) error {
+func (l *Login) serve(w http.ResponseWriter, r *http.Request) error {
 	began := l.starter.now()
 	f, err := readFields(w, r, l.opts.UsernameField, l.opts.PasswordField, labelField)
 	if err != nil {
 		return err
 	}
-	username := l.opts.Canonical(f[l.opts.UsernameField])
-	f[l.opts.UsernameField] = username
-	if err := f.require(l.opts.UsernameField, l.opts.PasswordField); err != nil {
-		return err
-	}
-	var subject string
-	address := l.opts.ClientAddress(r)
-	attempt := Attempt{Kind: KindLogin, Account: countedName(username), Client: network(address)}
-	err = l.attempt(r.Context(), attempt, func(ctx context.Context) (err error) {
-		subject, err = l.authenticate(ctx, username, f[l.opts.PasswordField])
-		return err
-	})
+	subject, about, err := l.check(r, began, f[l.opts.UsernameField], f[l.opts.PasswordField])
 	if err != nil {
 		return err
 	}
-	about := About{UserAgent: r.UserAgent(), Address: address, Label: f[labelField], AuthTime: began}
+	about.Label = f[labelField]
+	return l.finish(w, r, subject, about)
+}
+
+// ServeHTTP serves the login as [LoginHandler] does.
+func (l *Login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.orZero().endpoint.ServeHTTP(w, r)
+}
+
+// Authenticate checks a username and a password, counted by the throttle, and returns the subject. About has the
+// client's address and user agent and the time at which the authentication began; the application may set the other
+// fields. It refuses requests from other origins. Its errors are for [Login.Deny].
+func (l *Login) Authenticate(r *http.Request, username, password string) (subject string, about About, err error) {
+	l = l.orZero()
+	if l.starter == nil {
+		return "", About{}, errLoginNotMade
+	}
+	if err := l.checkOriginAsPOST(r); err != nil {
+		return "", About{}, err
+	}
+	return l.check(r, l.starter.now(), username, password)
+}
+
+// check is Authenticate for a request that has passed the check of origins.
+func (l *Login) check(r *http.Request, began time.Time, username, password string) (subject string, about About, err error) {
+	if l.authenticate == nil {
+		return "", About{}, &usher.ConfigError{Field: "NewLogin authenticate", Reason: "is nil, so this login has no password"}
+	}
+	username = l.opts.Canonical(username)
+	f := fields{l.opts.UsernameField: username, l.opts.PasswordField: password}
+	if err := f.require(l.opts.UsernameField, l.opts.PasswordField); err != nil {
+		return "", About{}, err
+	}
+	about = l.aboutClient(r, About{AuthTime: began})
+	attempt := Attempt{Kind: KindLogin, Account: countedName(username), Client: network(about.Address)}
+	err = l.attempt(r.Context(), attempt, func(ctx context.Context) (err error) {
+		subject, err = l.authenticate(ctx, username, password)
+		return err
+	})
+	if err != nil {
+		return "", About{}, err
+	}
+	return subject, about, nil
+}
+
+// aboutClient fills in the client's address and user agent.
+func (l *Login) aboutClient(r *http.Request, about About) About {
+	about.Address = cmp.Or(about.Address, l.opts.ClientAddress(r))
+	about.UserAgent = cmp.Or(about.UserAgent, r.UserAgent())
+	return about
+}
+
+// Finish logs the subject in: it issues tokens, sets cookies and writes the response. It fills in the address and user
+// agent of about if they are empty. If it returns an error, it has written nothing; the error is for [Login.Deny]. It
+// refuses requests from other origins, except GET requests, which social logins need for their redirects: check the
+// state parameter there.
+func (l *Login) Finish(w http.ResponseWriter, r *http.Request, subject string, about About) error {
+	l = l.orZero()
+	if l.starter == nil {
+		return errLoginNotMade
+	}
+	if err := l.checkOrigin(r); err != nil {
+		return err
+	}
+	return l.finish(w, r, subject, l.aboutClient(r, about))
+}
+
+func (l *Login) finish(w http.ResponseWriter, r *http.Request, subject string, about About) error {
 	tokens, err := l.starter.start(r.Context(), subject, about, l.fit)
 	if err != nil {
 		return err
 	}
-	l.handOut(w, tokens)
+	l.handOut(w, r, tokens)
 	return nil
+}
+
+// Deny refuses a request, and responds as ServeHTTP does for the same error.
+func (l *Login) Deny(w http.ResponseWriter, r *http.Request, err error) { l.orZero().refuse(w, r, err) }
+
+// Attempts returns Attempts that count with this login's throttle and options.
+func (l *Login) Attempts() *Attempts { return &Attempts{l.orZero().endpoint} }
+
+var errLoginNotMade = &usher.ConfigError{Field: "Login", Reason: "was not made by NewLogin"}
+
+// orZero returns l, or a Login that refuses everything if NewLogin did not make l.
+func (l *Login) orZero() *Login {
+	if l != nil && l.endpoint != nil {
+		return l
+	}
+	return &Login{endpoint: &endpoint{
+		methods: []string{http.MethodPost},
+		serve:   func(http.ResponseWriter, *http.Request) error { return errLoginNotMade },
+	}}
 }

@@ -132,3 +132,142 @@ func TestManySimultaneousLoginsLeaveTheServiceUsable(t *testing.T) {
 		t.Errorf("the plain route's p99 is %s and no login was turned away", p99)
 	}
 }
+
+func TestAuthenticateReturnsWhoAndWhen(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	l := usher.Must(session.NewLogin(s.Manager, s.authenticate, s.opts))
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	r.Header.Set("User-Agent", "UA")
+	got, about, err := l.Authenticate(r, " ada@example.org ", "correct horse")
+	want := session.About{UserAgent: "UA", Address: "192.0.2.1", AuthTime: epoch.Truncate(time.Microsecond)}
+	if got != subject || about != want || err != nil {
+		t.Errorf("%q, %+v, %v; want %+v", got, about, err, want)
+	}
+	got, about, err = l.Authenticate(r, "ada@example.org", "wrong")
+	wantErr(t, "a wrong password", err, usher.ErrPasswordMismatch)
+	if got != "" || about != (session.About{}) {
+		t.Errorf("an error came with %q, %+v", got, about)
+	}
+	for _, missing := range [][2]string{{"", "x"}, {"  ", "x"}, {"ada@example.org", ""}} {
+		_, _, err = l.Authenticate(r, missing[0], missing[1])
+		var rej *usher.Rejection
+		if !errors.As(err, &rej) || rej.Status != http.StatusUnprocessableEntity {
+			t.Errorf("%q: %v; want a 422", missing, err)
+		}
+	}
+}
+
+func TestTheStepsOfALoginCountTogether(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	l := usher.Must(session.NewLogin(s.Manager, s.authenticate, s.opts)) // with a throttle of its own
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	for range 2 {
+		_, _, err := l.Authenticate(r, "ada@example.org", "wrong")
+		wantErr(t, "Authenticate", err, usher.ErrPasswordMismatch)
+		err = l.Attempts().Try(httptest.NewRecorder(), r, "Ada@example.org", func(context.Context) error { return usher.ErrPasswordMismatch })
+		wantErr(t, "Try", err, usher.ErrPasswordMismatch)
+	}
+	s.mux = http.NewServeMux()
+	s.mux.Handle("/login", l)
+	s.send(t, "POST", "/login", wrong("ADA@example.org")).want(t, 401, "")
+	a := s.send(t, "POST", "/login", login).want(t, 429, "Too many")
+	if a.Header.Get("Retry-After") != "30" {
+		t.Errorf("Retry-After %q", a.Header.Get("Retry-After"))
+	}
+	_, _, err := l.Authenticate(r, "ada@example.org", "correct horse")
+	w := httptest.NewRecorder()
+	l.Deny(w, r, err)
+	if w.Code != 429 || w.Header().Get("Retry-After") != "30" || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("Deny: %d, %v", w.Code, w.Header())
+	}
+}
+
+func TestTheStepsOfALoginRefuseOtherOrigins(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	l := usher.Must(session.NewLogin(s.Manager, s.authenticate, &session.HandlerOptions{TrustedOrigins: []string{"https://id.example"}}))
+	ticket := usher.Must(l.Pause(subject, session.About{}))
+	steps := map[string]func(r *http.Request) error{
+		"Authenticate": func(r *http.Request) error {
+			_, _, err := l.Authenticate(r, "ada@example.org", "correct horse")
+			return err
+		},
+		"Resume": func(r *http.Request) error { _, _, err := l.Resume(r, ticket, pass); return err },
+		"Finish": func(r *http.Request) error { return l.Finish(httptest.NewRecorder(), r, subject, session.About{}) },
+	}
+	for name, step := range steps {
+		for _, method := range []string{http.MethodPost, http.MethodGet} {
+			r := httptest.NewRequest(method, "https://example.org/", nil)
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+			r.Header.Set("Origin", "https://evil.example")
+			err := step(r)
+			var rej *usher.Rejection
+			if redirect := name == "Finish" && method == http.MethodGet; redirect != (err == nil) || err != nil && (!errors.As(err, &rej) || rej.Status != 403) {
+				t.Errorf("%s of a cross-site %s: %v", name, method, err)
+			}
+			r.Header.Set("Origin", "https://id.example")
+			if err := step(r); err != nil {
+				t.Errorf("%s of a trusted origin: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestFinishLogsInWithoutAPassword(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore(), withCookies)
+	l := usher.Must(session.NewLogin(s.Manager, nil, s.opts))
+	r := httptest.NewRequest(http.MethodPost, "/callback", nil)
+	w := httptest.NewRecorder()
+	if err := l.Finish(w, r, subject, session.About{Label: "passkey", Address: "203.0.113.9"}); err != nil {
+		t.Fatal(err)
+	}
+	if w.Code != 200 || len(w.Result().Cookies()) != 2 || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d, %v", w.Code, w.Header())
+	}
+	if got := s.wantSessions(t, 1)[0]; got.Label != "passkey" || got.Address != "203.0.113.9" {
+		t.Errorf("session %+v", got)
+	}
+
+	s.user = func(context.Context, session.Grant) (claims, error) { return claims{}, usher.ErrUnavailable }
+	w = httptest.NewRecorder()
+	err := l.Finish(w, r, subject, session.About{})
+	wantErr(t, "Finish", err, usher.ErrUnavailable)
+	if len(w.Header()["Set-Cookie"]) > 0 || w.Body.Len() > 0 {
+		t.Errorf("an error came with %v %s", w.Header(), w.Body)
+	}
+	_, _, err = l.Authenticate(r, "ada", "x")
+	wantConfigError(t, err, "NewLogin authenticate")
+	w = httptest.NewRecorder()
+	r = httptest.NewRequest(http.MethodPost, "/login", strings.NewReader(login))
+	r.Header.Set("Content-Type", "application/json")
+	l.ServeHTTP(w, r)
+	if w.Code != 500 {
+		t.Errorf("ServeHTTP without a password: %d", w.Code)
+	}
+}
+
+func TestALoginThatNewLoginDidNotMakeRefusesEverything(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	for _, l := range []*session.Login{nil, {}} {
+		_, _, err := l.Authenticate(r, "ada", "x")
+		wantConfigError(t, err, "NewLogin")
+		_, err = l.Pause(subject, session.About{})
+		wantConfigError(t, err, "NewLogin")
+		_, _, err = l.Resume(r, "x", pass)
+		wantConfigError(t, err, "NewLogin")
+		w := httptest.NewRecorder()
+		wantConfigError(t, l.Finish(w, r, subject, session.About{}), "NewLogin")
+		l.Deny(w, r, usher.ErrForbidden)
+		if w.Code < 400 {
+			t.Errorf("Deny: %d", w.Code)
+		}
+		w = httptest.NewRecorder()
+		l.ServeHTTP(w, r)
+		if w.Code != 500 {
+			t.Errorf("ServeHTTP: %d", w.Code)
+		}
+		err = l.Attempts().Try(w, r, "ada", func(context.Context) error { return nil })
+		if err == nil {
+			t.Error("Try succeeded without a throttle")
+		}
+	}
+}

@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"time"
@@ -22,6 +23,7 @@ type Manager[C any] struct {
 	maxPerSubject int
 	recent        *recentChecks // nil without Staleness
 	onEvent       func(ctx context.Context, e Event)
+	sealers       []cipher.AEAD // of login tickets; the first one seals, all open
 	clock         func() time.Time
 }
 
@@ -52,7 +54,11 @@ func NewManager[C any, P usher.EmbedsClaims[C]](cfg Config[C]) (*Manager[C], err
 		if err != nil {
 			return nil, fmt.Errorf("session: deriving keys: %w", err)
 		}
-		m.keys = append(m.keys, keys)
+		sealer, err := newTicketSealer(secret)
+		if err != nil {
+			return nil, fmt.Errorf("session: deriving keys: %w", err)
+		}
+		m.keys, m.sealers = append(m.keys, keys), append(m.sealers, sealer)
 	}
 	return m, nil
 }
@@ -89,6 +95,8 @@ func (m *Manager[C]) issue(ctx context.Context, token refreshToken) (Tokens, err
 	tokens.untilBrowserCloses = token.flags&flagUntilBrowserCloses != 0
 	return tokens, err
 }
+
+func (m *Manager[C]) tickets() []cipher.AEAD { return m.sealers }
 
 // now returns the time to the microsecond, the precision of every store.
 func (m *Manager[C]) now() time.Time { return m.clock().UTC().Truncate(time.Microsecond) }

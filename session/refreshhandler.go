@@ -27,7 +27,7 @@ func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, e
 		if err != nil {
 			return err
 		}
-		e.handOut(w, tokens)
+		e.handOut(w, r, tokens)
 		return nil
 	}
 	return e, nil

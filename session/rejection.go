@@ -9,12 +9,8 @@ import (
 
 // refuse writes an error response as the middleware does.
 func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	rej := e.refusal(err)
 	setRetryAfter(w.Header(), err)
-	if e.opts.Observe != nil {
-		e.opts.Observe(r, rej)
-	}
-	rej.ServeHTTP(w, r)
+	e.mapping.Deny(w, r, e.refusal(err))
 }
 
 // refusal maps errors to responses as the middleware does, and adds those of passwords and refresh tokens.
@@ -30,6 +26,8 @@ func (e *endpoint) refusal(err error) *usher.Rejection {
 		rej.Status, rej.Description = http.StatusServiceUnavailable, "Try again later."
 	case tokenSpoilt(err):
 		rej.Status, rej.Code, rej.Description = http.StatusUnauthorized, "invalid_token", "The session is over. Log in again."
+	case errors.Is(err, ErrTicket):
+		rej.Status, rej.Code, rej.Description = http.StatusUnauthorized, "invalid_token", "The login has expired. Log in again."
 	case wrongPassword(err):
 		rej.Status, rej.Description = http.StatusUnauthorized, "Wrong "+e.opts.UsernameField+" or "+e.opts.PasswordField+"."
 	case errors.Is(err, usher.ErrNoToken):
