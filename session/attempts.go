@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/internal/nilcheck"
@@ -37,7 +34,7 @@ func NewAttempts(opts *HandlerOptions) (*Attempts, error) {
 // that disconnects before check returns.
 //
 // If no attempt is left, Try does not call check. It sets Retry-After in the header of w and returns a
-// [usher.Rejection] with status 429. It returns usher.ErrUnavailable if the throttle does not answer.
+// [usher.Rejection] with status 429 and RetryAfter. It returns usher.ErrUnavailable if the throttle does not answer.
 func (a *Attempts) Try(w http.ResponseWriter, r *http.Request, username string, check func(ctx context.Context) error) error {
 	if a == nil || a.at == nil {
 		return &usher.ConfigError{Field: "Attempts", Reason: "was not made by NewAttempts"}
@@ -50,7 +47,9 @@ func (a *Attempts) Try(w http.ResponseWriter, r *http.Request, username string, 
 		Account: countedName(a.at.opts.Canonical(username)),
 		Client:  network(a.at.opts.ClientAddress(r)),
 	}, check)
-	setRetryAfter(w.Header(), err)
+	if rej := (*usher.Rejection)(nil); errors.As(err, &rej) && rej.RetryAfter > 0 {
+		rej.SetHeaders(w.Header())
+	}
 	return err
 }
 
@@ -68,7 +67,8 @@ func (e *endpoint) attempt(ctx context.Context, a Attempt, check func(ctx contex
 		return &usher.Rejection{
 			Status:      http.StatusTooManyRequests,
 			Description: "Too many attempts. Try again later.",
-			Err:         &throttled{kind: a.Kind, wait: wait},
+			RetryAfter:  wait,
+			Err:         fmt.Errorf("session: too many attempts of kind %s: wait %s", a.Kind, wait),
 		}
 	}
 	err = check(ctx)
@@ -86,26 +86,9 @@ func (e *endpoint) outcome(ctx context.Context, err error) Outcome {
 	switch {
 	case err == nil:
 		return Right
-	case wrongPassword(err), e.refusal(err).Status < http.StatusInternalServerError, ctx.Err() != nil:
+	case wrongPassword(err), e.rejection(err).Status < http.StatusInternalServerError, ctx.Err() != nil:
 		return Counted
 	default:
 		return Undecided
-	}
-}
-
-// throttled is the cause of a refusal by the throttle.
-type throttled struct {
-	kind string
-	wait time.Duration
-}
-
-func (t *throttled) Error() string {
-	return fmt.Sprintf("session: too many attempts of kind %s: wait %s", t.kind, t.wait)
-}
-
-// setRetryAfter sets Retry-After if err is a refusal by the throttle.
-func setRetryAfter(h http.Header, err error) {
-	if t := (*throttled)(nil); errors.As(err, &t) {
-		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(t.wait.Seconds())), 10))
 	}
 }

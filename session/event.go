@@ -24,6 +24,8 @@ type Event struct {
 	Time      time.Time // when
 	Subject   string    // empty if the refused token was not authentic
 	SessionID string    // empty if the refused token was not authentic
+	Address   string    // the client's address, from the handler or from About; else empty
+	UserAgent string    // the client's User-Agent header, from the handler or from About; else empty
 	Err       error     // why a refresh was refused, or the error that ended the session
 }
 
@@ -31,6 +33,8 @@ type Event struct {
 // of a log that honours its context.
 func (m *Manager[C]) report(ctx context.Context, e Event) {
 	if m.onEvent != nil {
+		c := clientFromContext(ctx)
+		e.Address, e.UserAgent = clean(c.address), clean(c.userAgent)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
 		defer cancel()
 		m.onEvent(ctx, e)
@@ -41,4 +45,18 @@ func (m *Manager[C]) reportEnded(ctx context.Context, now time.Time, subject str
 	for _, id := range ids {
 		m.report(ctx, Event{Kind: EventEnded, Time: now, Subject: subject, SessionID: id})
 	}
+}
+
+// client is where a request comes from.
+type client struct{ address, userAgent string }
+
+type clientKey struct{}
+
+func contextWithClient(ctx context.Context, c client) context.Context {
+	return context.WithValue(ctx, clientKey{}, c)
+}
+
+func clientFromContext(ctx context.Context) client {
+	c, _ := ctx.Value(clientKey{}).(client)
+	return c
 }

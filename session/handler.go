@@ -1,8 +1,8 @@
 package session
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,19 +34,11 @@ func newEndpoint(o *HandlerOptions, methods []string, mistakes ...error) (*endpo
 			})
 		}
 	}
-	e.mapping, err = usher.NewMiddleware(noVerifier{}, usher.ClaimsAsUser[usher.Claims],
-		&usher.MiddlewareOptions{Observe: opts.Observe, Reject: opts.Reject})
+	e.mapping, err = newMapping(&opts)
 	if err := errors.Join(append(mistakes, err)...); err != nil {
 		return nil, err
 	}
 	return e, nil
-}
-
-// noVerifier refuses every token: the middleware that maps errors is asked for nothing else.
-type noVerifier struct{}
-
-func (noVerifier) Decode(context.Context, string) (*usher.Claims, error) {
-	return nil, usher.ErrInvalidToken
 }
 
 // ServeHTTP checks the origin first, even without cookies: another site could otherwise log the user in to the
@@ -62,15 +54,22 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, refused(http.StatusMethodNotAllowed, "Use "+strings.Join(e.methods, " or ")+"."))
 		return
 	}
-	if err := e.serve(w, r); err != nil {
+	ctx := contextWithClient(r.Context(), client{address: e.opts.ClientAddress(r), userAgent: r.UserAgent()})
+	if err := e.serve(w, r.WithContext(ctx)); err != nil {
 		e.refuse(w, r, err)
 	}
 }
 
+var errCrossOrigin = &reasonError{"session: cross-origin request", "cross_origin"}
+
 // checkOrigin refuses what another site makes a browser send.
 func (e *endpoint) checkOrigin(r *http.Request) error {
 	if err := e.origins.Check(r); err != nil {
-		return &usher.Rejection{Status: http.StatusForbidden, Description: "Cross-origin request.", Err: err}
+		return &usher.Rejection{
+			Status:      http.StatusForbidden,
+			Description: "Cross-origin request.",
+			Err:         fmt.Errorf("%w: %w; list trusted origins in HandlerOptions.TrustedOrigins", errCrossOrigin, err),
+		}
 	}
 	return nil
 }

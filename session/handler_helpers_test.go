@@ -40,6 +40,13 @@ func newSite(t *testing.T, store session.Store, change ...func(*session.HandlerO
 	for _, c := range change {
 		c(s.opts)
 	}
+	s.mount(t)
+	return s
+}
+
+// mount makes the handlers.
+func (s *site) mount(t *testing.T) {
+	t.Helper()
 	middleware := usher.Must(usher.NewMiddleware(s.decoder, usher.ClaimsAsUser[claims], &usher.MiddlewareOptions{
 		Sources: []usher.TokenSource{usher.FromBearer(), usher.FromCookie("__Host-access")},
 		Check:   s.Check,
@@ -50,8 +57,8 @@ func newSite(t *testing.T, store session.Store, change ...func(*session.HandlerO
 	s.mux.Handle("/refresh", usher.Must(session.RefreshHandler(s.Manager, s.opts)))
 	s.mux.Handle("/logout", usher.Must(session.LogoutHandler(s.Manager, s.opts)))
 	s.mux.Handle("/sessions", sessions)
+	s.mux.Handle("/sessions/others", middleware.Require(usher.Must(session.EndOthersHandler(s.Manager, s.opts))))
 	s.mux.Handle("/sessions/{id}", sessions)
-	return s
 }
 
 func (s *site) authenticate(ctx context.Context, username, password string) (string, error) {

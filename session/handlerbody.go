@@ -1,16 +1,19 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/mediatype"
 )
 
 // maxBody is the maximum size of a request body in bytes.
@@ -19,54 +22,124 @@ const maxBody = 64 << 10
 // fields are the text fields of a request.
 type fields map[string]string
 
+// maxMembers is the maximum number of members of a JSON object or fields of a form. Each takes memory, however short it
+// is.
+const maxMembers = 100
+
 // readFields reads the named fields of the body, which is a JSON object (application/json) or a form
 // (application/x-www-form-urlencoded). It ignores other fields. HTML forms of other origins cannot send JSON, and
 // CrossOriginProtection stops their forms.
 func readFields(w http.ResponseWriter, r *http.Request, names ...string) (fields, error) {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		mediaType = ""
-	}
+	const types = "Send application/json or application/x-www-form-urlencoded."
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	switch mediaType {
+	switch mediatype.Of(r.Header) {
 	case "application/json":
 		return readJSON(r.Body, names)
 	case "application/x-www-form-urlencoded":
 		return readForm(r, names)
 	}
-	return nil, refused(http.StatusUnsupportedMediaType, "Send application/json or application/x-www-form-urlencoded.")
+	if r.Header.Get("Content-Type") == "" {
+		return nil, refused(http.StatusUnsupportedMediaType, "The request has no Content-Type. "+types)
+	}
+	return nil, refused(http.StatusUnsupportedMediaType, types)
 }
 
 func readJSON(body io.Reader, names []string) (fields, error) {
-	var members map[string]jsontext.Value
-	if err := json.UnmarshalRead(body, &members); err != nil {
+	f := fields{}
+	d := jsontext.NewDecoder(body)
+	if start, err := d.ReadToken(); err != nil || start.Kind() != '{' {
 		return nil, unreadable(err, "The body must be one JSON object.")
 	}
-	if members == nil {
-		return nil, refused(http.StatusBadRequest, "The body must be one JSON object.")
-	}
-	f := fields{}
-	for _, name := range names {
-		value, ok := members[name]
-		if !ok || value.Kind() == 'n' {
-			continue
+	for n := 0; d.PeekKind() == '"'; n++ {
+		if n == maxMembers {
+			return nil, tooMany()
 		}
-		var text string
-		if err := json.Unmarshal(value, &text); err != nil {
-			return nil, refused(http.StatusUnprocessableEntity, fmt.Sprintf("%q must be a string.", name))
+		if err := readMember(d, f, names); err != nil {
+			return nil, err
 		}
-		f[name] = text
 	}
-	return f, nil
+	_, err := d.ReadToken() // '}'
+	if err == nil {
+		if _, err = d.ReadToken(); errors.Is(err, io.EOF) {
+			return f, nil
+		}
+	}
+	return nil, unreadable(err, "The body must be one JSON object.")
 }
 
+// readMember reads one member of an object into f if it is one of those named and not null.
+func readMember(d *jsontext.Decoder, f fields, names []string) error {
+	token, err := d.ReadToken()
+	if err != nil {
+		return unreadable(err, "The body must be one JSON object.")
+	}
+	name := token.String()
+	kind := d.PeekKind()
+	if !slices.Contains(names, name) || kind == 'n' {
+		if err := d.SkipValue(); err != nil {
+			return unreadable(err, "The body must be one JSON object.")
+		}
+		return nil
+	}
+	value, err := d.ReadToken()
+	switch {
+	case err != nil:
+		return unreadable(err, "The body must be one JSON object.")
+	case kind != '"':
+		return refused(http.StatusUnprocessableEntity, fmt.Sprintf("%q must be a string.", name))
+	}
+	f[name] = value.String()
+	return nil
+}
+
+// readForm reads a form without url.ParseQuery, which takes much memory for many fields.
 func readForm(r *http.Request, names []string) (fields, error) {
-	if err := r.ParseForm(); err != nil {
+	if r.PostForm != nil { // a middleware has read it
+		return formFields(r.PostForm, names)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
 		return nil, unreadable(err, "The form cannot be read.")
 	}
+	form := url.Values{}
+	n := 0
+	for pair := range strings.SplitSeq(string(body), "&") {
+		if pair == "" {
+			continue
+		}
+		if n++; n > maxMembers {
+			return nil, tooMany()
+		}
+		name, value, err := unescapePair(pair)
+		if err != nil {
+			return nil, unreadable(err, "The form cannot be read.")
+		}
+		if slices.Contains(names, name) {
+			form[name] = append(form[name], value)
+		}
+	}
+	if len(form) == 0 && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+		return nil, refused(http.StatusUnsupportedMediaType, "The body looks like JSON, but its Content-Type is application/x-www-form-urlencoded. Send Content-Type: application/json.")
+	}
+	return formFields(form, names)
+}
+
+func unescapePair(pair string) (name, value string, err error) {
+	if strings.Contains(pair, ";") {
+		return "", "", errors.New("session: a form field contains a semicolon that is not escaped")
+	}
+	name, value, _ = strings.Cut(pair, "=")
+	if name, err = url.QueryUnescape(name); err != nil {
+		return "", "", err
+	}
+	value, err = url.QueryUnescape(value)
+	return name, value, err
+}
+
+func formFields(form url.Values, names []string) (fields, error) {
 	f := fields{}
 	for _, name := range names {
-		switch values := r.PostForm[name]; len(values) {
+		switch values := form[name]; len(values) {
 		case 0:
 		case 1:
 			f[name] = values[0]
@@ -77,10 +150,17 @@ func readForm(r *http.Request, names []string) (fields, error) {
 	return f, nil
 }
 
+func tooMany() error {
+	return refused(http.StatusBadRequest, fmt.Sprintf("The body has more than %d fields.", maxMembers))
+}
+
 func unreadable(err error, description string) error {
 	status := http.StatusBadRequest
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		status, description = http.StatusRequestEntityTooLarge, "The body is too large."
+	}
+	if err == nil {
+		return refused(status, description)
 	}
 	return &usher.Rejection{Status: status, Description: description, Err: err}
 }

@@ -192,8 +192,7 @@ func (l *Login) orZero() *Login {
 	if l != nil && l.endpoint != nil {
 		return l
 	}
-	return &Login{endpoint: &endpoint{
-		methods: []string{http.MethodPost},
-		serve:   func(http.ResponseWriter, *http.Request) error { return errLoginNotMade },
-	}}
+	e, _ := newEndpoint(nil, []string{http.MethodPost}) // the defaults are valid
+	e.serve = func(http.ResponseWriter, *http.Request) error { return errLoginNotMade }
+	return &Login{endpoint: e}
 }

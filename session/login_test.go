@@ -17,7 +17,9 @@ import (
 )
 
 func TestLoginHandlerMapsTheAuthenticatorsErrors(t *testing.T) {
-	s := newSite(t, session.NewMemoryStore())
+	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) {
+		o.Throttle = usher.Must(session.NewMemoryThrottle(&session.ThrottleOptions{PerAddress: session.Limit{Burst: 100, Every: time.Second}}))
+	})
 	for _, test := range []struct {
 		err    error
 		status int
@@ -27,6 +29,7 @@ func TestLoginHandlerMapsTheAuthenticatorsErrors(t *testing.T) {
 		{usher.ErrNoUser, 401, "Wrong email or password."},
 		{fmt.Errorf("%w: locked", usher.ErrForbidden), 403, "not allowed"},
 		{usher.ErrUnavailable, 503, "Try again"},
+		{usher.ErrPasswordTooShort, 422, "too short"},
 		{context.DeadlineExceeded, 503, "Try again"},
 		{errors.New("a secret of the database"), 500, "can't be served"},
 		{&usher.Rejection{Status: 403, Description: "Confirm your address."}, 403, "Confirm your address."},
@@ -36,7 +39,8 @@ func TestLoginHandlerMapsTheAuthenticatorsErrors(t *testing.T) {
 		if strings.Contains(a.body, "secret") {
 			t.Errorf("the cause is shown: %s", a.body)
 		}
-		if (a.StatusCode == http.StatusUnauthorized) != (a.Header.Get("WWW-Authenticate") != "") || (a.StatusCode == http.StatusServiceUnavailable) != (a.Header.Get("Retry-After") != "") {
+		challenged := a.StatusCode == http.StatusUnauthorized || errors.Is(test.err, usher.ErrForbidden)
+		if challenged != (a.Header.Get("WWW-Authenticate") != "") || (a.StatusCode == http.StatusServiceUnavailable) != (a.Header.Get("Retry-After") != "") {
 			t.Errorf("%d with %v", a.StatusCode, a.Header)
 		}
 	}

@@ -90,8 +90,11 @@ func (l *Login) Resume(r *http.Request, ticket string, check func(ctx context.Co
 }
 
 func (l *Login) openTicket(text string) (subject string, about About, err error) {
+	if len(text) > maxTicketText {
+		return "", About{}, fmt.Errorf("%w: it is too long", ErrTicket)
+	}
 	sealed, err := encoding.DecodeString(text)
-	if len(text) > maxTicketText || err != nil || encoding.EncodedLen(len(sealed)) != len(text) {
+	if err != nil || encoding.EncodedLen(len(sealed)) != len(text) {
 		return "", About{}, fmt.Errorf("%w: it is malformed", ErrTicket)
 	}
 	for _, sealer := range l.sealers {

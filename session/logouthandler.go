@@ -8,7 +8,8 @@ import (
 )
 
 // LogoutHandler returns a handler that ends a session. It accepts POST with the refresh token, as RefreshHandler does.
-// It responds with 204 and clears the cookies, even if there was no session to end. If the store does not answer, the
+// It responds with 204 and clears the cookies, even if there was no session to end. Without Cookies, a request without a
+// token is a 401. If the store does not answer, the
 // response is a 503 that leaves the cookies. If arguments are invalid, LogoutHandler returns a usher.ConfigError for
 // each of them, joined.
 func LogoutHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
@@ -18,7 +19,7 @@ func LogoutHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, er
 	}
 	e.serve = func(w http.ResponseWriter, r *http.Request) error {
 		token, err := e.refreshToken(w, r)
-		if err != nil && !errors.Is(err, usher.ErrNoToken) {
+		if err != nil && !(e.opts.Cookies && errors.Is(err, usher.ErrNoToken)) {
 			return err
 		}
 		if err := m.End(r.Context(), token); err != nil {

@@ -1,13 +1,16 @@
 package session
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/go-usher/usher"
 )
 
 // RefreshHandler returns a handler that exchanges a refresh token for new tokens. It accepts POST with the token as
-// "refresh_token" in JSON or a form, or in the cookie if HandlerOptions.Cookies is set. If the session has ended, the
+// "refresh_token" in JSON or a form, or in the cookie if HandlerOptions.Cookies is set. A request with neither a body nor a
+// cookie may have it in Authorization: Bearer. An access token is refused there and in the body. If the session has ended, the
 // response is a 401 that clears the cookies. If the store does not answer, it is a 503 that leaves them. If arguments
 // are invalid, RefreshHandler returns a usher.ConfigError for each of them, joined.
 func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
@@ -33,18 +36,40 @@ func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, e
 	return e, nil
 }
 
-// refreshToken returns the refresh token from the cookie or the body. Two cookies are refused, because only one can
-// be right.
+// refreshToken returns the refresh token of a request. The error is usher.ErrNoToken if there is none.
 func (e *endpoint) refreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
-	if !e.opts.Cookies {
+	token, err := e.findRefreshToken(w, r)
+	if err == nil && strings.Contains(token, ".") {
+		return "", &usher.Rejection{
+			Status:      http.StatusUnauthorized,
+			Code:        "invalid_token",
+			Description: "This is an access token. Send the refresh token.",
+			Err:         fmt.Errorf("%w: it is a JWT", ErrRefreshToken),
+		}
+	}
+	return token, err
+}
+
+func (e *endpoint) findRefreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
+	hasBody := r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
+	switch {
+	case e.opts.Cookies:
+		token, found, err := usher.FromCookie(e.opts.RefreshCookie).Find(r)
+		if err != nil || found {
+			return token, err
+		}
+		if hasBody {
+			return "", usher.ErrNoToken
+		}
+	case hasBody:
 		f, err := readFields(w, r, "refresh_token")
 		if err != nil {
 			return "", err
 		}
 		return f["refresh_token"], f.require("refresh_token")
 	}
-	token, found, err := usher.FromCookie(e.opts.RefreshCookie).Find(r)
-	if err == nil && !found {
+	token, found, err := usher.FromBearer().Find(r)
+	if err == nil && (!found || token == "") {
 		err = usher.ErrNoToken
 	}
 	return token, err

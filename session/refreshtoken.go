@@ -143,8 +143,11 @@ func newNonce() (n Nonce) {
 
 // isSessionID reports whether id has the form that sessionID returns.
 func isSessionID(id string) bool {
+	if len(id) != encoding.EncodedLen(16) {
+		return false
+	}
 	b, err := encoding.DecodeString(id)
-	return err == nil && len(b) == 16 && len(id) == encoding.EncodedLen(16)
+	return err == nil && len(b) == 16
 }
 
 // secretKeys are derived from one of Config's secrets, one key for each use (RFC 5869 §3.2).

@@ -1,43 +1,51 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
 	"github.com/go-usher/usher"
 )
 
-// refuse writes an error response as the middleware does.
-func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	setRetryAfter(w.Header(), err)
-	e.mapping.Deny(w, r, e.refusal(err))
+// newMapping returns a middleware that maps errors to responses, and is asked for nothing else.
+func newMapping(opts *HandlerOptions) (*usher.Middleware[usher.Claims, *usher.Claims], error) {
+	return usher.NewMiddleware(noVerifier{}, usher.ClaimsAsUser[usher.Claims],
+		&usher.MiddlewareOptions{Observe: opts.Observe, Reject: opts.Reject})
 }
 
-// refusal maps errors to responses as the middleware does, and adds those of passwords and refresh tokens.
-// ErrUnavailable and context errors take precedence: nothing was decided.
-func (e *endpoint) refusal(err error) *usher.Rejection {
-	var rej *usher.Rejection
-	if errors.As(err, &rej) && rej != nil {
-		return rej
+// noVerifier refuses every token.
+type noVerifier struct{}
+
+func (noVerifier) Decode(context.Context, string) (*usher.Claims, error) {
+	return nil, usher.ErrInvalidToken
+}
+
+// refuse responds to an error.
+func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e.mapping.Deny(w, r, e.rejection(err))
+}
+
+// rejection maps an error to a response. It knows passwords, refresh tokens and tickets; the middleware maps all other
+// errors, and those that decide nothing.
+func (e *endpoint) rejection(err error) *usher.Rejection {
+	if errors.As(err, new(*usher.Rejection)) || outOfReach(err) {
+		return e.mapping.Rejection(err)
 	}
-	rej = &usher.Rejection{Err: err}
+	rej := &usher.Rejection{Status: http.StatusUnauthorized, Err: err}
 	switch {
-	case outOfReach(err):
-		rej.Status, rej.Description = http.StatusServiceUnavailable, "Try again later."
 	case tokenSpoilt(err):
-		rej.Status, rej.Code, rej.Description = http.StatusUnauthorized, "invalid_token", "The session is over. Log in again."
+		rej.Code, rej.Description = "invalid_token", "The session is over. Log in again."
 	case errors.Is(err, ErrTicket):
-		rej.Status, rej.Code, rej.Description = http.StatusUnauthorized, "invalid_token", "The login has expired. Log in again."
+		rej.Code, rej.Description = "invalid_token", "The login has expired. Log in again."
 	case wrongPassword(err):
-		rej.Status, rej.Description = http.StatusUnauthorized, "Wrong "+e.opts.UsernameField+" or "+e.opts.PasswordField+"."
+		rej.Description = "Wrong " + e.opts.UsernameField + " or " + e.opts.PasswordField + "."
 	case errors.Is(err, usher.ErrNoToken):
-		rej.Status, rej.Description = http.StatusUnauthorized, "A refresh token is required."
+		rej.Description = "A refresh token is required."
 	case errors.Is(err, usher.ErrManyTokens):
 		rej.Status, rej.Code, rej.Description = http.StatusBadRequest, "invalid_request", "The request carries more than one token."
-	case errors.Is(err, usher.ErrForbidden):
-		rej.Status, rej.Description = http.StatusForbidden, "This is not allowed."
 	default:
-		rej.Status, rej.Description = http.StatusInternalServerError, "The request can't be served."
+		return e.mapping.Rejection(err)
 	}
 	return rej
 }

@@ -7,35 +7,65 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// SessionsHandler returns a handler for the user's own sessions. Mount it behind a middleware's Require under three
+// SessionsHandler returns a handler for the user's own sessions. Mount it behind a middleware's Require under two
 // patterns:
 //
 //	GET /sessions           lists them: {"sessions": [{"id", "current", "started_at", …}]}
-//	DELETE /sessions        ends all sessions except the current one: 204
 //	DELETE /sessions/{id}   ends one session: 204, or 404 if the user has no such session
 //
-// Without a middleware every response is a 500. If arguments are invalid, SessionsHandler returns a usher.ConfigError
-// for each of them, joined.
+// The ID is r.PathValue("id"), or that of HandlerOptions.SessionID. A DELETE without an ID ends nothing and is a 404.
+// [EndOthersHandler] ends all other sessions. Without a middleware every response is a 500. If arguments are invalid,
+// SessionsHandler returns a usher.ConfigError for each of them, joined.
 func SessionsHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodGet, http.MethodHead, http.MethodDelete}, required(m != nil, "Manager"))
 	if err != nil {
 		return nil, err
 	}
 	e.serve = func(w http.ResponseWriter, r *http.Request) error {
-		claims, ok := usher.ClaimsFromContext[usher.Claims](r.Context())
-		if !ok {
-			return errors.New("session: SessionsHandler must be mounted behind a middleware's Require")
+		claims, err := requiredClaims(r, "SessionsHandler")
+		if err != nil {
+			return err
 		}
-		id := r.PathValue("id")
-		switch {
-		case r.Method != http.MethodDelete:
-			return listSessions(w, r, m, claims)
-		case id == "":
-			return endOthers(w, r, m, claims)
+		if r.Method == http.MethodDelete {
+			return endOne(e, w, r, m, claims)
 		}
-		return endOne(e, w, r, m, claims, id)
+		return listSessions(w, r, m, claims)
 	}
 	return e, nil
+}
+
+// EndOthersHandler returns a handler that ends all sessions of the user except the current one. It accepts POST and
+// DELETE and responds with 204. Mount it behind a middleware's Require; without one every response is a 500. If
+// arguments are invalid, EndOthersHandler returns a usher.ConfigError for each of them, joined.
+func EndOthersHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
+	e, err := newEndpoint(opts, []string{http.MethodPost, http.MethodDelete}, required(m != nil, "Manager"))
+	if err != nil {
+		return nil, err
+	}
+	e.serve = func(w http.ResponseWriter, r *http.Request) error {
+		claims, err := requiredClaims(r, "EndOthersHandler")
+		if err != nil {
+			return err
+		}
+		if !isSessionID(claims.SessionID) {
+			return &usher.Rejection{Status: http.StatusForbidden, Description: "The access token belongs to no session.", Err: usher.ErrForbidden}
+		}
+		if err := m.EndOthers(r.Context(), claims.Subject, claims.SessionID); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	return e, nil
+}
+
+// requiredClaims returns the claims that a middleware has put into the request's context.
+func requiredClaims(r *http.Request, handler string) (*usher.Claims, error) {
+	claims, ok := usher.ClaimsFromContext[usher.Claims](r.Context())
+	if !ok {
+		return nil, errors.New("session: " + handler + " must be mounted behind a middleware's Require")
+	}
+	return claims, nil
 }
 
 type listedSession struct {
@@ -58,18 +88,8 @@ func listSessions[C any](w http.ResponseWriter, r *http.Request, m *Manager[C], 
 	return nil
 }
 
-func endOthers[C any](w http.ResponseWriter, r *http.Request, m *Manager[C], claims *usher.Claims) error {
-	if !isSessionID(claims.SessionID) {
-		return &usher.Rejection{Status: http.StatusForbidden, Description: "The access token belongs to no session.", Err: usher.ErrForbidden}
-	}
-	if err := m.EndOthers(r.Context(), claims.Subject, claims.SessionID); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-func endOne[C any](e *endpoint, w http.ResponseWriter, r *http.Request, m *Manager[C], claims *usher.Claims, id string) error {
+func endOne[C any](e *endpoint, w http.ResponseWriter, r *http.Request, m *Manager[C], claims *usher.Claims) error {
+	id := e.opts.SessionID(r)
 	err := m.EndSession(r.Context(), claims.Subject, id)
 	switch {
 	case errors.Is(err, ErrSessionEnded):

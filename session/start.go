@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,6 +87,11 @@ func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit
 		return Tokens{}, err
 	}
 	m.recent.forget(subject, ended...)
+	caller := clientFromContext(ctx)
+	ctx = contextWithClient(ctx, client{
+		address:   cmp.Or(record.Address, caller.address),
+		userAgent: cmp.Or(record.UserAgent, caller.userAgent),
+	})
 	m.report(ctx, Event{Kind: EventStarted, Time: now, Subject: subject, SessionID: record.ID})
 	m.reportEnded(ctx, now, subject, ended)
 	if err := m.replace(ctx, subject, about.Replaces, record.ID); err != nil {
@@ -129,6 +135,9 @@ func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []str
 // clean returns a copy of s that is safe to store. The copy matters: a substring would keep all of the request's
 // headers in memory.
 func clean(s string) string {
+	if len(s) > 4*maxAboutBytes {
+		s = s[:4*maxAboutBytes] // a header may have a megabyte
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return -1
