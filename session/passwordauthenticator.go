@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-usher/usher"
 )
 
 // PasswordAuthenticator returns an Authenticator that checks passwords against stored hashes.
 //
-// find looks up an account by its username and returns usher.ErrNoUser if there is none. An unknown user, or one
-// without a hash, takes as long as a wrong password.
+// find looks up an account by its username and returns usher.ErrNoUser if there is none. It is first called with the
+// username as it was typed. If nobody has that name, it is called with the name in lower case, so that both "Matt" of an
+// older database and "Ada" who registered as "ada" can log in. An unknown user, or one without a hash, takes as long as
+// a wrong password.
 //
 // upgrade stores a better hash of the password after a successful login. It must replace oldHash only if oldHash is
 // still stored; otherwise it could undo a change of password that happens at the same time. If it fails, the login
@@ -35,7 +38,7 @@ func PasswordAuthenticator(
 		return nil, err
 	}
 	return func(ctx context.Context, username, password string) (string, error) {
-		subject, hash, err := find(ctx, username)
+		subject, hash, err := findAccount(ctx, find, username)
 		unknown := errors.Is(err, usher.ErrNoUser) && !outOfReach(err)
 		if unknown {
 			hash = ""
@@ -58,4 +61,13 @@ func PasswordAuthenticator(
 		}
 		return subject, nil
 	}, nil
+}
+
+// findAccount looks up a username as it was typed, and then in lower case.
+func findAccount(ctx context.Context, find func(context.Context, string) (subject, hash string, err error), username string) (subject, hash string, err error) {
+	subject, hash, err = find(ctx, username)
+	if lower := strings.ToLower(username); lower != username && errors.Is(err, usher.ErrNoUser) && !outOfReach(err) {
+		return find(ctx, lower)
+	}
+	return subject, hash, err
 }

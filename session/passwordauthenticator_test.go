@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,5 +92,60 @@ func TestPasswordAuthenticator(t *testing.T) {
 	_, err := session.PasswordAuthenticator(nil, nil, nil)
 	for _, field := range []string{"passwords", "find", "upgrade"} {
 		wantConfigError(t, err, field)
+	}
+}
+
+func TestPasswordAuthenticatorTriesTheLowerCaseLast(t *testing.T) {
+	passwords := usher.Must(usher.NewPasswords(&usher.PasswordOptions{Cost: 4}))
+	hash := usher.Must(passwords.Hash(t.Context(), "correct horse"))
+	accounts := map[string]string{"Matt": "user-1", "matt": "user-2", "ada": "user-3"}
+	var asked []string
+	authenticate := usher.Must(session.PasswordAuthenticator(passwords,
+		func(_ context.Context, username string) (string, string, error) {
+			asked = append(asked, username)
+			if id, ok := accounts[username]; ok {
+				return id, hash, nil
+			}
+			if username == "DOWN" {
+				return "", "", usher.ErrUnavailable
+			}
+			return "", "", usher.ErrNoUser
+		},
+		func(context.Context, string, string, string) error { return nil }))
+	for _, test := range []struct {
+		username, want string
+		asked          []string
+		err            error
+	}{
+		{"Matt", "user-1", []string{"Matt"}, nil},
+		{"matt", "user-2", []string{"matt"}, nil},
+		{"MATT", "user-2", []string{"MATT", "matt"}, nil},
+		{"Ada", "user-3", []string{"Ada", "ada"}, nil},
+		{"Eve", "", []string{"Eve", "eve"}, usher.ErrPasswordMismatch},
+		{"eve", "", []string{"eve"}, usher.ErrPasswordMismatch},
+		{"DOWN", "", []string{"DOWN"}, usher.ErrUnavailable},
+	} {
+		asked = nil
+		got, err := authenticate(t.Context(), test.username, "correct horse")
+		if got != test.want || !errors.Is(err, test.err) || !slices.Equal(asked, test.asked) {
+			t.Errorf("%s: %q, %v, asked %q; want %q, %v, %q", test.username, got, err, asked, test.want, test.err, test.asked)
+		}
+	}
+}
+
+// The lookup sees the name as typed; attempts at all its spellings count together.
+func TestNoSpellingOfANameEscapesTheThrottle(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	var asked []string
+	s.auth = func(_ context.Context, username, _ string) (string, error) {
+		asked = append(asked, username)
+		return "", usher.ErrPasswordMismatch
+	}
+	for _, name := range []string{"Kurtſ", "KURTS", "kurts", " kurtS ", "Kurts"} { // long s, Kelvin sign
+		s.send(t, "POST", "/login", wrong(name)).want(t, 401, "")
+	}
+	s.send(t, "POST", "/login", wrong("kURTs")).want(t, 429, "")
+	if want := []string{"Kurtſ", "KURTS", "kurts", "kurtS", "Kurts"}; !slices.Equal(asked, want) {
+		t.Errorf("looked up %q; want %q", asked, want)
 	}
 }

@@ -115,7 +115,7 @@ func (s *service) routes() http.Handler {
 	mux.Handle("POST /refresh", usher.Must(session.RefreshHandler(s.sessions, s.options)))
 	mux.Handle("POST /logout", usher.Must(session.LogoutHandler(s.sessions, s.options)))
 	mux.Handle("GET /sessions", own)
-	mux.Handle("DELETE /sessions", own) // the others
+	mux.Handle("DELETE /sessions", s.auth.Require(usher.Must(session.EndOthersHandler(s.sessions, s.options))))
 	mux.Handle("DELETE /sessions/{id}", own)
 	mux.Handle("POST /password", s.auth.RequireFunc(s.handleUser(s.changePassword)))
 	mux.Handle("GET /me", s.auth.RequireFunc(s.me))

@@ -85,7 +85,7 @@ func newSite(t *testing.T) *site {
 	mux.Handle("POST /logout", usher.Must(session.LogoutHandler(s.Manager, opts)))
 	own := auth.Require(usher.Must(session.SessionsHandler(s.Manager, opts)))
 	mux.Handle("GET /sessions", own)
-	mux.Handle("DELETE /sessions", own)
+	mux.Handle("DELETE /sessions", auth.Require(usher.Must(session.EndOthersHandler(s.Manager, opts))))
 	mux.Handle("DELETE /sessions/{id}", own)
 
 	mux.HandleFunc("GET /{$}", page(t, "testdata/app.html"))
