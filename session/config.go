@@ -78,11 +78,20 @@ func (cfg Config[C]) check() error {
 	for i, old := range cfg.OldSecrets {
 		mistakes = append(mistakes, checkSecret(fmt.Sprintf("Config.OldSecrets[%d]", i), old))
 	}
-	bad(cfg.IdleTTL < 0, "IdleTTL", "must not be negative, and is %s", cfg.IdleTTL)
-	bad(cfg.MaxAge < 0, "MaxAge", "must not be negative, and is %s", cfg.MaxAge)
+	for _, d := range []struct {
+		field        string
+		value, least time.Duration
+	}{
+		{"IdleTTL", cfg.IdleTTL, time.Second},
+		{"MaxAge", cfg.MaxAge, time.Second},
+		{"Grace", max(cfg.Grace, 0), time.Millisecond}, // a negative one means none
+		{"Staleness", cfg.Staleness, time.Millisecond},
+	} {
+		bad(d.value < 0, d.field, "must not be negative, and is %s", d.value)
+		bad(d.value > 0 && d.value < d.least, d.field, "must be at least %s, and is %s: is its unit missing, as in 10*time.Minute?", d.least, d.value)
+	}
 	bad(cfg.Grace > maxGrace, "Grace", "must be at most %s, and is %s: during the grace period a stolen spent token passes for a retry", maxGrace, cfg.Grace)
 	bad(cfg.MaxPerSubject < 0, "MaxPerSubject", "must not be negative, and is %d", cfg.MaxPerSubject)
-	bad(cfg.Staleness < 0, "Staleness", "must not be negative, and is %s", cfg.Staleness)
 	return errors.Join(mistakes...)
 }
 

@@ -64,3 +64,44 @@ func TestSecretsAndTokensNeverPrint(t *testing.T) {
 		t.Error("the session isn't named")
 	}
 }
+
+func TestDurationsWithoutAUnitAreRefused(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore())
+	for field, change := range map[string]func(*session.Config[claims]){
+		"IdleTTL":   func(c *session.Config[claims]) { c.IdleTTL = 3600 },
+		"MaxAge":    func(c *session.Config[claims]) { c.MaxAge = 86400 },
+		"Grace":     func(c *session.Config[claims]) { c.Grace = 10 },
+		"Staleness": func(c *session.Config[claims]) { c.Staleness = 5 },
+	} {
+		config := w.config
+		change(&config)
+		_, err := session.NewManager(config)
+		wantConfigError(t, err, "Config."+field+" must be at least")
+	}
+	for _, change := range []func(*session.Config[claims]){
+		func(c *session.Config[claims]) { c.IdleTTL = time.Second },
+		func(c *session.Config[claims]) { c.Grace, c.Staleness = time.Millisecond, time.Millisecond },
+		func(c *session.Config[claims]) { c.Grace = -1 },
+	} {
+		config := w.config
+		change(&config)
+		if _, err := session.NewManager(config); err != nil {
+			t.Error(err)
+		}
+	}
+	wantConfigError(t, w.PruneEvery(t.Context(), 60, nil), "PruneEvery interval must be at least")
+}
+
+func TestSecretsThatAreNotRandomAreRefused(t *testing.T) {
+	w := newWorld(t, session.NewMemoryStore())
+	for _, weak := range []string{strings.Repeat(" ", 32), strings.Repeat("ab", 16), strings.Repeat("12345", 8)} {
+		config := w.config
+		config.Secret, config.OldSecrets = []byte(weak), [][]byte{[]byte(weak)}
+		_, err := session.NewManager(config)
+		wantConfigError(t, err, "Config.Secret")
+		wantConfigError(t, err, "Config.OldSecrets[0]")
+		if strings.Contains(err.Error(), weak) {
+			t.Errorf("the secret is printed: %v", err)
+		}
+	}
+}

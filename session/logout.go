@@ -38,8 +38,8 @@ func (m *Manager[C]) EndOthers(ctx context.Context, subject, keepSessionID strin
 	return m.endAll(ctx, subject, keepSessionID)
 }
 
-// EndAll ends all sessions of the subject. A login that began earlier, or at the same microsecond, cannot start a
-// session any more. It returns usher.ErrUnavailable if the store does not answer: sessions may still be alive, so
+// EndAll ends all sessions of the subject. A login that began earlier, or in another process at the same microsecond,
+// cannot start a session any more. It returns usher.ErrUnavailable if the store does not answer: sessions may still be alive, so
 // try again.
 func (m *Manager[C]) EndAll(ctx context.Context, subject string) error {
 	return m.endAll(ctx, subject, "")
@@ -62,6 +62,7 @@ func (m *Manager[C]) endAll(ctx context.Context, subject, keep string) error {
 		keep = ""
 	}
 	now := m.now()
+	defer m.afterEndAll.Store(now.Add(time.Microsecond).UnixMicro())
 	var ended []string
 	err := m.step(ctx, func(ctx context.Context) (err error) {
 		ended, err = m.store.EndAll(ctx, subject, keep, now, now.Add(m.maxAge))

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -81,4 +82,32 @@ func TestEndAllRefusesEarlierLogins(t *testing.T) {
 	}
 	w.clock.Advance(time.Microsecond)
 	w.mustStart(t)
+}
+
+// With a clock that stands still, as in tests, a login after EndAll is not one that began before.
+func TestALoginAfterEndAllIsAcceptedAtTheSameInstant(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	began := s.clock.Now()
+	for range 3 {
+		if err := s.EndAll(t.Context(), subject); err != nil {
+			t.Fatal(err)
+		}
+		s.wantSessions(t, 0)
+		s.mustStart(t)
+		s.send(t, "POST", "/login", login).tokens(t)
+		s.wantSessions(t, 2)
+		_, err := s.Start(t.Context(), subject, session.About{AuthTime: began})
+		wantErr(t, "Start of a login that began before", err, session.ErrSessionEnded)
+		if !strings.Contains(err.Error(), "EndAll") {
+			t.Errorf("the error does not say why: %v", err)
+		}
+	}
+	s.clock.Advance(-time.Hour) // a clock that is set back is followed
+	if _, err := s.Start(t.Context(), "another", session.About{}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.List(t.Context(), "another")
+	if err != nil || !list[0].StartedAt.Equal(s.clock.Now().UTC().Truncate(time.Microsecond)) {
+		t.Errorf("%v, %v; want a start at %s", list, err, s.clock.Now())
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-usher/usher"
@@ -25,6 +26,7 @@ type Manager[C any] struct {
 	onEvent       func(ctx context.Context, e Event)
 	sealers       []cipher.AEAD // of login tickets; the first one seals, all open
 	clock         func() time.Time
+	afterEndAll   atomic.Int64 // see now
 }
 
 // NewManager returns a Manager. If cfg is invalid, it returns a [usher.ConfigError] for each mistake, joined.
@@ -98,5 +100,13 @@ func (m *Manager[C]) issue(ctx context.Context, token refreshToken) (Tokens, err
 
 func (m *Manager[C]) tickets() []cipher.AEAD { return m.sealers }
 
-// now returns the time to the microsecond, the precision of every store.
-func (m *Manager[C]) now() time.Time { return m.clock().UTC().Truncate(time.Microsecond) }
+// now returns the time to the microsecond, the precision of every store. If the clock has not moved since EndAll, it
+// returns a later time: otherwise a login after EndAll would count as one that began before.
+func (m *Manager[C]) now() time.Time {
+	const still = time.Millisecond // a clock that is further behind was set back
+	now := m.clock().UTC().Truncate(time.Microsecond)
+	if later := time.UnixMicro(m.afterEndAll.Load()).UTC(); later.After(now) && later.Sub(now) <= still {
+		return later
+	}
+	return now
+}

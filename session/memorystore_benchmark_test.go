@@ -25,7 +25,7 @@ func BenchmarkMemoryStore(b *testing.B) {
 		b.Run(fmt.Sprintf("%d sessions", n), func(b *testing.B) {
 			const refreshed = 1_000
 			tokens := make([]string, 0, refreshed)
-			before := heap()
+			before := heapInUse()
 			store := session.NewMemoryStore()
 			m := usher.Must(session.NewManager(session.Config[claims]{
 				Encoder: usher.Must(usher.NewEncoder[claims](usher.Must(usher.GenerateKey("HS256")), nil)),
@@ -53,7 +53,7 @@ func BenchmarkMemoryStore(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			perSession := float64(heap()-before) / float64(n)
+			perSession := float64(heapInUse()-before) / float64(n)
 			before = cpu(b)
 			b.ResetTimer()
 			for i := range b.N {
@@ -82,7 +82,7 @@ func cpu(b *testing.B) int64 {
 	return usage.Utime.Nano() + usage.Stime.Nano()
 }
 
-func heap() int64 {
+func heapInUse() int64 {
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/go-usher/usher"
@@ -26,14 +27,17 @@ func (m *Manager[C]) Prune(ctx context.Context) (int, error) {
 
 // PruneEvery calls Prune now and after every interval until ctx ends, and returns the context's error. It passes the
 // errors of Prune to failed, unless failed is nil, and continues. It returns a usher.ConfigError if the interval is
-// not positive.
+// shorter than a second.
 //
 // If the store has a method Verify(context.Context) error, as the stores in databases and Redis do, PruneEvery calls
 // that first and passes its errors to failed too: a clock that is wrong, say, or a server that has been configured
 // to forget sessions.
 func (m *Manager[C]) PruneEvery(ctx context.Context, interval time.Duration, failed func(error)) error {
-	if interval <= 0 {
-		return &usher.ConfigError{Field: "PruneEvery interval", Reason: "must be positive"}
+	if interval < time.Second {
+		return &usher.ConfigError{
+			Field:  "PruneEvery interval",
+			Reason: fmt.Sprintf("must be at least a second, and is %s: is its unit missing, as in 10*time.Minute?", interval),
+		}
 	}
 	report := func(err error) {
 		if err != nil && ctx.Err() == nil && failed != nil {

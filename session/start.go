@@ -83,6 +83,9 @@ func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit
 		Token:  hashToken(tokens.RefreshToken),
 	}
 	ended, err := m.storeStart(ctx, record)
+	if errors.Is(err, ErrSessionEnded) && !outOfReach(err) {
+		err = fmt.Errorf("%w: EndAll or EndOthers was called for this subject at or after %s, when the login began", err, authTime.Format(time.RFC3339Nano))
+	}
 	if err != nil {
 		return Tokens{}, err
 	}

@@ -88,7 +88,7 @@ func TestRefreshesAndLogoutsThatAreRefused(t *testing.T) {
 		expectProblem(t, s.send(t, "POST", path, "", `{}`), 422, `"refresh_token" is required.`)
 		expectProblem(t, s.send(t, "POST", path, "", `{"refresh_token":7}`), 422, `"refresh_token" must be a string.`)
 		expectProblem(t, s.send(t, "POST", path, "", `null`), 400, "one JSON object")
-		expectProblem(t, s.send(t, "POST", path, tokens.access, ""), 415, "application/json")
+		expectProblem(t, s.send(t, "POST", path, tokens.access, ""), 401, "This is an access token.")
 		expectProblem(t, s.send(t, "GET", path, "", ""), 405, "Method Not Allowed")
 	}
 	changed := "A" + tokens.refresh[1:]
