@@ -73,7 +73,7 @@ func (q *turns) Pop() any {
 // an hour from home, and from a new address with a password that was just reset there.
 func TestOwnersLogInWhileTheirAccountIsAttackedForADay(t *testing.T) {
 	for _, networks := range []int{1, 8, 64} {
-		if testing.Short() && networks == 64 {
+		if testing.Short() && networks > 1 {
 			continue
 		}
 		t.Run(fmt.Sprint(networks), func(t *testing.T) {
