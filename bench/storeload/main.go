@@ -94,7 +94,7 @@ func newManager(store session.Store) (*session.Manager[claims], error) {
 	return session.NewManager(session.Config[claims]{
 		Encoder: encoder,
 		Store:   store,
-		Claims:  func(context.Context, string) (claims, error) { return claims{Role: "reader"}, nil },
+		Claims:  func(context.Context, session.Grant) (claims, error) { return claims{Role: "reader"}, nil },
 		Secret:  []byte("a secret of a load test, 32 bytes"),
 	})
 }

@@ -348,8 +348,8 @@ func TestTheRightsOfTheDocsAreEnough(t *testing.T) {
 		}
 	}
 	throttle := usher.Must(redisstore.NewThrottle(client, nil, nil))
-	_, err = throttle.Reserve(t.Context(), "ada", "192.0.2.1")
-	if err := errors.Join(err, throttle.Refund(t.Context(), "ada", "192.0.2.1")); err != nil {
+	taken, _, err := throttle.Reserve(t.Context(), session.Attempt{Kind: session.KindLogin, Account: "ada", Client: "192.0.2.1"})
+	if err := errors.Join(err, throttle.Settle(t.Context(), taken, session.Right)); err != nil {
 		t.Errorf("Throttle: %v", err)
 	}
 }

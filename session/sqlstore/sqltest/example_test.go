@@ -38,7 +38,7 @@ func Example() {
 		manager, err := session.NewManager(session.Config[usher.Claims]{
 			Encoder: usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.NewKey("HS256", []byte("a secret of 32 bytes, or of more"))), nil)),
 			Store:   store,
-			Claims:  func(context.Context, string) (usher.Claims, error) { return usher.Claims{}, nil },
+			Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
 			Secret:  []byte("another secret of at least 32 bytes"),
 		})
 		return manager, db, err
