@@ -16,6 +16,7 @@ import (
 	"slices"
 
 	"github.com/go-usher/usher/internal/keytext"
+	"github.com/go-usher/usher/internal/nilcheck"
 	"github.com/go-usher/usher/internal/weakkey"
 )
 
@@ -76,6 +77,43 @@ type keyState struct {
 // more byte makes every signature a wrong one: remove the line break, or use package keyfile, which does.
 func NewKey[M KeyMaterial](alg Algorithm, material M) (Key, error) {
 	return newKey(alg, material)
+}
+
+// NewSignerKey returns a key that signs through signer: a key management service, a hardware security module or an agent,
+// which keeps the private key. The signer must follow the rules of [crypto.Signer]: it gets a digest, or for Ed25519 the
+// message itself, and returns ECDSA signatures as ASN.1. It must be safe for concurrent use.
+//
+// NewSignerKey asks it for its public key and, once, for a signature. It returns a [ConfigError] if the public key does not
+// fit alg, by the rules of [NewKey], or if the signature is not of that key. If the signer returns an error, here or when a
+// token is signed, the error is ErrUnavailable and wraps the signer's. [crypto.Signer] has no context, so the signer itself
+// must bound how long it takes. Tokens are verified locally, without the signer.
+func NewSignerKey(alg Algorithm, signer crypto.Signer) (Key, error) {
+	if nilcheck.IsNil(signer) {
+		return Key{}, &ConfigError{"signer", "is nil"}
+	}
+	if alg.family() == "HS" {
+		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %s, but a crypto.Signer has a key pair", alg)}
+	}
+	public := signer.Public()
+	switch public.(type) {
+	case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
+	default:
+		return Key{}, &ConfigError{"signer", fmt.Sprintf("has a public key of type %T; "+
+			"*rsa.PublicKey, *ecdsa.PublicKey and ed25519.PublicKey are supported", public)}
+	}
+	key, err := newKey(alg, public)
+	if wrong := new(ConfigError); errors.As(err, &wrong) && wrong.Field == "material" {
+		return Key{}, &ConfigError{"signer", "has a public key that " + wrong.Reason}
+	}
+	if err != nil {
+		return Key{}, err
+	}
+	remote, err := newRemoteKey(key, signer)
+	if err != nil {
+		return Key{}, err
+	}
+	key.sign = remote
+	return key, nil
 }
 
 // DangerouslyShortKey returns a key that verifies, and never signs, with an HMAC secret of an older system that

@@ -273,6 +273,10 @@ func TestKeysNeverPrintSecrets(t *testing.T) {
 		tokCheckDecode(t, decoder, usher.Must(encoder.Encode(t.Context(), usher.Claims{Subject: "1"})), nil)
 		var out bytes.Buffer
 		things := []any{key, &key, h, &h, ring, ring.Keys(), encoder, decoder, []any{key}}
+		if signer, ok := tokMaterial(alg).(crypto.Signer); ok {
+			remote := usher.Must(usher.NewSignerKey(alg, signer))
+			things = append(things, remote, holder{unexported: remote, Pointer: &remote, Source: remote}, usher.Must(usher.NewKeyRing(remote)))
+		}
 		for _, thing := range things {
 			for _, verb := range "vsdxXqTtbcoOUeEfFgGpw" {
 				for _, flag := range []string{"", "+", "#", " ", "0", "-9", "+#", "200.100"} {

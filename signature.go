@@ -2,14 +2,19 @@ package usher
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/rsa"
 	_ "crypto/sha256" // crypto.Hash looks for it
 	"crypto/sha512"
 	"crypto/subtle"
+	"encoding/asn1"
+	"errors"
 	"fmt"
 	"hash"
+	"math/big"
 	"slices"
 	"sync"
 
@@ -114,14 +119,18 @@ type comparableKey interface {
 }
 
 func newPublicKey(alg Algorithm, key comparableKey) *publicKey {
-	method, size := alg.method(), ed25519.SignatureSize
-	if key, ok := key.(*rsa.PublicKey); ok {
-		size = key.Size()
+	return &publicKey{alg.method(), key, base64url.EncodedLen(signatureSize(key))}
+}
+
+// signatureSize returns how many bytes a signature of the key has in a token.
+func signatureSize(public crypto.PublicKey) int {
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		return key.Size()
+	case *ecdsa.PublicKey:
+		return 2 * ((key.Curve.Params().BitSize + 7) / 8) // RFC 7518 §3.4
 	}
-	if method, ok := method.(*jwt.SigningMethodECDSA); ok {
-		size = 2 * method.KeySize // RFC 7518 §3.4
-	}
-	return &publicKey{method, key, base64url.EncodedLen(size)}
+	return ed25519.SignatureSize
 }
 
 func (p *publicKey) verify(input, signature string) bool {
@@ -151,3 +160,89 @@ func (p *privateKey) sign(dst, input []byte) ([]byte, error) {
 	}
 	return append(dst, signature...), nil
 }
+
+// remoteKey signs through a crypto.Signer, whose private key may be elsewhere.
+type remoteKey struct {
+	alg    Algorithm
+	signer crypto.Signer
+	size   int // bytes of a signature
+}
+
+// newRemoteKey returns a remoteKey for a signer whose signatures public verifies. It asks for one to find out.
+func newRemoteKey(public Key, signer crypto.Signer) (*remoteKey, error) {
+	const text = "NewSignerKey checks this key" // which can't be part of a token
+	r := &remoteKey{public.alg, signer, signatureSize(public.PublicKey())}
+	signature, err := r.ask([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := r.encode(signature)
+	if err != nil {
+		return nil, &ConfigError{"signer", err.Error()}
+	}
+	if !public.verify.verify(text, base64url.EncodeToString(encoded)) {
+		return nil, &ConfigError{"signer", fmt.Sprintf("returned a signature that its public key does not verify; "+
+			"it must sign the digest that it gets, by %s and the options that it gets", public.alg)}
+	}
+	return r, nil
+}
+
+func (r *remoteKey) sign(dst, input []byte) ([]byte, error) {
+	signature, err := r.ask(input)
+	if err != nil {
+		return dst, err
+	}
+	encoded, err := r.encode(signature)
+	if err != nil {
+		return dst, fmt.Errorf("%w: signing: the signer %w", ErrUnavailable, err)
+	}
+	return append(dst, encoded...), nil
+}
+
+// ask returns the signature of input as the signer returns it.
+func (r *remoteKey) ask(input []byte) ([]byte, error) {
+	hash := r.alg.hash()
+	var opts crypto.SignerOpts = hash
+	switch r.alg.family() {
+	case "PS":
+		opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash} // RFC 7518 §3.5
+	case "Ed":
+		opts = crypto.Hash(0) // Ed25519 signs messages, not digests (RFC 8032 §5.1)
+	}
+	message := slices.Clone(input) // The signer may retain it.
+	if opts.HashFunc() != 0 {
+		h := hash.New()
+		h.Write(input)
+		message = h.Sum(nil)
+	}
+	signature, err := r.signer.Sign(rand.Reader, message, opts)
+	if err != nil {
+		return nil, fmt.Errorf("%w: signing: %w", ErrUnavailable, err)
+	}
+	return signature, nil
+}
+
+// encode returns a signature in the form that tokens have. Its errors continue a sentence about the signer.
+func (r *remoteKey) encode(signature []byte) ([]byte, error) {
+	if r.alg.family() != "ES" {
+		if len(signature) != r.size {
+			return nil, fmt.Errorf("returned a signature of %d bytes instead of %d", len(signature), r.size)
+		}
+		return signature, nil
+	}
+	var asn struct{ R, S *big.Int }
+	rest, err := asn1.Unmarshal(signature, &asn)
+	switch half := r.size / 2; {
+	case err == nil && len(rest) == 0 && fits(asn.R, half) && fits(asn.S, half):
+		encoded := make([]byte, r.size) // R and S, each of fixed length (RFC 7518 §3.4)
+		asn.R.FillBytes(encoded[:half])
+		asn.S.FillBytes(encoded[half:])
+		return encoded, nil
+	case len(signature) == r.size:
+		return nil, errors.New("returned R and S as they stand in a token; crypto.Signer wants them in ASN.1")
+	}
+	return nil, fmt.Errorf("returned %d bytes that are not an ECDSA signature in ASN.1", len(signature))
+}
+
+// fits reports whether n is positive and has at most size bytes.
+func fits(n *big.Int, size int) bool { return n.Sign() > 0 && n.BitLen() <= 8*size }
