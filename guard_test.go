@@ -133,6 +133,21 @@ func TestRequireRecentLogin(t *testing.T) {
 	}
 }
 
+func TestRequireRecentLoginTakesASecond(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	h := d.With(usher.RequireRecentLogin(time.Second)).RequireFunc(httpGreet)
+	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"auth_time": httpNow().Unix()}))), 200, "")
+}
+
+func TestGuardsKeepTheirOwnScopes(t *testing.T) {
+	scopes := []string{"read"}
+	guard := usher.RequireScope(scopes...)
+	scopes[0] = "write"
+	if err := guard(usher.ContextWithClaims(t.Context(), &usher.Claims{Scope: "read"})); err != nil {
+		t.Errorf("after the caller's slice changed: %v", err)
+	}
+}
+
 func TestRequireRecentLoginGoesByTheMiddlewaresClock(t *testing.T) {
 	now := httpNow()
 	d := httpOpen(t, usher.MiddlewareOptions{Now: func() time.Time { return now }})
@@ -161,6 +176,8 @@ func TestGuardsThatMakeNoSenseRefuseEverythingAndSaySo(t *testing.T) {
 		{"RequireScope beyond ASCII", d.With(usher.RequireScope("read", "lesen für alle")), "RequireScope"},
 		{"RequireRecentLogin(0)", d.With(usher.RequireRecentLogin(0)), "RequireRecentLogin"},
 		{"RequireRecentLogin(-1)", d.With(usher.RequireRecentLogin(-time.Second)), "RequireRecentLogin"},
+		{"RequireRecentLogin(300)", d.With(usher.RequireRecentLogin(300)), "RequireRecentLogin"},
+		{"RequireRecentLogin just below a second", d.With(usher.RequireRecentLogin(time.Second - 1)), "RequireRecentLogin"},
 		{"Allow(nil)", d.Allow(nil), "Allow"},
 	}
 	for _, test := range tests {

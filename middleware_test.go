@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -1430,6 +1431,17 @@ func TestNewMiddlewareReportsEveryMistakeAtOnce(t *testing.T) {
 		{"a line in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: "a\r\nSet-Cookie: b"}, "MiddlewareOptions.Realm"},
 		{"a backslash in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: `a\b`}, "MiddlewareOptions.Realm"},
 		{"a letter beyond ASCII in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: "Zürich"}, "MiddlewareOptions.Realm"},
+		{"metadata", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "https://a.example/.well-known/oauth-protected-resource?x=y"}, ""},
+		{"metadata on loopback", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "http://127.0.0.1:8080/m"}, ""},
+		{"metadata on localhost", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "http://localhost/m"}, ""},
+		{"metadata over plain http", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "http://a.example/m"}, "MiddlewareOptions.ResourceMetadata"},
+		{"metadata without a host", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "/.well-known/m"}, "MiddlewareOptions.ResourceMetadata"},
+		{"metadata with a fragment", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "https://a.example/m#f"}, "MiddlewareOptions.ResourceMetadata"},
+		{"metadata with a password", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "https://u:p@a.example/m"}, "MiddlewareOptions.ResourceMetadata"},
+		{"metadata with a quote", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: `https://a.example/"`}, "MiddlewareOptions.ResourceMetadata"},
+		{"scopes", decoder, httpFindUser, &usher.MiddlewareOptions{Scopes: []string{"read", "write:all"}}, ""},
+		{"an empty scope", decoder, httpFindUser, &usher.MiddlewareOptions{Scopes: []string{""}}, "MiddlewareOptions.Scopes"},
+		{"two scopes in one", decoder, httpFindUser, &usher.MiddlewareOptions{Scopes: []string{"read write"}}, "MiddlewareOptions.Scopes"},
 		{"bytes beyond UTF-8 in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: "\xff"}, "MiddlewareOptions.Realm"},
 		{"everything wrong", nil, nil, &usher.MiddlewareOptions{
 			Realm: "\x00", Sources: []usher.TokenSource{{}, usher.FromCookie("")}, TrustedOrigins: []string{"shop", "*"},
@@ -1528,5 +1540,123 @@ func TestOddRequestsDoNotPanic(t *testing.T) {
 			httpServe(d.Optional(http.HandlerFunc(httpHello)), r)
 			d.refused(t)
 		})
+	}
+}
+
+func TestRejectionIsTheMappingThatDenyUses(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	var nobody *usher.Middleware[httpClaims, *httpUser] // session's handlers have no middleware
+	own := &usher.Rejection{Status: 409, Description: "Taken."}
+	for _, test := range []struct {
+		err         error
+		status      int
+		description string
+	}{
+		{usher.ErrNoUser, 404, "There is no such user."},
+		{usher.ErrForbidden, 403, "This is not allowed."},
+		{usher.ErrPasswordTooShort, 422, "The password is too short."},
+		{usher.ErrPasswordTooLong, 422, "The password is too long."},
+		{usher.ErrPasswordInvalid, 422, "The password has a character that is not allowed."},
+		{fmt.Errorf("%w: "+httpCause, usher.ErrPasswordUnfit), 422, "This password can't be used."},
+		{usher.ErrUnavailable, 503, "Try again later."},
+		{fmt.Errorf("wrapped: %w", own), 409, "Taken."},
+		{errors.New(httpCause), 500, "The request can't be served."},
+		{nil, 500, "The request can't be served."},
+	} {
+		w := httptest.NewRecorder()
+		d.Deny(w, httpRequest(""), test.err)
+		d.refused(t)
+		for name, rej := range map[string]*usher.Rejection{"its own": d.Rejection(test.err), "of no middleware": nobody.Rejection(test.err)} {
+			if rej.Status != test.status || rej.Description != test.description || w.Code != test.status {
+				t.Errorf("%v: %s is %d %q, Deny %d", test.err, name, rej.Status, rej.Description, w.Code)
+			}
+		}
+	}
+	if rej := d.Rejection(own); rej == own {
+		t.Error("the caller's own Rejection is shared")
+	}
+	if rej := d.refused(t); rej != nil {
+		t.Errorf("Rejection told Observe: %v", rej)
+	}
+}
+
+// httpLog collects what is logged, without the time.
+func httpLog(level slog.Level) (*slog.Logger, *strings.Builder) {
+	var log strings.Builder
+	return slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})), &log
+}
+
+func TestFaultsAreLoggedWithoutObserve(t *testing.T) {
+	before := slog.Default()
+	logger, log := httpLog(slog.LevelDebug)
+	slog.SetDefault(logger)
+	t.Cleanup(func() { slog.SetDefault(before) })
+	m := usher.Must(usher.NewMiddleware(httpDecoder(t), httpFindUser, nil))
+	serve := func(token string, end bool) string {
+		log.Reset()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if end {
+			cancel()
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /orders/{id}", m.RequireFunc(httpGreet))
+		r := httptest.NewRequest(http.MethodGet, "http://shop.example/orders/7?access_token=secret", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		httpServe(mux, r.WithContext(ctx))
+		return log.String()
+	}
+	const broken = `level=ERROR msg="usher: request refused" status=500 reason=error method=GET route="GET /orders/{id}" sub=broken error="cause: dial tcp 10.1.2.3:5432"` + "\n"
+	if got := serve(httpToken(t, map[string]any{"sub": "broken"}), false); got != broken {
+		t.Errorf("a fault is logged as %s", got)
+	}
+	if got := serve(httpToken(t, map[string]any{"sub": "down"}), false); !strings.Contains(got, "status=503 reason=unavailable") {
+		t.Errorf("an outage is logged as %s", got)
+	}
+	if got := serve(httpToken(t, map[string]any{"sub": "down"}), true); got != "" {
+		t.Errorf("a client that hung up is logged as %s", got)
+	}
+	if got := serve("bad", false); got != "" {
+		t.Errorf("a bad token is logged as %s", got)
+	}
+}
+
+func TestLogRejectionsLogsEveryRefusal(t *testing.T) {
+	logger, log := httpLog(slog.LevelInfo)
+	d := httpOpen(t, usher.MiddlewareOptions{Observe: usher.LogRejections(logger)})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	path := httpRequest("")
+	path.URL.Path, path.URL.RawQuery, path.Method = "/"+strings.Repeat("a", 1000), "token=secret", strings.Repeat("M", 1000)
+	tests := []struct {
+		name    string
+		request *http.Request
+		want    string
+	}{
+		{"no token", httpRequest(""), `level=INFO msg="usher: request refused" status=401 reason=no_token method=GET route=/ error="usher: no token"`},
+		{"whose it was", httpRequest(httpToken(t, map[string]any{"sub": "gone", "sid": "s1"})),
+			`level=INFO msg="usher: request refused" status=401 reason=no_user method=GET route=/ sub=gone sid=s1 error="usher: no such user: cause: dial tcp 10.1.2.3:5432"`},
+		{"an outage", httpRequest(httpToken(t, map[string]any{"sub": "down"})), `level=ERROR msg="usher: request refused" status=503 reason=unavailable `},
+		{"a hang-up", httpRequest(httpToken(t, map[string]any{"sub": "down"})).WithContext(ended), `level=INFO msg="usher: request refused" status=503 reason=canceled `},
+		{"a line has its limits", path, "method=" + strings.Repeat("M", 256) + "... route=/" + strings.Repeat("a", 255) + "... error"},
+	}
+	for _, test := range tests {
+		log.Reset()
+		httpServe(d.RequireFunc(httpGreet), test.request)
+		if got := log.String(); !strings.Contains(got, test.want) || strings.Count(got, "\n") != 1 || strings.Contains(got, "secret") {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+		d.refused(t)
+	}
+	quiet, log := httpLog(slog.LevelError)
+	usher.LogRejections(quiet)(httpRequest(""), &usher.Rejection{Status: 401})
+	usher.LogRejections(quiet)(&http.Request{}, &usher.Rejection{Status: 500})
+	if got := log.String(); strings.Count(got, "\n") != 1 {
+		t.Errorf("a quieter log has %s", got)
 	}
 }

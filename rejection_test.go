@@ -210,3 +210,215 @@ func TestRejectionIsNotChangedByServing(t *testing.T) {
 		t.Errorf("it became %+v", rej)
 	}
 }
+
+// httpReasonError is an error of another package that brings a reason.
+type httpReasonError struct {
+	error
+	reason string
+}
+
+func (e httpReasonError) Unwrap() error  { return e.error }
+func (e httpReasonError) Reason() string { return e.reason }
+
+// The words are fixed: dashboards and alerts count them.
+func TestReasonIsOneOfTheDocumentedWords(t *testing.T) {
+	wrap := func(err error) *usher.Rejection {
+		return &usher.Rejection{Status: 401, Err: fmt.Errorf("wrapped: %w", err)}
+	}
+	own := func(err error, reason string) *usher.Rejection {
+		return &usher.Rejection{Status: 401, Err: fmt.Errorf("wrapped: %w", httpReasonError{err, reason})}
+	}
+	var none *usher.Rejection
+	tests := []struct {
+		rej  *usher.Rejection
+		want string
+	}{
+		{wrap(context.Canceled), "canceled"},
+		{wrap(errors.Join(usher.ErrUnavailable, context.Canceled)), "canceled"},
+		{wrap(context.DeadlineExceeded), "timeout"},
+		{wrap(errors.Join(usher.ErrUnavailable, context.DeadlineExceeded)), "timeout"},
+		{wrap(usher.ErrUnavailable), "unavailable"},
+		{wrap(errors.Join(usher.ErrTokenExpired, usher.ErrUnavailable)), "unavailable"},
+		{wrap(usher.ErrNoToken), "no_token"},
+		{wrap(usher.ErrManyTokens), "many_tokens"},
+		{wrap(usher.ErrTokenExpired), "expired"},
+		{wrap(usher.ErrTokenNotYetValid), "not_yet_valid"},
+		{wrap(usher.ErrTokenIssuer), "issuer"},
+		{wrap(usher.ErrTokenAudience), "audience"},
+		{wrap(usher.ErrTokenType), "type"},
+		{wrap(usher.ErrTokenTooLarge), "too_large"},
+		{wrap(usher.ErrTokenRevoked), "revoked"},
+		{wrap(usher.ErrUnknownKey), "unknown_key"},
+		{wrap(usher.ErrTokenSignature), "signature"},
+		{wrap(usher.ErrTokenMalformed), "malformed"},
+		{wrap(usher.ErrTokenClaims), "claims"},
+		{wrap(usher.ErrInvalidToken), "token"},
+		{wrap(usher.ErrNoUser), "no_user"},
+		{wrap(usher.ErrPasswordUnfit), "password"},
+		{wrap(usher.ErrPasswordTooShort), "password"},
+		{wrap(usher.ErrPasswordMismatch), "password"},
+		{wrap(usher.ErrForbidden), "forbidden"},
+		{wrap(&usher.TokenError{Err: usher.ErrTokenRevoked}), "revoked"},
+		{wrap(&usher.TokenError{}), "no_token"},
+		{wrap(&usher.Rejection{Status: 403, Err: usher.ErrManyTokens}), "many_tokens"},
+		{own(usher.ErrTokenRevoked, "session_ended"), "session_ended"},
+		{own(usher.ErrUnavailable, "session_ended"), "unavailable"},
+		{own(usher.ErrTokenRevoked, ""), "revoked"},
+		{own(usher.ErrTokenRevoked, "Session ended"), "revoked"},
+		{own(usher.ErrTokenRevoked, strings.Repeat("a", 65)), "revoked"},
+		{own(usher.ErrTokenRevoked, strings.Repeat("a", 64)), strings.Repeat("a", 64)},
+		{&usher.Rejection{Status: 401}, "no_token"},
+		{&usher.Rejection{Status: 401, Code: "invalid_token", Err: errors.New("x")}, "token"},
+		{&usher.Rejection{Status: 401, Code: "insufficient_user_authentication"}, "login_too_old"},
+		{&usher.Rejection{Status: 403, Scope: "read"}, "scope"},
+		{&usher.Rejection{Status: 403}, "forbidden"},
+		{&usher.Rejection{Status: 429}, "too_many"},
+		{&usher.Rejection{Status: 400}, "request"},
+		{&usher.Rejection{Status: 404, Err: errors.New("x")}, "request"},
+		{&usher.Rejection{Status: 422}, "request"},
+		{&usher.Rejection{Status: 503}, "unavailable"},
+		{&usher.Rejection{Status: 500}, "error"},
+		{&usher.Rejection{}, "error"},
+		{none, "error"},
+	}
+	for _, test := range tests {
+		if got := test.rej.Reason(); got != test.want {
+			t.Errorf("%+v: %q, want %q", test.rej, got, test.want)
+		}
+	}
+}
+
+// Each refusal of the middleware's own has its reason.
+func TestReasonsOfTheMiddlewaresRefusals(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
+	good := httpToken(t, map[string]any{"scope": "read"})
+	crossSite := httpCarry(good, inCookie)
+	crossSite.Method = http.MethodPost
+	crossSite.Header.Set("Sec-Fetch-Site", "cross-site")
+	unreadable := httpRequest("")
+	unreadable.URL.RawQuery = "%zz"
+	bare := httpRequest("")
+	bare.Header.Set("Authorization", good)
+	plain := d.RequireFunc(httpGreet)
+	tests := []struct {
+		name    string
+		handler http.Handler
+		request *http.Request
+		want    string
+	}{
+		{"no token", plain, httpRequest(""), "no_token"},
+		{"two tokens", plain, httpCarry(good, inBearer, inQuery), "many_tokens"},
+		{"an unreadable query", plain, unreadable, "request"},
+		{"cross-origin", plain, crossSite, "cross_origin"},
+		{"no scheme", plain, bare, "malformed"},
+		{"malformed", plain, httpRequest("a.b"), "malformed"},
+		{"bound to a key", plain, httpRequest(httpToken(t, map[string]any{"cnf": httpBound()})), "unconfirmed"},
+		{"no user", plain, httpRequest(httpToken(t, map[string]any{"sub": "gone"})), "no_user"},
+		{"no scope", d.With(usher.RequireScope("write")).RequireFunc(httpGreet), httpRequest(good), "scope"},
+		{"no scope, and a stranger", d.With(usher.RequireScope("write")).Optional(http.HandlerFunc(httpHello)), httpRequest(""), "no_token"},
+		{"an old login", d.With(usher.RequireRecentLogin(time.Hour)).RequireFunc(httpGreet), httpRequest(good), "login_too_old"},
+		{"no right", d.Allow(func(*httpUser) bool { return false }).RequireFunc(httpGreet), httpRequest(good), "forbidden"},
+		{"a guard's own error", d.With(func(context.Context) error { return errors.New("x") }).RequireFunc(httpGreet), httpRequest(good), "forbidden"},
+		{"a mistake", d.With(nil).RequireFunc(httpGreet), httpRequest(good), "error"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			httpServe(test.handler, test.request)
+			rej := d.refused(t)
+			if got := rej.Reason(); got != test.want {
+				t.Errorf("%q, want %q: %v", got, test.want, rej.Err)
+			}
+		})
+	}
+}
+
+func TestSetHeadersSetsWhatEveryRefusalNeeds(t *testing.T) {
+	tests := []struct {
+		name string
+		rej  *usher.Rejection
+		want http.Header
+	}{
+		{"401", &usher.Rejection{Status: 401}, http.Header{"Www-Authenticate": {`Bearer realm=""`}}},
+		{"403", &usher.Rejection{Status: 403}, nil},
+		{"429", &usher.Rejection{Status: 429}, nil},
+		{"429 with a wait", &usher.Rejection{Status: 429, RetryAfter: 90 * time.Second}, http.Header{"Retry-After": {"90"}}},
+		{"a part of a second is a second", &usher.Rejection{Status: 429, RetryAfter: 1001 * time.Millisecond}, http.Header{"Retry-After": {"2"}}},
+		{"a nanosecond", &usher.Rejection{Status: 503, RetryAfter: 1}, http.Header{"Retry-After": {"1"}}},
+		{"the longest wait", &usher.Rejection{Status: 503, RetryAfter: math.MaxInt64}, http.Header{"Retry-After": {"9223372037"}}},
+		{"503", &usher.Rejection{Status: 503}, http.Header{"Retry-After": {"5"}}},
+		{"503 with a negative wait", &usher.Rejection{Status: 503, RetryAfter: -1}, http.Header{"Retry-After": {"5"}}},
+		{"403 with a wait", &usher.Rejection{Status: 403, RetryAfter: time.Second}, nil},
+		{"headers of its own", &usher.Rejection{Status: 401, Header: http.Header{"dpop-nonce": {"n"}, "Cache-Control": {"no-cache"}}},
+			http.Header{"Www-Authenticate": {`Bearer realm=""`}, "Dpop-Nonce": {"n"}, "Cache-Control": {"no-cache"}}},
+		{"a challenge of its own", &usher.Rejection{Status: 401, Header: http.Header{"Www-Authenticate": {"DPoP", "Basic"}}},
+			http.Header{"Www-Authenticate": {"DPoP", "Basic"}}},
+		{"nil", nil, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			want := test.want.Clone()
+			if want == nil {
+				want = http.Header{}
+			}
+			if want.Get("Cache-Control") == "" {
+				want.Set("Cache-Control", "no-store")
+			}
+			got := http.Header{"Cache-Control": {"public"}}
+			test.rej.SetHeaders(got)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%v, want %v", got, want)
+			}
+			if test.rej != nil && test.rej.Challenge() != strings.Join(want["Www-Authenticate"], ", ") {
+				t.Errorf("the challenge is %q", test.rej.Challenge())
+			}
+		})
+	}
+}
+
+func TestChallengeNamesTheSchemesOfTheSources(t *testing.T) {
+	tests := []struct {
+		name    string
+		sources []usher.TokenSource
+		want    string
+	}{
+		{"default", nil, `Bearer realm="shop"`},
+		{"another scheme", []usher.TokenSource{usher.FromAuthorization("JWT")}, `JWT realm="shop"`},
+		{"two schemes", []usher.TokenSource{usher.FromBearer(), usher.FromAuthorization("DPoP")}, `Bearer realm="shop", DPoP realm="shop"`},
+		{"no scheme", []usher.TokenSource{usher.FromAuthorization("")}, `Bearer realm="shop"`},
+		{"no scheme, and one", []usher.TokenSource{usher.FromAuthorization(""), usher.FromAuthorization("JWT")}, `JWT realm="shop"`},
+		{"a cookie", []usher.TokenSource{usher.FromCookie("session")}, `Bearer realm="shop"`},
+		{"a cookie and a scheme", []usher.TokenSource{usher.FromCookie("session"), usher.FromAuthorization("JWT")}, `JWT realm="shop"`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := httpOpen(t, usher.MiddlewareOptions{Sources: test.sources})
+			if got := httpServe(d.RequireFunc(httpGreet), httpRequest("")).Header().Get("WWW-Authenticate"); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+			if got := d.Rejection(usher.ErrTokenExpired).Challenge(); strings.Count(got, "expired") != strings.Count(test.want, "realm") {
+				t.Errorf("of a bad token: %s", got)
+			}
+		})
+	}
+}
+
+// MCP clients find out from the challenge where to get a token (RFC 9728 §5.1), and with which scopes.
+func TestChallengeNamesMetadataAndScopes(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{
+		ResourceMetadata: "https://shop.example/.well-known/oauth-protected-resource", Scopes: []string{"read", "write"},
+	})
+	const metadata = `, resource_metadata="https://shop.example/.well-known/oauth-protected-resource"`
+	challenge := func(h http.Handler, token string) string {
+		return httpServe(h, httpRequest(token)).Header().Get("WWW-Authenticate")
+	}
+	if got := challenge(d.RequireFunc(httpGreet), ""); got != `Bearer realm="shop", scope="read write"`+metadata {
+		t.Errorf("to a stranger: %s", got)
+	}
+	if got := challenge(d.RequireFunc(httpGreet), "bad"); !strings.HasSuffix(got, metadata) || strings.Contains(got, "scope") {
+		t.Errorf("to a bad token: %s", got)
+	}
+	scoped := d.With(usher.RequireScope("admin")).RequireFunc(httpGreet)
+	if got := challenge(scoped, httpToken(t, nil)); !strings.HasSuffix(got, `scope="admin"`+metadata) {
+		t.Errorf("to a token without the scope: %s", got)
+	}
+}
