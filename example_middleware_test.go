@@ -2,6 +2,11 @@ package usher_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -9,10 +14,58 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/go-usher/usher"
 )
+
+// The whole setup: a key, an encoder for the login, a decoder, and a middleware for the routes.
+func Example() {
+	type User struct{ ID, Name string }
+	ann := &User{"7", "Ann"}
+	findUser := func(_ context.Context, c *usher.Claims) (*User, error) {
+		if c.Subject != ann.ID {
+			return nil, usher.ErrNoUser
+		}
+		return ann, nil
+	}
+	secret := []byte("a secret of thirty-two bytes, or more") // of the environment: openssl rand -base64 32
+
+	key := usher.Must(usher.NewKey(usher.HS256, secret))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, findUser, nil))
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		// After usher.CheckPassword:
+		token, err := encoder.Encode(r.Context(), usher.Claims{Subject: ann.ID})
+		if err != nil {
+			auth.Deny(w, r, err)
+			return
+		}
+		fmt.Fprint(w, token)
+	})
+	mux.Handle("GET /me", auth.RequireFunc(func(w http.ResponseWriter, _ *http.Request, user *User) {
+		fmt.Fprintf(w, "Hello, %s!", user.Name)
+	}))
+
+	login := httptest.NewRecorder()
+	mux.ServeHTTP(login, httptest.NewRequest(http.MethodPost, "/login", nil))
+	for _, token := range []string{"", login.Body.String()} {
+		request := httptest.NewRequest(http.MethodGet, "/me", nil)
+		if token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
+		response := httptest.NewRecorder()
+		mux.ServeHTTP(response, request)
+		fmt.Println(response.Code, strings.TrimSpace(response.Body.String()))
+	}
+	// Output:
+	// 401 {"title":"Unauthorized","status":401,"detail":"An access token is required."}
+	// 200 Hello, Ann!
+}
 
 // A key, an encoder for the login, a decoder and a middleware: then a route can't be reached, nor even be
 // mounted, without a user.
@@ -398,4 +451,225 @@ func ExampleMiddleware_Require_wrong() {
 	// Output:
 	// 200
 	// 500
+}
+
+// A long-lived handler asks again. Authenticate always decides anew, so it finds out that the user was deleted, the session ended,
+// or the token expired.
+func ExampleMiddleware_Authenticate() {
+	users := map[string]bool{"ann": true}
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, func(_ context.Context, c *usher.Claims) (*usher.Claims, error) {
+		if !users[c.Subject] {
+			return nil, usher.ErrNoUser
+		}
+		return c, nil
+	}, nil))
+	stream := auth.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *usher.Claims) {
+		for event := range 3 { // a real one waits for its events
+			if _, err := auth.Authenticate(r); err != nil {
+				fmt.Fprintln(w, "the end:", err)
+				return
+			}
+			fmt.Fprintln(w, "event", event)
+			delete(users, "ann") // meanwhile, elsewhere
+		}
+	})
+
+	request := httptest.NewRequest(http.MethodGet, "/events", nil)
+	request.Header.Set("Authorization", "Bearer "+usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: "ann"})))
+	response := httptest.NewRecorder()
+	stream.ServeHTTP(response, request)
+	fmt.Print(response.Body)
+	// Output:
+	// event 0
+	// the end: The access token is not valid.
+}
+
+// A token of a message queue has no request. The caller logs the refusal.
+func ExampleMiddleware_AuthenticateToken() {
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, nil)).With(usher.RequireScope("orders:write"))
+
+	ctx := context.Background()
+	for _, scope := range []string{"orders:read orders:write", "orders:read"} {
+		token := usher.Must(encoder.Encode(ctx, usher.Claims{Subject: "ann", Scope: scope}))
+		ctx, err := auth.AuthenticateToken(ctx, token)
+		if rej, ok := errors.AsType[*usher.Rejection](err); ok {
+			fmt.Println(rej.Status, rej.Reason())
+			continue
+		}
+		user, _ := auth.User(ctx)
+		fmt.Println("an order by", user.Subject)
+	}
+	// Output:
+	// an order by ann
+	// 403 scope
+}
+
+// Adapters to frameworks with another kind of handler take a dozen lines.
+func ExampleMiddleware_Decide() {
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, nil))
+
+	type Handler func(w http.ResponseWriter, r *http.Request) error // the framework's
+	require := func(next Handler) Handler {
+		return func(w http.ResponseWriter, r *http.Request) error {
+			ctx, headers, rej := auth.Decide(r, false)
+			for name, values := range headers {
+				w.Header()[name] = append(w.Header()[name], values...)
+			}
+			if rej != nil {
+				rej.SetHeaders(w.Header())
+				return rej // the framework writes rej.Status, and rej.Error() in its own format
+			}
+			return next(w, r.WithContext(ctx))
+		}
+	}
+
+	handler := require(func(_ http.ResponseWriter, r *http.Request) error {
+		user, _ := auth.User(r.Context())
+		fmt.Println("hello", user.Subject)
+		return nil
+	})
+	request := httptest.NewRequest(http.MethodGet, "/", nil)
+	response := httptest.NewRecorder()
+	fmt.Println(handler(response, request), response.Header())
+	request.Header.Set("Authorization", "Bearer "+usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: "ann"})))
+	fmt.Println(handler(httptest.NewRecorder(), request))
+	// Output:
+	// An access token is required. map[Cache-Control:[no-store] Www-Authenticate:[Bearer realm=""]]
+	// hello ann
+	// <nil>
+}
+
+// A gateway sends the token in a header of its own form. FromFunc finds tokens wherever they are.
+func ExampleFromFunc() {
+	source := usher.FromFunc(func(r *http.Request) (string, bool, error) {
+		token, found := strings.CutPrefix(r.Header.Get("X-Gateway"), "user=")
+		return token, found, nil
+	}, "X-Gateway")
+
+	request := httptest.NewRequest(http.MethodGet, "/", nil)
+	fmt.Println(source.Find(request))
+	request.Header.Set("X-Gateway", "user=a.b.c")
+	fmt.Println(source.Find(request))
+	// Output:
+	//  false <nil>
+	// a.b.c true <nil>
+}
+
+// Mutual TLS by hand: a token that is bound to a certificate (RFC 8705 §3) is good only over a connection that has the
+// certificate. Without Confirm, tokens that are bound to a key are refused.
+func ExampleMiddlewareOptions_confirm() {
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	thumbprint := func(certificate *x509.Certificate) string {
+		sum := sha256.Sum256(certificate.Raw)
+		return base64.RawURLEncoding.EncodeToString(sum[:])
+	}
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, &usher.MiddlewareOptions{
+		Confirm: func(r *http.Request, _ string, c *usher.Claims) (http.Header, error) {
+			if c.Confirmation == nil || r.TLS == nil || len(r.TLS.PeerCertificates) == 0 ||
+				thumbprint(r.TLS.PeerCertificates[0]) != c.Confirmation.CertificateThumbprint {
+				return nil, fmt.Errorf("%w: not the certificate that the token is bound to", usher.ErrTokenClaims)
+			}
+			return nil, nil
+		},
+	}))
+	route := auth.RequireFunc(func(w http.ResponseWriter, _ *http.Request, user *usher.Claims) {
+		fmt.Fprint(w, "hello ", user.Subject)
+	})
+
+	own, others := &x509.Certificate{Raw: []byte("Ann's certificate")}, &x509.Certificate{Raw: []byte("Ben's certificate")}
+	token := usher.Must(encoder.Encode(context.Background(), usher.Claims{
+		Subject: "ann", Confirmation: &usher.Confirmation{CertificateThumbprint: thumbprint(own)},
+	}))
+	for _, certificate := range []*x509.Certificate{own, others} {
+		request := httptest.NewRequest(http.MethodGet, "/", nil)
+		request.Header.Set("Authorization", "Bearer "+token)
+		request.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}} // net/http does this
+		response := httptest.NewRecorder()
+		route.ServeHTTP(response, request)
+		fmt.Println(response.Code, strings.TrimSpace(response.Body.String()))
+	}
+	// Output:
+	// 200 hello ann
+	// 401 {"title":"Unauthorized","status":401,"detail":"The access token is not valid."}
+}
+
+// LogRejections logs every refusal: why, on which route, and whose token it was.
+func ExampleLogRejections() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey { // only so that the output is always the same
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, &usher.MiddlewareOptions{
+		Observe: usher.LogRejections(logger),
+	}))
+	mux := http.NewServeMux()
+	mux.Handle("DELETE /posts/{id}", auth.With(usher.RequireScope("posts:write")).RequireFunc(
+		func(http.ResponseWriter, *http.Request, *usher.Claims) {}))
+
+	request := httptest.NewRequest(http.MethodDelete, "/posts/7", nil)
+	request.Header.Set("Authorization", "Bearer "+usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: "ann"})))
+	mux.ServeHTTP(httptest.NewRecorder(), request)
+	// Output:
+	// level=INFO msg="usher: request refused" status=403 reason=scope method=DELETE route="DELETE /posts/{id}" sub=ann error="usher: forbidden: the token lacks one of the scopes \"posts:write\""
+}
+
+// A Rejection of one's own says what the client gets. Reason is its word for metrics.
+func ExampleRejection() {
+	busy := &usher.Rejection{
+		Status: http.StatusTooManyRequests, Description: "Too many exports.", RetryAfter: time.Minute,
+		Err: errors.New("ann has three exports running"),
+	}
+	response := httptest.NewRecorder()
+	busy.ServeHTTP(response, httptest.NewRequest(http.MethodPost, "/exports", nil))
+	fmt.Println(response.Code, response.Header().Get("Retry-After"), response.Body)
+	fmt.Println(busy.Reason())
+	// Output:
+	// 429 60 {"title":"Too Many Requests","status":429,"detail":"Too many exports."}
+	//
+	// too_many
+}
+
+// Metrics count refusals by their reason, and an audit log says whose token it was.
+func ExampleTokenError() {
+	key := usher.Must(usher.GenerateKey(usher.HS256))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, &usher.MiddlewareOptions{
+		Observe: func(_ *http.Request, rej *usher.Rejection) {
+			subject := "unknown"
+			if token, ok := errors.AsType[*usher.TokenError](rej); ok {
+				subject = token.Claims.Subject
+			}
+			fmt.Println(rej.Reason(), subject)
+		},
+		Check: func(context.Context, *usher.Claims) error { return usher.ErrTokenRevoked },
+	}))
+	route := auth.RequireFunc(func(http.ResponseWriter, *http.Request, *usher.Claims) {})
+
+	request := httptest.NewRequest(http.MethodGet, "/", nil)
+	request.Header.Set("Authorization", "Bearer "+usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: "ann"})))
+	route.ServeHTTP(httptest.NewRecorder(), request)
+	request.Header.Set("Authorization", "Bearer nonsense")
+	route.ServeHTTP(httptest.NewRecorder(), request)
+	// Output:
+	// revoked ann
+	// malformed unknown
 }

@@ -691,3 +691,261 @@ func TestUnfitSourcesAreReported(t *testing.T) {
 		})
 	}
 }
+
+// A service that moves from bare tokens to Bearer takes both for a while.
+func TestBareAndBearerTokensAreTakenTogether(t *testing.T) {
+	token := httpToken(t, nil)
+	for _, sources := range [][]usher.TokenSource{
+		{usher.FromBearer(), usher.FromAuthorization("")}, {usher.FromAuthorization(""), usher.FromBearer()},
+	} {
+		d := httpOpen(t, usher.MiddlewareOptions{Sources: sources})
+		for value, want := range map[string]int{
+			token: 200, "Bearer " + token: 200, "bearer " + token: 200, "Basic dXNlcjpwYXNz": 401, "Basic a.b": 401, "Bearer": 401, "Bearer a.b": 401, "": 401,
+		} {
+			r := httpRequest("")
+			r.Header.Set("Authorization", value)
+			httpWant(t, httpServe(d.RequireFunc(httpGreet), r), want, "")
+		}
+	}
+}
+
+// The operator learns what is wrong with the Authorization header; nothing of it gets into the log.
+func TestNoTokenSaysWhatIsWrongWithAuthorization(t *testing.T) {
+	token := httpToken(t, nil)
+	d := httpOpen(t, usher.MiddlewareOptions{})
+	tests := []struct {
+		name, value string
+		is          error
+		says        string
+	}{
+		{"no scheme", token, usher.ErrTokenMalformed, "scheme"},
+		{"another scheme", "JWT " + token, usher.ErrNoToken, "scheme that no source reads"},
+		{"a password", "hunter2", usher.ErrNoToken, "scheme that no source reads"},
+		{"none", "", usher.ErrNoToken, ""},
+	}
+	for _, test := range tests {
+		r := httpRequest("")
+		r.Header.Set("Authorization", test.value)
+		httpServe(d.RequireFunc(httpGreet), r)
+		rej := d.refused(t)
+		if !errors.Is(rej, test.is) || !strings.Contains(rej.Err.Error(), test.says) ||
+			test.value != "" && strings.Contains(rej.Err.Error(), test.value) {
+			t.Errorf("%s: %v", test.name, rej.Err)
+		}
+	}
+}
+
+// Whoever sends a token and forgets its scheme is not taken for anonymous.
+func TestOptionalRefusesABareTokenThatNoSourceReads(t *testing.T) {
+	token := httpToken(t, nil)
+	bare := func(values ...string) *http.Request {
+		r := httpRequest("")
+		r.Header["Authorization"] = values
+		return r
+	}
+	tests := []struct {
+		name    string
+		sources []usher.TokenSource
+		request *http.Request
+		status  int
+	}{
+		{"by default", nil, bare(token), 401},
+		{"another scheme", []usher.TokenSource{usher.FromAuthorization("JWT")}, bare(token), 401},
+		{"beside a cookie", []usher.TokenSource{usher.FromBearer(), usher.FromCookie("session")}, bare(token), 401},
+		{"where Authorization is not read", []usher.TokenSource{usher.FromCookie("session")}, bare(token), 200},
+		{"no dot", nil, bare("dXNlcjpwYXNz"), 200},
+		{"Basic with a dot", nil, bare("Basic a.b"), 200},
+		{"nothing", nil, bare(""), 200},
+	}
+	for _, test := range tests {
+		d := httpOpen(t, usher.MiddlewareOptions{Sources: test.sources})
+		w := httpServe(d.Optional(http.HandlerFunc(httpHello)), test.request)
+		if w.Code != test.status {
+			t.Errorf("%s: %d", test.name, w.Code)
+		}
+		if rej := d.refused(t); test.status == 401 && (rej.Code != "invalid_token" || rej.Reason() != "malformed") {
+			t.Errorf("%s: %q %q", test.name, rej.Code, rej.Reason())
+		}
+	}
+	r := httpCarry(token, inCookie) // a token elsewhere is found, and the other is none
+	r.Header.Set("Authorization", token)
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromBearer(), usher.FromCookie("session")}})
+	httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), r), 200, "hello 7")
+}
+
+// A form that is too long to be searched spoils no token in a better place, and reaches the handler whole.
+func TestLongFormsBesideABearerToken(t *testing.T) {
+	token := httpToken(t, nil)
+	long := "text=" + strings.Repeat("x", 70<<10)
+	many := strings.Repeat("a=b&", 1000) + "c=d"
+	sources := []usher.TokenSource{usher.FromForm("access_token"), usher.FromForm("token"), usher.FromBearer()}
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: sources})
+	server := httptest.NewServer(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		fmt.Fprint(w, len(body))
+	}))
+	defer server.Close()
+	for _, test := range []struct {
+		name, body, token string
+		known             bool
+		status            int
+	}{
+		{"a long form", long, token, true, 200},
+		{"a long form of unknown length", long, token, false, 200},
+		{"a form of many fields", many, token, true, 200},
+		{"a form of many fields of unknown length", many, token, false, 200},
+		{"a long form and a bad token", long, "bad", true, 401},
+		{"a long form alone", long, "", true, 400},
+		{"a form of many fields alone", many, "", false, 400},
+		{"a form with a token", "access_token=" + token, token, true, 400},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var body io.Reader = strings.NewReader(test.body)
+			if !test.known {
+				body = io.MultiReader(body)
+			}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			if test.token != "" {
+				r.Header.Set("Authorization", "Bearer "+test.token)
+			}
+			response, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			got, _ := io.ReadAll(response.Body)
+			if response.StatusCode != test.status || test.status == 200 && string(got) != fmt.Sprint(len(test.body)) {
+				t.Errorf("%d, the handler read %s of %d bytes", response.StatusCode, got, len(test.body))
+			}
+			d.refused(t)
+		})
+	}
+}
+
+// An outer handler's own limit is the handler's to report.
+func TestFormBeyondAnOuterLimitBesideABearerToken(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token"), usher.FromBearer()}})
+	h := d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+		if _, err := io.ReadAll(r.Body); !errors.As(err, new(*http.MaxBytesError)) {
+			t.Errorf("the handler got %v", err)
+		}
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	})
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("text="+strings.Repeat("x", 2000)))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Authorization", "Bearer "+httpToken(t, nil))
+	r.Body = http.MaxBytesReader(nil, r.Body, 1000)
+	httpWant(t, httpServe(h, r), 413, "")
+}
+
+func TestFromFunc(t *testing.T) {
+	token := httpToken(t, nil)
+	var answer struct {
+		token string
+		found bool
+		err   error
+	}
+	source := usher.FromFunc(func(*http.Request) (string, bool, error) { return answer.token, answer.found, answer.err }, "X-Custom")
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{source, usher.FromBearer()}})
+	tests := []struct {
+		name   string
+		token  string
+		found  bool
+		err    error
+		status int // on an optional route
+		body   string
+	}{
+		{"a token", token, true, nil, 200, "hello 7"},
+		{"none", "", false, nil, 200, "hello stranger"},
+		{"a token that was not found", token, false, nil, 200, "hello stranger"},
+		{"ErrNoToken", token, true, usher.ErrNoToken, 200, "hello stranger"},
+		{"an empty token", "", true, nil, 401, ""},
+		{"a bad token", "bad", true, nil, 401, ""},
+		{"ErrManyTokens", "", false, usher.ErrManyTokens, 400, ""},
+		{"a token and an error", token, true, usher.ErrTokenMalformed, 401, ""},
+		{"an outage", "", false, usher.ErrUnavailable, 503, ""},
+		{"a Rejection", "", false, &usher.Rejection{Status: 415}, 415, ""},
+		{"an error of its own", "", false, errors.New(httpCause), 500, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			answer.token, answer.found, answer.err = test.token, test.found, test.err
+			httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), httpRequest("")), test.status, test.body)
+			d.refused(t)
+			if test.found && test.err == nil {
+				httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), httpRequest(token)), 400, "")
+				d.refused(t)
+			}
+		})
+	}
+}
+
+func TestFromFuncOfCookiesIsCheckedForItsOrigin(t *testing.T) {
+	find := func(r *http.Request) (string, bool, error) {
+		cookie, err := r.Cookie("session")
+		if err != nil {
+			return "", false, nil
+		}
+		return cookie.Value, true, nil
+	}
+	for name, test := range map[string]struct {
+		vary   []string
+		status int
+	}{
+		"of cookies": {[]string{"X-A", "cookie"}, 403}, "of another header": {[]string{"X-A"}, 200}, "of none": {nil, 200},
+	} {
+		d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromFunc(find, test.vary...)}})
+		r := httpCarry(httpToken(t, nil), inCookie)
+		r.Method = http.MethodPost
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		httpWant(t, httpServe(d.RequireFunc(httpGreet), r), test.status, "")
+		if rej := d.refused(t); test.status == 403 && rej.Reason() != "cross_origin" {
+			t.Errorf("%s: %q", name, rej.Reason())
+		}
+	}
+}
+
+func TestUnfitFuncsAreReported(t *testing.T) {
+	find := func(*http.Request) (string, bool, error) { return "", false, nil }
+	same := usher.FromFunc(find)
+	for name, sources := range map[string][]usher.TokenSource{
+		"no function":       {usher.FromFunc(nil)},
+		"an empty header":   {usher.FromFunc(find, "")},
+		"a header's value":  {usher.FromFunc(find, "X-A: b")},
+		"one source, twice": {same, same},
+	} {
+		_, err := usher.NewMiddleware(httpDecoder(t), httpFindUser, &usher.MiddlewareOptions{Sources: sources})
+		if got := strings.Join(httpFields(err), " "); got != "MiddlewareOptions.Sources" {
+			t.Errorf("%s: %q: %v", name, got, err)
+		}
+	}
+	if _, err := usher.NewMiddleware(httpDecoder(t), httpFindUser, &usher.MiddlewareOptions{
+		Sources: []usher.TokenSource{usher.FromFunc(find, "X-A"), usher.FromFunc(find, "X-A")},
+	}); err != nil {
+		t.Errorf("two functions: %v", err)
+	}
+}
+
+// The operator of a service with pages on another origin learns which option to set.
+func TestCrossOriginRefusalNamesTheOriginAndTheOption(t *testing.T) {
+	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
+	r := httpCarry(httpToken(t, nil), inCookie)
+	r.Method = http.MethodPost
+	r.Header.Set("Origin", "https://app.example")
+	httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 403, "")
+	if text := d.refused(t).Err.Error(); !strings.Contains(text, `"https://app.example"`) || !strings.Contains(text, "TrustedOrigins") {
+		t.Errorf("%s", text)
+	}
+	r.Header.Set("Origin", "https://app.example/"+strings.Repeat("a", 2000))
+	httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 403, "")
+	if text := d.refused(t).Err.Error(); len(text) > 500 {
+		t.Errorf("%d bytes", len(text))
+	}
+}
