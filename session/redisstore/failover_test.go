@@ -42,9 +42,9 @@ func newClientOf(t testing.TB, s *server) *redis.Client {
 	return client
 }
 
-func eventually(t testing.TB, what string, true func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !true(); {
+	for deadline := time.Now().Add(30 * time.Second); !holds(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within 30 s: %s", what)
 		}
@@ -324,7 +324,7 @@ func TestTheRightsOfTheDocsAreEnough(t *testing.T) {
 	}
 	s := newServer(t, "--appendonly", "no")
 	args := []any{"ACL", "SETUSER", "sessions"}
-	for _, word := range strings.Fields(rights) {
+	for word := range strings.FieldsSeq(rights) {
 		args = append(args, word)
 	}
 	if err := newClientOf(t, s).Do(t.Context(), args...).Err(); err != nil {

@@ -25,13 +25,12 @@ type grammar struct {
 	touchSubject string
 	// deleteOf begins a DELETE of a subject's sessions, up to WHERE.
 	deleteOf string
-	// pruneSessions deletes some expired sessions; Prune repeats it. Its arguments are the time and a limit, or, if
-	// pruneUpTo is set, the ids between which to look and the time.
-	pruneSessions string
-	// pruneUpTo selects the id that ends the next range of sessions.
-	pruneUpTo string
-	// pruneSubjects deletes some cut-offs that nobody needs any more: of the time, the time, and a limit.
-	pruneSubjects string
+	// walk says how Prune goes through the tables, and so what the arguments of its statements are.
+	walk walk
+	// pruneUpTo and pruneSubjectsUpTo select the end of the next range, for walks in ranges.
+	pruneUpTo, pruneSubjectsUpTo string
+	// pruneSessions and pruneSubjects delete some expired sessions, and some cut-offs that nobody needs any more.
+	pruneSessions, pruneSubjects string
 
 	// clock selects the server's time in microseconds since 1970. "": the database has no clock of its own.
 	clock string
@@ -69,6 +68,7 @@ func sqliteGrammar() grammar {
 		addSession:    `ON CONFLICT (id) DO NOTHING`,
 		touchSubject:  touchOnConflict,
 		deleteOf:      `DELETE FROM {sessions}`,
+		walk:          walkFromStart,
 		pruneSessions: `DELETE FROM {sessions} WHERE id IN (SELECT id FROM {sessions} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
 		pruneSubjects: pruneSubjectsBySelect,
 		createVersion: `CREATE TABLE IF NOT EXISTS {schema} (version INTEGER NOT NULL)`,
@@ -80,11 +80,11 @@ func sqliteGrammar() grammar {
 
 func postgresGrammar() grammar {
 	return grammar{
-		numbered:     true,
-		addSession:   `ON CONFLICT (id) DO NOTHING`,
-		touchSubject: touchOnConflict,
-		deleteOf:     `DELETE FROM {sessions}`,
-		// There is no index on expires_at, so Prune walks the table along its primary key.
+		numbered:      true,
+		addSession:    `ON CONFLICT (id) DO NOTHING`,
+		touchSubject:  touchOnConflict,
+		deleteOf:      `DELETE FROM {sessions}`,
+		walk:          walkByID, // there is no index on expires_at
 		pruneUpTo:     `SELECT MAX(id) FROM (SELECT id FROM {sessions} WHERE id > ? ORDER BY id LIMIT ?) AS next`,
 		pruneSessions: `DELETE FROM {sessions} WHERE id > ? AND id <= ? AND expires_at <= ?`,
 		pruneSubjects: pruneSubjectsBySelect,
@@ -105,10 +105,15 @@ func mysqlGrammar() grammar {
 			forget_at = GREATEST({subjects}.forget_at, VALUES(forget_at))`,
 		// A DELETE locks what it reads. Along the index on expires_at, or without an index, which the optimizer prefers
 		// for small tables, that is other subjects' sessions, and logins of different users would deadlock.
-		deleteOf:      `DELETE {sessions} FROM {sessions} FORCE INDEX ({sessions}_subject)`,
-		pruneSessions: `DELETE FROM {sessions} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
-		pruneSubjects: `DELETE FROM {subjects} WHERE forget_at <= ? AND forget_at <= ? ORDER BY forget_at LIMIT ?`,
-		clock:         `SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)`,
+		deleteOf: `DELETE {sessions} FROM {sessions} FORCE INDEX ({sessions}_subject)`,
+		// Deleted rows stay in an index until InnoDB purges them, which may take long. So each batch begins where the one
+		// before has ended.
+		walk:              walkByTime,
+		pruneUpTo:         `SELECT MAX(expires_at) FROM (SELECT expires_at FROM {sessions} WHERE expires_at > ? AND expires_at <= ? ORDER BY expires_at LIMIT ?) AS next`,
+		pruneSessions:     `DELETE {sessions} FROM {sessions} FORCE INDEX ({sessions}_expires_at) WHERE expires_at > ? AND expires_at <= ?`,
+		pruneSubjectsUpTo: `SELECT MAX(forget_at) FROM (SELECT forget_at FROM {subjects} WHERE forget_at > ? AND forget_at <= ? ORDER BY forget_at LIMIT ?) AS next`,
+		pruneSubjects:     `DELETE {subjects} FROM {subjects} FORCE INDEX ({subjects}_forget_at) WHERE forget_at > ? AND forget_at <= ?`,
+		clock:             `SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)`,
 		// A server may insist on primary keys (innodb_force_primary_key, sql_require_primary_key).
 		createVersion: `CREATE TABLE IF NOT EXISTS {schema} (version INTEGER NOT NULL PRIMARY KEY)`,
 		// A transaction can't undo a CREATE TABLE here. A migration that stops half-way can be run again.

@@ -36,7 +36,7 @@ func (s *Store) verifyPooler(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sqlstore: %w", err)
 	}
-	defer first.Close()
+	defer func() { _ = first.Close() }() // it only goes back to the pool
 	pooled, probeErr := s.probe(ctx, first)
 	if probeErr != nil && (pooled || isPreparedStatementError(probeErr)) {
 		_ = first.Raw(func(any) error { return driver.ErrBadConn }) // what this connection has prepared is of no use
@@ -85,7 +85,7 @@ func (s *Store) probe(ctx context.Context, first *sql.Conn) (pooled bool, err er
 		if err != nil {
 			return false, err
 		}
-		defer prepared.Close()
+		defer func() { _ = prepared.Close() }() // the connection is not used again if that fails
 		ask = func(ctx context.Context, n int64) (pid int, err error) {
 			var sum int64
 			err = prepared.QueryRowContext(ctx, n).Scan(&pid, &sum)
@@ -99,17 +99,23 @@ func (s *Store) probe(ctx context.Context, first *sql.Conn) (pooled bool, err er
 	if err != nil {
 		return false, err
 	}
+	var held []func()
+	defer func() {
+		for _, release := range held {
+			release()
+		}
+	}()
 	for n := range s.furtherConns() {
-		held, release, err := s.hold(ctx)
+		other, release, err := s.hold(ctx)
 		if isPreparedStatementError(err) { // the driver's own
 			return true, err
 		}
 		if err != nil {
 			return pooled, ctx.Err() // no further connection is to be had
 		}
-		defer release()
+		held = append(held, release)
 		after, err := ask(ctx, int64(n+2))
-		if err != nil || held == before || after != before {
+		if err != nil || other == before || after != before {
 			return true, err
 		}
 	}

@@ -24,24 +24,44 @@ const (
 // sessions may take minutes, and logins and refreshes go on meanwhile. If a batch fails or ctx ends, it returns how many
 // sessions the batches before have removed, and the error.
 func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
-	pruned, err := s.pruneByID(ctx, now)
+	var pruned int
+	var err error
+	switch s.grammar.walk {
+	case walkByID:
+		pruned, err = s.pruneByID(ctx, now)
+	case walkByTime:
+		pruned, err = s.pruneByTime(ctx, now, s.pruneUpTo, s.pruneSessions)
+	default:
+		pruned, err = s.pruneFromStart(ctx, s.pruneSessions, now.UnixMicro())
+	}
 	if err != nil {
 		return pruned, err
 	}
-	_, err = s.inBatches(ctx, func(ctx context.Context, size int) (deleted int, more bool, err error) {
-		n, err := s.pruneSubjects.exec(ctx, nil, now.UnixMicro(), now.UnixMicro(), size)
-		return int(n), int(n) >= size, err
-	})
+	if s.grammar.walk == walkByTime {
+		_, err = s.pruneByTime(ctx, now, s.pruneSubjectsUpTo, s.pruneSubjects)
+	} else {
+		_, err = s.pruneFromStart(ctx, s.pruneSubjects, now.UnixMicro(), now.UnixMicro())
+	}
 	return pruned, err
 }
 
+// walk is a way through a table.
+type walk int
+
+const (
+	walkFromStart walk = iota // delete the first rows until there are none; the arguments end with a limit
+	walkByID                  // in ranges of ids
+	walkByTime                // in ranges of the time at which rows may be deleted
+)
+
+func (s *Store) pruneFromStart(ctx context.Context, rows *statement, args ...any) (int, error) {
+	return s.inBatches(ctx, func(ctx context.Context, size int) (deleted int, more bool, err error) {
+		n, err := rows.exec(ctx, nil, append(args, size)...)
+		return int(n), int(n) >= size, err
+	})
+}
+
 func (s *Store) pruneByID(ctx context.Context, now time.Time) (int, error) {
-	if s.pruneUpTo == nil {
-		return s.inBatches(ctx, func(ctx context.Context, size int) (deleted int, more bool, err error) {
-			n, err := s.pruneSessions.exec(ctx, nil, now.UnixMicro(), size)
-			return int(n), int(n) >= size, err
-		})
-	}
 	after := "" // less than every id
 	return s.inBatches(ctx, func(ctx context.Context, size int) (deleted int, more bool, err error) {
 		var upTo sql.NullString
@@ -50,6 +70,19 @@ func (s *Store) pruneByID(ctx context.Context, now time.Time) (int, error) {
 		}
 		n, err := s.pruneSessions.exec(ctx, nil, after, upTo.String, now.UnixMicro())
 		after = upTo.String
+		return int(n), true, err
+	})
+}
+
+func (s *Store) pruneByTime(ctx context.Context, now time.Time, end, rows *statement) (int, error) {
+	after := int64(noCutoff) // less than every time
+	return s.inBatches(ctx, func(ctx context.Context, size int) (deleted int, more bool, err error) {
+		var upTo sql.NullInt64
+		if err := end.row(ctx, nil, []any{after, now.UnixMicro(), size}, &upTo); err != nil || !upTo.Valid || upTo.Int64 <= after {
+			return 0, false, err
+		}
+		n, err := rows.exec(ctx, nil, after, upTo.Int64)
+		after = upTo.Int64
 		return int(n), true, err
 	})
 }

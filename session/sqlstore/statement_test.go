@@ -64,6 +64,7 @@ func TestAStatementIsPreparedByOneCallerAndClosedByNone(t *testing.T) {
 				}
 			})
 		}
+		synctest.Wait() // one of them prepares
 		impatient, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		if _, err := store.End(impatient, "ada", "1", time.Now()); !errors.Is(err, context.DeadlineExceeded) {

@@ -40,7 +40,8 @@ type Store struct {
 	rotate, state, endUnchanged                              *statement
 	lookup, list, end                                        *statement
 	touch, cutoff, add, expire, liveIDs, deleteID, endOthers *statement // in transactions
-	pruneUpTo, pruneSessions, pruneSubjects                  *statement // pruneUpTo may be nil
+	pruneSessions, pruneSubjects                             *statement
+	pruneUpTo, pruneSubjectsUpTo                             *statement // nil if the dialect needs none
 }
 
 var _ session.Store = (*Store)(nil)
@@ -73,11 +74,10 @@ func New(db *sql.DB, dialect Dialect, opts *Options) (*Store, error) {
 func (s *Store) Close() error {
 	var errs []error
 	all := append(s.inTransactions(), s.rotate, s.state, s.endUnchanged, s.lookup, s.list, s.end, s.pruneSessions, s.pruneSubjects)
-	if s.pruneUpTo != nil {
-		all = append(all, s.pruneUpTo)
-	}
-	for _, st := range all {
-		errs = append(errs, st.close())
+	for _, st := range append(all, s.pruneUpTo, s.pruneSubjectsUpTo) {
+		if st != nil {
+			errs = append(errs, st.close())
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -139,6 +139,9 @@ func (s *Store) nameStatements(plain bool) {
 
 	if s.grammar.pruneUpTo != "" {
 		s.pruneUpTo = statement(s.grammar.pruneUpTo)
+	}
+	if s.grammar.pruneSubjectsUpTo != "" {
+		s.pruneSubjectsUpTo = statement(s.grammar.pruneSubjectsUpTo)
 	}
 	s.pruneSessions = statement(s.grammar.pruneSessions)
 	s.pruneSubjects = statement(s.grammar.pruneSubjects)
