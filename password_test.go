@@ -189,6 +189,87 @@ func TestCheckRefusesPasswordsThatBcryptTakesForOthers(t *testing.T) {
 	}
 }
 
+func TestAnyLengthStoresLongPasswordsAsPasslibDoes(t *testing.T) {
+	p := newPasswords(t, usher.PasswordOptions{AnyLength: true, Cost: 5})
+	plain := newPasswords(t, usher.PasswordOptions{})
+	for _, tt := range []struct {
+		length int
+		prefix string
+		want   error
+	}{
+		{72, "$2a$05$", nil},
+		{73, "$bcrypt-sha256$v=2,t=2b,r=5$", nil},
+		{4096, "$bcrypt-sha256$v=2,t=2b,r=5$", nil},
+		{4097, "", usher.ErrPasswordTooLong},
+		{1 << 20, "", usher.ErrPasswordTooLong},
+	} {
+		password := strings.Repeat("a", tt.length)
+		hash, err := p.Hash(t.Context(), password)
+		if !errors.Is(err, tt.want) || !strings.HasPrefix(hash, tt.prefix) || (hash == "") != (tt.want != nil) {
+			t.Errorf("Hash of %d bytes = %q, %v; want %q, %v", tt.length, hash, err, tt.prefix, tt.want)
+		}
+		if tt.want != nil {
+			continue
+		}
+		for _, p := range []*usher.Passwords{p, plain} { // read in any case
+			if rehash, err := p.Check(t.Context(), hash, password); rehash != "" || err != nil {
+				t.Errorf("Check of %d bytes = %q, %v", tt.length, rehash, err)
+			}
+			for _, wrong := range []string{password + "a", password[1:], password[:72], ""} {
+				if _, err := p.Check(t.Context(), hash, wrong); wrong != password && !errors.Is(err, usher.ErrPasswordMismatch) {
+					t.Errorf("Check of %d bytes against %d: %v", len(wrong), tt.length, err)
+				}
+			}
+		}
+	}
+	for _, password := range []string{strings.Repeat("a", 100) + "\x00", "12345678\x00"} {
+		if hash, err := p.Hash(t.Context(), password); hash != "" || !errors.Is(err, usher.ErrPasswordInvalid) {
+			t.Errorf("Hash of a NUL = %q, %v", hash, err)
+		}
+	}
+	if _, err := p.Hash(t.Context(), "short"); !errors.Is(err, usher.ErrPasswordTooShort) {
+		t.Error(err)
+	}
+}
+
+func TestPasslibsLongHashesVerify(t *testing.T) {
+	long := strings.Repeat("x", 100)
+	p := newPasswords(t, usher.PasswordOptions{})
+	// Python 3.11, passlib 1.7.4, bcrypt 3.2.2: bcrypt_sha256.using(rounds=4).hash(password)
+	for _, tt := range []struct{ password, hash string }{
+		{plainPassword, "$bcrypt-sha256$v=2,t=2b,r=4$7Q5gUlIrx.H1Sz9g0hAUme$z9LsIsw58Dguz973o7GH42SEjT3TGMm"},
+		{long, "$bcrypt-sha256$v=2,t=2b,r=4$59hhHTsepcv3Aq4O00JMtu$YSj5YTikLL6LnTC/GsEFKkp1OA67.a6"},
+		{strings.Repeat("a\x00b", 100), "$bcrypt-sha256$v=2,t=2b,r=4$tdMza4HasLsEAfUG9Yt4cu$.1iwAiWi38lYBdnnfhEL.OCSheskcqm"},
+	} {
+		if rehash, err := p.Check(t.Context(), tt.hash, tt.password); rehash != "" || err != nil {
+			t.Errorf("Check = %q, %v", rehash, err)
+		}
+		if _, err := p.Check(t.Context(), tt.hash, tt.password+"x"); !errors.Is(err, usher.ErrPasswordMismatch) {
+			t.Errorf("Check of a wrong password: %v", err)
+		}
+		for _, broken := range []string{
+			strings.Replace(tt.hash, "r=4", "r=04", 1), strings.Replace(tt.hash, "r=4", "r=15", 1), strings.Replace(tt.hash, "r=4", "r=3", 1),
+			strings.Replace(tt.hash, "v=2", "v=3", 1), strings.Replace(tt.hash, "2b", "2a", 1), tt.hash + "x", tt.hash[:len(tt.hash)-1],
+		} {
+			if _, err := p.Check(t.Context(), broken, tt.password); !errors.Is(err, usher.ErrBadHash) {
+				t.Errorf("Check of %s: %v, want ErrBadHash", broken, err)
+			}
+		}
+	}
+}
+
+func TestLongHashesOfALowerCostAreUpgraded(t *testing.T) {
+	long := strings.Repeat("x", 100)
+	const hash = "$bcrypt-sha256$v=2,t=2b,r=4$59hhHTsepcv3Aq4O00JMtu$YSj5YTikLL6LnTC/GsEFKkp1OA67.a6"
+	for _, anyLength := range []bool{true, false} {
+		p := newPasswords(t, usher.PasswordOptions{Cost: 5, AnyLength: anyLength})
+		rehash, err := p.Check(t.Context(), hash, long)
+		if err != nil || strings.HasPrefix(rehash, "$bcrypt-sha256$v=2,t=2b,r=5$") != anyLength {
+			t.Errorf("AnyLength %t: Check = %q, %v", anyLength, rehash, err)
+		}
+	}
+}
+
 func TestOnlyExactBcryptIsAUsableHash(t *testing.T) {
 	p := newPasswords(t, usher.PasswordOptions{})
 	tail := plainHash[len("$2y$04$"):]
@@ -251,8 +332,8 @@ func TestStoredCostHasBounds(t *testing.T) {
 		{"00", usher.ErrBadHash},
 		{"03", usher.ErrBadHash},
 		{"04", usher.ErrPasswordMismatch},
-		{"09", usher.ErrPasswordMismatch},
-		{"10", usher.ErrBadHash},
+		{"10", usher.ErrPasswordMismatch}, // a development machine checks the hashes of production
+		{"15", usher.ErrBadHash},
 		{"31", usher.ErrBadHash},
 		{"32", usher.ErrBadHash},
 		{"99", usher.ErrBadHash},
@@ -262,9 +343,22 @@ func TestStoredCostHasBounds(t *testing.T) {
 			t.Errorf("cost %s: %v, want %v", tt.cost, err, tt.want)
 		}
 	}
-	_, err := p.Check(t.Context(), "$2a$10"+plainHash[6:], plainPassword)
-	if !strings.Contains(fmt.Sprint(err), "cost is 10, and the limit 9") {
+	_, err := p.Check(t.Context(), "$2a$15"+plainHash[6:], plainPassword)
+	if !strings.Contains(fmt.Sprint(err), "cost is 15, and the limit 14 (14, or the configured 5 plus 4)") {
 		t.Error(err)
+	}
+}
+
+func TestStoredCostLimitIs14OrFourAboveTheConfigured(t *testing.T) {
+	for _, tt := range []struct {
+		cost, stored int
+		accepted     bool
+	}{{4, 14, true}, {4, 15, false}, {10, 14, true}, {10, 15, false}, {11, 15, true}, {12, 16, true}, {12, 17, false}} {
+		hash := fmt.Sprintf("$2a$%02d%s", tt.stored, plainHash[6:])
+		_, err := usher.NewPasswords(&usher.PasswordOptions{Cost: tt.cost, Costliest: hash}) // by the same rule, without the work
+		if (err == nil) != tt.accepted {
+			t.Errorf("Cost %d and a hash of cost %d: %v", tt.cost, tt.stored, err)
+		}
 	}
 }
 
@@ -422,6 +516,16 @@ func TestNewPasswordsReportsEveryMistake(t *testing.T) {
 		}},
 		{"no room for a password", &usher.PasswordOptions{MinLength: 73}, []string{
 			"usher: PasswordOptions.MinLength is 73, but must be from 1 to 72, all that bcrypt reads (0 means 8)",
+		}},
+		{"costliest of bcrypt", &usher.PasswordOptions{Costliest: "$2a$14" + plainHash[6:]}, nil},
+		{"costliest that is none", &usher.PasswordOptions{Costliest: "old:x"}, []string{
+			"usher: PasswordOptions.Costliest is neither bcrypt nor recognized by a verifier in Legacy, but must be a stored hash",
+		}},
+		{"costliest of hours", &usher.PasswordOptions{Costliest: "$2a$31" + plainHash[6:]}, []string{
+			"usher: PasswordOptions.Costliest is not a usable password hash: its cost is 31, and the limit 16 (14, or the configured 12 plus 4)",
+		}},
+		{"costliest below bcrypt's", &usher.PasswordOptions{Costliest: "$2a$03" + plainHash[6:]}, []string{
+			"usher: PasswordOptions.Costliest is not a usable password hash: its cost is 3, but bcrypt's lowest is 4",
 		}},
 		{"all negative", &usher.PasswordOptions{
 			Cost: -1, MinLength: -1, Concurrency: -1,
@@ -620,6 +724,57 @@ func TestFullQueueIsUnavailable(t *testing.T) {
 	}
 }
 
+func TestOneClientGetsAQuarterOfTheQueue(t *testing.T) {
+	for _, tt := range []struct{ concurrency, share int }{{1, 17}, {3, 49}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCrowd(t, tt.concurrency)
+			greedy := usher.ContextWithClient(t.Context(), "203.0.113.1")
+			first := c.checks(greedy, tt.share, uncommonPassword)
+			if len(first) != 0 {
+				t.Errorf("Concurrency %d: of %d calls %d did not wait", tt.concurrency, tt.share, len(first))
+			}
+			if _, err := c.Check(greedy, "gate", plainPassword); !errors.Is(err, usher.ErrUnavailable) {
+				t.Errorf("Check: %v, want ErrUnavailable", err)
+			}
+			if _, err := c.Hash(greedy, plainPassword); !errors.Is(err, usher.ErrUnavailable) {
+				t.Errorf("Hash: %v, want ErrUnavailable", err)
+			}
+			var others []chan passwordResult
+			for _, client := range []string{"203.0.113.2", ""} {
+				others = append(others, c.checks(usher.ContextWithClient(t.Context(), client), tt.share, uncommonPassword))
+			}
+			others = append(others, c.checks(t.Context(), tt.concurrency*65-3*tt.share, uncommonPassword))
+			for _, results := range others {
+				if len(results) != 0 {
+					t.Errorf("Concurrency %d: %d calls of others did not wait", tt.concurrency, len(results))
+				}
+			}
+			close(c.release)
+			for _, results := range append(others, first) {
+				for range cap(results) {
+					if got := <-results; got.err != nil {
+						t.Error(got.err)
+					}
+				}
+			}
+			if _, err := c.Hash(greedy, plainPassword); err != nil {
+				t.Errorf("Hash after the rush: %v", err)
+			}
+		})
+	}
+}
+
+func TestCallsWithoutAClientShareNoLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, 1)
+		results := c.checks(usher.ContextWithClient(t.Context(), ""), 65, uncommonPassword)
+		if len(results) != 0 {
+			t.Errorf("%d calls did not wait", len(results))
+		}
+		close(c.release)
+	})
+}
+
 func TestContextEndsTheWait(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end  func(context.Context) (context.Context, context.CancelFunc)
@@ -747,10 +902,16 @@ func TestEveryRefusalTakesAsLong(t *testing.T) {
 		"malformed hash, long password":       check("malformed", long),
 		"swapped":                             check(plainPassword, plainHash),
 		"cost below bcrypt's":                 check("$2a$03"+plainHash[6:], plainPassword),
-		"cost above the limit":                check("$2a$13"+plainHash[6:], plainPassword),
+		"cost above the limit":                check("$2a$15"+plainHash[6:], plainPassword),
 		"legacy":                              check("old:"+plainPassword, "wrong password"),
 		"legacy, long password":               check("old:"+plainPassword, long),
 	})
+}
+
+func timed(call func()) float64 {
+	start := time.Now()
+	call()
+	return time.Since(start).Seconds()
 }
 
 func TestCheckPasswordRefusesAtCost12(t *testing.T) {
@@ -778,11 +939,6 @@ func TestCheckPasswordRefusesAtCost12(t *testing.T) {
 // until it does, so that a busy machine makes this slower and not wrong.
 func sameTime(t *testing.T, reference func(), calls map[string]func()) {
 	t.Helper()
-	timed := func(call func()) float64 {
-		start := time.Now()
-		call()
-		return time.Since(start).Seconds()
-	}
 	one := timed(reference)
 	for name, call := range calls {
 		for try := 1; ; try++ {
