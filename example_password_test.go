@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/go-usher/usher"
 )
@@ -16,7 +18,7 @@ import (
 func ExampleHashPassword() {
 	hash, err := usher.HashPassword("correct horse battery staple")
 	if err != nil {
-		fmt.Println(err) // too short, too long, or with a NUL byte: for the user to mend
+		fmt.Println(err) // ErrPasswordUnfit: the user chooses another
 		return
 	}
 	fmt.Println(hash[:7], len(hash))
@@ -48,7 +50,7 @@ func ExamplePasswords_Check() {
 		"ada@example.com": "$2y$04$y3QIyPVh7hYLiiVHsopE5egjCKjeuxd3CJMPJC5RGlvj1e46jxuRi",
 	}
 	login := func(ctx context.Context, email, password string) error {
-		stored := hashes[email] // empty for a stranger, who must not be told apart by the time it takes
+		stored := hashes[email] // empty for an unknown user, whom the time of the answer must not tell apart
 		rehash, err := passwords.Check(ctx, stored, password)
 		if err != nil {
 			return err
@@ -67,10 +69,10 @@ func ExamplePasswords_Check() {
 	// $2a$12$
 }
 
-// The users of a Flask application log in with the hashes that Werkzeug made, and leave with one of bcrypt.
+// A verifier reads a format of your own. For those of Werkzeug, Django, passlib and others, see the package legacyhash.
 func ExamplePasswordVerifier() {
-	format := regexp.MustCompile(`^pbkdf2:sha256:([1-9][0-9]{0,6})\$([A-Za-z0-9]{1,64})\$([0-9a-f]{64})$`)
-	werkzeug := func(hash, password string) (recognized, match bool) {
+	format := regexp.MustCompile(`^old:([1-9][0-9]{0,6}):([A-Za-z0-9]{1,64}):([0-9a-f]{64})$`)
+	old := func(hash, password string) (recognized, match bool) {
 		part := format.FindStringSubmatch(hash)
 		if part == nil {
 			return false, false
@@ -84,12 +86,47 @@ func ExamplePasswordVerifier() {
 		return true, err == nil && subtle.ConstantTimeCompare(got, want) == 1
 	}
 	passwords := usher.Must(usher.NewPasswords(&usher.PasswordOptions{
-		Legacy: []usher.PasswordVerifier{werkzeug},
+		Legacy: []usher.PasswordVerifier{old},
 	}))
 
-	// What Werkzeug's generate_password_hash made of the password, with method="pbkdf2:sha256:1000".
-	hash := "pbkdf2:sha256:1000$EzzSQSZLkmIsBEWY$2727577d2fe5c235a7bf85f420d14ec560054edd446bdaebf9ed31d14ffe3a44"
+	hash := "old:1000:EzzSQSZLkmIsBEWY:2727577d2fe5c235a7bf85f420d14ec560054edd446bdaebf9ed31d14ffe3a44"
 	rehash, err := passwords.Check(context.Background(), hash, "correct horse battery staple")
 	fmt.Println(rehash[:7], err)
 	// Output: $2a$12$ <nil>
+}
+
+func ExampleNewPasswords() {
+	_, err := usher.NewPasswords(&usher.PasswordOptions{Cost: 42, Costliest: "not looked at yet"})
+	fmt.Println(err)
+	_, err = usher.NewPasswords(&usher.PasswordOptions{Costliest: "scrypt:32768:8:1$salt$hash"})
+	fmt.Println(err)
+	// Output:
+	// usher: PasswordOptions.Cost is 42, but must be from 4 to 20 (0 means 12)
+	// usher: PasswordOptions.Costliest is neither bcrypt nor recognized by a verifier in Legacy, but must be a stored hash
+}
+
+// With AnyLength, a passphrase may be as long as its user likes.
+func ExamplePasswords_Hash() {
+	passwords := usher.Must(usher.NewPasswords(&usher.PasswordOptions{AnyLength: true}))
+	ctx := context.Background()
+	hash, err := passwords.Hash(ctx, strings.Repeat("correct horse battery staple ", 10))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(hash[:28])
+	_, err = passwords.Hash(ctx, "horse")
+	fmt.Println(errors.Is(err, usher.ErrPasswordUnfit), err)
+	// Output:
+	// $bcrypt-sha256$v=2,t=2b,r=12
+	// true usher: password too short: at least 8 characters
+}
+
+// One client can't fill the queue.
+func ExampleContextWithClient() {
+	passwords := usher.Must(usher.NewPasswords(nil))
+	ctx := usher.ContextWithClient(context.Background(), "203.0.113.7")
+	_, err := passwords.Check(ctx, "", "a guess")
+	fmt.Println(err)
+	// Output: usher: wrong password
 }

@@ -1,7 +1,6 @@
 package legacyhash_test
 
 import (
-	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -371,16 +370,4 @@ func FuzzVerifiers(f *testing.F) {
 			}
 		}
 	})
-}
-
-func ExampleDjango() {
-	// What Django 3.2 made of "correct horse battery staple".
-	const hash = "pbkdf2_sha256$1000$seasalt$3xmXbyk2QpiyNcnoBbzRPwEBsYPTbDlRdtmLyBvQltA="
-	fmt.Println(legacyhash.Django(hash, "correct horse battery staple"))
-	fmt.Println(legacyhash.Django(hash, "Tr0ub4dor&3"))
-	fmt.Println(legacyhash.Django("another format", "Tr0ub4dor&3"))
-	// Output:
-	// true true
-	// true false
-	// false false
 }
