@@ -402,9 +402,16 @@ func TestCacheBoundsTheMemoryOfClaims(t *testing.T) {
 	if tokRace {
 		t.Skip("the race detector needs memory of its own")
 	}
+	type entry struct {
+		Name string   `json:"name"`
+		Tags []string `json:"tags"`
+	}
 	type claims struct {
 		tokUser
-		Any any `json:"any"`
+		Any     any       `json:"any"`
+		Rows    [][64]int `json:"rows"`
+		Entries []entry   `json:"entries"`
+		Codes   []int16   `json:"codes"`
 	}
 	const cacheSize = 500
 	list := func(element string) string {
@@ -420,6 +427,13 @@ func TestCacheBoundsTheMemoryOfClaims(t *testing.T) {
 		"objects in each other":  tokPayload().with("any", strings.Repeat(`{"":`, 800)+"0"+strings.Repeat("}", 800)),
 		"numbers":                tokPayload().with("any", list("0")),
 		"arrays in an interface": tokPayload().with("any", list("[]")),
+		"arrays of fixed length": tokPayload().with("rows", list("[]")),
+		"some such arrays":       tokPayload().with("rows", "[[],[],[],[],[]]"),
+		"structs":                tokPayload().with("entries", list("{}")),
+		"structs with lists":     tokPayload().with("entries", list(`{"tags":["a"]}`)),
+		"small numbers":          tokPayload().with("codes", list("1")),
+		"escapes in one string":  tokPayload().with("jti", `"`+strings.Repeat(`\u0061`, 600)+`"`),
+		"escapes everywhere":     tokPayload().with("jti", `"\u0061"`).with("iss", `"\u0061"`).with("sid", `"\u0061"`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := tokDecoder[claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{

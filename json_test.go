@@ -227,7 +227,7 @@ type (
 		Promoted string `json:"promoted"`
 		Shadowed string `json:"shadowed"`
 	}
-	TokPromotedPointer struct {
+	TokPromotedDeep struct {
 		Deep string `json:"deep,omitempty"`
 	}
 )
@@ -235,7 +235,7 @@ type (
 // tokPrivate has fields of every kind, as claims types and as structs for encoding/json.
 type tokPrivate struct {
 	TokPromoted
-	*TokPromotedPointer
+	TokPromotedDeep
 	Shadowed string `json:"shadowed"`
 
 	Untagged  string
@@ -335,7 +335,7 @@ func tokFull() tokPrivate {
 	text, number, unsigned, upper, digits := "pointed", 7, uint(8), tokUpper("pointed"), json.Number("9.0")
 	inner := tokInner{A: 1, B: "b"}
 	return tokPrivate{
-		TokPromoted: TokPromoted{Promoted: "p", Shadowed: "hidden"}, TokPromotedPointer: &TokPromotedPointer{Deep: "deep"}, Shadowed: "seen",
+		TokPromoted: TokPromoted{Promoted: "p", Shadowed: "hidden"}, TokPromotedDeep: TokPromotedDeep{Deep: "deep"}, Shadowed: "seen",
 		Untagged: "u", String: "a\"\\\n<&>é😀\u2028\x7f", Name: "name", Bool: true, Flag: true, Int: -1, Int8: math.MinInt8, Int64: math.MinInt64,
 		Uint: math.MaxUint, Level: 255, Uintptr: 9, Float: 1.5e300, Float32: 0.1, Duration: 90 * time.Second,
 		Time: tokNow.Add(5), Addr: netip.MustParseAddr("::1"), Upper: "upper", UpperPtr: &upper,

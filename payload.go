@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
+	"github.com/go-usher/usher/internal/embedding"
 	"github.com/go-usher/usher/internal/strictjson"
 	"github.com/go-usher/usher/internal/structfields"
 )
@@ -24,7 +26,9 @@ func newPayloadFormat[C any](wrong *misconfigured) *payloadFormat {
 	for _, mistake := range mistakes {
 		wrong.add("claims type "+t.String(), "%s", mistake)
 	}
+	checkMethods(t, wrong)
 	f := &payloadFormat{fields: fields}
+	checkHasScope(t, fields, wrong)
 	for _, name := range []string{"jti", "sid", "scope", "auth_time"} {
 		if fields.Has(name) {
 			if f.owned == nil {
@@ -34,6 +38,60 @@ func newPayloadFormat[C any](wrong *misconfigured) *payloadFormat {
 		}
 	}
 	return f
+}
+
+// checkMethods adds to wrong the methods of a claims type that look like checks and would not be called: a check that never runs is worse than none.
+func checkMethods(t reflect.Type, wrong *misconfigured) {
+	subject := "claims type " + t.String()
+	validates := embedding.Declarations(t, "Validate", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Validate") })
+	isOwn := len(validates) > 0 && len(validates[0].Index) == 0 && !validates[0].IsField
+	isCallable := implements[interface{ Validate() error }](reflect.PointerTo(t))
+	switch {
+	case len(validates) == 0 || isOwn && isCallable:
+	case isOwn || len(validates) == 1 && !validates[0].IsField && !isCallable:
+		wrong.add(subject, "has a method Validate that is not func() error, and so would not be called")
+	case validates[0].IsField:
+		wrong.add(subject, "has a field named Validate in %s, which looks like a check and hides those of embedded types; rename it", validates[0].Type)
+	case len(validates) > 1:
+		wrong.add(subject, "embeds %s, which both have Validate: Go promotes one at most; declare Validate() error on the claims type, and call them there",
+			validates[0].Type.String()+" and "+validates[1].Type.String())
+	case validates[0].IsInterface() || validates[0].ByPointer:
+		wrong.add(subject, "has Validate from %s, which is embedded as an interface or pointer, and may be nil", validates[0].Type)
+	}
+	valids := embedding.Declarations(t, "Valid", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Valid") })
+	for _, d := range valids {
+		isOldCheck := !d.IsField && (implements[interface{ Valid() error }](d.Type) || implements[interface{ Valid() error }](reflect.PointerTo(d.Type)))
+		if isOldCheck && (len(d.Index) == 0 || !isOwn) {
+			wrong.add(subject, "has the method Valid() error in %s, which older versions of golang-jwt called and nobody calls here; name it Validate", d.Type)
+		}
+	}
+}
+
+func implements[I any](t reflect.Type) bool { return t.Implements(reflect.TypeFor[I]()) }
+
+// checkHasScope adds to wrong that RequireScope would refuse everybody, because C hides HasScope, or because HasScope does not know C's own field
+// for scope: it has to be declared by the struct that has the field, or by one around it.
+func checkHasScope(t reflect.Type, fields *structfields.Struct, wrong *misconfigured) {
+	subject := "claims type " + t.String()
+	scopes := embedding.Declarations(t, "HasScope", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("HasScope") })
+	if len(scopes) == 0 { // it does not embed Claims as it should
+		return
+	}
+	if !implements[interface{ HasScope(scope string) bool }](reflect.PointerTo(t)) {
+		wrong.add(subject, "hides the method HasScope(scope string) bool of Claims by something of that name: RequireScope would refuse everybody")
+		return
+	}
+	promoted := slices.MinFunc(scopes, func(a, b embedding.Declaration) int { return len(a.Index) - len(b.Index) })
+	if promoted.IsInterface() {
+		wrong.add(subject, "has HasScope from the interface %s, which may be nil", promoted.Type)
+	}
+	if !fields.Has("scope") {
+		return
+	}
+	field := fields.Index("scope")
+	if promoted.Type == reflect.TypeFor[Claims]() || len(promoted.Index) >= len(field) || !slices.Equal(promoted.Index, field[:len(promoted.Index)]) {
+		wrong.add(subject, "has a field of its own for scope, and no method HasScope(scope string) bool beside it: RequireScope would refuse everybody")
+	}
 }
 
 // decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text. It returns
@@ -66,11 +124,11 @@ func (f *payloadFormat) decode(text string, claims *Claims, c reflect.Value, opt
 	if !o.Valid() { // which has precedence
 		return 0, errPayload
 	}
-	return bytes + cap(claims.Audience)*stringBytes, err
+	return bytes + len(claims.Audience)*stringBytes, err
 }
 
-// stringBytes is about what a string in a list takes beside its text.
-const stringBytes = 32
+// stringBytes is what a string in a list takes beside its text, with what the allocator adds.
+const stringBytes = 16 + 4
 
 var errPayload = fmt.Errorf("%w: its payload is not one JSON object with unique names", ErrTokenMalformed)
 

@@ -2,10 +2,12 @@ package usher_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -307,15 +309,16 @@ type tokScopes struct {
 	usher.Claims
 	Scopes  []string `json:"scope"`
 	Session int      `json:"sid"`
-	Number  *int     `json:"jti,omitempty"`
 	Login   string   `json:"auth_time,omitempty"`
 }
 
+func (c *tokScopes) HasScope(scope string) bool { return slices.Contains(c.Scopes, scope) }
+
 func TestClaimsTypesMayReadScopeJTISIDAndAuthTimeThemselves(t *testing.T) {
 	d := tokDecoder[tokScopes](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
-	c := tokCheckDecode(t, d, tokHS256(tokPayload().with("scope", `["read","write"]`).with("sid", "7").with("jti", "1").with("auth_time", `"noon"`)), nil)
-	if c == nil || fmt.Sprint(c.Scopes) != "[read write]" || c.Session != 7 || *c.Number != 1 || c.Login != "noon" ||
-		c.Scope != "" || c.SessionID != "" || c.ID != "" || !c.AuthTime.IsZero() {
+	c := tokCheckDecode(t, d, tokHS256(tokPayload().with("scope", `["read","write"]`).with("sid", "7").with("auth_time", `"noon"`)), nil)
+	if c == nil || fmt.Sprint(c.Scopes) != "[read write]" || c.Session != 7 || c.Login != "noon" ||
+		c.Scope != "" || c.SessionID != "" || !c.AuthTime.IsZero() {
 		t.Errorf("%+v", c)
 	}
 	for _, wrong := range []tokObject{tokPayload().with("scope", `"read"`), tokPayload().with("sid", `"7"`), tokPayload().with("auth_time", "1")} {
@@ -323,12 +326,13 @@ func TestClaimsTypesMayReadScopeJTISIDAndAuthTimeThemselves(t *testing.T) {
 	}
 	e := tokEncoder[tokScopes](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{})
 	claims := tokScopes{Scopes: []string{"a"}, Session: 1, Login: "noon", Claims: usher.Claims{
-		Subject: "42", Scope: "b", SessionID: "2", ID: "3", AuthTime: usher.NewNumericDate(tokNow),
+		Subject: "42", Scope: "b", SessionID: "2", AuthTime: usher.NewNumericDate(tokNow),
 	}}
 	_, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), claims)))
 	members := tokMembers(t, payload)
 	delete(members, "exp")
 	delete(members, "iat")
+	delete(members, "jti")
 	if got := fmt.Sprint(members); got != "map[auth_time:noon scope:[a] sid:1 sub:42]" {
 		t.Errorf("payload %s", payload)
 	}
@@ -353,7 +357,7 @@ func TestClaimsTypesThatJSONCouldNotWriteAreMistakes(t *testing.T) {
 	tokShape[struct {
 		*TokOne
 		usher.Claims
-	}](t, "a pointer before Claims")
+	}](t, "a pointer before Claims", "pointer *usher_test.TokOne")
 	tokShape[struct {
 		usher.Claims
 		X string `json:"a\"b"`
@@ -387,7 +391,7 @@ func TestClaimsTypesThatJSONCouldNotWriteAreMistakes(t *testing.T) {
 	tokShape[struct {
 		usher.Claims
 		TokNode
-	}](t, "a struct that embeds itself")
+	}](t, "a struct that embeds itself", "pointer *usher_test.TokNode")
 	tokShape[struct {
 		usher.Claims
 		Next *TokNode     `json:"next,omitempty"`
@@ -446,9 +450,9 @@ func TestClaimsTypesHideFieldsAsInEncodingJSON(t *testing.T) {
 		TokDeepSession
 	}](t, "Claims' own hide what is deeper")
 	tokHides[struct {
-		*TokOne
+		TokOne
 		usher.Claims
-	}](t, "a pointer before Claims")
+	}](t, "a struct before Claims")
 }
 
 // Nothing in C can hide an unchecked registered claim: what was checked is what C holds.
@@ -467,4 +471,227 @@ func TestClaimsThatAreCheckedAreTheOnesInC(t *testing.T) {
 	}
 	tokCheckDecode(t, d, tokHS256(payload.with("exp", "1")), usher.ErrTokenExpired)
 	tokCheckDecode(t, d, tokHS256(payload.with("sub", "")), usher.ErrTokenClaims)
+}
+
+// Types with a Validate, for others to embed.
+type (
+	TokValidA    struct{ A string }
+	TokValidB    struct{ B string }
+	TokValidPtr  struct{ P string }
+	TokValidCtx  struct{ C string }
+	TokValidBool struct{ D string }
+	TokValidOld  struct{ O string }
+	TokValidFunc struct{ Validate func() error }
+	TokValidDeep struct{ TokValidB }
+	TokValidBoth struct {
+		TokValidA
+		TokValidB
+	}
+	TokValidIface   interface{ Validate() error }
+	TokValidOwnDeep struct{ TokValidA }
+)
+
+func (TokValidA) Validate() error                  { return nil }
+func (TokValidB) Validate() error                  { return nil }
+func (*TokValidPtr) Validate() error               { return nil }
+func (TokValidCtx) Validate(context.Context) error { return nil }
+func (*TokValidBool) Validate() bool               { return true }
+func (TokValidOld) Valid() error                   { return nil }
+func (TokValidOwnDeep) Validate() error            { return nil }
+
+// Claims types that declare a check of their own.
+type (
+	tokOwnValidate struct{ usher.Claims }
+	tokOwnPtr      struct{ usher.Claims }
+	tokOwnOverBoth struct {
+		usher.Claims
+		TokValidBoth
+	}
+	tokOwnOverIface struct {
+		usher.Claims
+		TokValidIface `json:"-"`
+	}
+	tokOwnCtx  struct{ usher.Claims }
+	tokOwnBool struct {
+		usher.Claims
+		TokValidA
+	}
+	tokOwnArgs   struct{ usher.Claims }
+	tokOwnOld    struct{ usher.Claims }
+	tokOwnAndOld struct {
+		usher.Claims
+		TokValidOld
+	}
+)
+
+func (tokOwnValidate) Validate() error           { return nil }
+func (*tokOwnPtr) Validate() error               { return nil }
+func (c *tokOwnOverBoth) Validate() error        { return c.TokValidA.Validate() }
+func (tokOwnOverIface) Validate() error          { return nil }
+func (tokOwnCtx) Validate(context.Context) error { return nil }
+func (*tokOwnBool) Validate() bool               { return true }
+func (tokOwnArgs) Validate(...string) error      { return nil }
+func (*tokOwnOld) Valid() error                  { return nil }
+func (tokOwnAndOld) Validate() error             { return nil }
+
+func TestClaimsTypesHaveNoChecksThatWouldNotRun(t *testing.T) {
+	tokShape[tokOwnValidate](t, "one of its own")
+	tokShape[tokOwnPtr](t, "one of its own, by pointer")
+	tokShape[tokOwnOverBoth](t, "one of its own over two that are ambiguous")
+	tokShape[tokOwnOverIface](t, "one of its own over an interface")
+	tokShape[tokOwnAndOld](t, "one of its own, and Valid in an embedded type")
+	tokShape[struct {
+		usher.Claims
+		TokValidA
+	}](t, "one that is promoted")
+	tokShape[struct {
+		usher.Claims
+		TokValidPtr
+	}](t, "one that is promoted, of a pointer")
+	tokShape[struct {
+		usher.Claims
+		TokValidDeep
+	}](t, "one that is promoted from deep down")
+	tokShape[struct {
+		usher.Claims
+		Valid bool `json:"valid"`
+	}](t, "a field named Valid")
+	tokShape[struct {
+		usher.Claims
+		Checked TokValidBoth `json:"checked"`
+	}](t, "those of a field, which is not embedded")
+
+	tokShape[tokOwnCtx](t, "with a context", "func() error")
+	tokShape[tokOwnBool](t, "with another result", "func() error")
+	tokShape[tokOwnArgs](t, "with optional arguments", "func() error")
+	tokShape[tokOwnOld](t, "Valid", "Valid() error")
+	tokShape[struct {
+		usher.Claims
+		TokValidCtx
+	}](t, "promoted with a context", "func() error")
+	tokShape[struct {
+		usher.Claims
+		TokValidBool
+	}](t, "promoted with another result", "func() error")
+	tokShape[struct {
+		usher.Claims
+		TokValidOld
+	}](t, "Valid promoted", "Valid() error")
+	tokShape[struct {
+		usher.Claims
+		TokValidA
+		TokValidB
+	}](t, "two that are ambiguous", "TokValidA and", "TokValidB")
+	tokShape[struct {
+		usher.Claims
+		TokValidA
+		TokValidPtr
+	}](t, "two that are ambiguous, one of a pointer", "TokValidA and", "TokValidPtr")
+	tokShape[struct {
+		usher.Claims
+		TokValidBoth
+	}](t, "two that are ambiguous deep down", "TokValidA and", "TokValidB")
+	tokShape[struct {
+		usher.Claims
+		TokValidA
+		TokValidDeep
+	}](t, "one that hides a deeper one", "TokValidA and", "TokValidB")
+	tokShape[struct {
+		usher.Claims
+		TokValidOwnDeep
+	}](t, "one that hides the one of a type that it embeds", "TokValidOwnDeep and", "TokValidA")
+	tokShape[struct {
+		usher.Claims
+		Validate string `json:"validate"`
+		TokValidA
+	}](t, "a field that hides one", "field named Validate")
+	tokShape[struct {
+		usher.Claims
+		TokValidFunc
+	}](t, "a field of an embedded struct", "field named Validate")
+	tokShape[struct {
+		usher.Claims
+		TokValidIface `json:"-"`
+	}](t, "an embedded interface", "may be nil")
+	tokShape[struct {
+		usher.Claims
+		*TokValidA
+	}](t, "an embedded pointer", "pointer *usher_test.TokValidA", "may be nil")
+	tokShape[struct {
+		usher.Claims
+		role string `json:"role"`
+	}](t, "an unexported field with a tag", "unexported field role")
+}
+
+// Types that hide Claims' HasScope.
+type (
+	TokScopeList struct {
+		List []string `json:"scope"`
+	}
+	TokScopeMethod struct{ M string }
+	TokScopeWhole  struct {
+		List []string `json:"scope"`
+	}
+	TokScopeIface interface{ HasScope(scope string) bool }
+	tokScopeMany  struct{ usher.Claims }
+	tokScopeOuter struct {
+		TokBase
+		TokScopeList
+	}
+	TokScopeInside struct {
+		usher.Claims
+		List []string `json:"scope"`
+	}
+	tokScopeThrough struct{ TokScopeInside }
+)
+
+func (TokScopeMethod) HasScope(string) bool  { return true }
+func (TokScopeWhole) HasScope(string) bool   { return true }
+func (tokScopeMany) HasScope(...string) bool { return true }
+func (tokScopeOuter) HasScope(string) bool   { return true }
+func (*TokScopeInside) HasScope(string) bool { return true }
+
+func TestClaimsTypesAnswerForTheScopeThatTheyRead(t *testing.T) {
+	tokShape[tokScopeOuter](t, "around the struct that has the field")
+	tokShape[tokScopeThrough](t, "in the struct that has the field")
+	tokShape[struct {
+		usher.Claims
+		Scopes []string `json:"scope"`
+	}](t, "none but Claims' own", "HasScope")
+	tokShape[struct {
+		TokBase
+		TokScopeMethod
+		List []string `json:"scope"`
+	}](t, "one that does not know the field", "HasScope")
+	tokShape[struct {
+		TokBase
+		TokScopeMethod
+		TokScopeList
+	}](t, "one beside the struct that has the field", "HasScope")
+	tokShape[struct {
+		usher.Claims
+		TokScopeWhole
+	}](t, "one as deep as Claims' own", "hides")
+	tokShape[tokScopeMany](t, "another signature", "hides")
+	tokShape[struct {
+		usher.Claims
+		HasScope bool
+	}](t, "a field of that name", "hides")
+	tokShape[struct {
+		TokBase
+		TokScopeIface `json:"-"`
+	}](t, "an interface", "may be nil")
+}
+
+func TestEncodersWriteTheirOwnIDs(t *testing.T) {
+	type claims struct {
+		usher.Claims
+		Number int `json:"jti"`
+	}
+	_, err := usher.NewEncoder[claims](tokHMAC(t, tokSecret, ""), nil)
+	tokWantConfig(t, err, "claims type usher_test.claims", "jti", "Claims.ID")
+	d := tokDecoder[claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	if c := tokCheckDecode(t, d, tokHS256(tokPayload().with("jti", "7")), nil); c != nil && c.Number != 7 {
+		t.Errorf("%+v", c)
+	}
 }

@@ -84,6 +84,9 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 		wrong.add("keys", "are nil")
 	}
 	e.format = newPayloadFormat[C](&wrong)
+	if e.format.owned["jti"] {
+		wrong.add("claims type "+reflect.TypeFor[C]().String(), "has a field of its own for jti, so that encoded tokens would have no id; use Claims.ID")
+	}
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
@@ -413,8 +416,17 @@ func (d *Decoder[C]) read(token string, v verified[C], c *C) error {
 		return refusal(claims, err)
 	}
 	size := int(reflect.TypeFor[C]().Size()) + len(token) + 2*len(v.header.segment) + bytes // as if no other token had this header
-	d.cache.Put(token, remembered{v.header, v.key, pristine}, size)
+	d.cache.Put(token, remembered{v.header, v.key, pristine}, size+unescapedBytes(v.payload))
 	return nil
+}
+
+// unescapedBytes returns what strings that are no parts of the payload take at most: those with escapes, which are never longer without.
+func unescapedBytes(payload string) int {
+	escapes := strings.Count(payload, "\\")
+	if escapes == 0 {
+		return 0
+	}
+	return len(payload) + len(payload)/7 + 16*escapes // what the allocator adds
 }
 
 // remembered is what a decoder's cache has of a verified token. It does not depend on the claims' type, so that the cache is compiled once.

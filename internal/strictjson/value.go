@@ -52,7 +52,7 @@ func (v Value) NumberText() string {
 	return v.Text
 }
 
-// Strings returns the elements of an array of strings, and false for any other value.
+// Strings returns the elements of an array of strings, without spare capacity, and false for any other value.
 func (v Value) Strings() ([]string, bool) {
 	if v.Kind != Array {
 		return nil, false
@@ -61,7 +61,7 @@ func (v Value) Strings() ([]string, bool) {
 	if s.skip(']') {
 		return []string{}, s.at == len(s.text)
 	}
-	list := make([]string, 0, strings.Count(v.Text, `"`)/2) // commas may be in the strings, any number of them
+	list := make([]string, 0, strings.Count(v.Text, `"`)/2) // exact, unless quotation marks are escaped
 	for {
 		if s.peek() != '"' {
 			return nil, false
@@ -72,12 +72,21 @@ func (v Value) Strings() ([]string, bool) {
 		}
 		list = append(list, element)
 		if s.skip(']') {
-			return list, s.at == len(s.text)
+			return exact(list), s.at == len(s.text)
 		}
 		if !s.skip(',') {
 			return nil, false
 		}
 	}
+}
+
+func exact(list []string) []string {
+	if len(list) == cap(list) {
+		return list
+	}
+	clone := make([]string, len(list))
+	copy(clone, list)
+	return clone
 }
 
 // IsNumber reports whether text is a number and nothing else.

@@ -45,7 +45,7 @@ func TestStringsReadsListsOfStringsOnly(t *testing.T) {
 		`[]`: {}, `[ ]`: {}, `["a"]`: {"a"}, ` [ "a" , "b,\"" ] `: {"a", `b,"`}, `["é","\u00e9"]`: {"é", "é"}, `["",""]`: {"", ""},
 	} {
 		v, _ := strictjson.Read(text)
-		if got, ok := v.Strings(); !ok || fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+		if got, ok := v.Strings(); !ok || fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) || len(got) != cap(got) {
 			t.Errorf("%s: %q, %v", text, got, ok)
 		}
 	}

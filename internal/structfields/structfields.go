@@ -59,6 +59,9 @@ func (s *Struct) Has(name string) bool {
 	return ok
 }
 
+// Index returns the path, as reflect's FieldByIndex takes it, to the field of this name, which must be there.
+func (s *Struct) Index(name string) []int { return s.fields[s.byName[name]].index }
+
 // Find returns the index of the field of this name, and -1 if there is none. The guess is tried first: most writers keep an order.
 func (s *Struct) Find(name string, guess int) int {
 	if guess < len(s.fields) && s.fields[guess].name == name {

@@ -2,6 +2,7 @@ package structfields_test
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -24,6 +25,8 @@ type Middle struct {
 }
 
 type Deep struct{ Middle }
+
+type hidden struct{ *Other }
 
 // Structs with fields of one name.
 type (
@@ -162,10 +165,58 @@ func TestMistakesOfShapeAreNamed(t *testing.T) {
 			Base
 			X map[string][]struct{ F func() }
 		}{}, "func()"},
+		"a pointer to a struct": {struct {
+			Base
+			*One
+		}{}, "pointer *structfields_test.One"},
+		"a pointer that JSON does not see": {struct {
+			Base
+			*One `json:"-"`
+		}{}, "pointer"},
+		"a pointer deep down": {struct {
+			Base
+			Untagged
+			hidden
+		}{}, "pointer"},
+		"an unexported field with a tag": {struct {
+			Base
+			role string `json:"role"`
+		}{}, "unexported field role"},
 	} {
 		_, mistakes := of(test.v)
 		if len(mistakes) != 1 || !strings.Contains(mistakes[0], test.want) {
 			t.Errorf("%s: %q, want one that says %s", name, mistakes, test.want)
+		}
+	}
+}
+
+// fussy refuses everything, and says why.
+type fussy struct{}
+
+var errFussy = errors.New("not today")
+
+func (*fussy) UnmarshalJSON([]byte) error { return errFussy }
+
+func TestErrorsOfFieldsStayInTheChain(t *testing.T) {
+	type claims struct {
+		Base
+		Fussy  fussy            `json:"fussy"`
+		List   []map[string]any `json:"list"`
+		Number int              `json:"number"`
+	}
+	for text, want := range map[string]string{
+		`{"fussy":"secret"}`:  "fussy is not a structfields_test.fussy: not today",
+		`{"list":["secret"]}`: "list is not a []map[string]interface {}",
+		`{"number":"secret"}`: "number is not a int",
+	} {
+		var v claims
+		s, _ := of(v)
+		var o strictjson.Object
+		o.Open(text)
+		name, member, _ := o.Next()
+		_, err := s.Read(s.Find(name, 0), reflect.ValueOf(&v).Elem(), &o, member)
+		if err == nil || err.Error() != want || errors.Is(err, errFussy) != (name == "fussy") || errors.Unwrap(err) == nil {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

@@ -9,46 +9,65 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
-// Read reads v, the value that o read last, into the i-th field of the struct c. It returns about how many bytes the field then leads to,
-// the text of v apart. That v is no value for the field is an error; whether it is valid at all is then for o to say.
+// Read reads v, the value that o read last, into the i-th field of the struct c. It returns how many bytes the field then leads to, at most;
+// strings that are parts of o's text count nothing. No slice that it reads has spare capacity. That v is no value for the field is an
+// error, in whose chain is what a method of the field's type returned; whether v is valid at all is then for o to say.
 func (s *Struct) Read(i int, c reflect.Value, o *strictjson.Object, v strictjson.Value) (bytes int, err error) {
 	f := &s.fields[i]
-	target := c
-	for _, i := range f.index {
-		if target.Kind() == reflect.Pointer { // an embedded pointer
-			if target.IsNil() {
-				target.Set(reflect.New(target.Type().Elem()))
-			}
-			target = target.Elem()
-		}
-		target = target.Field(i)
-	}
+	target := c.FieldByIndex(f.index)
 	if f.kind.read(target, v) {
 		if f.kind == kindStrings {
 			o.Accept()
-			return target.Cap() * elementBytes, nil
+			return allocated(target.Len() * stringSize), nil
 		}
 		return 0, nil
 	}
 	if f.kind == kindNumber {
-		return 0, fmt.Errorf("%s is not a number", f.name)
+		return 0, &readError{text: f.name + " is not a number"}
 	}
 	raw, alone := o.Raw(), reflect.New(f.alone)
 	if err := json.Unmarshal([]byte(`{"v":`+raw+`}`), alone.Interface(), s.options); err != nil {
-		return 0, fmt.Errorf("%s is not a %s", f.name, target.Type())
+		return 0, newReadError(f.name, target.Type(), err)
 	}
 	o.Accept()
 	target.Set(alone.Elem().Field(0))
-	return len(raw)*foreignFactor + strings.Count(raw, "{")*mapBytes, nil
+	return settle(target, len(raw)), nil
 }
 
-// About what values take beside their text: an element of a list of strings, whose text may have been unescaped;
-// each byte of what the JSON library reads; and each map that it makes of an object, small as the object may be.
-const elementBytes, foreignFactor, mapBytes = 32, 16, 320
+// readError is why a value is none for a field. Its text has none of the JSON, but for what a method of the field's type says.
+type readError struct {
+	text string
+	err  error
+}
+
+func newReadError(field string, t reflect.Type, err error) error {
+	text := fmt.Sprintf("%s is not a %s", field, t)
+	if !isFromLibrary(err) {
+		const most = 200 // bytes
+		reason := err.Error()
+		text += ": " + strings.ToValidUTF8(reason[:min(len(reason), most)], "")
+	}
+	return &readError{text, err}
+}
+
+// isFromLibrary tells errors of the JSON library, which quote what they read, from those that methods of a field's type return.
+func isFromLibrary(err error) bool {
+	var legacyType *jsonv1.UnmarshalTypeError
+	var legacySyntax *jsonv1.SyntaxError
+	var semantic *json.SemanticError
+	var syntactic *jsontext.SyntacticError
+	return errors.As(err, &legacyType) || errors.As(err, &legacySyntax) || errors.As(err, &semantic) || errors.As(err, &syntactic)
+}
+
+func (e *readError) Error() string { return e.text }
+
+func (e *readError) Unwrap() error { return e.err }
 
 // read reads v into target, which is of this kind, and returns false if that takes the JSON library.
 func (k kind) read(target reflect.Value, v strictjson.Value) bool {
@@ -104,16 +123,7 @@ func (s *Struct) Append(dst []byte, c reflect.Value) ([]byte, error) {
 }
 
 func (s *Struct) appendField(dst []byte, f *field, c reflect.Value) ([]byte, error) {
-	source := c
-	for _, i := range f.index {
-		if source.Kind() == reflect.Pointer {
-			if source.IsNil() {
-				return dst, nil
-			}
-			source = source.Elem()
-		}
-		source = source.Field(i)
-	}
+	source := c.FieldByIndex(f.index)
 	if f.kind == kindOther || f.kind == kindFloat || f.kind == kindStrings && source.IsNil() {
 		return s.appendByLibrary(dst, f, source)
 	}

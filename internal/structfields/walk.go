@@ -46,7 +46,6 @@ type walker struct {
 	base      reflect.Type
 	found     []foundField
 	path      []reflect.Type // the structs that embed each other, down to the current one
-	pointers  int            // how many of them are embedded by pointer
 	bases     int            // how often base is embedded
 	misplaced bool           // by pointer, with a tag, or too deep
 	mistakes  []string
@@ -85,34 +84,30 @@ func (w *walker) visit(f reflect.StructField, index []int) {
 	tag, hasTag := f.Tag.Lookup("json")
 	name, options, _ := strings.Cut(tag, ",")
 	embedded := f.Type
-	if f.Anonymous && embedded.Kind() == reflect.Pointer {
+	isPointer := f.Anonymous && embedded.Kind() == reflect.Pointer
+	if isPointer {
 		embedded = embedded.Elem()
 	}
 	switch {
 	case f.Anonymous && embedded == w.base:
 		w.bases++
-		w.misplaced = w.misplaced || hasTag || embedded != f.Type || w.pointers > 0 || len(index) > 2
+		w.misplaced = w.misplaced || hasTag || embedded != f.Type || len(index) > 2
 		if w.bases == 1 {
 			w.walk(embedded, index)
 		}
+	case isPointer:
+		w.mistake("embeds the pointer %s: a write through it would reach everybody who shares the value; embed %s by value", f.Type, embedded)
+		if tag != "-" && name == "" && embedded.Kind() == reflect.Struct {
+			w.walk(embedded, index) // for what else is wrong
+		}
 	case tag == "-":
 	case f.Anonymous && name == "" && embedded.Kind() == reflect.Struct:
-		w.visitEmbedded(f, embedded, index)
+		w.walk(embedded, index)
 	case f.IsExported():
 		w.visitField(f, name, options, index)
+	case hasTag:
+		w.mistake("has the unexported field %s with the tag json:%q: JSON ignores it", f.Name, tag)
 	}
-}
-
-func (w *walker) visitEmbedded(f reflect.StructField, embedded reflect.Type, index []int) {
-	if embedded != f.Type {
-		if !f.IsExported() {
-			w.mistake("embeds a pointer to the unexported struct %s, which can't be set", embedded)
-			return
-		}
-		w.pointers++
-		defer func() { w.pointers-- }()
-	}
-	w.walk(embedded, index)
 }
 
 func (w *walker) visitField(f reflect.StructField, name, options string, index []int) {
