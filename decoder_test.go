@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -458,7 +459,6 @@ func TestDecodeRefusesHeadersThatAreNotOneStrictObject(t *testing.T) {
 		"crit before alg":         `{"crit":["x"],"x":1,"alg":"HS256"}`,
 		"crit without an alg":     `{"crit":["x"]}`,
 		"crit and alg none":       `{"alg":"none","crit":["x"]}`,
-		"empty kid":               `{"alg":"HS256","kid":""}`,
 		"kid null":                `{"alg":"HS256","kid":null}`,
 		"kid number":              `{"alg":"HS256","kid":1}`,
 		"kid array":               `{"alg":"HS256","kid":["a"]}`,
@@ -1099,6 +1099,18 @@ func TestNewDecoderReportsMistakes(t *testing.T) {
 		"an empty audience":         {key, usher.DecoderOptions{Audience: usher.Audience{"a", ""}}, "DecoderOptions.Audience"},
 		"audience and any audience": {key, usher.DecoderOptions{Audience: usher.Audience{"a"}, DangerouslyAllowAnyAudience: true}, "DecoderOptions.DangerouslyAllowAnyAudience"},
 		"a type that is none":       {key, usher.DecoderOptions{Type: "a\nb"}, "DecoderOptions.Type"},
+		"a list of types":           {key, usher.DecoderOptions{Type: "JWT, at+jwt"}, "DecoderOptions.Type"},
+		"leeway without a unit":     {key, usher.DecoderOptions{Leeway: 30}, "DecoderOptions.Leeway"},
+		"leeway below a second":     {key, usher.DecoderOptions{Leeway: time.Second - 1}, "DecoderOptions.Leeway"},
+		"max age without a unit":    {key, usher.DecoderOptions{MaxAge: 3600}, "DecoderOptions.MaxAge"},
+		"a size in kilobytes":       {key, usher.DecoderOptions{MaxSize: 8}, "DecoderOptions.MaxSize"},
+		"a size below any token":    {key, usher.DecoderOptions{MaxSize: 63}, "DecoderOptions.MaxSize"},
+		"blanks around the issuer":  {key, usher.DecoderOptions{Issuer: " https://login.example"}, "DecoderOptions.Issuer"},
+		"a line break after it":     {key, usher.DecoderOptions{Issuer: "https://login.example\n"}, "DecoderOptions.Issuer"},
+		"blanks around an audience": {key, usher.DecoderOptions{Audience: usher.Audience{"a", "b "}}, "DecoderOptions.Audience"},
+		"an issuer not in UTF-8":    {key, usher.DecoderOptions{Issuer: "\xff"}, "DecoderOptions.Issuer"},
+		"jti for the subject":       {key, usher.DecoderOptions{SubjectClaim: "jti"}, "DecoderOptions.SubjectClaim"},
+		"cnf for the subject":       {key, usher.DecoderOptions{SubjectClaim: "cnf"}, "DecoderOptions.SubjectClaim"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := usher.NewDecoder[usher.Claims](test.keys, &test.opts)
@@ -1108,7 +1120,7 @@ func TestNewDecoderReportsMistakes(t *testing.T) {
 			tokWantConfig(t, err, test.field)
 		})
 	}
-	for _, opts := range []*usher.DecoderOptions{nil, {}, {Leeway: 5 * time.Minute, MaxAge: time.Nanosecond, MaxSize: 1, CacheSize: 1}} {
+	for _, opts := range []*usher.DecoderOptions{nil, {}, {Leeway: 5 * time.Minute, MaxAge: time.Second, MaxSize: 64, CacheSize: 1}, {Leeway: time.Second, Type: "application/example; part=1"}} {
 		if _, err := usher.NewDecoder[usher.Claims](key, opts); err != nil {
 			t.Error(err)
 		}
@@ -1213,4 +1225,56 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%q: accepted with a character less", token)
 		}
 	})
+}
+
+// Old versions of Kubernetes write an empty kid.
+func TestDecodeTakesAnEmptyKidForNone(t *testing.T) {
+	token := tokJoin("HS256", tokSecret, `{"alg":"HS256","kid":""}`, tokPayload().String())
+	tokCheckDecode(t, tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, "key"), usher.DecoderOptions{}), token, nil)
+	for _, kid := range []string{"null", "1", "[]", "{}", "true"} {
+		token := tokJoin("HS256", tokSecret, `{"alg":"HS256","kid":`+kid+`}`, tokPayload().String())
+		tokCheckDecode(t, tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, "key"), usher.DecoderOptions{}), token, usher.ErrTokenMalformed)
+	}
+}
+
+func TestDecodeComparesMediaTypesAsRFC7515Says(t *testing.T) {
+	for _, test := range []struct {
+		option, typ string
+		want        error
+	}{
+		{"at+jwt", "application/at+jwt", nil},
+		{"application/at+jwt", "AT+JWT", nil},
+		{"text/plain", "text/plain", nil},
+		{"text/plain", "application/text/plain", usher.ErrTokenType},
+		{"application/text/plain", "text/plain", usher.ErrTokenType},
+		{"application/", "", usher.ErrTokenType},
+	} {
+		token := tokJoin("HS256", tokSecret, tokHeader().with("typ", strconv.Quote(test.typ)).String(), tokPayload().String())
+		tokCheckDecode(t, tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Type: test.option}), token, test.want)
+	}
+}
+
+func TestSizeErrorsNameTheOption(t *testing.T) {
+	_, err := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{MaxSize: 64}).Decode(t.Context(), tokHS256(tokPayload()))
+	if tokCheckKind(t, err, usher.ErrTokenTooLarge); err == nil || !strings.Contains(err.Error(), "DecoderOptions.MaxSize allows 64") {
+		t.Error(err)
+	}
+}
+
+// tokFussy refuses everything, and says why.
+type tokFussy struct{ err error }
+
+var errFussy = errors.New("not today")
+
+func (*tokFussy) UnmarshalJSON([]byte) error { return errFussy }
+
+func TestErrorsOfAFieldsOwnTypeStayInTheChain(t *testing.T) {
+	type claims struct {
+		usher.Claims
+		Fussy tokFussy `json:"fussy"`
+	}
+	_, err := tokDecoder[claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{}).Decode(t.Context(), tokHS256(tokPayload().with("fussy", "1")))
+	if tokCheckKind(t, err, usher.ErrTokenClaims); !errors.Is(err, errFussy) || !strings.Contains(err.Error(), "not today") {
+		t.Error(err)
+	}
 }

@@ -30,7 +30,7 @@ func TestEncodeFillsWhatIsAbsent(t *testing.T) {
 	id, _ := members["jti"].(string)
 	delete(members, "jti")
 	want := map[string]any{
-		"iss": "login", "sub": "42", "aud": "api", "iat": float64(tokNow.Unix()), "exp": float64(tokNow.Unix() + 3600),
+		"iss": "login", "sub": "42", "aud": "api", "iat": float64(tokNow.Unix()), "exp": float64(tokNow.Unix() + 3601),
 	}
 	if fmt.Sprint(members) != fmt.Sprint(want) {
 		t.Errorf("payload %s, want %v", payload, want)
@@ -78,7 +78,7 @@ func TestEncodeUsesItsDefaults(t *testing.T) {
 		}
 		members := tokMembers(t, payload)
 		iat, exp := members["iat"].(float64), members["exp"].(float64)
-		if int64(iat) < before || int64(iat) > time.Now().Unix() || exp-iat != 900 || len(members) != 4 {
+		if int64(iat) < before || int64(iat) > time.Now().Unix() || exp-iat < 900 || exp-iat > 901 || len(members) != 4 {
 			t.Errorf("payload %s", payload)
 		}
 		if e.TTL() != 15*time.Minute {
@@ -432,4 +432,87 @@ func TestEncoderServesManyAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// iat is rounded down and exp up: no token lives shorter than its TTL, or a second longer.
+func TestNoTokenLivesShorterThanItsTTL(t *testing.T) {
+	key := tokHMAC(t, tokSecret, "")
+	for _, fraction := range []time.Duration{0, 1, 123 * time.Millisecond, time.Second - 1} {
+		issued := tokNow.Add(fraction)
+		e := tokEncoder[usher.Claims](t, key, usher.EncoderOptions{TTL: time.Second, Now: func() time.Time { return issued }})
+		var c usher.Claims
+		e.Fill(&c)
+		if lives := c.ExpiresAt.Sub(issued); lives < time.Second || lives >= 2*time.Second || c.IssuedAt.After(issued) {
+			t.Errorf("issued at %v, it lives for %v, with an iat of %v", fraction, lives, c.IssuedAt)
+		}
+		if e.TTL() != time.Second {
+			t.Errorf("TTL %v", e.TTL())
+		}
+	}
+}
+
+func TestEncodeLimitsTheSize(t *testing.T) {
+	key := tokHMAC(t, tokSecret, "")
+	claims := usher.Claims{Subject: "42", ID: strings.Repeat("x", 300)}
+	size := len(usher.Must(tokEncoder[usher.Claims](t, key, usher.EncoderOptions{}).Encode(t.Context(), claims)))
+	token, err := tokEncoder[usher.Claims](t, key, usher.EncoderOptions{MaxSize: size}).Encode(t.Context(), claims)
+	if err != nil || len(token) != size {
+		t.Errorf("%d bytes where %d are allowed: %v", len(token), size, err)
+	}
+	_, err = tokEncoder[usher.Claims](t, key, usher.EncoderOptions{MaxSize: size - 1}).Encode(t.Context(), claims)
+	if tokCheckKind(t, err, usher.ErrTokenTooLarge); err == nil || !strings.Contains(err.Error(), "EncoderOptions.MaxSize") {
+		t.Errorf("%v does not name the option", err)
+	}
+	claims.ID = strings.Repeat("x", 8<<10)
+	_, err = tokEncoder[usher.Claims](t, key, usher.EncoderOptions{}).Encode(t.Context(), claims)
+	tokCheckKind(t, err, usher.ErrTokenTooLarge)
+}
+
+func TestNewEncoderRefusesOptionsThatCannotBeMeant(t *testing.T) {
+	for field, opts := range map[string]usher.EncoderOptions{
+		"TTL":          {TTL: 900},
+		"MaxSize":      {MaxSize: 8},
+		"Issuer":       {Issuer: "https://login.example "},
+		"Audience":     {Audience: usher.Audience{"\tapi"}},
+		"Type":         {Type: "JWT,at+jwt"},
+		"SubjectClaim": {SubjectClaim: "aud"},
+	} {
+		_, err := usher.NewEncoder[usher.Claims](tokHMAC(t, tokSecret, ""), &opts)
+		tokWantConfig(t, err, "EncoderOptions."+field)
+	}
+}
+
+func TestAnotherClaimMaySayWhoTheSubjectIs(t *testing.T) {
+	key := tokHMAC(t, tokSecret, "")
+	e := tokEncoder[tokUser](t, key, usher.EncoderOptions{SubjectClaim: "user_id"})
+	d := tokDecoder[tokUser](t, key, usher.DecoderOptions{SubjectClaim: "user_id"})
+	token := usher.Must(e.Encode(t.Context(), tokUser{Claims: usher.Claims{Subject: "42"}, Role: "admin"}))
+	_, payload := tokOpen(t, token)
+	if members := tokMembers(t, payload); members["user_id"] != "42" || members["sub"] != nil {
+		t.Errorf("payload %s", payload)
+	}
+	if c := tokCheckDecode(t, d, token, nil); c != nil && (c.Subject != "42" || c.Role != "admin") {
+		t.Errorf("%+v", c)
+	}
+	tokCheckDecode(t, tokDecoder[tokUser](t, key, usher.DecoderOptions{}), token, usher.ErrTokenClaims)
+
+	payloads := tokObject{"exp": tokSeconds(time.Hour), "user_id": `"42"`}
+	if c := tokCheckDecode(t, d, tokHS256(payloads.with("sub", `"7"`)), nil); c != nil && c.Subject != "42" {
+		t.Errorf("%+v", c)
+	}
+	for _, wrong := range []tokObject{
+		payloads.with("user_id", ""), payloads.with("user_id", "42"), payloads.with("user_id", `""`), payloads.with("user_id", "null"), payloads.with("sub", "7"),
+	} {
+		tokCheckDecode(t, d, tokHS256(wrong), usher.ErrTokenClaims)
+	}
+	numeric := tokDecoder[tokUser](t, key, usher.DecoderOptions{SubjectClaim: "user_id", AllowNumericSubject: true})
+	if c := tokCheckDecode(t, numeric, tokHS256(payloads.with("user_id", "42")), nil); c != nil && c.Subject != "42" {
+		t.Errorf("%+v", c)
+	}
+	tokCheckDecode(t, numeric, tokHS256(payloads.with("user_id", "4.2")), usher.ErrTokenClaims)
+
+	_, err := usher.NewDecoder[tokUser](key, &usher.DecoderOptions{SubjectClaim: "role"})
+	tokWantConfig(t, err, "DecoderOptions.SubjectClaim", "field")
+	_, err = usher.NewEncoder[tokUser](key, &usher.EncoderOptions{SubjectClaim: "role"})
+	tokWantConfig(t, err, "EncoderOptions.SubjectClaim", "field")
 }

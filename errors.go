@@ -17,19 +17,19 @@ var ErrInvalidToken error = &kindError{text: "usher: invalid token"}
 var (
 	// ErrTokenMalformed: not three canonical base64url segments (RFC 7515 §7.1), or a header or payload
 	// that is not one JSON object with unique names (RFC 7519 §4), or a header with crit (RFC 7515 §4.1.11)
-	// or with a kid that is not a string of 1 to 256 bytes.
+	// or with a kid that is not a string of at most 256 bytes.
 	ErrTokenMalformed error = tokenError("usher: malformed token", jwt.ErrTokenMalformed)
 	// ErrTokenSignature: the signature is not the key's, or the algorithm is none that usher supports.
 	ErrTokenSignature error = tokenError("usher: wrong signature", jwt.ErrTokenSignatureInvalid)
 	// ErrTokenExpired: exp has passed (RFC 7519 §4.1.4), or iat lies further back than MaxAge.
-	ErrTokenExpired error = tokenError("usher: token expired", jwt.ErrTokenExpired)
+	ErrTokenExpired error = tokenError("usher: token expired", jwt.ErrTokenExpired, jwt.ErrTokenInvalidClaims)
 	// ErrTokenNotYetValid: nbf lies ahead (RFC 7519 §4.1.5), or iat does while a MaxAge is set.
-	ErrTokenNotYetValid error = tokenError("usher: token not yet valid", jwt.ErrTokenNotValidYet)
+	ErrTokenNotYetValid error = tokenError("usher: token not yet valid", jwt.ErrTokenNotValidYet, jwt.ErrTokenInvalidClaims)
 	// ErrTokenIssuer: iss is not the one that was asked for (RFC 7519 §4.1.1).
-	ErrTokenIssuer error = tokenError("usher: wrong issuer", jwt.ErrTokenInvalidIssuer)
+	ErrTokenIssuer error = tokenError("usher: wrong issuer", jwt.ErrTokenInvalidIssuer, jwt.ErrTokenInvalidClaims)
 	// ErrTokenAudience: aud names none of the audiences asked for, or names some although none was
 	// (RFC 7519 §4.1.3).
-	ErrTokenAudience error = tokenError("usher: wrong audience", jwt.ErrTokenInvalidAudience)
+	ErrTokenAudience error = tokenError("usher: wrong audience", jwt.ErrTokenInvalidAudience, jwt.ErrTokenInvalidClaims)
 	// ErrTokenClaims: a claim is missing, of the wrong type or out of range, or Validate refused the claims.
 	ErrTokenClaims error = tokenError("usher: invalid claims", jwt.ErrTokenInvalidClaims)
 	// ErrTokenType: typ names another kind of token (RFC 8725 §3.11).
@@ -147,8 +147,13 @@ type kindError struct {
 func (e *kindError) Error() string   { return e.text }
 func (e *kindError) Unwrap() []error { return e.also }
 
-func tokenError(text string, jwtError error) error {
-	return &kindError{text: text, also: []error{ErrInvalidToken, jwtError}}
+func tokenError(text string, jwtErrors ...error) error {
+	return &kindError{text: text, also: append([]error{ErrInvalidToken}, jwtErrors...)}
+}
+
+// matching returns err with golang-jwt's error for the same fault in its chain, and not in its text.
+func matching(err, jwtError error) error {
+	return &kindError{text: err.Error(), also: []error{err, jwtError}}
 }
 
 // misconfigured collects a constructor's mistakes.

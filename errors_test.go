@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/go-usher/usher"
+	"github.com/golang-jwt/jwt/v5"
 )
 
 func TestRefusalsAreErrInvalidTokenAndOfOneKind(t *testing.T) {
 	for _, kind := range tokKinds {
 		tokCheckKind(t, kind.err, kind.err)
 		tokCheckKind(t, fmt.Errorf("wrapped: %w", kind.err), kind.err)
-		if errors.Is(usher.ErrInvalidToken, kind.err) || errors.Is(kind.jwt, kind.err) {
+		if errors.Is(usher.ErrInvalidToken, kind.err) || errors.Is(errors.Join(kind.jwt...), kind.err) {
 			t.Errorf("the general is the special: %v", kind.err)
 		}
 	}
@@ -214,5 +215,46 @@ func TestOutagesJudgeNoToken(t *testing.T) {
 	var refused *usher.TokenError
 	if !errors.Is(err, usher.ErrUnavailable) || errors.As(err, &refused) {
 		t.Errorf("%v: %+v", err, refused)
+	}
+}
+
+func TestErrorsAreGolangJWTsForTheSameFault(t *testing.T) {
+	key := tokHMAC(t, tokSecret, "")
+	full := usher.DecoderOptions{Issuer: "a", Audience: usher.Audience{"b"}, MaxAge: time.Hour}
+	good := tokPayload().with("iss", `"a"`).with("aud", `"b"`).with("iat", tokSeconds(0))
+	for name, test := range map[string]struct {
+		payload tokObject
+		opts    usher.DecoderOptions
+		want    error
+		details []error
+	}{
+		"exp is missing":       {good.with("exp", ""), full, usher.ErrTokenClaims, []error{jwt.ErrTokenRequiredClaimMissing}},
+		"iss is missing":       {good.with("iss", ""), full, usher.ErrTokenIssuer, []error{jwt.ErrTokenRequiredClaimMissing}},
+		"aud is missing":       {good.with("aud", ""), full, usher.ErrTokenAudience, []error{jwt.ErrTokenRequiredClaimMissing}},
+		"aud is empty":         {good.with("aud", "[]"), full, usher.ErrTokenAudience, []error{jwt.ErrTokenRequiredClaimMissing}},
+		"sub is missing":       {good.with("sub", ""), full, usher.ErrTokenClaims, []error{jwt.ErrTokenRequiredClaimMissing}},
+		"iat is missing":       {good.with("iat", ""), full, usher.ErrTokenClaims, []error{jwt.ErrTokenRequiredClaimMissing}},
+		"iat lies ahead":       {good.with("iat", tokSeconds(time.Minute)), full, usher.ErrTokenNotYetValid, []error{jwt.ErrTokenUsedBeforeIssued}},
+		"nbf lies ahead":       {good.with("nbf", tokSeconds(time.Minute)), full, usher.ErrTokenNotYetValid, nil},
+		"expired":              {good.with("exp", tokSeconds(0)), full, usher.ErrTokenExpired, nil},
+		"older than MaxAge":    {good.with("iat", tokSeconds(-2*time.Hour)), full, usher.ErrTokenExpired, nil},
+		"another issuer":       {good.with("iss", `"b"`), full, usher.ErrTokenIssuer, nil},
+		"another audience":     {good.with("aud", `["a"]`), full, usher.ErrTokenAudience, nil},
+		"exp of a wrong type":  {good.with("exp", `"1"`), full, usher.ErrTokenClaims, []error{jwt.ErrInvalidType}},
+		"sub of a wrong type":  {good.with("sub", "1"), full, usher.ErrTokenClaims, []error{jwt.ErrInvalidType}},
+		"aud of a wrong type":  {good.with("aud", `{"a":1}`), full, usher.ErrTokenClaims, []error{jwt.ErrInvalidType}},
+		"exp out of range":     {good.with("exp", "-1"), full, usher.ErrTokenClaims, nil},
+		"a field's wrong type": {good.with("role", "1"), full, usher.ErrTokenClaims, []error{jwt.ErrInvalidType}},
+	} {
+		_, err := tokDecoder[tokUser](t, key, test.opts).Decode(t.Context(), tokHS256(test.payload))
+		tokCheckKind(t, err, test.want)
+		for _, detail := range tokDetails {
+			if is := errors.Is(err, detail); is != slices.Contains(test.details, detail) {
+				t.Errorf("%s: %v is golang-jwt's %q: %v", name, err, detail, is)
+			}
+			if err != nil && strings.Contains(err.Error(), detail.Error()) {
+				t.Errorf("%s: the text repeats golang-jwt's: %v", name, err)
+			}
+		}
 	}
 }

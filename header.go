@@ -36,9 +36,9 @@ func parseHeader(segment string) (*header, error) {
 		case "alg":
 			alg = v.StringText()
 		case "kid":
-			h.kid = v.StringText()
-			if h.kid == "" || len(h.kid) > maxKeyID {
-				fault = fmt.Sprintf("its kid is not a string of 1 to %d bytes", maxKeyID)
+			h.kid = v.StringText() // an empty one is none
+			if v.Kind != strictjson.String || len(h.kid) > maxKeyID {
+				fault = fmt.Sprintf("its kid is not a string of at most %d bytes", maxKeyID)
 			}
 		case "typ":
 			h.typ, h.hasType = v.StringText(), true
@@ -76,8 +76,8 @@ func appendHeader(dst []byte, key Key, typ string) []byte {
 	return base64url.AppendEncode(dst, append(text, `"}`...))
 }
 
-// isType reports whether the header's typ is one of the media types (RFC 7515 §4.1.9): in any case, and with
-// or without application/ before it.
+// isType reports whether the header's typ is one of the media types. ASCII case does not matter, nor does a leading application/ where no
+// other slash follows (RFC 7515 §4.1.9).
 func (h *header) isType(types ...string) bool {
 	if slices.Contains(types, h.typ) { // as most spell it
 		return true
@@ -88,7 +88,7 @@ func (h *header) isType(types ...string) bool {
 
 func bareType(typ string) string {
 	const prefix = "application/"
-	if len(typ) > len(prefix) && equalFold(typ[:len(prefix)], prefix) {
+	if len(typ) > len(prefix) && equalFold(typ[:len(prefix)], prefix) && !strings.Contains(typ[len(prefix):], "/") {
 		return typ[len(prefix):]
 	}
 	return typ

@@ -100,7 +100,7 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 		}
 	}
 	if len(token) > b.maxSize {
-		return "", tooLarge(token, b.maxSize)
+		return "", tooLarge(len(token), b.maxSize, "MaxSize")
 	}
 	parts, err := split(token)
 	if err != nil {
@@ -125,9 +125,9 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 	case !o.Valid():
 		return "", errPayload
 	case issuer.Kind == 0:
-		return "", fmt.Errorf("%w: iss is missing", ErrTokenIssuer)
+		return "", missing("iss", ErrTokenIssuer)
 	case issuer.Kind != strictjson.String:
-		return "", fmt.Errorf("%w: iss is not a string", ErrTokenClaims)
+		return "", wrongType("iss", "a string", false)
 	}
 	return issuer.Text, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-usher/usher/internal/embedding"
 	"github.com/go-usher/usher/internal/strictjson"
 	"github.com/go-usher/usher/internal/structfields"
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // payloadFormat is how claims of a type C are read and written: the registered claims here, so that nothing in C can hide one from the checks,
@@ -111,7 +112,7 @@ func (f *payloadFormat) decode(text string, claims *Claims, c reflect.Value, opt
 			if i := f.fields.Find(name, next); i >= 0 {
 				var more int
 				if more, err = f.fields.Read(i, c, &o, v); err != nil {
-					err = fmt.Errorf("%w: %w", ErrTokenClaims, err)
+					err = matching(fmt.Errorf("%w: %w", ErrTokenClaims, err), jwt.ErrInvalidType)
 				}
 				bytes += more
 				next = i + 1
@@ -132,9 +133,9 @@ const stringBytes = 16 + 4
 
 var errPayload = fmt.Errorf("%w: its payload is not one JSON object with unique names", ErrTokenMalformed)
 
-// append appends c, whose embedded claims are claims, to dst as a JSON object.
-func (f *payloadFormat) append(dst []byte, claims *Claims, c reflect.Value) ([]byte, error) {
-	dst, err := claims.without(f.owned).append(append(dst, '{'))
+// append appends c, whose embedded claims are claims, to dst as a JSON object. The subject is a member with this label.
+func (f *payloadFormat) append(dst []byte, claims *Claims, c reflect.Value, subjectLabel string) ([]byte, error) {
+	dst, err := claims.without(f.owned).append(append(dst, '{'), subjectLabel)
 	if err == nil {
 		dst, err = f.fields.Append(dst, c)
 	}
@@ -151,14 +152,14 @@ func (f *payloadFormat) append(dst []byte, claims *Claims, c reflect.Value) ([]b
 func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (known bool, err error) {
 	var ok bool
 	var want string
+	if opts.SubjectClaim != "sub" && (name == "sub" || name == opts.SubjectClaim) {
+		return true, c.setSubject(name, v, opts)
+	}
 	switch name {
 	case "iss":
 		c.Issuer, ok, want = v.Text, v.Kind == strictjson.String, "a string"
 	case "sub":
-		c.Subject, ok, want = v.Text, v.Kind == strictjson.String, "a string"
-		if opts.AllowNumericSubject && v.Kind == strictjson.Number {
-			c.Subject, ok, want = v.Text, canonicalInteger(v.Text), "a string or an integer of at most 20 digits"
-		}
+		c.Subject, ok, want = readSubject(v, opts)
 	case "aud":
 		c.Audience, ok = readAudience(v)
 		want = "a string or an array of strings"
@@ -183,9 +184,38 @@ func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (kno
 		return false, nil
 	}
 	if !ok {
-		return true, fmt.Errorf("%w: %s is not %s", ErrTokenClaims, name, want)
+		return true, wrongType(name, want, want == dateRange && v.Kind == strictjson.Number)
 	}
 	return true, nil
+}
+
+// setSubject reads the subject where another claim than sub says who it is. A sub beside it has to be of the right type.
+func (c *Claims) setSubject(name string, v strictjson.Value, opts *DecoderOptions) error {
+	subject, ok, want := readSubject(v, opts)
+	if !ok {
+		return wrongType(name, want, false)
+	}
+	if name != "sub" {
+		c.Subject = subject
+	}
+	return nil
+}
+
+func readSubject(v strictjson.Value, opts *DecoderOptions) (subject string, ok bool, want string) {
+	if !opts.AllowNumericSubject {
+		return v.Text, v.Kind == strictjson.String, "a string"
+	}
+	ok = v.Kind == strictjson.String || v.Kind == strictjson.Number && canonicalInteger(v.Text)
+	return v.Text, ok, "a string or an integer of at most 20 digits"
+}
+
+// wrongType is the error for a claim that is not what it has to be, a number that is out of range among them.
+func wrongType(name, want string, outOfRange bool) error {
+	err := fmt.Errorf("%w: %s is not %s", ErrTokenClaims, name, want)
+	if outOfRange {
+		return err
+	}
+	return matching(err, jwt.ErrInvalidType)
 }
 
 func readDate(v strictjson.Value) (date NumericDate, ok bool, want string) {
@@ -266,7 +296,7 @@ func canonicalInteger(s string) bool {
 }
 
 // append writes the registered claims that are there, each followed by a comma.
-func (c *Claims) append(dst []byte) ([]byte, error) {
+func (c *Claims) append(dst []byte, subjectLabel string) ([]byte, error) {
 	var err error
 	text := func(label, s string) {
 		if s != "" && err == nil {
@@ -281,7 +311,7 @@ func (c *Claims) append(dst []byte) ([]byte, error) {
 		}
 	}
 	text(`"iss":`, c.Issuer)
-	text(`"sub":`, c.Subject)
+	text(subjectLabel, c.Subject)
 	if len(c.Audience) > 0 && err == nil {
 		dst = append(dst, `"aud":`...)
 		if len(c.Audience) == 1 {

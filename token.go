@@ -11,25 +11,33 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-usher/usher/internal/base64url"
 	"github.com/go-usher/usher/internal/nilcheck"
+	"github.com/go-usher/usher/internal/strictjson"
 	"github.com/go-usher/usher/internal/tokencache"
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // EncoderOptions are the options of [NewEncoder]; nil means the defaults.
 type EncoderOptions struct {
-	// Issuer is the iss of the tokens that have none of their own.
+	// Issuer is the iss of tokens whose claims set none.
 	Issuer string
-	// Audience is the aud of the tokens that have none of their own.
+	// Audience is the aud of tokens whose claims set none.
 	Audience Audience
-	// TTL is how long tokens live: a second or more, 15 minutes by default.
+	// TTL is the lifetime of tokens: a second or more, 15 minutes by default.
 	TTL time.Duration
-	// NotBefore sets nbf too, to the same time as iat.
+	// NotBefore also sets nbf, to the same time as iat.
 	NotBefore bool
-	// Type is the header's typ, "JWT" by default; for OAuth access tokens RFC 9068 §2.1 says "at+jwt".
+	// Type is the header's typ, "JWT" by default. OAuth access tokens have "at+jwt" (RFC 9068 §2.1).
 	Type string
-	// AllowNoSubject signs tokens that name no user.
+	// SubjectClaim is the name of the claim that says who the user is, "sub" by default. Older verifiers may want another,
+	// such as "user_id" or "identity".
+	SubjectClaim string
+	// MaxSize is the maximum size of a token in bytes, 8 KiB by default, which is what decoders accept.
+	MaxSize int
+	// AllowNoSubject allows tokens that name no user.
 	AllowNoSubject bool
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
@@ -37,22 +45,23 @@ type EncoderOptions struct {
 
 // Encoder issues tokens whose claims are a C. It is made by [NewEncoder] and safe for concurrent use.
 type Encoder[C any] struct {
-	keys     SigningKeys
-	opts     EncoderOptions
-	format   *payloadFormat
-	claims   func(*C) *Claims
-	validate func(*C) error
-	scratch  sync.Pool
+	keys         SigningKeys
+	opts         EncoderOptions
+	format       *payloadFormat
+	subjectLabel string // as payloadFormat.append takes it
+	claims       func(*C) *Claims
+	validate     func(*C) error
+	scratch      sync.Pool
 }
 
-// scratch is memory for encoding a token, reused for the next.
+// scratch is memory for encoding a token. It is reused.
 type scratch struct {
 	decoded []byte // the claims, then the signature
 	encoded []byte // the token
 }
 
-// NewEncoder returns an encoder that signs with keys. What is wrong with the options, with C or with a fixed
-// key is reported as [ConfigError], all at once.
+// NewEncoder returns an encoder that signs with keys. Each mistake in the options, in the claims type C or in a fixed key is
+// a [ConfigError], and all of them are joined.
 func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions) (*Encoder[C], error) {
 	var wrong misconfigured
 	e := &Encoder[C]{keys: keys, claims: embedded[C, P], validate: validator[C]()}
@@ -60,19 +69,47 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 	if opts != nil {
 		e.opts = *opts
 	}
-	e.opts.Audience = slices.Clone(e.opts.Audience)
-	e.opts.TTL = cmp.Or(e.opts.TTL, 15*time.Minute)
-	e.opts.Type = cmp.Or(e.opts.Type, "JWT")
-	if e.opts.Now == nil {
-		e.opts.Now = time.Now
+	e.opts.setDefaults()
+	e.opts.check(&wrong)
+	e.keys = checkSigningKeys(&wrong, keys)
+	e.format = newPayloadFormat[C](&wrong)
+	if e.format.owned["jti"] {
+		wrong.add("claims type "+reflect.TypeFor[C]().String(), "has a field of its own for jti, so that encoded tokens would have no id; use Claims.ID")
 	}
-	if e.opts.TTL < time.Second {
-		wrong.add("EncoderOptions.TTL", "is %v, but a token lives for a second or more", e.opts.TTL)
+	checkSubjectClaim(&wrong, "EncoderOptions.SubjectClaim", e.opts.SubjectClaim, e.format)
+	label, _ := strictjson.AppendString(nil, e.opts.SubjectClaim)
+	e.subjectLabel = string(label) + ":"
+	if err := wrong.err(); err != nil {
+		return nil, err
 	}
-	checkAudience(&wrong, "EncoderOptions.Audience", e.opts.Audience)
-	checkType(&wrong, "EncoderOptions.Type", e.opts.Type)
+	return e, nil
+}
+
+func (o *EncoderOptions) setDefaults() {
+	o.Audience = slices.Clone(o.Audience)
+	o.TTL = cmp.Or(o.TTL, 15*time.Minute)
+	o.Type = cmp.Or(o.Type, "JWT")
+	o.SubjectClaim = cmp.Or(o.SubjectClaim, defaultSubjectClaim)
+	o.MaxSize = cmp.Or(o.MaxSize, defaultMaxSize)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
+func (o *EncoderOptions) check(wrong *misconfigured) {
+	if o.TTL < time.Second {
+		wrong.add("EncoderOptions.TTL", "is %v, but a token lives for a second or more; durations have a unit, as in 15*time.Minute", o.TTL)
+	}
+	checkMaxSize(wrong, "EncoderOptions.MaxSize", o.MaxSize)
+	checkName(wrong, "EncoderOptions.Issuer", o.Issuer)
+	checkAudience(wrong, "EncoderOptions.Audience", o.Audience)
+	checkType(wrong, "EncoderOptions.Type", o.Type)
+}
+
+// checkSigningKeys returns keys, or a copy if they could be changed later.
+func checkSigningKeys(wrong *misconfigured, keys SigningKeys) SigningKeys {
 	if set, ok := keys.(Keys); ok {
-		e.keys = slices.Clone(set)
+		keys = slices.Clone(set)
 	}
 	switch {
 	case isLocal(keys):
@@ -83,14 +120,7 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 	case nilcheck.IsNil(keys):
 		wrong.add("keys", "are nil")
 	}
-	e.format = newPayloadFormat[C](&wrong)
-	if e.format.owned["jti"] {
-		wrong.add("claims type "+reflect.TypeFor[C]().String(), "has a field of its own for jti, so that encoded tokens would have no id; use Claims.ID")
-	}
-	if err := wrong.err(); err != nil {
-		return nil, err
-	}
-	return e, nil
+	return keys
 }
 
 // isLocal reports whether the source has its keys at hand, as *keyfile.Keys does, so that asking it needs no network.
@@ -104,10 +134,12 @@ func isLocal(keys SigningKeys) bool {
 	return false
 }
 
-// Encode returns a signed token with these claims. It fills iss, aud, exp, iat and jti where they are absent,
-// requires a subject unless AllowNoSubject is set, and runs the claims' Validate method, if C has one. It does
-// not require that exp lies in the future. Claims without a subject, that can't be encoded, or that Validate refuses
-// are an ErrTokenClaims; a key that can't sign is a [ConfigError]; the errors of keys pass as they are.
+// Encode returns a signed token with these claims. It sets iss, aud, exp, iat and jti where they are absent, as Fill does, and calls the
+// claims' Validate method, if C has one. It does not require that exp lies in the future.
+//
+// Claims without a subject, unless AllowNoSubject is set, claims that have no JSON form and claims that Validate refuses are
+// ErrTokenClaims; a token larger than MaxSize is ErrTokenTooLarge; a key that can't sign is a [ConfigError]. Errors of the keys are returned as
+// they are.
 func (e *Encoder[C]) Encode(ctx context.Context, claims C) (string, error) {
 	if e == nil || e.keys == nil {
 		return "", &ConfigError{"Encoder", "was not made by NewEncoder"}
@@ -129,7 +161,7 @@ func (e *Encoder[C]) Encode(ctx context.Context, claims C) (string, error) {
 
 	s, _ := e.scratch.Get().(*scratch)
 	defer e.scratch.Put(s)
-	if s.decoded, err = e.format.append(s.decoded[:0], registered, reflect.ValueOf(&claims).Elem()); err != nil {
+	if s.decoded, err = e.format.append(s.decoded[:0], registered, reflect.ValueOf(&claims).Elem(), e.subjectLabel); err != nil {
 		return "", err
 	}
 	token := appendHeader(s.encoded[:0], key, e.opts.Type)
@@ -140,12 +172,15 @@ func (e *Encoder[C]) Encode(ctx context.Context, claims C) (string, error) {
 	}
 	token = append(token, '.')
 	s.encoded = base64url.AppendEncode(token, s.decoded)
+	if len(s.encoded) > e.opts.MaxSize {
+		return "", tooLarge(len(s.encoded), e.opts.MaxSize, "EncoderOptions.MaxSize")
+	}
 	return string(s.encoded), nil
 }
 
-// Fill fills iss, aud, exp, iat, jti, and nbf if NotBefore is set, where they are absent, and returns the
-// claims that are embedded in claims. It is for those who want to know or set more before they call Encode;
-// for nil it returns nil.
+// Fill sets iss, aud, exp, iat, jti, and nbf if NotBefore is set, where they are absent, and returns the [Claims] that claims embed. Call it
+// before Encode to learn or to set more of them. Dates are whole seconds: iat is rounded down and exp up, so that no token lives shorter
+// than its TTL. For nil it returns nil.
 func (e *Encoder[C]) Fill(claims *C) *Claims {
 	if claims == nil || e == nil || e.keys == nil {
 		return nil
@@ -160,7 +195,7 @@ func (e *Encoder[C]) Fill(claims *C) *Claims {
 		c.IssuedAt = NewNumericDate(now)
 	}
 	if c.ExpiresAt.IsZero() {
-		c.ExpiresAt = NewNumericDate(now.Add(e.opts.TTL))
+		c.ExpiresAt = NewNumericDate(now.Add(e.opts.TTL + time.Second - 1))
 	}
 	if c.NotBefore.IsZero() && e.opts.NotBefore {
 		c.NotBefore = c.IssuedAt
@@ -171,8 +206,7 @@ func (e *Encoder[C]) Fill(claims *C) *Claims {
 	return c
 }
 
-// TTL returns how long tokens live that set no exp of their own: what a token response calls expires_in
-// (RFC 6749 §5.1).
+// TTL returns the lifetime of tokens whose claims set no exp: the expires_in of a token response (RFC 6749 §5.1).
 func (e *Encoder[C]) TTL() time.Duration {
 	if e == nil {
 		return 0
@@ -182,44 +216,49 @@ func (e *Encoder[C]) TTL() time.Duration {
 
 // DecoderOptions are the options of [NewDecoder]; nil means the defaults.
 type DecoderOptions struct {
-	// Issuer, if set, is what iss must equal.
+	// Issuer, if set, is what iss must be.
 	Issuer string
-	// Audience, if set, lists the audiences of which aud must name at least one. If it is not set, a token
-	// that has an aud is refused: it was meant for somebody else.
+	// Audience, if set, lists the audiences of which aud must contain at least one. If it is not set, a token with an aud is
+	// refused: it was issued for another service.
 	Audience Audience
-	// Leeway is how far clocks may differ: at most 5 minutes, 0 by default.
+	// Leeway is how far clocks may differ: a second or more, at most 5 minutes, 0 by default.
 	Leeway time.Duration
-	// MaxAge, if set, requires an iat that is not in the future and not longer ago than this.
+	// MaxAge, if set, requires an iat that is not in the future and not longer ago than this: a second or more.
 	MaxAge time.Duration
-	// Type, if set, is what the header's typ must be. If not, typ is JWT, at+jwt or absent. Neither case nor
-	// a leading application/ matters (RFC 7515 §4.1.9).
+	// Type, if set, is what the header's typ must be. If not, typ is JWT, at+jwt or absent. It is a media type: ASCII case does
+	// not matter, nor a leading application/ where no other slash follows (RFC 7515 §4.1.9).
 	Type string
-	// MaxSize is the most bytes that a token may have, 8 KiB by default.
+	// SubjectClaim is the name of the claim that says who the user is, "sub" by default: Flask-JWT says "identity". It can't be another
+	// registered claim, or the name of a field of C.
+	SubjectClaim string
+	// MaxSize is the maximum size of a token in bytes, 8 KiB by default.
 	MaxSize int
-	// CacheSize is how many verified tokens are remembered, so that the same token need not be verified
-	// again; all together they take at most CacheSize × 2 KiB. By default none are. The keys, the clock and
-	// Validate are asked each time all the same.
+	// CacheSize is how many verified tokens are remembered, so that their signatures need not be verified again. Together they take at most
+	// CacheSize × 2 KiB. The default is none. The keys, the clock and Validate are asked each time nevertheless.
 	CacheSize int
 	// AllowNoSubject accepts tokens that name no user.
 	AllowNoSubject bool
 	// AllowNumericSubject reads "sub": 42 as "42", as in tokens of PyJWT before 2.10.
 	AllowNumericSubject bool
-	// DangerouslyAllowNoExpiry accepts tokens without exp: they are good for ever.
+	// DangerouslyAllowNoExpiry accepts tokens without exp, which never expire.
 	DangerouslyAllowNoExpiry bool
-	// DangerouslyAllowAnyAudience accepts tokens that have an aud although no Audience is set: they may have
-	// been meant for another service.
+	// DangerouslyAllowAnyAudience accepts tokens with an aud although no Audience is set: they may have been issued for
+	// another service.
 	DangerouslyAllowAnyAudience bool
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
 }
 
-const defaultMaxSize = 8 << 10 // bytes of a token
+const (
+	defaultMaxSize      = 8 << 10 // bytes of a token
+	leastMaxSize        = 64      // no token is smaller
+	defaultSubjectClaim = "sub"
+)
 
-// Verifier is what the middleware asks about tokens. [*Decoder] is one.
+// Verifier verifies tokens for a [Middleware]. [*Decoder] is one.
 type Verifier[C any] interface {
-	// Decode returns the claims of a token that it has verified, and else nil with an error that is
-	// ErrInvalidToken if the token is at fault, and ErrUnavailable if that can't be told now. It is called
-	// from many goroutines.
+	// Decode returns the claims of a token after verifying it. Otherwise it returns nil and an error: ErrInvalidToken if the token is at
+	// fault, ErrUnavailable if that can't be found out now. It is called concurrently.
 	Decode(ctx context.Context, token string) (*C, error)
 }
 
@@ -233,52 +272,62 @@ type Decoder[C any] struct {
 	cache    *tokencache.Cache[remembered] // nil if none is asked for
 }
 
-// checks is what a Decoder asks of a token whatever its claims' type, and so need be compiled only once.
+// checks are the part of a Decoder that does not depend on the claims' type, and so is compiled once.
 type checks struct {
 	keys    KeySource
 	opts    DecoderOptions
 	headers headers
 }
 
-// NewDecoder returns a decoder that verifies with keys. What is wrong with the options, with C or with a fixed
-// set of keys is reported as [ConfigError], all at once.
+// NewDecoder returns a decoder that verifies with keys. Each mistake in the options, in the claims type C or in a fixed set of keys is a
+// [ConfigError], and all of them are joined.
+//
+// C embeds [Claims]. A field of C may read any other claim, with encoding/json's tags, and also jti, sid, scope and auth_time in place of
+// Claims' own; with a field for scope goes a method HasScope(scope string) bool. Names match exactly: a field Role without a tag reads "Role", and not
+// "role" as with encoding/json. An [Audience] reads one string or an array, for any claim.
 func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) (*Decoder[C], error) {
 	var wrong misconfigured
-	d := &Decoder[C]{checks: checks{keys: keys}, claims: embedded[C, P], validate: validator[C]()}
+	d := &Decoder[C]{claims: embedded[C, P], validate: validator[C]()}
 	if opts != nil {
 		d.opts = *opts
 	}
-	o := &d.opts
-	o.Audience = slices.Clone(o.Audience)
-	o.MaxSize = cmp.Or(o.MaxSize, defaultMaxSize)
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	d.checkOptions(&wrong)
+	d.opts.setDefaults()
+	d.opts.check(&wrong)
+	d.keys = checkKeySource(&wrong, keys)
 	d.format = newPayloadFormat[C](&wrong)
+	checkSubjectClaim(&wrong, "DecoderOptions.SubjectClaim", d.opts.SubjectClaim, d.format)
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
-	if o.CacheSize > 0 {
-		d.cache = tokencache.New(o.CacheSize, cacheSlot, isSameVerification)
+	if d.opts.CacheSize > 0 {
+		d.cache = tokencache.New(d.opts.CacheSize, cacheSlot, isSameVerification)
 	}
 	return d, nil
 }
 
-func (d *checks) checkOptions(wrong *misconfigured) {
-	o := &d.opts
+func (o *DecoderOptions) setDefaults() {
+	o.Audience = slices.Clone(o.Audience)
+	o.SubjectClaim = cmp.Or(o.SubjectClaim, defaultSubjectClaim)
+	o.MaxSize = cmp.Or(o.MaxSize, defaultMaxSize)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
+func (o *DecoderOptions) check(wrong *misconfigured) {
 	if o.Leeway < 0 || o.Leeway > 5*time.Minute {
 		wrong.add("DecoderOptions.Leeway", "is %v, but lies between 0 and 5 minutes", o.Leeway)
 	}
+	checkUnit(wrong, "DecoderOptions.Leeway", o.Leeway)
 	if o.MaxAge < 0 {
 		wrong.add("DecoderOptions.MaxAge", "is negative: %v", o.MaxAge)
 	}
-	if o.MaxSize < 0 {
-		wrong.add("DecoderOptions.MaxSize", "is negative: %d", o.MaxSize)
-	}
+	checkUnit(wrong, "DecoderOptions.MaxAge", o.MaxAge)
+	checkMaxSize(wrong, "DecoderOptions.MaxSize", o.MaxSize)
 	if o.CacheSize < 0 {
 		wrong.add("DecoderOptions.CacheSize", "is negative: %d", o.CacheSize)
 	}
+	checkName(wrong, "DecoderOptions.Issuer", o.Issuer)
 	checkAudience(wrong, "DecoderOptions.Audience", o.Audience)
 	if len(o.Audience) > 0 && o.DangerouslyAllowAnyAudience {
 		wrong.add("DecoderOptions.DangerouslyAllowAnyAudience", "is set together with Audience; one of them must go")
@@ -286,37 +335,52 @@ func (d *checks) checkOptions(wrong *misconfigured) {
 	if o.Type != "" {
 		checkType(wrong, "DecoderOptions.Type", o.Type)
 	}
-	if set, ok := d.keys.(Keys); ok {
-		d.keys = slices.Clone(set)
+}
+
+// checkKeySource returns keys, or a copy if they could be changed later.
+func checkKeySource(wrong *misconfigured, keys KeySource) KeySource {
+	if set, ok := keys.(Keys); ok {
+		keys = slices.Clone(set)
 	}
-	switch d.keys.(type) {
+	switch keys.(type) {
 	case Key, Keys, *KeyRing:
-		if known, err := d.keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(known, Key{}) {
+		if known, err := keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(known, Key{}) {
 			wrong.add("keys", "hold no key, or the zero Key")
 		}
 	default:
-		if nilcheck.IsNil(d.keys) {
+		if nilcheck.IsNil(keys) {
 			wrong.add("keys", "are nil")
 		}
 	}
+	return keys
 }
 
-// Decode verifies a token and returns its claims. It checks in this order, and the first failure is the one
-// that is reported: the size (ErrTokenTooLarge); three segments of base64url, and the header
-// (ErrTokenMalformed); the algorithm (ErrTokenSignature); the key (ErrUnknownKey, or ErrUnavailable from the
-// source); the signature (ErrTokenSignature); that the payload is one JSON object (ErrTokenMalformed) with
-// claims of the right types (ErrTokenClaims); exp (ErrTokenExpired, or ErrTokenClaims if it is missing), nbf
-// (ErrTokenNotYetValid), iat if MaxAge is set (ErrTokenClaims, ErrTokenNotYetValid, ErrTokenExpired), iss
-// (ErrTokenIssuer), aud (ErrTokenAudience), typ (ErrTokenType), sub (ErrTokenClaims); and at last the claims'
-// Validate method, if C has one (ErrTokenClaims, which wraps its error). All of these but ErrUnavailable are
-// ErrInvalidToken, and those from the payload on lead to a [*TokenError].
+// Decode verifies a token and returns its claims. It checks in this order, and reports the first failure:
 //
-// A token that is bound to a key (Claims.Confirmation is set) is good only together with a proof of that key. A [Middleware] asks for it;
-// whoever calls Decode must do so too, or refuse such tokens.
+//   - the size: ErrTokenTooLarge
+//   - three base64url segments, and the header: ErrTokenMalformed
+//   - the algorithm: ErrTokenSignature
+//   - the key: ErrUnknownKey, or what the key source returns, such as ErrUnavailable
+//   - the signature: ErrTokenSignature
+//   - that the payload is one JSON object: ErrTokenMalformed
+//   - the types of claims: ErrTokenClaims
+//   - exp: ErrTokenExpired, or ErrTokenClaims if it is missing
+//   - nbf: ErrTokenNotYetValid
+//   - iat, if MaxAge is set: ErrTokenClaims if it is missing, ErrTokenNotYetValid, ErrTokenExpired
+//   - iss: ErrTokenIssuer
+//   - aud: ErrTokenAudience
+//   - typ: ErrTokenType
+//   - sub: ErrTokenClaims
+//   - the claims' Validate method, if C has one: ErrTokenClaims, which wraps its error
 //
-// The result is the caller's own. Its strings are parts of one: strings.Clone what is kept for long. Where a CacheSize
-// is set it is a shallow copy: what its slices, maps and pointers lead to is shared with other callers and must not be
-// changed, by Validate neither.
+// All of these are ErrInvalidToken, except errors of the key source that are not, and errors.Is also finds golang-jwt's error for the same fault.
+// From the payload on, a [*TokenError] in the chain says whose token it was.
+//
+// A token that is bound to a key (Claims.Confirmation is set) is valid only together with a proof of that key. A [Middleware] asks for the proof;
+// whoever calls Decode has to do so too, or to refuse such tokens.
+//
+// The result's fields are the caller's own, and append copies, for no slice has spare capacity. Its strings share one allocation; clone
+// those you retain. With CacheSize set, neither callers nor Validate may modify data behind slices, maps or pointers: other callers share it.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 	v, err := d.verify(ctx, token)
 	if err != nil {
@@ -329,8 +393,7 @@ func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 	return c, nil
 }
 
-// verified is what there is of a token whose signature is good: its claims if it is remembered, and else what is still
-// to be checked.
+// verified is a token whose signature is good: with its claims if it is remembered, otherwise with what is still to be checked.
 type verified[C any] struct {
 	claims  *C
 	header  *header
@@ -338,13 +401,13 @@ type verified[C any] struct {
 	payload string
 }
 
-// verify is the first half of Decode, for which nobody needs a C yet: a token that is refused here costs none.
+// verify is the first half of Decode. It needs no C yet: a token that is refused here costs no allocation of one.
 func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], error) {
 	if d == nil || d.keys == nil {
 		return verified[C]{}, &ConfigError{"Decoder", "was not made by NewDecoder"}
 	}
 	if len(token) > d.opts.MaxSize {
-		return verified[C]{}, tooLarge(token, d.opts.MaxSize)
+		return verified[C]{}, tooLarge(len(token), d.opts.MaxSize, "DecoderOptions.MaxSize")
 	}
 	if known := d.cache.Get(token); known != nil {
 		keys, err := d.keys.VerificationKeys(ctx, known.header.kid)
@@ -352,7 +415,7 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 			return verified[C]{}, err
 		}
 		if known.verifiedBy(keys) {
-			claims, _ := known.claims.(*C) // as read put it there
+			claims, _ := known.claims.(*C) // read put one there
 			return verified[C]{claims: claims}, nil
 		}
 	}
@@ -374,8 +437,8 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 	return verified[C]{header: h, key: key, payload: payload}, nil
 }
 
-// read is the second half of Decode: into c, which is new, and of no use after an error. Errors are wrapped where they come up: one more call
-// takes 2 % of a request with a remembered token.
+// read is the second half of Decode. It reads into c, which is new and of no use after an error. Errors are wrapped where they come up, because
+// one more call takes 2 % of a request with a remembered token.
 func (d *Decoder[C]) read(token string, v verified[C], c *C) error {
 	claims := d.claims(c)
 	if v.claims != nil {
@@ -456,8 +519,8 @@ func (r *remembered) verifiedBy(keys []Key) bool {
 	return false
 }
 
-func tooLarge(token string, most int) error {
-	return fmt.Errorf("%w: it has %d bytes, and %d are allowed", ErrTokenTooLarge, len(token), most)
+func tooLarge(size, limit int, option string) error {
+	return fmt.Errorf("%w: it has %d bytes, and %s allows %d", ErrTokenTooLarge, size, option, limit)
 }
 
 // checkSignature returns the token's header, and the key that it was signed with.
@@ -504,7 +567,7 @@ func (d *checks) checkTimes(c *Claims) error {
 			return fmt.Errorf("%w: at %s, and now it is %s", ErrTokenExpired, stamp(c.ExpiresAt.Time), stamp(now))
 		}
 	case !d.opts.DangerouslyAllowNoExpiry:
-		return fmt.Errorf("%w: exp is missing", ErrTokenClaims)
+		return missing("exp", ErrTokenClaims)
 	}
 	if !c.NotBefore.IsZero() && now.Add(leeway).Before(c.NotBefore.Time) {
 		return fmt.Errorf("%w: before %s, and now it is %s", ErrTokenNotYetValid, stamp(c.NotBefore.Time), stamp(now))
@@ -514,9 +577,10 @@ func (d *checks) checkTimes(c *Claims) error {
 	}
 	switch issued := c.IssuedAt.Time; {
 	case issued.IsZero():
-		return fmt.Errorf("%w: iat is missing, and MaxAge needs it", ErrTokenClaims)
+		return missing("iat", ErrTokenClaims)
 	case now.Add(leeway).Before(issued):
-		return fmt.Errorf("%w: issued at %s, and now it is %s", ErrTokenNotYetValid, stamp(issued), stamp(now))
+		return matching(fmt.Errorf("%w: issued at %s, and now it is %s", ErrTokenNotYetValid, stamp(issued), stamp(now)),
+			jwt.ErrTokenUsedBeforeIssued)
 	case now.After(issued.Add(d.opts.MaxAge).Add(leeway)):
 		return fmt.Errorf("%w: issued at %s, more than %v ago", ErrTokenExpired, stamp(issued), d.opts.MaxAge)
 	}
@@ -527,28 +591,48 @@ func (d *checks) checkTimes(c *Claims) error {
 func (d *checks) checkIdentity(c *Claims, h *header) error {
 	o := &d.opts
 	if o.Issuer != "" && c.Issuer != o.Issuer {
+		if c.Issuer == "" {
+			return missing("iss", ErrTokenIssuer)
+		}
 		return fmt.Errorf("%w: iss is %s, and %s is expected", ErrTokenIssuer, quote(c.Issuer), quote(o.Issuer))
 	}
-	switch {
-	case len(o.Audience) > 0:
-		if !slices.ContainsFunc(c.Audience, func(a string) bool { return slices.Contains(o.Audience, a) }) {
-			return fmt.Errorf("%w: aud names none of %q", ErrTokenAudience, o.Audience)
-		}
-	case len(c.Audience) > 0 && !o.DangerouslyAllowAnyAudience:
-		return fmt.Errorf("%w: the token has an aud; set DecoderOptions.Audience to what it should be", ErrTokenAudience)
+	if err := o.checkAudienceOf(c); err != nil {
+		return err
 	}
-	switch {
-	case o.Type != "":
-		if !h.hasType || !h.isType(o.Type) {
-			return fmt.Errorf("%w: typ is %s, and %s is expected", ErrTokenType, quote(h.typ), quote(o.Type))
-		}
-	case h.hasType && !h.isType("JWT", "at+jwt"):
-		return fmt.Errorf("%w: typ is %s; set DecoderOptions.Type if it should be", ErrTokenType, quote(h.typ))
+	if err := o.checkTypeOf(h); err != nil {
+		return err
 	}
 	if c.Subject == "" && !o.AllowNoSubject {
-		return fmt.Errorf("%w: sub is missing", ErrTokenClaims)
+		return missing(o.SubjectClaim, ErrTokenClaims)
 	}
 	return nil
+}
+
+func (o *DecoderOptions) checkAudienceOf(c *Claims) error {
+	switch {
+	case len(o.Audience) == 0 && len(c.Audience) > 0 && !o.DangerouslyAllowAnyAudience:
+		return fmt.Errorf("%w: the token has an aud; set DecoderOptions.Audience to what it should be", ErrTokenAudience)
+	case len(o.Audience) == 0 || slices.ContainsFunc(c.Audience, func(a string) bool { return slices.Contains(o.Audience, a) }):
+		return nil
+	case len(c.Audience) == 0:
+		return missing("aud", ErrTokenAudience)
+	}
+	return fmt.Errorf("%w: aud names none of %q", ErrTokenAudience, o.Audience)
+}
+
+func (o *DecoderOptions) checkTypeOf(h *header) error {
+	switch {
+	case o.Type != "" && (!h.hasType || !h.isType(o.Type)):
+		return fmt.Errorf("%w: typ is %s, and %s is expected", ErrTokenType, quote(h.typ), quote(o.Type))
+	case o.Type == "" && h.hasType && !h.isType("JWT", "at+jwt"):
+		return fmt.Errorf("%w: typ is %s; set DecoderOptions.Type if it should be", ErrTokenType, quote(h.typ))
+	}
+	return nil
+}
+
+// missing is the error of this kind for a claim that is not there.
+func missing(claim string, kind error) error {
+	return matching(fmt.Errorf("%w: %s is missing", kind, claim), jwt.ErrTokenRequiredClaimMissing)
 }
 
 func embedded[C any, P EmbedsClaims[C]](c *C) *Claims { return P(c).mustEmbedUsherClaims() }
@@ -570,11 +654,52 @@ func checkAudience(wrong *misconfigured, field string, audience Audience) {
 	if slices.Contains(audience, "") {
 		wrong.add(field, "names an empty audience")
 	}
+	for _, a := range audience {
+		checkName(wrong, field, a)
+	}
+}
+
+// checkName checks the name of an issuer or audience. They are compared byte for byte, so a blank around one would match nothing.
+func checkName(wrong *misconfigured, field, name string) {
+	switch {
+	case strings.TrimSpace(name) != name:
+		wrong.add(field, "is %s, with blanks around it", quote(name))
+	case !utf8.ValidString(name):
+		wrong.add(field, "is %s, which is not UTF-8", quote(name))
+	}
 }
 
 func checkType(wrong *misconfigured, field, typ string) {
-	if strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, notQuotable) {
+	switch {
+	case strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, notQuotable):
 		wrong.add(field, "is %s, which is no media type", quote(typ))
+	case strings.Contains(typ, ","):
+		wrong.add(field, "is %s, but a token has one type, not a list", quote(typ))
+	}
+}
+
+func checkMaxSize(wrong *misconfigured, field string, size int) {
+	if size < leastMaxSize {
+		wrong.add(field, "is %d bytes, less than any token has", size)
+	}
+}
+
+// checkUnit finds durations that were written without a unit, and so are nanoseconds.
+func checkUnit(wrong *misconfigured, field string, d time.Duration) {
+	if d > 0 && d < time.Second {
+		wrong.add(field, "is %v, less than a second; durations have a unit, as in 30*time.Second", d)
+	}
+}
+
+func checkSubjectClaim(wrong *misconfigured, field, name string, format *payloadFormat) {
+	switch {
+	case name == defaultSubjectClaim:
+	case slices.Contains([]string{"iss", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "auth_time", "cnf"}, name):
+		wrong.add(field, "is %q, a registered claim with another meaning", name)
+	case format.fields.Has(name):
+		wrong.add(field, "is %q, which the claims type has a field for", name)
+	case !utf8.ValidString(name):
+		wrong.add(field, "is %s, which is not UTF-8", quote(name))
 	}
 }
 
