@@ -1,23 +1,30 @@
 package usher
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/go-usher/usher/internal/base64url"
+	"github.com/go-usher/usher/internal/expiring"
 	"github.com/go-usher/usher/internal/nilcheck"
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
-// ByIssuer returns a verifier for tokens of several issuers: each token goes to the verifier that verifiers
-// lists under the token's iss, and is refused with ErrTokenIssuer, before any cryptography, if there is none.
+// ByIssuer returns a verifier for tokens of several issuers. Each token goes to the verifier that is listed under its iss. A token of
+// another issuer, or without iss, is refused with ErrTokenIssuer before any cryptography.
 //
-// To find the verifier it reads iss before the signature is checked, which is the one exception to "verify
-// first, parse after" and used for nothing else: after the verifier's work, iss must be what it is listed
-// under. A token without iss is ErrTokenIssuer too, one above the largest MaxSize ErrTokenTooLarge. A Decoder
-// whose Issuer option is another, and whatever else is wrong, is reported as [ConfigError].
+// To find the verifier, ByIssuer reads iss before the signature is verified. This is the one exception to the rule that nothing is parsed before
+// that, and iss is used for nothing else: after verification it has to be what the verifier is listed under. A token larger
+// than every Decoder's MaxSize is ErrTokenTooLarge. A Decoder whose Issuer option is another, and whatever else is wrong, is reported as
+// [ConfigError].
 func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verifier[C], error) {
 	var wrong misconfigured
 	b := &byIssuer[C]{verifiers: make(map[string]Verifier[C]), claims: embedded[C, P]}
@@ -58,10 +65,11 @@ func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verif
 	return b, nil
 }
 
+// byIssuer is what ByIssuer returns.
 type byIssuer[C any] struct {
 	verifiers map[string]Verifier[C]
 	decoders  []listedDecoder[C]
-	maxSize   int
+	maxSize   int // the largest of the decoders'
 	claims    func(*C) *Claims
 }
 
@@ -70,7 +78,7 @@ type listedDecoder[C any] struct {
 	decoder *Decoder[C]
 }
 
-// Decode lets the verifier decode that is listed under the token's iss.
+// Decode passes the token to the verifier that is listed under its iss.
 func (b *byIssuer[C]) Decode(ctx context.Context, token string) (*C, error) {
 	issuer, err := b.issuerOf(token)
 	if err != nil {
@@ -80,11 +88,16 @@ func (b *byIssuer[C]) Decode(ctx context.Context, token string) (*C, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: no verifier is listed for iss %s", ErrTokenIssuer, quote(issuer))
 	}
+	return decodeOf(ctx, v, b.claims, issuer, token)
+}
+
+// decodeOf lets v verify a token whose iss was read before, and checks that v has read the same.
+func decodeOf[C any](ctx context.Context, v Verifier[C], claims func(*C) *Claims, issuer, token string) (*C, error) {
 	c, err := v.Decode(ctx, token)
 	if err != nil {
 		return nil, err
 	}
-	if c == nil || b.claims(c).Issuer != issuer {
+	if c == nil || claims(c).Issuer != issuer {
 		return nil, fmt.Errorf("%w: the verifier read another than %s", ErrTokenIssuer, quote(issuer))
 	}
 	return c, nil
@@ -99,8 +112,13 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 			}
 		}
 	}
-	if len(token) > b.maxSize {
-		return "", tooLarge(len(token), b.maxSize, "MaxSize")
+	return peekIssuer(token, b.maxSize)
+}
+
+// peekIssuer returns the iss of a token that is not verified.
+func peekIssuer(token string, maxSize int) (string, error) {
+	if len(token) > maxSize {
+		return "", tooLarge(len(token), maxSize, "MaxSize")
 	}
 	parts, err := split(token)
 	if err != nil {
@@ -128,6 +146,213 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 		return "", missing("iss", ErrTokenIssuer)
 	case issuer.Kind != strictjson.String:
 		return "", wrongType("iss", "a string", false)
+	case issuer.Text == "":
+		return "", missing("iss", ErrTokenIssuer)
 	}
 	return issuer.Text, nil
+}
+
+// ByIssuerOptions are the options of [ByIssuerFunc]; nil means the defaults.
+type ByIssuerOptions struct {
+	// KeepFor is how long a verifier is kept after its last use, and a refusal after it was made: a second or more, 15 minutes by default.
+	KeepFor time.Duration
+	// MaxIssuers is the maximum number of verifiers that are kept, and of refusals, 1,000 each by default. The ones used least recently are
+	// dropped first.
+	MaxIssuers int
+	// MaxSize is the maximum size of a token in bytes, 8 KiB by default.
+	MaxSize int
+	// Now is the clock, time.Now by default.
+	Now func() time.Time
+}
+
+const (
+	findTimeout = 5 * time.Second
+	maxFinds    = 8   // that run at the same time
+	maxWaiting  = 256 // issuers whose find has to wait for its turn
+)
+
+// ByIssuerFunc is for issuers that come and go, and iss is a stranger's text until the token is verified: a find that makes a verifier for any
+// issuer lets everybody in. Find has to look the issuer up among those that are trusted, and returns its verifier, or ErrTokenIssuer
+// for others.
+//
+// Find is called at most once at a time for an issuer, for all tokens that wait for it, and for a few issuers at a time. Its context is not a
+// request's: it ends after 5 seconds, and then, or when too many issuers wait, tokens are refused with ErrUnavailable. A verifier is kept until it has
+// not been used for KeepFor, together with the keys that it has fetched. ErrTokenIssuer is kept for KeepFor too, apart from the verifiers, so that
+// made-up issuers push none of them out. Other errors are returned as they are, and not kept. The rest is as with [ByIssuer]: after verification iss
+// has to be what find was asked for. What is wrong with find or the options is a [ConfigError].
+func ByIssuerFunc[C any, P EmbedsClaims[C]](find func(ctx context.Context, issuer string) (Verifier[C], error), opts *ByIssuerOptions) (Verifier[C], error) {
+	var wrong misconfigured
+	var o ByIssuerOptions
+	if opts != nil {
+		o = *opts
+	}
+	o.KeepFor = cmp.Or(o.KeepFor, 15*time.Minute)
+	o.MaxIssuers = cmp.Or(o.MaxIssuers, 1000)
+	o.MaxSize = cmp.Or(o.MaxSize, defaultMaxSize)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if find == nil {
+		wrong.add("find", "is nil")
+	}
+	if o.KeepFor < 0 {
+		wrong.add("ByIssuerOptions.KeepFor", "is negative: %v", o.KeepFor)
+	}
+	checkUnit(&wrong, "ByIssuerOptions.KeepFor", o.KeepFor)
+	if o.MaxIssuers < 0 {
+		wrong.add("ByIssuerOptions.MaxIssuers", "is negative: %d", o.MaxIssuers)
+	}
+	checkMaxSize(&wrong, "ByIssuerOptions.MaxSize", o.MaxSize)
+	if err := wrong.err(); err != nil {
+		return nil, err
+	}
+	return &byIssuerFunc[C]{
+		find: find, opts: o, claims: embedded[C, P],
+		turns:   make(chan struct{}, maxFinds),
+		running: map[string]*issuerSearch[C]{},
+		kept:    expiring.New[string, Verifier[C]](o.MaxIssuers),
+		refused: expiring.New[[sha256.Size]byte, error](o.MaxIssuers),
+	}, nil
+}
+
+// byIssuerFunc is what ByIssuerFunc returns.
+type byIssuerFunc[C any] struct {
+	find   func(ctx context.Context, issuer string) (Verifier[C], error)
+	opts   ByIssuerOptions
+	claims func(*C) *Claims
+	turns  chan struct{} // holds one element for each find that runs
+
+	mu      sync.Mutex // guards what follows
+	running map[string]*issuerSearch[C]
+	kept    *expiring.Map[string, Verifier[C]]
+	refused *expiring.Map[[sha256.Size]byte, error] // by the issuer's hash, for a stranger's issuers may be long
+}
+
+// issuerSearch is a call of find that runs, or waits for its turn. Verifier and err are set before done is closed.
+type issuerSearch[C any] struct {
+	done     chan struct{}
+	verifier Verifier[C]
+	err      error
+}
+
+// Decode passes the token to the verifier that find returns for its iss.
+func (b *byIssuerFunc[C]) Decode(ctx context.Context, token string) (*C, error) {
+	issuer, err := peekIssuer(token, b.opts.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	v, err := b.verifierOf(ctx, issuer)
+	if err != nil {
+		return nil, err
+	}
+	return decodeOf(ctx, v, b.claims, issuer, token)
+}
+
+// verifierOf returns the verifier that is kept, or what find answers.
+func (b *byIssuerFunc[C]) verifierOf(ctx context.Context, issuer string) (Verifier[C], error) {
+	v, f, err := b.look(issuer)
+	if f == nil {
+		return v, err
+	}
+	select {
+	case <-f.done:
+		return f.verifier, f.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: waiting for the verifier of iss %s: %w", ErrUnavailable, quote(issuer), ctx.Err())
+	}
+}
+
+// look returns what is kept for the issuer, or else the search that will answer, which it starts if there is none.
+func (b *byIssuerFunc[C]) look(issuer string) (Verifier[C], *issuerSearch[C], error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.opts.Now()
+	if v, ok := b.kept.Get(issuer, now); ok {
+		b.kept.Extend(issuer, now.Add(b.opts.KeepFor))
+		return v, nil, nil
+	}
+	if err, ok := b.refused.Get(sha256.Sum256([]byte(issuer)), now); ok {
+		return nil, nil, err
+	}
+	f := b.running[issuer]
+	if f != nil {
+		return nil, f, nil
+	}
+	if len(b.running) >= maxFinds+maxWaiting {
+		return nil, nil, fmt.Errorf("%w: too many issuers wait for their verifier", ErrUnavailable)
+	}
+	f = &issuerSearch[C]{done: make(chan struct{})}
+	b.running[issuer] = f
+	go b.run(issuer, f)
+	return nil, f, nil
+}
+
+// run waits for its turn, calls find, keeps the answer and ends f. All of it has findTimeout; a find that does not return in time is no longer
+// waited for, and keeps its turn until it returns.
+func (b *byIssuerFunc[C]) run(issuer string, f *issuerSearch[C]) {
+	ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
+	defer cancel()
+	select {
+	case b.turns <- struct{}{}:
+	case <-ctx.Done():
+		b.end(issuer, f, nil, errFindTimeout)
+		return
+	}
+	type answer struct {
+		verifier Verifier[C]
+		err      error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		defer func() { <-b.turns }()
+		v, err := b.call(ctx, issuer)
+		answers <- answer{v, err}
+	}()
+	select {
+	case a := <-answers:
+		b.end(issuer, f, a.verifier, a.err)
+	case <-ctx.Done():
+		b.end(issuer, f, nil, errFindTimeout)
+	}
+}
+
+var errFindTimeout = fmt.Errorf("%w: find gave no answer within %v", ErrUnavailable, findTimeout)
+
+// call calls find and checks its answer. It runs in a goroutine of its own, where a panic would end the program: it becomes an error.
+func (b *byIssuerFunc[C]) call(ctx context.Context, issuer string) (v Verifier[C], err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			v, err = nil, fmt.Errorf("usher: find panicked: %v", r)
+		}
+	}()
+	v, err = b.find(ctx, issuer)
+	switch {
+	case err != nil && errors.Is(err, ErrTokenIssuer):
+		return nil, fmt.Errorf("%w: find knows no iss %s", ErrTokenIssuer, quote(issuer))
+	case err != nil && ctx.Err() != nil:
+		return nil, errFindTimeout
+	case err != nil:
+		return nil, err
+	case nilcheck.IsNil(v):
+		return nil, &ConfigError{"find", "returned neither a verifier nor an error"}
+	}
+	if d, ok := v.(*Decoder[C]); ok && d.opts.Issuer != "" && d.opts.Issuer != issuer {
+		return nil, &ConfigError{"find", "returned a Decoder for the issuer " + quote(d.opts.Issuer) + " when it was asked for " + quote(issuer)}
+	}
+	return v, nil
+}
+
+// end keeps an answer, and hands it to those who wait.
+func (b *byIssuerFunc[C]) end(issuer string, f *issuerSearch[C], v Verifier[C], err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch end := b.opts.Now().Add(b.opts.KeepFor); {
+	case err == nil:
+		b.kept.Put(strings.Clone(issuer), v, end)
+	case errors.Is(err, ErrTokenIssuer):
+		b.refused.Put(sha256.Sum256([]byte(issuer)), err, end)
+	}
+	delete(b.running, issuer)
+	f.verifier, f.err = v, err
+	close(f.done)
 }

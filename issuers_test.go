@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-usher/usher"
 )
@@ -246,5 +250,244 @@ func TestByIssuerDoesNotTrustTheCacheAlone(t *testing.T) {
 	failure = usher.ErrUnavailable
 	if _, err := v.Decode(t.Context(), token); !errors.Is(err, usher.ErrUnavailable) || errors.Is(err, usher.ErrInvalidToken) {
 		t.Errorf("%v", err)
+	}
+}
+
+// tokFinder finds decoders for issuers whose name begins with "tenant", and counts.
+type tokFinder struct {
+	mu    sync.Mutex
+	calls map[string]int
+	busy  int // calls that run now
+	most  int // calls that ran at the same time
+	wait  time.Duration
+	err   error // if set, the answer
+	tb    testing.TB
+}
+
+func (f *tokFinder) find(ctx context.Context, issuer string) (usher.Verifier[tokUser], error) {
+	f.mu.Lock()
+	if f.calls == nil {
+		f.calls = map[string]int{}
+	}
+	f.calls[issuer]++
+	f.busy++
+	f.most = max(f.most, f.busy)
+	wait, err := f.wait, f.err
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		f.busy--
+		f.mu.Unlock()
+	}()
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(issuer, "tenant") {
+		return nil, usher.ErrTokenIssuer
+	}
+	return tokDecoder[tokUser](f.tb, tokHMAC(f.tb, tokSecret, ""), usher.DecoderOptions{Issuer: issuer}), nil
+}
+
+func (f *tokFinder) count(issuer string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[issuer]
+}
+
+func tokByFunc(tb testing.TB, f *tokFinder, opts *usher.ByIssuerOptions) usher.Verifier[tokUser] {
+	tb.Helper()
+	f.tb = tb
+	return usher.Must(usher.ByIssuerFunc(f.find, opts))
+}
+
+func TestByIssuerFuncAsksOnceForAnIssuer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &tokFinder{wait: time.Second}
+		v := tokByFunc(t, f, nil)
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() { tokCheckDecode(t, v, tokHS256(tokIssuer("tenant-1")), nil) })
+			all.Go(func() { tokCheckDecode(t, v, tokHS256(tokIssuer("stranger")), usher.ErrTokenIssuer) })
+		}
+		all.Wait()
+		for range 3 {
+			tokCheckDecode(t, v, tokHS256(tokIssuer("tenant-1")), nil)
+			tokCheckDecode(t, v, tokHS256(tokIssuer("stranger")), usher.ErrTokenIssuer)
+		}
+		if f.count("tenant-1") != 1 || f.count("stranger") != 1 {
+			t.Errorf("calls: %v", f.calls)
+		}
+		forged := tokJoin("HS256", tokOtherSecret, tokHeader().String(), tokIssuer("tenant-1").String())
+		tokCheckDecode(t, v, forged, usher.ErrTokenSignature)
+		for _, none := range []tokObject{tokTeams(), tokIssuer("")} {
+			tokCheckDecode(t, v, tokHS256(none), usher.ErrTokenIssuer)
+		}
+		tokCheckDecode(t, v, "a.b", usher.ErrTokenMalformed)
+		if len(f.calls) != 2 {
+			t.Errorf("calls: %v", f.calls)
+		}
+	})
+}
+
+func TestByIssuerFuncKeepsAnswersForAWhile(t *testing.T) {
+	clock := tokTimeAt(tokNow)
+	f := new(tokFinder)
+	v := tokByFunc(t, f, &usher.ByIssuerOptions{KeepFor: time.Minute, Now: clock.now})
+	for i := range 10 { // a verifier that is in use is kept
+		clock.set(tokNow.Add(time.Duration(i) * 50 * time.Second))
+		tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil)
+		tokCheckDecode(t, v, tokHS256(tokIssuer("stranger")), usher.ErrTokenIssuer)
+	}
+	if f.count("tenant") != 1 || f.count("stranger") != 5 { // a refusal lasts for a minute, asked for or not
+		t.Errorf("calls: %v", f.calls)
+	}
+	clock.set(tokNow.Add(9*50*time.Second + time.Minute))
+	tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil)
+	if f.count("tenant") != 2 {
+		t.Errorf("calls: %v", f.calls)
+	}
+}
+
+func TestByIssuerFuncKeepsNoOtherErrors(t *testing.T) {
+	own := errors.New("the database is down")
+	f := &tokFinder{err: own}
+	v := tokByFunc(t, f, nil)
+	for i := range 3 {
+		if _, err := v.Decode(t.Context(), tokHS256(tokIssuer("tenant"))); !errors.Is(err, own) || errors.Is(err, usher.ErrInvalidToken) {
+			t.Errorf("%v", err)
+		}
+		if f.count("tenant") != i+1 {
+			t.Errorf("%d calls after %d", f.count("tenant"), i+1)
+		}
+	}
+	f.err = nil
+	tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil)
+}
+
+func TestByIssuerFuncHasTimeLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &tokFinder{wait: time.Hour}
+		v := tokByFunc(t, f, nil)
+		token, start := tokHS256(tokIssuer("tenant")), time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := v.Decode(ctx, token)
+		if !errors.Is(err, usher.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		_, err = v.Decode(t.Context(), token) // waits for the same call
+		if !errors.Is(err, usher.ErrUnavailable) || errors.Is(err, usher.ErrInvalidToken) || time.Since(start) != 5*time.Second || f.count("tenant") != 1 {
+			t.Errorf("%v after %v and %d calls", err, time.Since(start), f.count("tenant"))
+		}
+
+		deaf := usher.Must(usher.ByIssuerFunc(func(context.Context, string) (usher.Verifier[tokUser], error) {
+			time.Sleep(time.Minute) //nolint:forbidigo // in synctest's time; it does not look at its context
+			return nil, usher.ErrTokenIssuer
+		}, nil))
+		start = time.Now()
+		if _, err := deaf.Decode(t.Context(), token); !errors.Is(err, usher.ErrUnavailable) || time.Since(start) != 5*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		time.Sleep(2 * time.Minute) //nolint:forbidigo // until it has returned
+	})
+}
+
+// A flood of made-up issuers runs a few finds at a time, takes bounded memory, and pushes out no verifier that is kept.
+func TestByIssuerFuncWithstandsAFloodOfIssuers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &tokFinder{wait: 10 * time.Millisecond}
+		v := tokByFunc(t, f, &usher.ByIssuerOptions{MaxIssuers: 20})
+		tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil)
+		var flood sync.WaitGroup
+		var unavailable, refused atomic.Int64
+		for i := range 2000 {
+			token := tokHS256(tokIssuer(fmt.Sprint("stranger-", i)))
+			flood.Go(func() {
+				switch _, err := v.Decode(t.Context(), token); {
+				case errors.Is(err, usher.ErrUnavailable):
+					unavailable.Add(1)
+				case errors.Is(err, usher.ErrTokenIssuer):
+					refused.Add(1)
+				default:
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil) // at once, whatever waits
+		flood.Wait()
+		if f.most > 8 || f.count("tenant") != 1 {
+			t.Errorf("%d finds at a time, %d for the tenant", f.most, f.count("tenant"))
+		}
+		if unavailable.Load() == 0 || refused.Load() < 200 || unavailable.Load()+refused.Load() != 2000 {
+			t.Errorf("%d refused, %d unavailable", refused.Load(), unavailable.Load())
+		}
+		tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil)
+		if f.count("tenant") != 1 {
+			t.Error("the flood pushed out a verifier that is in use")
+		}
+	})
+}
+
+func TestByIssuerFuncKeepsABoundedNumber(t *testing.T) {
+	f := new(tokFinder)
+	v := tokByFunc(t, f, &usher.ByIssuerOptions{MaxIssuers: 2})
+	decode := func(issuers ...string) {
+		for _, issuer := range issuers {
+			tokCheckDecode(t, v, tokHS256(tokIssuer(issuer)), nil)
+		}
+	}
+	decode("tenant-1", "tenant-2", "tenant-1", "tenant-3", "tenant-1", "tenant-2")
+	if got := fmt.Sprint(f.calls); got != "map[tenant-1:1 tenant-2:2 tenant-3:1]" {
+		t.Error(got)
+	}
+}
+
+func TestByIssuerFuncChecksWhatFindReturns(t *testing.T) {
+	token := tokHS256(tokIssuer("tenant"))
+	other := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Issuer: "another"})
+	for name, test := range map[string]struct {
+		verifier usher.Verifier[tokUser]
+		want     string
+	}{
+		"nil":                           {nil, "neither"},
+		"a nil Decoder":                 {(*usher.Decoder[tokUser])(nil), "neither"},
+		"a Decoder for another issuer":  {other, `"another"`},
+		"a Decoder that nobody made":    {new(usher.Decoder[tokUser]), "NewDecoder"},
+		"a verifier that reads another": {tokVerifier(func(context.Context, string) (*tokUser, error) { return new(tokUser), nil }), "read another"},
+	} {
+		v := usher.Must(usher.ByIssuerFunc(func(context.Context, string) (usher.Verifier[tokUser], error) { return test.verifier, nil }, nil))
+		if c, err := v.Decode(t.Context(), token); c != nil || err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, %v", name, c, err)
+		}
+	}
+	v := usher.Must(usher.ByIssuerFunc(func(context.Context, string) (usher.Verifier[tokUser], error) { panic("oh") }, nil))
+	if _, err := v.Decode(t.Context(), token); err == nil || !strings.Contains(err.Error(), "panicked") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestByIssuerFuncReportsMistakes(t *testing.T) {
+	find := new(tokFinder).find
+	_, err := usher.ByIssuerFunc[tokUser](nil, nil)
+	tokWantConfig(t, err, "find")
+	for field, opts := range map[string]usher.ByIssuerOptions{
+		"KeepFor":    {KeepFor: 900},
+		"MaxIssuers": {MaxIssuers: -1},
+		"MaxSize":    {MaxSize: 8},
+	} {
+		_, err := usher.ByIssuerFunc(find, &opts)
+		tokWantConfig(t, err, "ByIssuerOptions."+field)
+	}
+	_, err = usher.ByIssuerFunc(find, &usher.ByIssuerOptions{KeepFor: -1})
+	tokWantConfig(t, err, "ByIssuerOptions.KeepFor")
+	v := usher.Must(usher.ByIssuerFunc(find, &usher.ByIssuerOptions{MaxSize: 100}))
+	if _, err := v.Decode(t.Context(), strings.Repeat("a", 101)); !errors.Is(err, usher.ErrTokenTooLarge) || !strings.Contains(err.Error(), "MaxSize") {
+		t.Error(err)
 	}
 }

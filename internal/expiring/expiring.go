@@ -1,0 +1,70 @@
+// Package expiring is a map that is bounded in number, and whose entries end at a time of their own. An entry that was used least recently is the
+// first to go when there are too many.
+package expiring
+
+import (
+	"container/list"
+	"time"
+)
+
+// Map is a bounded map. It is made by [New], and not safe for concurrent use.
+type Map[K comparable, V any] struct {
+	limit int
+	order *list.List // of entries, the one used last in front
+	byKey map[K]*list.Element
+}
+
+type entry[K comparable, V any] struct {
+	key   K
+	value V
+	end   time.Time
+}
+
+// New returns a map that holds at most limit entries, which is one or more.
+func New[K comparable, V any](limit int) *Map[K, V] {
+	return &Map[K, V]{limit: limit, order: list.New(), byKey: map[K]*list.Element{}}
+}
+
+// Get returns the value of key, and false if there is none or its time has come. It counts as a use.
+func (m *Map[K, V]) Get(key K, now time.Time) (V, bool) {
+	element, ok := m.byKey[key]
+	if !ok {
+		var none V
+		return none, false
+	}
+	e, _ := element.Value.(*entry[K, V])
+	if !now.Before(e.end) {
+		m.remove(element)
+		var none V
+		return none, false
+	}
+	m.order.MoveToFront(element)
+	return e.value, true
+}
+
+// Put sets the value of key until end.
+func (m *Map[K, V]) Put(key K, value V, end time.Time) {
+	if element, ok := m.byKey[key]; ok {
+		m.remove(element)
+	}
+	if m.order.Len() >= m.limit {
+		m.remove(m.order.Back())
+	}
+	m.byKey[key] = m.order.PushFront(&entry[K, V]{key, value, end})
+}
+
+// Extend lets the entry of key, if there is one, last until end.
+func (m *Map[K, V]) Extend(key K, end time.Time) {
+	if element, ok := m.byKey[key]; ok {
+		e, _ := element.Value.(*entry[K, V])
+		e.end = end
+	}
+}
+
+// Len returns how many entries there are, those among them whose time has come.
+func (m *Map[K, V]) Len() int { return m.order.Len() }
+
+func (m *Map[K, V]) remove(element *list.Element) {
+	e, _ := m.order.Remove(element).(*entry[K, V])
+	delete(m.byKey, e.key)
+}
