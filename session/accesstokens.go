@@ -83,8 +83,11 @@ func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(co
 	if err != nil {
 		return Tokens{}, fmt.Errorf("session: access token: %w", err)
 	}
-	// This is the encoder's TTL unless the application's claims have an exp.
-	lifetime := registered.ExpiresAt.Sub(registered.IssuedAt.Time)
+	// This is the encoder's TTL unless the application's claims have an exp. Between the dates are up to two seconds more, since both are rounded.
+	lifetime, ttl := registered.ExpiresAt.Sub(registered.IssuedAt.Time), encoder.TTL()
+	if lifetime >= ttl && lifetime < ttl+2*time.Second {
+		lifetime = ttl
+	}
 	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(lifetime / time.Second), SessionID: g.SessionID}, nil
 }
 

@@ -76,14 +76,14 @@ func TestBrokenTokensHaveOneFaultEach(t *testing.T) {
 	}
 }
 
-// The list of claims' own names is theirs: a jti that the claims type has itself must not make a forged token good.
+// A claims type may have a field of its own for sid. That must not make a forged token good.
 func TestForgedTokenIsForgedWhateverTheClaimsType(t *testing.T) {
-	type ownID struct {
+	type ownSession struct {
 		usher.Claims
-		JTI string `json:"jti"`
+		SID string `json:"sid"`
 	}
-	kit := ushertest.New[ownID](t, nil)
-	for _, broken := range kit.BrokenTokens(t, ownID{Claims: usher.Claims{Subject: "alice"}, JTI: "same"}) {
+	kit := ushertest.New[ownSession](t, nil)
+	for _, broken := range kit.BrokenTokens(t, ownSession{Claims: usher.Claims{Subject: "alice"}, SID: "same"}) {
 		if _, err := kit.Decoder.Decode(t.Context(), broken.Token); !errors.Is(err, broken.Err) {
 			t.Errorf("%s: the error is %v, want %v", broken.Name, err, broken.Err)
 		}
