@@ -65,7 +65,7 @@ type identity struct {
 
 func identityOf(key usher.Key) identity {
 	alg := key.Algorithm()
-	if alg == "Ed25519" {
+	if alg == usher.Ed25519 {
 		alg = usher.EdDSA // two names for one algorithm (RFC 9864 §2.2)
 	}
 	return identity{key.ID(), alg}
@@ -170,7 +170,7 @@ func (k *jwk) algorithms() ([]usher.Algorithm, error) {
 		return nil, irrelevant("has the unsupported crv %s", quote(k.Curve))
 	case "OKP":
 		if k.Curve == "Ed25519" {
-			return []usher.Algorithm{usher.EdDSA, "Ed25519"}, nil
+			return []usher.Algorithm{usher.EdDSA, usher.Ed25519}, nil
 		}
 		return nil, irrelevant("has the unsupported crv %s", quote(k.Curve))
 	case "":
@@ -241,7 +241,7 @@ func (r reader) choose(k *jwk, suitable []usher.Algorithm) ([]usher.Algorithm, e
 // supported are all signature algorithms that keys have.
 var supported = []usher.Algorithm{
 	usher.HS256, usher.HS384, usher.HS512, usher.RS256, usher.RS384, usher.RS512, usher.PS256, usher.PS384,
-	usher.PS512, usher.ES256, usher.ES384, usher.ES512, usher.EdDSA, "Ed25519",
+	usher.PS512, usher.ES256, usher.ES384, usher.ES512, usher.EdDSA, usher.Ed25519,
 }
 
 // material returns the key in crypto's form. The private part is there if the JWK has one.

@@ -15,7 +15,7 @@ import (
 
 var algorithms = []usher.Algorithm{
 	usher.HS256, usher.HS384, usher.HS512, usher.RS256, usher.RS384, usher.RS512, usher.PS256, usher.PS384,
-	usher.PS512, usher.ES256, usher.ES384, usher.ES512, usher.EdDSA, "Ed25519",
+	usher.PS512, usher.ES256, usher.ES384, usher.ES512, usher.EdDSA, usher.Ed25519,
 }
 
 // isCertificate reports whether content is PEM of certificates and nothing else.
