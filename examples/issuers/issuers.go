@@ -1,0 +1,351 @@
+// Package issuers verifies the tokens of well-known issuers: a function and a claims type each, as docs/issuers.md prints
+// them. The functions take an HTTP client so that tests can stand in for the issuer; nil is the default.
+package issuers
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/jwks"
+)
+
+// Auth0Claims are those of an access token for an API.
+type Auth0Claims struct {
+	usher.Claims
+	Permissions []string `json:"permissions"` // with RBAC and "Add Permissions in the Access Token"
+	Client      string   `json:"azp"`
+}
+
+// Auth0 accepts access tokens for an API of a tenant, such as "example.eu.auth0.com".
+func Auth0(client *http.Client, domain, api string) (*usher.Decoder[Auth0Claims], error) {
+	issuer := "https://" + domain + "/" // with the slash
+	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	return usher.NewDecoder[Auth0Claims](keys, &usher.DecoderOptions{
+		Issuer: issuer, Audience: usher.Audience{api}, CacheSize: 10_000,
+	})
+}
+
+// KeycloakClaims are those of an access token.
+type KeycloakClaims struct {
+	usher.Claims
+	Kind        string `json:"typ"` // Bearer; an ID token has ID
+	Client      string `json:"azp"`
+	Name        string `json:"preferred_username"`
+	RealmAccess struct {
+		Roles []string `json:"roles"`
+	} `json:"realm_access"`
+	ResourceAccess map[string]struct {
+		Roles []string `json:"roles"`
+	} `json:"resource_access"`
+}
+
+// Validate refuses ID tokens, which the same key signs.
+func (c *KeycloakClaims) Validate() error {
+	if c.Kind != "Bearer" {
+		return usher.ErrTokenType
+	}
+	return nil
+}
+
+// Keycloak accepts access tokens of a realm, such as "https://sso.example.com/realms/shop".
+func Keycloak(client *http.Client, realm, audience string) (*usher.Decoder[KeycloakClaims], error) {
+	keys, err := jwks.NewIssuer(realm, &jwks.RemoteOptions{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	return usher.NewDecoder[KeycloakClaims](keys, &usher.DecoderOptions{
+		Issuer: realm, Audience: usher.Audience{audience}, CacheSize: 10_000,
+	})
+}
+
+// EntraClaims are those of an access token of version 2.0.
+type EntraClaims struct {
+	usher.Claims
+	Tenant  string   `json:"tid"`
+	Object  string   `json:"oid"` // the user, alike for all applications of a tenant
+	Scopes  string   `json:"scp"` // of a user's token
+	Roles   []string `json:"roles"`
+	Version string   `json:"ver"`
+}
+
+// HasScope reads scp, which is what Entra calls scope.
+func (c EntraClaims) HasScope(scope string) bool {
+	return slices.Contains(strings.Fields(c.Scopes), scope)
+}
+
+// Entra accepts access tokens of one tenant for the application with this client ID.
+func Entra(client *http.Client, tenant, clientID string) (*usher.Decoder[EntraClaims], error) {
+	issuer := "https://login.microsoftonline.com/" + tenant + "/v2.0"
+	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{
+		Client: client, // keys name no alg: they get RS256, which is what Entra signs with
+	})
+	if err != nil {
+		return nil, err
+	}
+	return usher.NewDecoder[EntraClaims](keys, &usher.DecoderOptions{
+		Issuer: issuer, Audience: usher.Audience{clientID}, CacheSize: 10_000,
+	})
+}
+
+// EntraTenants accepts access tokens of several tenants, each verified by its own keys and issuer.
+func EntraTenants(client *http.Client, tenants []string, clientID string) (usher.Verifier[EntraClaims], error) {
+	verifiers := make(map[string]usher.Verifier[EntraClaims])
+	for _, tenant := range tenants {
+		decoder, err := Entra(client, tenant, clientID)
+		if err != nil {
+			return nil, err
+		}
+		verifiers["https://login.microsoftonline.com/"+tenant+"/v2.0"] = decoder
+	}
+	return usher.ByIssuer(verifiers)
+}
+
+// CognitoClaims are those of an access token.
+type CognitoClaims struct {
+	usher.Claims
+	Use    string   `json:"token_use"` // access; an ID token has id
+	Client string   `json:"client_id"`
+	Groups []string `json:"cognito:groups"`
+	Name   string   `json:"username"`
+}
+
+// Cognito accepts access tokens of a user pool, such as "eu-west-1_AbCdEf123". They have no aud: the middleware's Check
+// is CognitoCheck.
+func Cognito(client *http.Client, region, pool string) (*usher.Decoder[CognitoClaims], error) {
+	issuer := "https://cognito-idp." + region + ".amazonaws.com/" + pool
+	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	return usher.NewDecoder[CognitoClaims](keys, &usher.DecoderOptions{Issuer: issuer, CacheSize: 10_000})
+}
+
+// CognitoCheck refuses ID tokens and tokens of other clients.
+func CognitoCheck(clientIDs ...string) func(context.Context, *CognitoClaims) error {
+	return func(_ context.Context, c *CognitoClaims) error {
+		if c.Use != "access" {
+			return usher.ErrTokenType
+		}
+		if !slices.Contains(clientIDs, c.Client) {
+			return usher.ErrTokenAudience
+		}
+		return nil
+	}
+}
+
+// GoogleClaims are those of an ID token.
+type GoogleClaims struct {
+	usher.Claims
+	Email         string `json:"email"`
+	EmailVerified bool   `json:"email_verified"`
+	HostedDomain  string `json:"hd"` // of a Workspace; "" for other accounts
+}
+
+// Google accepts ID tokens for a client ID. Google has two names as an issuer.
+func Google(client *http.Client, clientID string) (usher.Verifier[GoogleClaims], error) {
+	keys, err := jwks.NewIssuer("https://accounts.google.com", &jwks.RemoteOptions{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	verifiers := make(map[string]usher.Verifier[GoogleClaims])
+	for _, issuer := range []string{"https://accounts.google.com", "accounts.google.com"} {
+		verifiers[issuer], err = usher.NewDecoder[GoogleClaims](keys, &usher.DecoderOptions{
+			Issuer: issuer, Audience: usher.Audience{clientID}, CacheSize: 10_000,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return usher.ByIssuer(verifiers)
+}
+
+// FirebaseClaims are those of an ID token.
+type FirebaseClaims struct {
+	usher.Claims
+	Email         string `json:"email"`
+	EmailVerified bool   `json:"email_verified"`
+	Firebase      struct {
+		Provider string `json:"sign_in_provider"` // "anonymous" is no login
+	} `json:"firebase"`
+}
+
+// Firebase accepts ID tokens of a project.
+func Firebase(client *http.Client, project string) (*usher.Decoder[FirebaseClaims], error) {
+	issuer := "https://securetoken.google.com/" + project
+	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	return usher.NewDecoder[FirebaseClaims](keys, &usher.DecoderOptions{
+		Issuer: issuer, Audience: usher.Audience{project}, CacheSize: 10_000,
+	})
+}
+
+// OktaClaims are those of an access token of a custom authorization server.
+type OktaClaims struct {
+	usher.Claims
+	Scopes []string `json:"scp"` // a list
+	Client string   `json:"cid"`
+	User   string   `json:"uid"` // absent where a client acts for itself
+	Groups []string `json:"groups"`
+}
+
+// HasScope reads scp, which is what Okta calls scope.
+func (c OktaClaims) HasScope(scope string) bool { return slices.Contains(c.Scopes, scope) }
+
+// Okta accepts access tokens of a custom authorization server, such as "https://example.okta.com/oauth2/default".
+func Okta(client *http.Client, issuer, audience string) (*usher.Decoder[OktaClaims], error) {
+	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	return usher.NewDecoder[OktaClaims](keys, &usher.DecoderOptions{
+		Issuer: issuer, Audience: usher.Audience{audience}, CacheSize: 10_000,
+	})
+}
+
+// Flag is a boolean that some issuers write as text.
+type Flag bool
+
+// UnmarshalJSON reads true and "true".
+func (f *Flag) UnmarshalJSON(text []byte) error {
+	var b bool
+	err := json.Unmarshal([]byte(strings.Trim(string(text), `"`)), &b)
+	*f = Flag(b)
+	return err
+}
+
+// AppleClaims are those of an ID token of Sign in with Apple.
+type AppleClaims struct {
+	usher.Claims
+	Email          string `json:"email"`
+	EmailVerified  Flag   `json:"email_verified"`
+	IsPrivateEmail Flag   `json:"is_private_email"`
+	Nonce          string `json:"nonce"`
+}
+
+// Apple accepts ID tokens for a client ID: the bundle ID of an app, or a services ID of a website.
+func Apple(client *http.Client, clientIDs ...string) (*usher.Decoder[AppleClaims], error) {
+	const issuer = "https://appleid.apple.com"
+	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	return usher.NewDecoder[AppleClaims](keys, &usher.DecoderOptions{
+		Issuer: issuer, Audience: clientIDs, CacheSize: 10_000,
+	})
+}
+
+// GitHubClaims are those of the token of a job in GitHub Actions.
+type GitHubClaims struct {
+	usher.Claims
+	Repository  string `json:"repository"`
+	Owner       string `json:"repository_owner_id"` // names can be registered anew, IDs can't
+	Ref         string `json:"ref"`
+	Workflow    string `json:"job_workflow_ref"`
+	Environment string `json:"environment"`
+}
+
+// GitHub accepts tokens that jobs asked for with this audience. Any repository of GitHub can have one: the middleware's
+// Check is GitHubCheck.
+func GitHub(client *http.Client, audience string) (*usher.Decoder[GitHubClaims], error) {
+	const issuer = "https://token.actions.githubusercontent.com"
+	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	return usher.NewDecoder[GitHubClaims](keys, &usher.DecoderOptions{Issuer: issuer, Audience: usher.Audience{audience}})
+}
+
+// GitHubCheck lets jobs of one repository's branch or tag pass.
+func GitHubCheck(ownerID, repository, ref string) func(context.Context, *GitHubClaims) error {
+	return func(_ context.Context, c *GitHubClaims) error {
+		if c.Owner != ownerID || c.Repository != repository || c.Ref != ref {
+			return usher.ErrForbidden
+		}
+		return nil
+	}
+}
+
+// KubernetesClaims are those of the token of a service account.
+type KubernetesClaims struct {
+	usher.Claims // the subject is system:serviceaccount:NAMESPACE:NAME
+	Kubernetes   struct {
+		Namespace      string `json:"namespace"`
+		ServiceAccount struct {
+			Name string `json:"name"`
+			UID  string `json:"uid"`
+		} `json:"serviceaccount"`
+	} `json:"kubernetes.io"`
+}
+
+// Kubernetes accepts tokens of the cluster's service accounts that were projected for this audience. The client trusts
+// the cluster's CA, and sends the pod's own token.
+func Kubernetes(client *http.Client, issuer, audience string) (*usher.Decoder[KubernetesClaims], error) {
+	keys, err := jwks.NewRemote("https://kubernetes.default.svc/openid/v1/jwks", &jwks.RemoteOptions{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	return usher.NewDecoder[KubernetesClaims](keys, &usher.DecoderOptions{
+		Issuer: issuer, Audience: usher.Audience{audience}, CacheSize: 1_000,
+	})
+}
+
+// SupabaseClaims are those of a user's access token.
+type SupabaseClaims struct {
+	usher.Claims
+	Role      string `json:"role"`
+	Email     string `json:"email"`
+	Session   string `json:"session_id"`
+	Assurance string `json:"aal"` // aal2: with a second factor
+	Anonymous bool   `json:"is_anonymous"`
+}
+
+// Supabase accepts access tokens of a project's users. The project uses signing keys, not the legacy secret.
+func Supabase(client *http.Client, project string) (*usher.Decoder[SupabaseClaims], error) {
+	issuer := "https://" + project + ".supabase.co/auth/v1"
+	keys, err := jwks.NewRemote(issuer+"/.well-known/jwks.json", &jwks.RemoteOptions{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	return usher.NewDecoder[SupabaseClaims](keys, &usher.DecoderOptions{
+		Issuer: issuer, Audience: usher.Audience{"authenticated"}, CacheSize: 10_000,
+	})
+}
+
+// ClerkClaims are those of a session token.
+type ClerkClaims struct {
+	usher.Claims
+	Origin       string `json:"azp"` // of the page that asked for the token
+	Organization struct {
+		ID   string `json:"id"`
+		Role string `json:"rol"`
+	} `json:"o"`
+}
+
+// Clerk accepts session tokens of an instance, such as "https://clerk.example.com". They have no aud: the middleware's
+// Check is ClerkCheck.
+func Clerk(client *http.Client, issuer string) (*usher.Decoder[ClerkClaims], error) {
+	keys, err := jwks.NewRemote(issuer+"/.well-known/jwks.json", &jwks.RemoteOptions{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	return usher.NewDecoder[ClerkClaims](keys, &usher.DecoderOptions{Issuer: issuer, CacheSize: 10_000})
+}
+
+// ClerkCheck refuses tokens that another origin asked for.
+func ClerkCheck(origins ...string) func(context.Context, *ClerkClaims) error {
+	return func(_ context.Context, c *ClerkClaims) error {
+		if !slices.Contains(origins, c.Origin) {
+			return usher.ErrTokenAudience
+		}
+		return nil
+	}
+}
