@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What tests talk to: PostgreSQL, MariaDB and Redis on this machine's loopback; Chromium; and the libraries of other
-# languages that tokens are exchanged with.
+# Starts what tests need: PostgreSQL, MariaDB and Redis on this machine's loopback interface; Chromium; and the libraries of
+# other languages for the interoperability tests.
 #
 #   eval "$(bash .ci/services.sh)"
 #

@@ -1,7 +1,6 @@
-// Doccheck lists the exported identifiers of packages that have no doc comment, and fails if there are any. It wants
-// one for each package, type, function, method, constant and variable, struct field and interface method. A comment
-// on a group of constants or variables serves those of the group that have none, and a type's comment serves the
-// fields that it names.
+// Doccheck lists exported identifiers without a doc comment, and fails if there are any. It checks packages, types,
+// functions, methods, constants, variables, struct fields and interface methods. The comment of a group of constants or
+// variables counts for members without one, and a type's comment for the fields that it names.
 //
 //	go run ./.ci/doccheck DIRECTORY...
 package main
@@ -37,7 +36,7 @@ func main() {
 	}
 }
 
-// checker collects what lacks documentation in one package.
+// checker collects the undocumented identifiers of one package.
 type checker struct {
 	files *token.FileSet
 	found []string
@@ -84,7 +83,7 @@ func (c *checker) declaration(decl ast.Decl) {
 		if decl.Recv != nil {
 			receiver := receiverName(decl.Recv.List[0].Type)
 			if !ast.IsExported(receiver) {
-				return // its methods show where it is an interface's value, and the interface documents them
+				return // its methods are visible through an interface, which documents them
 			}
 			name = receiver + "." + name
 		}
@@ -124,7 +123,7 @@ func (c *checker) typeSpec(spec *ast.TypeSpec, comment string) {
 		return
 	}
 	for _, member := range members.List {
-		for _, name := range member.Names { // an embedded type has none, and documents itself
+		for _, name := range member.Names { // an embedded type has no names, and its own documentation
 			if name.IsExported() && !has(member.Doc, member.Comment) && !names(comment, name.Name) {
 				c.missing(name, spec.Name.Name+"."+name.Name)
 			}
@@ -132,7 +131,7 @@ func (c *checker) typeSpec(spec *ast.TypeSpec, comment string) {
 	}
 }
 
-// receiverName is the type's name in T, *T, T[P] and *T[P, Q].
+// receiverName returns the name of the type in T, *T, T[P] and *T[P, Q].
 func receiverName(of ast.Expr) string {
 	switch of := of.(type) {
 	case *ast.Ident:
@@ -151,7 +150,7 @@ func receiverName(of ast.Expr) string {
 
 func has(comments ...*ast.CommentGroup) bool { return text(comments...) != "" }
 
-// text joins comments; directives are none.
+// text joins comments. It ignores directives.
 func text(comments ...*ast.CommentGroup) string {
 	var all strings.Builder
 	for _, comment := range comments {
@@ -160,7 +159,7 @@ func text(comments ...*ast.CommentGroup) string {
 	return strings.TrimSpace(all.String())
 }
 
-// names tells whether a comment has an identifier among its words.
+// names reports whether a comment contains an identifier as a word.
 func names(comment, identifier string) bool {
 	words := strings.FieldsFunc(comment, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	return slices.Contains(words, identifier)

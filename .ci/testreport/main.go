@@ -1,7 +1,6 @@
-// Testreport reads what go test -json prints and reports what matters of it: the output of what failed, how many
-// tests passed, and every test that was skipped, with its reason. A test that was skipped because its server
-// or browser is missing counts as a failure: such tests name the USHER_TEST_ variable that would have told them where
-// it is.
+// Testreport reads the output of go test -json. It prints the output of failed tests, how many tests passed, how long each
+// package took, and every skipped test with its reason. A test that was skipped because a server or browser is missing counts
+// as a failure. Such tests name the USHER_TEST_ variable that says where the server is.
 package main
 
 import (
@@ -14,7 +13,7 @@ import (
 	"strings"
 )
 
-// missing occurs in the reason of a test that was skipped for want of a server or browser.
+// missing occurs in the reason of a test that was skipped because a server or browser is missing.
 const missing = "USHER_TEST_"
 
 func main() {
@@ -36,9 +35,10 @@ func main() {
 // event is a line of go test -json, as "go doc test2json" describes it; the build lines have ImportPath only.
 type event struct {
 	Action, Package, ImportPath, Test, Output string
+	Elapsed                                   float64 // seconds
 }
 
-// summary counts tests, subtests among them, and what failed without being a test: a build, a whole package.
+// summary counts tests with their subtests, and failures that are not tests: builds and whole packages.
 type summary struct {
 	passed, failed, skipped, broken int
 }
@@ -56,7 +56,7 @@ func (s summary) String() string {
 func report(events io.Reader, out io.Writer) (summary, error) {
 	var sum summary
 	var skips []string
-	outputs := make(map[string]*strings.Builder) // of what has not ended yet
+	outputs := make(map[string]*strings.Builder) // of tests and packages that have not ended
 	failedIn := make(map[string]bool)            // packages with a failed test
 
 	lines := bufio.NewScanner(events)
@@ -64,7 +64,7 @@ func report(events io.Reader, out io.Writer) (summary, error) {
 	for lines.Scan() {
 		var e event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			// Not an event: a tool's own word, such as a warning about a pattern.
+			// Not an event, but the message of a tool, such as a warning about a pattern.
 			fmt.Fprintln(out, lines.Text())
 			continue
 		}
@@ -89,13 +89,13 @@ func report(events io.Reader, out io.Writer) (summary, error) {
 		case e.Action == "pass" && isTest:
 			sum.passed++
 		case e.Action == "pass":
-			fmt.Fprintln(out, "ok", name)
+			fmt.Fprintf(out, "ok %s %.0f s\n", name, e.Elapsed)
 		case e.Action == "skip" && isTest:
 			sum.skipped++
 			reason := reasonOf(output.String())
 			if strings.Contains(reason, missing) {
 				sum.broken++
-				fmt.Fprintln(out, "SKIPPED FOR WANT OF A SERVER OR BROWSER", name+":", reason)
+				fmt.Fprintln(out, "SKIPPED BECAUSE A SERVER OR BROWSER IS MISSING", name+":", reason)
 			} else {
 				skips = append(skips, name+": "+reason)
 			}
@@ -104,7 +104,7 @@ func report(events io.Reader, out io.Writer) (summary, error) {
 			failedIn[e.Package] = true
 			fmt.Fprintf(out, "FAIL %s\n%s", name, output)
 		case e.Action == "fail" && failedIn[e.Package]:
-			fmt.Fprintf(out, "FAIL %s\n%s", name, output) // its random seed, and what it printed outside of tests
+			fmt.Fprintf(out, "FAIL %s\n%s", name, output) // the random seed, and output outside of tests
 		case e.Action == "fail", e.Action == "build-fail":
 			sum.broken++
 			fmt.Fprintf(out, "FAIL %s\n%s", name, output)
@@ -121,7 +121,7 @@ func report(events io.Reader, out io.Writer) (summary, error) {
 	return sum, lines.Err()
 }
 
-// reasonOf finds what a skipped test said in its output.
+// reasonOf returns what a skipped test printed.
 func reasonOf(output string) string {
 	var reason []string
 	for line := range strings.Lines(output) {

@@ -19,10 +19,10 @@ func TestReport(t *testing.T) {
 				`{"Action":"run","Package":"p","Test":"TestA"}`,
 				`{"Action":"pass","Package":"p","Test":"TestA/sub"}`,
 				`{"Action":"pass","Package":"p","Test":"TestA"}`,
-				`{"Action":"pass","Package":"p"}`,
+				`{"Action":"pass","Package":"p","Elapsed":12.3}`,
 				`{"Action":"skip","Package":"without tests"}`,
 			},
-			line: "2 passed, 0 failed", good: true, says: "ok p",
+			line: "2 passed, 0 failed", good: true, says: "ok p 12 s\n",
 		},
 		{
 			name: "a failure is shown with its output and the package's",
@@ -46,7 +46,7 @@ func TestReport(t *testing.T) {
 			line: "1 passed, 0 failed", says: "syntax error",
 		},
 		{
-			name: "a skip is told with its reason",
+			name: "a skip is reported with its reason",
 			events: []string{
 				`{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}`,
 				`{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:7: needs Windows\n"}`,
@@ -57,13 +57,13 @@ func TestReport(t *testing.T) {
 			line: "1 passed, 0 failed, 1 skipped", good: true, says: "skipped p TestA: a_test.go:7: needs Windows\n",
 		},
 		{
-			name: "a skip for want of a server fails",
+			name: "a skip because a server is missing fails",
 			events: []string{
 				`{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:7: USHER_TEST_REDIS_URL is not set\n"}`,
 				`{"Action":"skip","Package":"p","Test":"TestA"}`,
 				`{"Action":"pass","Package":"p","Test":"TestB"}`,
 			},
-			line: "1 passed, 0 failed, 1 skipped", says: "SKIPPED FOR WANT OF A SERVER OR BROWSER p TestA",
+			line: "1 passed, 0 failed, 1 skipped", says: "SKIPPED BECAUSE A SERVER OR BROWSER IS MISSING p TestA",
 		},
 		{
 			name: "a skip for want of a browser fails",
@@ -72,7 +72,7 @@ func TestReport(t *testing.T) {
 				`{"Action":"skip","Package":"p","Test":"TestA"}`,
 				`{"Action":"pass","Package":"p","Test":"TestB"}`,
 			},
-			line: "1 passed, 0 failed, 1 skipped", says: "SKIPPED FOR WANT OF A SERVER OR BROWSER p TestA",
+			line: "1 passed, 0 failed, 1 skipped", says: "SKIPPED BECAUSE A SERVER OR BROWSER IS MISSING p TestA",
 		},
 		{
 			name:   "nothing at all fails, and what is no event is shown",
