@@ -72,7 +72,7 @@ func hasHeading(page, anchor string) (bool, error) {
 		return false, err
 	}
 	for _, line := range prose(string(text)) {
-		if match := heading.FindStringSubmatch(line); match != nil && slug(match[1]) == anchor {
+		if match := heading.FindStringSubmatch(line); len(match) == 2 && slug(match[1]) == anchor {
 			return true, nil
 		}
 	}

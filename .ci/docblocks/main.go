@@ -17,10 +17,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +31,12 @@ import (
 )
 
 func main() {
-	blocks, err := run(os.Args[1:])
+	ctx := context.Background()
+	packages, err := knownPackages(ctx)
+	blocks := 0
+	if err == nil {
+		blocks, err = run(ctx, os.Args[1:], packages)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "docblocks:", err)
 		os.Exit(1)
@@ -37,23 +44,19 @@ func main() {
 	fmt.Println(blocks, "code blocks compile, and all relative links lead somewhere")
 }
 
-// run compiles the blocks of pages, of all pages if none is named, and returns how many there are.
-func run(pages []string) (int, error) {
+// run compiles the blocks of pages, of all pages if none is named, and returns how many there are. Packages are known by name.
+func run(ctx context.Context, pages []string, packages map[string]string) (int, error) {
 	if len(pages) == 0 {
 		var err error
 		if pages, err = allPages(); err != nil {
 			return 0, err
 		}
 	}
-	packages, err := knownPackages()
-	if err != nil {
-		return 0, err
-	}
 	scratch, err := os.MkdirTemp("", "docblocks")
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 
 	overlay := overlay{scratch: scratch, Replace: make(map[string]string)}
 	var faults []error
@@ -83,7 +86,7 @@ func run(pages []string) (int, error) {
 	if count == 0 {
 		return 0, errors.New("the pages have no Go code, which can't be right")
 	}
-	return count, errors.Join(append(faults, overlay.compile())...)
+	return count, errors.Join(append(faults, overlay.compile(ctx))...)
 }
 
 // allPages returns the pages of the root and of bench, and of docs and examples with their folders.
@@ -112,10 +115,10 @@ func allPages() ([]string, error) {
 
 // knownPackages returns import paths by package name: of the standard library and of this repository, and of the other
 // modules that pages mention.
-func knownPackages() (map[string]string, error) {
+func knownPackages(ctx context.Context) (map[string]string, error) {
 	known := make(map[string]string)
 	for _, pattern := range []string{"std", "work"} {
-		out, err := exec.Command("go", "list", "-f", "{{.Name}} {{.ImportPath}}", pattern).Output()
+		out, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Name}} {{.ImportPath}}", pattern).Output()
 		if err != nil {
 			return nil, fmt.Errorf("go list %s: %w", pattern, err)
 		}
@@ -128,15 +131,13 @@ func knownPackages() (map[string]string, error) {
 		}
 	}
 	// Of two packages with one name, and of other modules.
-	for name, path := range map[string]string{
+	maps.Copy(known, map[string]string{
 		"bcrypt":   "golang.org/x/crypto/bcrypt",
 		"jwt":      "github.com/golang-jwt/jwt/v5",
 		"rand":     "crypto/rand",
 		"redis":    "github.com/redis/go-redis/v9",
 		"template": "html/template",
-	} {
-		known[name] = path
-	}
+	})
 	return known, nil
 }
 
@@ -166,7 +167,7 @@ func (o *overlay) add(n int, files map[string]string) error {
 }
 
 // compile compiles the packages.
-func (o *overlay) compile() error {
+func (o *overlay) compile(ctx context.Context) error {
 	if len(o.dirs) == 0 {
 		return nil
 	}
@@ -179,7 +180,7 @@ func (o *overlay) compile() error {
 		return err
 	}
 	// go vet would want the directories to exist. Of several packages, go build writes none: so one more is named.
-	out, err := exec.Command("go", append([]string{"build", "-overlay=" + path, "errors"}, o.dirs...)...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", append([]string{"build", "-overlay=" + path, "errors"}, o.dirs...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("these blocks do not compile:\n%s", out)
 	}

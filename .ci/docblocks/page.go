@@ -148,13 +148,15 @@ func wrap(statements []string) (string, error) {
 	body := strings.Join(statements, "")
 	file, err := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc _() {{\n"+body+"}}\n", 0)
 	if err != nil {
-		var list scanner.ErrorList
-		if errors.As(err, &list) {
+		if list, ok := errors.AsType[scanner.ErrorList](err); ok {
 			return "", list[0]
 		}
 		return "", err
 	}
-	inner := file.Decls[0].(*ast.FuncDecl).Body.List[0].(*ast.BlockStmt)
+	inner, err := innerBlock(file)
+	if err != nil {
+		return "", err
+	}
 	var uses strings.Builder
 	for _, name := range defined(inner) {
 		uses.WriteString("_ = " + name + "\n")
@@ -163,6 +165,16 @@ func wrap(statements []string) (string, error) {
 		return "func _() error {\n{\n" + body + uses.String() + "}\nreturn nil\n}\n", nil
 	}
 	return "func _() {\n{\n" + body + uses.String() + "}\n}\n", nil
+}
+
+// innerBlock returns the block in the one function of a file that wrap made.
+func innerBlock(file *ast.File) (*ast.BlockStmt, error) {
+	if function, ok := file.Decls[0].(*ast.FuncDecl); ok && len(file.Decls) == 1 && len(function.Body.List) == 1 {
+		if inner, ok := function.Body.List[0].(*ast.BlockStmt); ok {
+			return inner, nil
+		}
+	}
+	return nil, errors.New("the braces of the statements don't match")
 }
 
 // defined returns the variables that a block defines in its own scope.
@@ -186,10 +198,8 @@ func defined(in *ast.BlockStmt) []string {
 			}
 		case *ast.DeclStmt:
 			if decl, ok := statement.Decl.(*ast.GenDecl); ok && decl.Tok == token.VAR {
-				for _, spec := range decl.Specs {
-					for _, name := range spec.(*ast.ValueSpec).Names {
-						add(name.Name)
-					}
+				for _, name := range declares(decl) {
+					add(name)
 				}
 			}
 		}
@@ -273,22 +283,23 @@ func without(declarations string, declared map[string]bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	kept := "package block\n"
+	var kept strings.Builder
+	kept.WriteString("package block\n")
 	for _, decl := range file.Decls {
 		group, ok := decl.(*ast.GenDecl)
 		if !ok || group.Tok == token.CONST || group.Tok == token.IMPORT {
 			if !slices.ContainsFunc(declares(decl), func(name string) bool { return declared[name] }) {
-				kept += source(files, text, decl) + "\n"
+				kept.WriteString(source(files, text, decl) + "\n")
 			}
 			continue
 		}
 		for _, spec := range group.Specs {
 			if !slices.ContainsFunc(specNames(spec), func(name string) bool { return declared[name] }) {
-				kept += group.Tok.String() + " " + source(files, text, spec) + "\n"
+				kept.WriteString(group.Tok.String() + " " + source(files, text, spec) + "\n")
 			}
 		}
 	}
-	return kept, nil
+	return kept.String(), nil
 }
 
 func source(files *token.FileSet, text string, n ast.Node) string {

@@ -46,6 +46,10 @@ if sum > 2 {
 // TestRun compiles pages, and so it runs in the repository's root.
 func TestRun(t *testing.T) {
 	t.Chdir("../..")
+	packages, err := knownPackages(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct{ name, page, wantError string }{
 		{"statements with a page's setup", "<!-- setup\nvar secret []byte\n-->\n" + fence + "go\nkey, err := usher.NewKey(usher.HS256, secret)\n" + fence, ""},
 		{"a block's own declaration wins", "<!-- setup\ntype T int\n-->\n" + fence + "go\ntype T string\n\nvar t T = \"\"\n" + fence, ""},
@@ -62,7 +66,7 @@ func TestRun(t *testing.T) {
 			if err := os.WriteFile(path, []byte(test.page+"\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := run([]string{path})
+			_, err := run(t.Context(), []string{path}, packages)
 			if test.wantError == "" && err != nil {
 				t.Error(err)
 			}

@@ -9,6 +9,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -45,28 +46,28 @@ const (
 
 func main() {
 	flag.Parse()
-	if err := run(os.Stdout); err != nil {
+	if err := run(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "size:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out io.Writer) error {
+func run(ctx context.Context, out io.Writer) error {
 	scratch, err := os.MkdirTemp("", "size")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 
 	fmt.Fprintf(out, "%s, %s/%s. MB are 1,000,000 bytes; stripped is without symbols (`-ldflags='-s -w'`).\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprint(out, "| service | MB | stripped | limit |\n| --- | ---: | ---: | ---: |\n")
 	var faults []error
 	for _, p := range programs {
-		size, dependencies, err := p.build(filepath.Join(scratch, p.name), "-dumpdep")
+		size, dependencies, err := p.build(ctx, filepath.Join(scratch, p.name), "-dumpdep")
 		if err != nil {
 			return err
 		}
-		stripped, _, err := p.build(filepath.Join(scratch, p.name), "-s -w")
+		stripped, _, err := p.build(ctx, filepath.Join(scratch, p.name), "-s -w")
 		if err != nil {
 			return err
 		}
@@ -84,9 +85,9 @@ func (p program) limitText() string {
 }
 
 // build builds the program, and returns its size, rounded to a tenth, and what the linker printed.
-func (p program) build(to, linkerFlags string) (megabytes float64, printed []byte, err error) {
+func (p program) build(ctx context.Context, to, linkerFlags string) (megabytes float64, printed []byte, err error) {
 	//nolint:gosec // the arguments are the constants above
-	command := exec.Command("go", "build", "-o", to, "-ldflags="+linkerFlags, folder+p.name)
+	command := exec.CommandContext(ctx, "go", "build", "-o", to, "-ldflags="+linkerFlags, folder+p.name)
 	printed, err = command.CombinedOutput()
 	if err != nil {
 		return 0, nil, fmt.Errorf("building %s: %w\n%s", p.name, err, printed[:min(len(printed), 4096)])

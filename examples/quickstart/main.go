@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -146,7 +145,7 @@ func (s *service) create(ctx context.Context, email, password string) (*User, er
 	if !ok {
 		return nil, problem(http.StatusUnprocessableEntity, "The email is not an address.")
 	}
-	hash, err := s.hash(ctx, password)
+	hash, err := s.passwords.Hash(ctx, password) // a password that can't be used is a 422
 	if err != nil {
 		return nil, err
 	}
@@ -155,15 +154,6 @@ func (s *service) create(ctx context.Context, email, password string) (*User, er
 		return nil, &usher.Rejection{Status: http.StatusConflict, Description: "The email is taken.", Err: err}
 	}
 	return user, err
-}
-
-// hash returns the hash of a new password. A password that can't be used is a 422.
-func (s *service) hash(ctx context.Context, password string) (string, error) {
-	hash, err := s.passwords.Hash(ctx, password)
-	if errors.Is(err, usher.ErrPasswordTooShort) || errors.Is(err, usher.ErrPasswordTooLong) || errors.Is(err, usher.ErrPasswordInvalid) {
-		return "", problem(http.StatusUnprocessableEntity, "The password can't be used: "+strings.TrimPrefix(err.Error(), "usher: ")+".")
-	}
-	return hash, err
 }
 
 // changePassword replaces the user's password and ends all their sessions except the current one. It requires the old
@@ -183,7 +173,7 @@ func (s *service) changePassword(w http.ResponseWriter, r *http.Request, user *U
 	if err != nil {
 		return err
 	}
-	hash, err := s.hash(r.Context(), newPassword)
+	hash, err := s.passwords.Hash(r.Context(), newPassword)
 	if err != nil {
 		return err
 	}

@@ -401,7 +401,7 @@ func TestLogsTellReasonsAndNoSecrets(t *testing.T) {
 		`level=INFO msg="request refused" status=401 reason="session: invalid refresh token" route="POST /refresh"`,
 		`level=INFO msg="request refused" status=401 reason="usher: wrong password of ` + id + `" route="POST /password"`,
 		`level=INFO msg="request refused" status=409 reason="the email is taken" route="POST /register"`,
-		`level=INFO msg="request refused" status=422 reason="The password .* route="POST /register"`,
+		`level=INFO msg="request refused" status=422 reason="usher: .*72 bytes.*" route="POST /register"`,
 		`level=INFO msg="request refused" status=400 reason="The body .* route="POST /register"`,
 		`level=ERROR msg="request refused" status=503 reason="usher: unavailable: .*users.*" route="GET /me"`,
 	} {
