@@ -116,8 +116,8 @@ type CognitoClaims struct {
 	Name   string   `json:"username"`
 }
 
-// Cognito accepts access tokens of a user pool, such as "eu-west-1_AbCdEf123". They have no aud: the middleware's Check
-// is CognitoCheck.
+// Cognito accepts access tokens of a user pool, such as "eu-west-1_AbCdEf123". They have no aud: the middleware's
+// user function is CognitoUser.
 func Cognito(client *http.Client, region, pool string) (*usher.Decoder[CognitoClaims], error) {
 	issuer := "https://cognito-idp." + region + ".amazonaws.com/" + pool
 	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{Client: client})
@@ -127,16 +127,16 @@ func Cognito(client *http.Client, region, pool string) (*usher.Decoder[CognitoCl
 	return usher.NewDecoder[CognitoClaims](keys, &usher.DecoderOptions{Issuer: issuer, CacheSize: 10_000})
 }
 
-// CognitoCheck refuses ID tokens and tokens of other clients.
-func CognitoCheck(clientIDs ...string) func(context.Context, *CognitoClaims) error {
-	return func(_ context.Context, c *CognitoClaims) error {
+// CognitoUser refuses ID tokens and tokens of other clients.
+func CognitoUser(clientIDs ...string) func(context.Context, *CognitoClaims) (*CognitoClaims, error) {
+	return func(_ context.Context, c *CognitoClaims) (*CognitoClaims, error) {
 		if c.Use != "access" {
-			return usher.ErrTokenType
+			return nil, usher.ErrTokenType
 		}
 		if !slices.Contains(clientIDs, c.Client) {
-			return usher.ErrTokenAudience
+			return nil, usher.ErrTokenAudience
 		}
-		return nil
+		return c, nil
 	}
 }
 
@@ -254,7 +254,7 @@ type GitHubClaims struct {
 }
 
 // GitHub accepts tokens that jobs asked for with this audience. Any repository of GitHub can have one: the middleware's
-// Check is GitHubCheck.
+// user function is GitHubUser.
 func GitHub(client *http.Client, audience string) (*usher.Decoder[GitHubClaims], error) {
 	const issuer = "https://token.actions.githubusercontent.com"
 	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{Client: client})
@@ -264,13 +264,13 @@ func GitHub(client *http.Client, audience string) (*usher.Decoder[GitHubClaims],
 	return usher.NewDecoder[GitHubClaims](keys, &usher.DecoderOptions{Issuer: issuer, Audience: usher.Audience{audience}})
 }
 
-// GitHubCheck lets jobs of one repository's branch or tag pass.
-func GitHubCheck(ownerID, repository, ref string) func(context.Context, *GitHubClaims) error {
-	return func(_ context.Context, c *GitHubClaims) error {
+// GitHubUser lets jobs of one repository's branch or tag pass.
+func GitHubUser(ownerID, repository, ref string) func(context.Context, *GitHubClaims) (*GitHubClaims, error) {
+	return func(_ context.Context, c *GitHubClaims) (*GitHubClaims, error) {
 		if c.Owner != ownerID || c.Repository != repository || c.Ref != ref {
-			return usher.ErrForbidden
+			return nil, usher.ErrForbidden
 		}
-		return nil
+		return c, nil
 	}
 }
 
@@ -331,7 +331,7 @@ type ClerkClaims struct {
 }
 
 // Clerk accepts session tokens of an instance, such as "https://clerk.example.com". They have no aud: the middleware's
-// Check is ClerkCheck.
+// user function is ClerkUser.
 func Clerk(client *http.Client, issuer string) (*usher.Decoder[ClerkClaims], error) {
 	keys, err := jwks.NewRemote(issuer+"/.well-known/jwks.json", &jwks.RemoteOptions{Client: client})
 	if err != nil {
@@ -340,12 +340,12 @@ func Clerk(client *http.Client, issuer string) (*usher.Decoder[ClerkClaims], err
 	return usher.NewDecoder[ClerkClaims](keys, &usher.DecoderOptions{Issuer: issuer, CacheSize: 10_000})
 }
 
-// ClerkCheck refuses tokens that another origin asked for.
-func ClerkCheck(origins ...string) func(context.Context, *ClerkClaims) error {
-	return func(_ context.Context, c *ClerkClaims) error {
+// ClerkUser refuses tokens that another origin asked for.
+func ClerkUser(origins ...string) func(context.Context, *ClerkClaims) (*ClerkClaims, error) {
+	return func(_ context.Context, c *ClerkClaims) (*ClerkClaims, error) {
 		if !slices.Contains(origins, c.Origin) {
-			return usher.ErrTokenAudience
+			return nil, usher.ErrTokenAudience
 		}
-		return nil
+		return c, nil
 	}
 }

@@ -97,11 +97,11 @@ func sign(header, payload string) string {
 // rs256 is the header that most of them have.
 const rs256 = `{"alg":"RS256","typ":"JWT","kid":"k1"}`
 
-// accept verifies a token, and runs the middleware's Check if there is one.
-func accept[C any](v usher.Verifier[C], check func(context.Context, *C) error, token string) (*C, error) {
+// accept verifies a token, and runs the middleware's user function if there is one.
+func accept[C any](v usher.Verifier[C], user func(context.Context, *C) (*C, error), token string) (*C, error) {
 	c, err := v.Decode(context.Background(), token)
-	if err == nil && check != nil {
-		err = check(context.Background(), c)
+	if err == nil && user != nil {
+		return user(context.Background(), c)
 	}
 	return c, err
 }
@@ -109,12 +109,12 @@ func accept[C any](v usher.Verifier[C], check func(context.Context, *C) error, t
 // verdict is what the table below asks of each issuer: what was read, or why it was refused.
 type verdict func(token string) (read string, err error)
 
-func reading[C any](v usher.Verifier[C], err error, check func(context.Context, *C) error, read func(*C) string) verdict {
+func reading[C any](v usher.Verifier[C], err error, user func(context.Context, *C) (*C, error), read func(*C) string) verdict {
 	return func(token string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		c, err := accept(v, check, token)
+		c, err := accept(v, user, token)
 		if err != nil {
 			return "", err
 		}
@@ -213,7 +213,7 @@ func TestEachIssuersTokenIsReadAndOthersAreRefused(t *testing.T) {
 		},
 		{
 			"Cognito",
-			reading(cognito, nil, issuers.CognitoCheck("client1"), func(c *issuers.CognitoClaims) string {
+			reading(cognito, nil, issuers.CognitoUser("client1"), func(c *issuers.CognitoClaims) string {
 				return fmt.Sprint(c.Subject, c.Groups, c.Name, c.HasScope("aws.cognito.signin.user.admin"))
 			}),
 			`{"kid":"k1","alg":"RS256"}`,
@@ -259,7 +259,7 @@ func TestEachIssuersTokenIsReadAndOthersAreRefused(t *testing.T) {
 		},
 		{
 			"GitHub Actions",
-			reading(github, nil, issuers.GitHubCheck("65", "octo-org/octo-repo", "refs/heads/main"), func(c *issuers.GitHubClaims) string { return c.Subject }),
+			reading(github, nil, issuers.GitHubUser("65", "octo-org/octo-repo", "refs/heads/main"), func(c *issuers.GitHubClaims) string { return c.Subject }),
 			`{"typ":"JWT","alg":"RS256","x5t":"k1","kid":"k1"}`,
 			`{"jti":"j","sub":"repo:octo-org/octo-repo:environment:prod","environment":"prod","aud":"https://deploy.example.com","ref":"refs/heads/main","repository":"octo-org/octo-repo","repository_owner":"octo-org","repository_owner_id":"65","actor":"octocat","job_workflow_ref":"octo-org/octo-automation/.github/workflows/oidc.yml@refs/heads/main","iss":"https://token.actions.githubusercontent.com"}`,
 			"repo:octo-org/octo-repo:environment:prod",
@@ -287,7 +287,7 @@ func TestEachIssuersTokenIsReadAndOthersAreRefused(t *testing.T) {
 		},
 		{
 			"Clerk",
-			reading(clerkDecoder, nil, issuers.ClerkCheck("https://app.example.com"), func(c *issuers.ClerkClaims) string {
+			reading(clerkDecoder, nil, issuers.ClerkUser("https://app.example.com"), func(c *issuers.ClerkClaims) string {
 				return fmt.Sprint(c.Subject, c.SessionID, c.Organization.Role)
 			}),
 			`{"alg":"RS256","cat":"cl_B7d4PD111AAA","kid":"k1","typ":"JWT"}`,
@@ -368,7 +368,7 @@ func TestThePageShowsTheseLines(t *testing.T) {
 	page := usher.Must(os.ReadFile("../../docs/issuers.md"))
 	for _, name := range []string{"issuers.go", "alb.go"} {
 		source := string(usher.Must(os.ReadFile(name)))
-		for _, block := range regexp.MustCompile(`(?ms)^(?:func|type) .*?^}$`).FindAllString(source, -1) {
+		for _, block := range regexp.MustCompile(`(?ms)^(?:func|type) [^\n]*(?:[^{]\n|}\n|{\n.*?^}$)`).FindAllString(source, -1) {
 			if !bytes.Contains(page, []byte(block)) {
 				first, _, _ := strings.Cut(block, "\n")
 				t.Errorf("docs/issuers.md does not have %s", first)
