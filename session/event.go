@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -49,6 +50,11 @@ func (m *Manager[C]) reportEnded(ctx context.Context, now time.Time, subject str
 
 // client is where a request comes from.
 type client struct{ address, userAgent string }
+
+// or returns c with other's fields where its own are empty.
+func (c client) or(other client) client {
+	return client{cmp.Or(c.address, other.address), cmp.Or(c.userAgent, other.userAgent)}
+}
 
 type clientKey struct{}
 

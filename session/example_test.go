@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
@@ -306,4 +307,135 @@ func printStatus(h http.Handler, tokens session.Tokens) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	fmt.Println(w.Code)
+}
+
+// A login with a second step. The ticket keeps the first step's result, without a store.
+func ExampleNewLogin() {
+	authenticate := func(_ context.Context, _, password string) (string, error) {
+		if password == "correct horse" {
+			return "user-7", nil
+		}
+		return "", usher.ErrPasswordMismatch
+	}
+	login := usher.Must(session.NewLogin(exampleManager(nil), authenticate, nil))
+	codes := map[string]bool{"123456": true} // of user-7; in a real service in a database
+
+	first := func(w http.ResponseWriter, r *http.Request) {
+		subject, about, err := login.Authenticate(r, r.PostFormValue("username"), r.PostFormValue("password"))
+		var ticket string
+		if err == nil {
+			ticket, err = login.Pause(subject, about)
+		}
+		if err != nil {
+			login.Deny(w, r, err)
+			return
+		}
+		fmt.Fprint(w, ticket)
+	}
+	second := func(w http.ResponseWriter, r *http.Request) {
+		subject, about, err := login.Resume(r, r.PostFormValue("ticket"), func(_ context.Context, subject string) error {
+			code := r.PostFormValue("code")
+			if !codes[code] {
+				return usher.ErrPasswordMismatch
+			}
+			delete(codes, code) // a code counts once
+			return nil
+		})
+		if err == nil {
+			err = login.Finish(w, r, subject, about)
+		}
+		if err != nil {
+			login.Deny(w, r, err)
+		}
+	}
+
+	post := func(h http.HandlerFunc, form string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		h(w, r)
+		return w
+	}
+	ticket := post(first, "username=ada&password=correct+horse").Body.String()
+	for _, code := range []string{"000000", "123456", "123456"} {
+		w := post(second, "ticket="+ticket+"&code="+code)
+		fmt.Println(w.Code, strings.Contains(w.Body.String(), "access_token"))
+	}
+	// Output:
+	// 401 false
+	// 200 true
+	// 401 false
+}
+
+// A user who has just registered is logged in without being asked for the password.
+func ExampleLogin_Finish() {
+	login := usher.Must(session.NewLogin(exampleManager(nil), nil, &session.HandlerOptions{Cookies: true}))
+	register := func(w http.ResponseWriter, r *http.Request) {
+		subject := "user-8" // created with r's form
+		if err := login.Finish(w, r, subject, session.About{}); err != nil {
+			login.Deny(w, r, err)
+		}
+	}
+
+	w := httptest.NewRecorder()
+	register(w, httptest.NewRequest(http.MethodPost, "/register", nil))
+	fmt.Println(w.Code, w.Result().Cookies()[0].Name)
+	// Output: 200 __Host-access
+}
+
+// A user lists their sessions, and ends all except the current one.
+func ExampleSessionsHandler() {
+	key := usher.Must(usher.GenerateKey("HS256"))
+	sessions := usher.Must(session.NewManager(session.Config[usher.Claims]{
+		Encoder: usher.Must(usher.NewEncoder[usher.Claims](key, nil)),
+		Store:   session.NewMemoryStore(),
+		Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
+		Secret:  []byte("thirty-two random bytes or more!"),
+	}))
+	auth := usher.Must(usher.NewMiddleware(usher.Must(usher.NewDecoder[usher.Claims](key, nil)), usher.ClaimsAsUser[usher.Claims], nil))
+	own := auth.Require(usher.Must(session.SessionsHandler(sessions, nil)))
+	mux := http.NewServeMux()
+	mux.Handle("GET /sessions", own)
+	mux.Handle("DELETE /sessions/{id}", own)
+	mux.Handle("DELETE /sessions", auth.Require(usher.Must(session.EndOthersHandler(sessions, nil))))
+
+	tokens := usher.Must(sessions.Start(context.Background(), "user-7", session.About{Label: "laptop"}))
+	usher.Must(sessions.Start(context.Background(), "user-7", session.About{Label: "phone"}))
+	for _, method := range []string{http.MethodGet, http.MethodDelete, http.MethodGet} {
+		r := httptest.NewRequest(method, "/sessions", nil)
+		r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		fmt.Println(w.Code, strings.Count(w.Body.String(), `"id"`))
+	}
+	// Output:
+	// 200 2
+	// 204 0
+	// 200 1
+}
+
+// After an account's client logged in, strangers cannot keep it out.
+func ExampleMemoryThrottle() {
+	throttle := usher.Must(session.NewMemoryThrottle(&session.ThrottleOptions{
+		PerAccount: session.Limit{Burst: 3, Every: time.Minute},
+	}))
+	try := func(client string, o session.Outcome) bool {
+		taken, wait, err := throttle.Reserve(context.Background(), session.Attempt{Kind: session.KindLogin, Account: "ada", Client: client})
+		if err != nil || wait > 0 {
+			return false
+		}
+		return throttle.Settle(context.Background(), taken, o) == nil
+	}
+	fmt.Println(try("192.0.2.1", session.Right)) // the owner
+	for _, stranger := range []string{"198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4"} {
+		fmt.Println(try(stranger, session.Counted))
+	}
+	fmt.Println(try("192.0.2.1", session.Right))
+	// Output:
+	// true
+	// true
+	// true
+	// true
+	// false
+	// true
 }

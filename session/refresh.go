@@ -45,36 +45,12 @@ func (m *Manager[C]) refresh(ctx context.Context, text string, fit checkpoint) (
 func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token refreshToken, text string, fit checkpoint, event *Event) (Tokens, error) {
 	tokens, err := m.issue(ctx, token)
 	if errors.Is(err, usher.ErrNoUser) && !outOfReach(err) {
-		ended, endErr := m.storeEnd(ctx, now, token.subject, event.SessionID)
-		if endErr != nil {
-			return Tokens{}, endErr
-		}
-		if ended {
-			event.Kind = EventEnded
-		}
-		return Tokens{}, fmt.Errorf("%w: %w", ErrSessionEnded, err)
+		return Tokens{}, m.endOfDeletedUser(ctx, now, token, err, event)
 	}
 	if err != nil {
 		return Tokens{}, err
 	}
-	// The grace period is for lost responses, so it begins with the rotation, however long the claims callback
-	// took. A token is in time if the request arrived in time, so the time that its own claims callback took is
-	// added.
-	rotated := m.now()
-	grace := m.grace
-	if grace > 0 {
-		grace += max(rotated.Sub(now), 0)
-	}
-	rotation := Rotation{
-		SessionID:  event.SessionID,
-		Subject:    token.subject,
-		Generation: token.generation,
-		Token:      hashToken(text),
-		Nonce:      newNonce(),
-		Now:        rotated,
-		ExpiresAt:  rotated.Add(m.idleTTL),
-		Grace:      grace,
-	}
+	rotation := m.newRotation(token, text, now)
 	tokens.RefreshToken = m.keys[0].successorOf(token, text, rotation.Nonce)
 	if err := fit(tokens); err != nil {
 		return Tokens{}, err
@@ -95,6 +71,39 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 		event.Kind = EventRetried
 	}
 	return tokens, nil
+}
+
+// endOfDeletedUser ends the session of a user who no longer exists, as err says, and returns the error of the refresh.
+func (m *Manager[C]) endOfDeletedUser(ctx context.Context, now time.Time, token refreshToken, err error, event *Event) error {
+	ended, endErr := m.storeEnd(ctx, now, token.subject, event.SessionID)
+	if endErr != nil {
+		return endErr
+	}
+	if ended {
+		event.Kind = EventEnded
+	}
+	return fmt.Errorf("%w: %w", ErrSessionEnded, err)
+}
+
+// newRotation returns the rotation of a token that arrived at now, without its successor.
+//
+// The grace period is for lost responses, so it begins with the rotation, however long the claims callback took. A token
+// is in time if the request arrived in time, so the time that its own claims callback took is added.
+func (m *Manager[C]) newRotation(token refreshToken, text string, now time.Time) Rotation {
+	rotated, grace := m.now(), m.grace
+	if grace > 0 {
+		grace += max(rotated.Sub(now), 0)
+	}
+	return Rotation{
+		SessionID:  token.sessionID(),
+		Subject:    token.subject,
+		Generation: token.generation,
+		Token:      hashToken(text),
+		Nonce:      newNonce(),
+		Now:        rotated,
+		ExpiresAt:  rotated.Add(m.idleTTL),
+		Grace:      grace,
+	}
 }
 
 // earlierSuccessor returns the successor that the first rotation of the token derived, in this process or another.

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,14 +66,32 @@ func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit
 	if err := fit(tokens); err != nil {
 		return Tokens{}, err
 	}
-	record := Record{
+	about.AuthTime = authTime
+	record := m.newRecord(tokens, subject, about, now)
+	ended, err := m.storeStart(ctx, record)
+	if err != nil {
+		return Tokens{}, err
+	}
+	m.recent.forget(subject, ended...)
+	ctx = contextWithClient(ctx, client{record.Address, record.UserAgent}.or(clientFromContext(ctx)))
+	m.report(ctx, Event{Kind: EventStarted, Time: now, Subject: subject, SessionID: record.ID})
+	m.reportEnded(ctx, now, subject, ended)
+	if err := m.replace(ctx, subject, about.Replaces, record.ID); err != nil {
+		return Tokens{}, err
+	}
+	return tokens, nil
+}
+
+// newRecord returns what the store keeps of a session that starts now.
+func (m *Manager[C]) newRecord(tokens Tokens, subject string, about About, now time.Time) Record {
+	return Record{
 		Session: Session{
 			ID:         tokens.SessionID,
 			Subject:    subject,
 			UserAgent:  clean(about.UserAgent),
 			Address:    clean(about.Address),
 			Label:      clean(about.Label),
-			AuthTime:   authTime,
+			AuthTime:   about.AuthTime,
 			StartedAt:  now,
 			LastUsedAt: now,
 			ExpiresAt:  now.Add(min(m.idleTTL, m.maxAge)),
@@ -82,25 +99,6 @@ func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit
 		EndsAt: now.Add(m.maxAge),
 		Token:  hashToken(tokens.RefreshToken),
 	}
-	ended, err := m.storeStart(ctx, record)
-	if errors.Is(err, ErrSessionEnded) && !outOfReach(err) {
-		err = fmt.Errorf("%w: EndAll or EndOthers was called for this subject at or after %s, when the login began", err, authTime.Format(time.RFC3339Nano))
-	}
-	if err != nil {
-		return Tokens{}, err
-	}
-	m.recent.forget(subject, ended...)
-	caller := clientFromContext(ctx)
-	ctx = contextWithClient(ctx, client{
-		address:   cmp.Or(record.Address, caller.address),
-		userAgent: cmp.Or(record.UserAgent, caller.userAgent),
-	})
-	m.report(ctx, Event{Kind: EventStarted, Time: now, Subject: subject, SessionID: record.ID})
-	m.reportEnded(ctx, now, subject, ended)
-	if err := m.replace(ctx, subject, about.Replaces, record.ID); err != nil {
-		return Tokens{}, err
-	}
-	return tokens, nil
 }
 
 // replace ends the session old, whose place the session started has taken. If that fails, it ends started: the caller
@@ -131,6 +129,8 @@ func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []str
 		if m.maxPerSubject > 0 {
 			m.recent.forgetSubject(record.Subject)
 		}
+	} else if errors.Is(err, ErrSessionEnded) {
+		err = fmt.Errorf("%w: EndAll or EndOthers was called for this subject at or after %s, when the login began", err, record.AuthTime.Format(time.RFC3339Nano))
 	}
 	return ended, err
 }

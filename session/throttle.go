@@ -104,18 +104,7 @@ func (o *ThrottleOptions) Complete() (ThrottleOptions, error) {
 			mistakes = append(mistakes, &usher.ConfigError{Field: "ThrottleOptions." + field, Reason: fmt.Sprintf(reason, args...)})
 		}
 	}
-	for _, l := range []struct {
-		field string
-		limit *Limit
-		value Limit
-	}{
-		{"PerAddress", &opts.PerAddress, Limit{Burst: 5, Every: 30 * time.Second}},
-		{"PerAccount", &opts.PerAccount, Limit{Burst: 30, Every: 15 * time.Second}},
-		{"PerClient", &opts.PerClient, Limit{Burst: 100, Every: time.Second}},
-		{"Step", &opts.Step, Limit{Burst: 5, Every: 10 * time.Minute}},
-		{"PerMail", &opts.PerMail, Limit{Burst: 3, Every: time.Hour}},
-		{"Signup", &opts.Signup, Limit{Burst: 20, Every: time.Minute}},
-	} {
+	for _, l := range opts.defaults() {
 		if *l.limit == (Limit{}) {
 			*l.limit = l.value
 		}
@@ -133,6 +122,23 @@ func (o *ThrottleOptions) Complete() (ThrottleOptions, error) {
 		opts.Now = time.Now
 	}
 	return opts, errors.Join(mistakes...)
+}
+
+type defaultLimit struct {
+	field string
+	limit *Limit
+	value Limit
+}
+
+func (o *ThrottleOptions) defaults() []defaultLimit {
+	return []defaultLimit{
+		{"PerAddress", &o.PerAddress, Limit{Burst: 5, Every: 30 * time.Second}},
+		{"PerAccount", &o.PerAccount, Limit{Burst: 30, Every: 15 * time.Second}},
+		{"PerClient", &o.PerClient, Limit{Burst: 100, Every: time.Second}},
+		{"Step", &o.Step, Limit{Burst: 5, Every: 10 * time.Minute}},
+		{"PerMail", &o.PerMail, Limit{Burst: 3, Every: time.Hour}},
+		{"Signup", &o.Signup, Limit{Burst: 20, Every: time.Minute}},
+	}
 }
 
 const decade = 10 * 365 * 24 * time.Hour
