@@ -71,7 +71,7 @@ func (e *endpoint) attempt(ctx context.Context, a Attempt, check func(ctx contex
 			Err:         fmt.Errorf("session: too many attempts of kind %s: wait %s", a.Kind, wait),
 		}
 	}
-	err = check(ctx)
+	err = check(usher.ContextWithClient(ctx, a.Client)) // a client has a share of the queue for passwords
 	outcome := e.outcome(ctx, err)
 	// If Settle fails, the user may lose an attempt. That is no reason to refuse a right password.
 	_ = stepWithin(context.WithoutCancel(ctx), stepTimeout, func(ctx context.Context) error {

@@ -219,3 +219,41 @@ func TestLoginsAreRefusedWhileTheThrottleDoesNotAnswer(t *testing.T) {
 	s = newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) { o.Throttle = broken{settle: true} })
 	s.send(t, "POST", "/login", login).want(t, 200, "")
 }
+
+// A client that fills its share of the queue for passwords leaves the rest to others.
+func TestChecksKnowTheirClient(t *testing.T) {
+	passwords := usher.Must(usher.NewPasswords(&usher.PasswordOptions{Cost: 4, Concurrency: 1}))
+	hash := usher.Must(passwords.Hash(t.Context(), "correct horse"))
+	attempts := usher.Must(session.NewAttempts(&session.HandlerOptions{
+		Throttle:      usher.Must(session.NewMemoryThrottle(&session.ThrottleOptions{PerAddress: session.Limit{Burst: 10_000, Every: time.Second}, PerAccount: session.Limit{Burst: 10_000, Every: time.Second}, PerClient: session.Limit{Burst: 10_000, Every: time.Second}})),
+		ClientAddress: func(r *http.Request) string { return r.RemoteAddr },
+	}))
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	full := map[string]int{}
+	for i := range 2000 {
+		address := "198.51.100.1:1"
+		if i%200 == 0 {
+			address = fmt.Sprintf("203.0.113.%d:1", i/200)
+		}
+		group.Go(func() {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+			r.RemoteAddr = address
+			err := attempts.Try(httptest.NewRecorder(), r, "ada", func(ctx context.Context) error {
+				_, err := passwords.Check(ctx, hash, "correct horse")
+				return err
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			if errors.Is(err, usher.ErrUnavailable) {
+				full[address]++
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if full["198.51.100.1:1"] == 0 || len(full) != 1 {
+		t.Errorf("refused for a full queue: %v; want some of the one client's alone", full)
+	}
+}
