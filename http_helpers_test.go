@@ -95,8 +95,8 @@ func (v httpVerifier) Decode(ctx context.Context, token string) (*httpClaims, er
 	return v(ctx, token)
 }
 
-// httpDoor is a middleware that keeps account of what it asks and refuses.
-type httpDoor struct {
+// httpRecorder is a middleware that records its steps and its refusals.
+type httpRecorder struct {
 	*usher.Middleware[httpClaims, *httpUser]
 
 	mu       sync.Mutex
@@ -104,18 +104,18 @@ type httpDoor struct {
 	observed []*usher.Rejection
 }
 
-// httpOpen builds a door. opts.Check and opts.Observe are still called, after the accounting; without a Now the
+// httpOpen returns a middleware that records. opts.Check and opts.Observe are still called, after that. Without a Now the
 // clock is httpNow, and without a Realm the realm is "shop".
-func httpOpen(t testing.TB, opts usher.MiddlewareOptions) *httpDoor {
+func httpOpen(t testing.TB, opts usher.MiddlewareOptions) *httpRecorder {
 	t.Helper()
 	return httpOpenWith(t, nil, nil, opts)
 }
 
 func httpOpenWith(t testing.TB, verifier usher.Verifier[httpClaims],
 	user func(context.Context, *httpClaims) (*httpUser, error), opts usher.MiddlewareOptions,
-) *httpDoor {
+) *httpRecorder {
 	t.Helper()
-	d := &httpDoor{}
+	d := &httpRecorder{}
 	if verifier == nil {
 		verifier = httpDecoder(t)
 	}
@@ -179,14 +179,14 @@ func httpFindUser(_ context.Context, c *httpClaims) (*httpUser, error) {
 	return &httpUser{ID: c.Subject, Role: c.Role}, nil
 }
 
-func (d *httpDoor) step(name string) {
+func (d *httpRecorder) step(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.steps = append(d.steps, name)
 }
 
 // took returns the steps taken since the last call, as one string.
-func (d *httpDoor) took() string {
+func (d *httpRecorder) took() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	steps := strings.Join(d.steps, " ")
@@ -195,7 +195,7 @@ func (d *httpDoor) took() string {
 }
 
 // refused returns the one refusal observed since the last call, nil if there was none.
-func (d *httpDoor) refused(t testing.TB) *usher.Rejection {
+func (d *httpRecorder) refused(t testing.TB) *usher.Rejection {
 	t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -284,19 +284,19 @@ func TestErrorsAreMappedAlikeWhereverTheyComeFrom(t *testing.T) {
 		noUser := func(context.Context, *httpClaims) (*httpUser, error) { return &httpUser{}, test.err }
 		refuse := func(context.Context) error { return test.err }
 		origins := map[string]http.Handler{}
-		doors := map[string]*httpDoor{
+		middlewares := map[string]*httpRecorder{
 			"verifier": httpOpenWith(t, failing, nil, usher.MiddlewareOptions{}),
 			"Check":    httpOpen(t, usher.MiddlewareOptions{Check: func(context.Context, *usher.Claims) error { return test.err }}),
 			"user":     httpOpenWith(t, nil, noUser, usher.MiddlewareOptions{}),
 			"guard":    httpOpen(t, usher.MiddlewareOptions{}),
 			"Deny":     httpOpen(t, usher.MiddlewareOptions{}),
 		}
-		for name, d := range doors {
+		for name, d := range middlewares {
 			origins[name] = d.RequireFunc(httpGreet)
 		}
-		origins["guard"] = doors["guard"].With(refuse).RequireFunc(httpGreet)
-		origins["Deny"] = doors["Deny"].RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
-			doors["Deny"].Deny(w, r, test.err)
+		origins["guard"] = middlewares["guard"].With(refuse).RequireFunc(httpGreet)
+		origins["Deny"] = middlewares["Deny"].RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+			middlewares["Deny"].Deny(w, r, test.err)
 		})
 		for name, handler := range origins {
 			t.Run(fmt.Sprintf("%v/%s", test.err, name), func(t *testing.T) {
@@ -311,7 +311,7 @@ func TestErrorsAreMappedAlikeWhereverTheyComeFrom(t *testing.T) {
 					status, code = http.StatusNotFound, ""
 				}
 				w := httpServe(handler, httpRequest(httpToken(t, nil)))
-				rej := doors[name].refused(t)
+				rej := middlewares[name].refused(t)
 				if w.Code != status || rej == nil || rej.Status != status || rej.Code != code {
 					t.Fatalf("status %d, observed %+v; want %d %q", w.Code, rej, status, code)
 				}
@@ -371,7 +371,7 @@ func TestSharedRejectionIsNeverChanged(t *testing.T) {
 
 // sources → cross-origin check → decode → Check → user → guards → next.
 func TestOrderOfSteps(t *testing.T) {
-	var d *httpDoor //nolint:staticcheck // what is opened looks at it
+	var d *httpRecorder //nolint:staticcheck // what is opened looks at it
 	d = httpOpen(t, usher.MiddlewareOptions{
 		Sources: []usher.TokenSource{usher.FromCookie("session"), usher.FromBearer()},
 		Check: func(_ context.Context, c *usher.Claims) error {
