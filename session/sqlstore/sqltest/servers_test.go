@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -130,7 +131,12 @@ func TestLoginsOfDifferentUsersDoNotDeadlock(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			db := d.open(t)
 			store := newStore(t, db, d.dialect)
-			m := newManager(t, store, func(c *session.Config[usher.Claims]) { c.IdleTTL = 20 * time.Millisecond })
+			began, calls := time.Now(), atomic.Int64{}
+			m := newManager(t, store, func(c *session.Config[usher.Claims]) {
+				c.IdleTTL = time.Second
+				// While the others log in, a client's last session expires.
+				c.Now = func() time.Time { return began.Add(time.Duration(calls.Add(1)) * 50 * time.Millisecond) }
+			})
 			before := deadlocks(t, db, d.dialect)
 			var mu sync.Mutex
 			var times []time.Duration
