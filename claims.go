@@ -13,8 +13,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Claims are the claims that usher knows, under the names that RFC 7519 §4.1 and the other documents named
-// below give them. Embed it by value in a claims type of your own, or use it as it is:
+// Claims are the claims that usher knows, named as in RFC 7519 §4.1 and the other specifications below. Embed it by value in
+// your own claims type, or use it as it is:
 //
 //	type MyClaims struct {
 //		usher.Claims
@@ -26,8 +26,8 @@ type Claims struct {
 	Issuer    string      `json:"iss,omitempty"`      // who issued the token (RFC 7519 §4.1.1)
 	Subject   string      `json:"sub,omitempty"`      // the user's id (RFC 7519 §4.1.2)
 	Audience  Audience    `json:"aud,omitempty"`      // the services it is meant for (RFC 7519 §4.1.3)
-	ExpiresAt NumericDate `json:"exp,omitzero"`       // from when on it is refused (RFC 7519 §4.1.4)
-	NotBefore NumericDate `json:"nbf,omitzero"`       // until when it is refused (RFC 7519 §4.1.5)
+	ExpiresAt NumericDate `json:"exp,omitzero"`       // when it expires (RFC 7519 §4.1.4)
+	NotBefore NumericDate `json:"nbf,omitzero"`       // when it becomes valid (RFC 7519 §4.1.5)
 	IssuedAt  NumericDate `json:"iat,omitzero"`       // when it was issued (RFC 7519 §4.1.6)
 	ID        string      `json:"jti,omitempty"`      // the token's own id (RFC 7519 §4.1.7)
 	SessionID string      `json:"sid,omitempty"`      // the login session (OpenID Connect Front-Channel Logout §3)
@@ -76,7 +76,7 @@ func (c Claims) HasScope(scope string) bool {
 }
 
 // SubjectInt returns the subject as a number, for services whose user ids are integers. A subject that is
-// not the canonical decimal form of an int64 ("7", not "07" or "+7") is an ErrTokenClaims.
+// not the canonical decimal form of an int64 ("7", not "07" or "+7") is ErrTokenClaims.
 func (c Claims) SubjectInt() (int64, error) {
 	n, err := strconv.ParseInt(c.Subject, 10, 64)
 	if err != nil || strconv.FormatInt(n, 10) != c.Subject {
@@ -105,16 +105,16 @@ func (c Claims) GetAudience() (jwt.ClaimStrings, error) { return jwt.ClaimString
 
 func (c *Claims) mustEmbedUsherClaims() *Claims { return c }
 
-// EmbedsClaims is satisfied by *C when C embeds [Claims]. It is the constraint of all that is generic over
-// claims, here and in other packages, so that a claims type that forgot to embed it does not compile.
+// EmbedsClaims is satisfied by *C when C embeds [Claims]. Functions that are generic over claims have it as their constraint, here and in
+// other packages, so that a claims type that does not embed Claims is a compile error.
 type EmbedsClaims[C any] interface {
 	*C
 	mustEmbedUsherClaims() *Claims
 }
 
-// NumericDate is a point in time, as JSON the number of seconds since 1970 with an optional fraction
-// (RFC 7519 §2). The zero value means that the claim is absent. As JSON it is null when zero, and an error
-// outside of the years 1970 to 9999.
+// NumericDate is a point in time. Its JSON is the number of seconds since 1970, with an optional fraction (RFC 7519 §2). The
+// zero value means that the claim is absent, and is null in JSON. Times outside of the years 1970 to 9999 have no JSON: they
+// are an error.
 type NumericDate struct{ time.Time }
 
 // NewNumericDate returns t in whole seconds and UTC. The zero time gives the zero NumericDate.
@@ -165,8 +165,8 @@ func (d NumericDate) append(dst []byte) ([]byte, error) {
 	return append(append(dst, '.'), strings.TrimRight(fraction[1:], "0")...), nil
 }
 
-// parseDate reads a JSON number exactly, digit by digit: a float64 would lose nanoseconds, and integer
-// conversions of huge floats wrap around. Digits beyond the nanoseconds are dropped.
+// parseDate reads a JSON number digit by digit. A float64 would lose nanoseconds, and converting a huge one to an integer wraps
+// around. Digits beyond the nanoseconds are dropped.
 func parseDate(number string) (NumericDate, bool) {
 	if seconds, ok := strictjson.Integer(number); ok {
 		return NumericDate{time.Unix(seconds, 0).UTC()}, seconds <= maxDate
@@ -205,8 +205,8 @@ func (d NumericDate) forJWT() *jwt.NumericDate {
 	return &jwt.NumericDate{Time: d.Time}
 }
 
-// Audience lists the services that a token is meant for. As JSON it is one string or an array of strings
-// (RFC 7519 §4.1.3); a single audience is written as a string.
+// Audience lists the services that a token is meant for. Its JSON is one string or an array of strings (RFC 7519 §4.1.3); a
+// single audience is written as a string. As the type of a field, it reads either form for any claim.
 type Audience []string
 
 // MarshalJSON returns a string for one audience, else an array, or null if a is nil.

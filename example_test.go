@@ -241,6 +241,47 @@ func ExampleByIssuer() {
 }
 
 // A date is the number of seconds since 1970; the zero value means that there is none.
+func ExampleByIssuerFunc() {
+	// One key for each tenant, as a table of the database has them.
+	tenants := map[string]usher.Key{
+		"https://acme.example": usher.Must(usher.NewKey(usher.HS256, exampleSecret)),
+	}
+	find := func(_ context.Context, issuer string) (usher.Verifier[usher.Claims], error) {
+		key, ok := tenants[issuer]
+		if !ok {
+			return nil, usher.ErrTokenIssuer // which is kept for a while, so that strangers cost few look-ups
+		}
+		return usher.NewDecoder[usher.Claims](key, &usher.DecoderOptions{Issuer: issuer, Now: exampleNow})
+	}
+	verifier := usher.Must(usher.ByIssuerFunc(find, nil))
+
+	ctx := context.Background()
+	for _, issuer := range []string{"https://acme.example", "https://elsewhere.example"} {
+		encoder := usher.Must(usher.NewEncoder[usher.Claims](tenants["https://acme.example"], &usher.EncoderOptions{Issuer: issuer, Now: exampleNow}))
+		token := usher.Must(encoder.Encode(ctx, usher.Claims{Subject: "42"}))
+		claims, err := verifier.Decode(ctx, token)
+		fmt.Println(claims != nil, errors.Is(err, usher.ErrTokenIssuer))
+	}
+	// Output:
+	// true false
+	// false true
+}
+
+func ExampleConfirmation() {
+	key := usher.Must(usher.NewKey(usher.HS256, exampleSecret))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{Now: exampleNow}))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, &usher.DecoderOptions{Now: exampleNow}))
+
+	// The token is good only together with a proof that its bearer has this key.
+	ctx := context.Background()
+	token := usher.Must(encoder.Encode(ctx, usher.Claims{
+		Subject: "42", Confirmation: &usher.Confirmation{KeyThumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"},
+	}))
+	claims := usher.Must(decoder.Decode(ctx, token))
+	fmt.Println(claims.Confirmation.KeyThumbprint)
+	// Output: 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I
+}
+
 func ExampleNumericDate() {
 	date := usher.NewNumericDate(time.Date(2030, time.January, 2, 12, 0, 0, 0, time.UTC))
 	text, err := date.MarshalJSON()

@@ -19,8 +19,8 @@ type header struct {
 	hasType bool
 }
 
-// parseHeader reads a header segment. Members that name or bring a key (jwk, jku, x5c, x5u) are not looked at:
-// keys come from the KeySource alone (RFC 8725 §3.10).
+// parseHeader reads a header segment. Members that name or contain a key (jwk, jku, x5c, x5u) are ignored: keys come from the
+// KeySource alone (RFC 8725 §3.10).
 func parseHeader(segment string) (*header, error) {
 	text, ok := base64url.Decode(segment)
 	if !ok {
@@ -98,8 +98,8 @@ func bareType(typ string) string {
 // such letters are longer.
 func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
-// headers remembers the last few headers of verified tokens: an issuer writes the same header into every token, and
-// reading it costs half of what verifying an HMAC does.
+// headers remembers the last few headers of verified tokens. An issuer writes the same header into every token, and
+// reading it costs half as much as verifying an HMAC.
 type headers struct{ known atomic.Pointer[[]*header] }
 
 const maxHeaders = 8
@@ -117,8 +117,8 @@ func (hs *headers) find(segment string) *header {
 	return nil
 }
 
-// remember adds h, which must not be there, and forgets the oldest. When two goroutines do so at once, one of
-// them may be in vain: there will be a next token.
+// remember adds h, which must be new, and forgets the oldest header. When two goroutines do so at the same time, one of them may
+// have no effect; the next token will.
 func (hs *headers) remember(h *header) {
 	h.segment = strings.Clone(h.segment) // which was a part of the token
 	known := hs.known.Load()
@@ -132,7 +132,7 @@ func (hs *headers) remember(h *header) {
 // segments are the parts of a compact token (RFC 7515 §7.1), still encoded.
 type segments struct{ header, payload, signature string }
 
-// split takes a token apart. A fourth segment is left to be found in the signature.
+// split cuts a token into its segments. A fourth one is left in the signature, where check finds it.
 func split(token string) (segments, error) {
 	var s segments
 	var rest string
