@@ -68,7 +68,7 @@ func everyKey(tb testing.TB) usher.Keys {
 	var keys usher.Keys
 	for _, alg := range []usher.Algorithm{
 		usher.HS256, usher.HS384, usher.HS512, usher.RS256, usher.RS384, usher.RS512, usher.PS256, usher.PS384, usher.PS512,
-		usher.ES256, usher.ES384, usher.ES512, usher.EdDSA,
+		usher.ES256, usher.ES384, usher.ES512, usher.EdDSA, usher.Ed25519,
 	} {
 		var key usher.Key
 		var err error

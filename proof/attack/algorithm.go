@@ -58,6 +58,13 @@ func (f *forge) algorithmCases() {
 			}
 			name := fmt.Sprintf("signed by %s, and says %s", signed, said)
 			token := f.seal(signed, head(said), payload)
+			if isEd25519(signed) && isEd25519(said) {
+				g := g.by("RFC 9864 §2.2")
+				g.at(f.houses[signed]).accept(name+", which is another name for it", token)
+				g.at(f.houses[said]).accept(name+", which is another name for it", token)
+				g.at(f.every).accept(name+", which is another name for it", token)
+				continue
+			}
 			g.at(f.houses[signed]).refuse(usher.ErrUnknownKey, name, token)
 			g.at(f.houses[said]).refuse(usher.ErrTokenSignature, name, token)
 			g.at(f.every).refuse(usher.ErrTokenSignature, name, token)
@@ -66,7 +73,7 @@ func (f *forge) algorithmCases() {
 				f.seal(signed, `{"alg":"`+string(said)+`","kid":"`+id+`"}`, payload))
 		}
 		for _, hash := range algorithms()[:3] { // HS256, HS384 and HS512 for their hashes
-			if signed == usher.EdDSA || hashOf(signed) == hashOf(hash) {
+			if isEd25519(signed) || hashOf(signed) == hashOf(hash) {
 				continue
 			}
 			in := input(head(signed), payload)
@@ -74,14 +81,18 @@ func (f *forge) algorithmCases() {
 				in+"."+encode(f.signWith(signed, hashOf(hash), in)))
 		}
 	}
-	g.at(f.houses[usher.EdDSA]).by("RFC 9864 §2.2").refuse(usher.ErrTokenSignature, "alg Ed25519, a newer name for the same",
-		f.seal(usher.EdDSA, `{"alg":"Ed25519"}`, payload))
+	for _, alg := range []string{"ed25519", "ED25519", "Ed25519 ", "Ed25519\\u0000", "Ed25519ph", "Ed25519ctx", "Ed448", "X25519", "EdDSA25519"} {
+		for _, name := range []usher.Algorithm{usher.EdDSA, usher.Ed25519} {
+			g.at(f.houses[name]).by("RFC 9864 §2.2").refuse(usher.ErrTokenSignature, fmt.Sprintf("alg %s, not a name of Ed25519", alg),
+				f.seal(name, `{"alg":"`+alg+`"}`, payload))
+		}
+	}
 }
 
 // confusionCases are tokens whose HMAC secret is a public key, in all the forms in which one can be at hand.
 func (f *forge) confusionCases() {
 	payload := claims().String()
-	for _, victim := range []usher.Algorithm{usher.RS256, usher.PS256, usher.ES256, usher.ES384, usher.ES512, usher.EdDSA} {
+	for _, victim := range []usher.Algorithm{usher.RS256, usher.PS256, usher.ES256, usher.ES384, usher.ES512, usher.EdDSA, usher.Ed25519} {
 		for form, secret := range PublicKeyForms(f.material(victim)) {
 			for _, alg := range algorithms()[:3] {
 				in := input(head(alg), payload)

@@ -40,7 +40,7 @@ type forge struct {
 func algorithms() []usher.Algorithm {
 	return []usher.Algorithm{
 		usher.HS256, usher.HS384, usher.HS512, usher.RS256, usher.RS384, usher.RS512, usher.PS256, usher.PS384,
-		usher.PS512, usher.ES256, usher.ES384, usher.ES512, usher.EdDSA,
+		usher.PS512, usher.ES256, usher.ES384, usher.ES512, usher.EdDSA, usher.Ed25519,
 	}
 }
 
@@ -119,11 +119,14 @@ func (f *forge) material(alg usher.Algorithm) any {
 		return f.secrets[alg]
 	case f.ec[alg] != nil:
 		return &f.ec[alg].PublicKey
-	case alg == usher.EdDSA:
+	case isEd25519(alg):
 		return f.ed.Public()
 	}
 	return &f.rsa.PublicKey
 }
+
+// isEd25519 reports whether alg is one of the two names of Ed25519 (RFC 9864 §2.2).
+func isEd25519(alg usher.Algorithm) bool { return alg == usher.EdDSA || alg == usher.Ed25519 }
 
 func hashOf(alg usher.Algorithm) crypto.Hash {
 	switch strings.TrimLeft(string(alg), "HRPES") {

@@ -136,7 +136,7 @@ func (f *forge) certificate(alg usher.Algorithm) ([]byte, error) {
 	switch {
 	case f.ec[alg] != nil:
 		return x509.CreateCertificate(rand.Reader, template, template, &f.ec[alg].PublicKey, f.ec[alg])
-	case alg == usher.EdDSA:
+	case isEd25519(alg):
 		return x509.CreateCertificate(rand.Reader, template, template, f.ed.Public(), f.ed)
 	}
 	return x509.CreateCertificate(rand.Reader, template, template, &f.rsa.PublicKey, f.rsa)

@@ -18,7 +18,7 @@ var errAlgorithm = errors.New("an unknown algorithm")
 
 type golangJWT struct{}
 
-func (golangJWT) supports(usher.Algorithm) bool { return true }
+func (golangJWT) supports(alg usher.Algorithm) bool { return alg != usher.Ed25519 }
 
 func (golangJWT) sign(k keyPair, kid string, claims map[string]any) (string, error) {
 	token := jwt.NewWithClaims(jwt.GetSigningMethod(string(k.alg)), jwt.MapClaims(claims))
@@ -37,7 +37,7 @@ func (golangJWT) verify(k keyPair, token string) (map[string]any, error) {
 
 type goJose struct{}
 
-func (goJose) supports(usher.Algorithm) bool { return true }
+func (goJose) supports(alg usher.Algorithm) bool { return alg != usher.Ed25519 }
 
 func (goJose) sign(k keyPair, kid string, claims map[string]any) (string, error) {
 	options := new(jose.SignerOptions).WithType("JWT")

@@ -87,7 +87,7 @@ func clients() []struct {
 		{"jwx", func(*testing.T) client { return jwx{} }},
 		{"PyJWT", func(t *testing.T) client { return python(t) }},
 		{"jose (npm)", func(t *testing.T) client { return node(t, "jose") }},
-		{"jsonwebtoken (npm)", func(t *testing.T) client { return node(t, "jsonwebtoken", usher.EdDSA) }},
+		{"jsonwebtoken (npm)", func(t *testing.T) client { return node(t, "jsonwebtoken", usher.EdDSA, usher.Ed25519) }},
 	}
 }
 

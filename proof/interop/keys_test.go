@@ -44,7 +44,7 @@ func (k keyPair) verifyingKey() any {
 func algorithms() []usher.Algorithm {
 	return []usher.Algorithm{
 		usher.HS256, usher.HS384, usher.HS512, usher.RS256, usher.RS384, usher.RS512, usher.PS256, usher.PS384, usher.PS512,
-		usher.ES256, usher.ES384, usher.ES512, usher.EdDSA,
+		usher.ES256, usher.ES384, usher.ES512, usher.EdDSA, usher.Ed25519,
 	}
 }
 
@@ -69,7 +69,7 @@ func makeKeys(t *testing.T) map[usher.Algorithm]keyPair {
 			k.private = usher.Must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
 		case usher.ES512:
 			k.private = usher.Must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))
-		case usher.EdDSA:
+		case usher.EdDSA, usher.Ed25519:
 			_, private, err := ed25519.GenerateKey(rand.Reader)
 			if err != nil {
 				t.Fatal(err)
