@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func parseRemote(body []byte, defaults []usher.Algorithm) (parsedSet, error) {
 	}
 	s := readAll(reader{defaults: defaults, public: true}, texts)
 	if len(s.keys) == 0 {
-		reasons := append(s.wrong, s.irrelevant...)
+		reasons := slices.Concat(s.wrong, s.irrelevant)
 		if len(reasons) == 0 {
 			return s, errors.New("the set is empty")
 		}

@@ -3,6 +3,7 @@ package jwks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-usher/usher"
@@ -168,7 +169,7 @@ func (r *Remote) startIfDue(now time.Time) bool {
 // run is the goroutine of one fetch. It belongs to no request, and ends by the source's time limit.
 func (r *Remote) run(a *attempt) {
 	parsed, age, err := r.fetch(a.began)
-	report := Fetch{Skipped: append(parsed.wrong, parsed.irrelevant...)}
+	report := Fetch{Skipped: slices.Concat(parsed.wrong, parsed.irrelevant)}
 	if err != nil {
 		r.source.failed()
 		// The cause is not wrapped: that the fetch ran out of time does not mean that the request did.

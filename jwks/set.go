@@ -54,7 +54,8 @@ func Parse(set []byte, opts *ParseOptions) (usher.Keys, error) {
 		problems = append(problems, configError("set", "mixes symmetric keys with others: publishing it would publish secrets"))
 	}
 	if len(s.keys) == 0 && len(problems) == 0 {
-		problems = append(s.irrelevant, configError("set", "has no key for signatures"))
+		problems = append(problems, s.irrelevant...)
+		problems = append(problems, configError("set", "has no key for signatures"))
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
