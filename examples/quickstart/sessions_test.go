@@ -89,13 +89,14 @@ func TestRefreshesAndLogoutsThatAreRefused(t *testing.T) {
 		expectProblem(t, s.send(t, "POST", path, "", `{"refresh_token":7}`), 422, `"refresh_token" must be a string.`)
 		expectProblem(t, s.send(t, "POST", path, "", `null`), 400, "one JSON object")
 		expectProblem(t, s.send(t, "POST", path, tokens.access, ""), 401, "This is an access token.")
+		expectProblem(t, s.send(t, "POST", path, "", fmt.Sprintf(`{"refresh_token":%q}`, tokens.access)), 401, "This is an access token.")
 		expectProblem(t, s.send(t, "GET", path, "", ""), 405, "Method Not Allowed")
 	}
 	changed := "A" + tokens.refresh[1:]
 	if changed == tokens.refresh {
 		changed = "B" + tokens.refresh[1:]
 	}
-	for _, wrong := range []string{"x", tokens.access, tokens.refresh + "A", changed} {
+	for _, wrong := range []string{"x", tokens.refresh + "A", changed} {
 		body := fmt.Sprintf(`{"refresh_token":%q}`, wrong)
 		expectProblem(t, s.send(t, "POST", "/refresh", "", body), 401, "Log in again.")
 		s.send(t, "POST", "/logout", "", body).expect(t, "logout with a forged token", 204)
