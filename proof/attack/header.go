@@ -161,7 +161,7 @@ func (f *forge) keyIDs() {
 		g.refuse(usher.ErrUnknownKey, fmt.Sprintf("kid %q", short(kid)), withKid(`"`+kid+`"`))
 	}
 	for _, kid := range []string{
-		`""`, `null`, `true`, `false`, `0`, `1`, `-1`, `1.5`, `[]`, `["` + id + `"]`, `{}`, `{"kid":"` + id + `"}`, `[null]`,
+		`null`, `true`, `false`, `0`, `1`, `-1`, `1.5`, `[]`, `["` + id + `"]`, `{}`, `{"kid":"` + id + `"}`, `[null]`,
 		`"` + strings.Repeat("x", 257) + `"`, `"` + strings.Repeat("é", 129) + `"`, `"` + strings.Repeat("x", 4000) + `"`, `"` + id + strings.Repeat(" ", 256) + `"`,
 	} {
 		g.by("RFC 7515 §4.1.4").refuse(usher.ErrTokenMalformed, "kid "+short(kid), withKid(kid))
@@ -170,6 +170,7 @@ func (f *forge) keyIDs() {
 		g.by("RFC 8259 §8.1").refuse(usher.ErrTokenMalformed, fmt.Sprintf("kid %q", kid), withKid(kid))
 	}
 	g.by("RFC 7515 §4.1.4").accept("the right kid", withKid(`"`+id+`"`))
+	g.by("RFC 7515 §4.1.4").accept("an empty kid, which is none", withKid(`""`))
 	g.by("RFC 8259 §8.3").accept("the right kid, escaped", withKid(`"\u0073`+id[1:]+`"`))
 	g.by("RFC 7515 §4.1.4").accept("KID, which is another name", f.seal(alg, `{"alg":"HS256","KID":"x"}`, payload))
 	g.at(f.large()).refuse(usher.ErrTokenMalformed, "a kid of 100 KB", withKid(`"`+strings.Repeat("x", 100<<10)+`"`))
