@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -164,6 +167,29 @@ func (m *misconfigured) add(field, reason string, args ...any) {
 }
 
 func (m misconfigured) err() error { return errors.Join(m...) }
+
+// checkName checks the name of an issuer or audience. They are compared byte for byte, so a blank around one would match nothing.
+func checkName(wrong *misconfigured, field, name string) {
+	switch {
+	case strings.TrimSpace(name) != name:
+		wrong.add(field, "is %s, with blanks around it", quote(name))
+	case !utf8.ValidString(name):
+		wrong.add(field, "is %s, which is not UTF-8", quote(name))
+	}
+}
+
+func checkMaxSize(wrong *misconfigured, field string, size int) {
+	if size < leastMaxSize {
+		wrong.add(field, "is %d bytes, less than any token has", size)
+	}
+}
+
+// checkUnit finds durations that were written without a unit, and so are nanoseconds.
+func checkUnit(wrong *misconfigured, field string, d time.Duration) {
+	if d > 0 && d < time.Second {
+		wrong.add(field, "is %v, less than a second; durations have a unit, as in 30*time.Second", d)
+	}
+}
 
 // quote shows text from outside, shortened, as a Go string of printable ASCII.
 func quote(text string) string {

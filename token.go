@@ -659,35 +659,12 @@ func checkAudience(wrong *misconfigured, field string, audience Audience) {
 	}
 }
 
-// checkName checks the name of an issuer or audience. They are compared byte for byte, so a blank around one would match nothing.
-func checkName(wrong *misconfigured, field, name string) {
-	switch {
-	case strings.TrimSpace(name) != name:
-		wrong.add(field, "is %s, with blanks around it", quote(name))
-	case !utf8.ValidString(name):
-		wrong.add(field, "is %s, which is not UTF-8", quote(name))
-	}
-}
-
 func checkType(wrong *misconfigured, field, typ string) {
 	switch {
 	case strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, notQuotable):
 		wrong.add(field, "is %s, which is no media type", quote(typ))
 	case strings.Contains(typ, ","):
 		wrong.add(field, "is %s, but a token has one type, not a list", quote(typ))
-	}
-}
-
-func checkMaxSize(wrong *misconfigured, field string, size int) {
-	if size < leastMaxSize {
-		wrong.add(field, "is %d bytes, less than any token has", size)
-	}
-}
-
-// checkUnit finds durations that were written without a unit, and so are nanoseconds.
-func checkUnit(wrong *misconfigured, field string, d time.Duration) {
-	if d > 0 && d < time.Second {
-		wrong.add(field, "is %v, less than a second; durations have a unit, as in 30*time.Second", d)
 	}
 }
 
