@@ -1262,7 +1262,7 @@ func TestSizeErrorsNameTheOption(t *testing.T) {
 }
 
 // tokFussy refuses everything, and says why.
-type tokFussy struct{ err error }
+type tokFussy struct{}
 
 var errFussy = errors.New("not today")
 

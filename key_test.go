@@ -179,7 +179,7 @@ func TestKeyKnowsItsIDAndItsPublicHalf(t *testing.T) {
 }
 
 func TestPublicKeyReturnsACopy(t *testing.T) {
-	type comparable interface{ Equal(crypto.PublicKey) bool }
+	type publicKey interface{ Equal(crypto.PublicKey) bool }
 	for _, alg := range tokAlgorithms {
 		t.Run(string(alg), func(t *testing.T) {
 			key := tokKey(t, alg)
@@ -192,7 +192,7 @@ func TestPublicKeyReturnsACopy(t *testing.T) {
 			}
 			half, _ := key.Public()
 			for _, key := range []usher.Key{key, half, key.WithID("x")} {
-				public, ok := key.PublicKey().(comparable)
+				public, ok := key.PublicKey().(publicKey)
 				if !ok || !public.Equal(signer.Public()) {
 					t.Fatalf("%v: PublicKey is %v, want %v", key, public, signer.Public())
 				}
@@ -200,12 +200,12 @@ func TestPublicKeyReturnsACopy(t *testing.T) {
 				case *rsa.PublicKey:
 					public.N.SetInt64(1)
 				case *ecdsa.PublicKey:
-					public.X.SetInt64(1) //nolint:staticcheck // to see whether it is a copy
-					public.Y.SetInt64(1) //nolint:staticcheck // likewise
+					public.X.SetInt64(1)
+					public.Y.SetInt64(1)
 				case ed25519.PublicKey:
 					clear(public)
 				}
-				if again, _ := key.PublicKey().(comparable); !again.Equal(signer.Public()) {
+				if again, _ := key.PublicKey().(publicKey); !again.Equal(signer.Public()) {
 					t.Errorf("%v: changing what PublicKey returned changed the key", key)
 				}
 			}

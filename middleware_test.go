@@ -364,7 +364,7 @@ func TestSharedRejectionIsNeverChanged(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if !reflect.DeepEqual(*shared, usher.Rejection{Status: http.StatusUnauthorized}) {
+	if !reflect.DeepEqual(*shared, usher.Rejection{Status: http.StatusUnauthorized}) { //nolint:govet // neither has a cause
 		t.Errorf("it became %+v", shared)
 	}
 }

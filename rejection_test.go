@@ -206,7 +206,7 @@ func TestRejectionIsNotChangedByServing(t *testing.T) {
 	rej := usher.Rejection{Status: 7, Code: "a\"", Description: "\xff", Scope: "\n", MaxAge: 5, Err: usher.ErrForbidden}
 	before := rej
 	httpServe(&rej, httpRequest(""))
-	if !reflect.DeepEqual(rej, before) {
+	if !reflect.DeepEqual(rej, before) { //nolint:govet // the cause is the very same one
 		t.Errorf("it became %+v", rej)
 	}
 }

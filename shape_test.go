@@ -619,7 +619,7 @@ func TestClaimsTypesHaveNoChecksThatWouldNotRun(t *testing.T) {
 	}](t, "an embedded pointer", "pointer *usher_test.TokValidA", "may be nil")
 	tokShape[struct {
 		usher.Claims
-		role string `json:"role"`
+		role string `json:"role"` //nolint:govet // the tag is the case
 	}](t, "an unexported field with a tag", "unexported field role")
 }
 
@@ -670,7 +670,7 @@ func TestClaimsTypesAnswerForTheScopeThatTheyRead(t *testing.T) {
 	}](t, "one beside the struct that has the field", "HasScope")
 	tokShape[struct {
 		usher.Claims
-		TokScopeWhole
+		TokScopeWhole //nolint:govet // the repetition is the case
 	}](t, "one as deep as Claims' own", "hides")
 	tokShape[tokScopeMany](t, "another signature", "hides")
 	tokShape[struct {

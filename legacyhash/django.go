@@ -69,7 +69,7 @@ func djangoBcrypt(hash string) matcher {
 // djangoScrypt reads scrypt$N$salt$r$p$hash.
 func djangoScrypt(hash string) matcher {
 	parts := fields(hash, "$", 6)
-	if parts == nil || parts[0] != "scrypt" {
+	if len(parts) == 0 || parts[0] != "scrypt" {
 		return nil
 	}
 	sum := base64Bytes(parts[5])
@@ -88,7 +88,7 @@ func djangoUnusable(hash string) matcher {
 
 func djangoDigest(hash string) matcher {
 	parts := fields(hash, "$", 3)
-	if parts == nil || parts[0] != "sha1" && parts[0] != "md5" {
+	if len(parts) == 0 || parts[0] != "sha1" && parts[0] != "md5" {
 		return nil
 	}
 	return digestMatcher(parts[0], parts[1], hexBytes(parts[2]))

@@ -171,7 +171,7 @@ func TestHashesOfDefaultCostVerify(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	for _, h := range defaultHashes() {
-		for _, name := range strings.Fields(h.verifier) {
+		for name := range strings.FieldsSeq(h.verifier) {
 			start := time.Now()
 			if recognized, match := verifiers()[name](h.hash, h.password); !recognized || !match {
 				t.Errorf("%s of %s, %q: recognized %t, match %t", name, h.madeBy, h.hash, recognized, match)

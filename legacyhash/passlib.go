@@ -32,7 +32,7 @@ func passlibBcrypt(hash string) matcher {
 
 func passlibPBKDF2(hash string) matcher {
 	parts := fields(hash, "$", 5)
-	if parts == nil || parts[0] != "" {
+	if len(parts) == 0 || parts[0] != "" {
 		return nil
 	}
 	name := "sha1"

@@ -28,7 +28,7 @@ func PHC(hash, password string) (recognized, match bool) {
 
 func phcArgon2(hash string) matcher {
 	parts := fields(hash, "$", 6)
-	if parts == nil || parts[0] != "" || parts[2] != "v=19" {
+	if len(parts) == 0 || parts[0] != "" || parts[2] != "v=19" {
 		return nil
 	}
 	var variant argon2serial.Type
@@ -49,11 +49,11 @@ func phcArgon2(hash string) matcher {
 
 func phcScrypt(hash string) matcher {
 	parts := fields(hash, "$", 5)
-	if parts == nil || parts[0] != "" || parts[1] != "scrypt" {
+	if len(parts) == 0 || parts[0] != "" || parts[1] != "scrypt" {
 		return nil
 	}
 	costs := parameters(parts[2], "ln", "r", "p")
-	if costs == nil || costs[0] > 30 {
+	if len(costs) == 0 || costs[0] > 30 {
 		return nil
 	}
 	return scryptMatcher(1<<costs[0], costs[1], costs[2], unpaddedBytes(parts[3]), unpaddedBytes(parts[4]))
@@ -61,12 +61,12 @@ func phcScrypt(hash string) matcher {
 
 func phcPBKDF2(hash string) matcher {
 	parts := fields(hash, "$", 5)
-	if parts == nil || parts[0] != "" {
+	if len(parts) == 0 || parts[0] != "" {
 		return nil
 	}
 	name, ok := strings.CutPrefix(parts[1], "pbkdf2-")
 	costs, sum := parameters(parts[2], "i", "l"), unpaddedBytes(parts[4])
-	if !ok || name != "sha256" && name != "sha512" || costs == nil || costs[1] != len(sum) {
+	if !ok || name != "sha256" && name != "sha512" || len(costs) == 0 || costs[1] != len(sum) {
 		return nil
 	}
 	return pbkdf2Matcher(hashFunction(name), costs[0], unpaddedBytes(parts[3]), sum)

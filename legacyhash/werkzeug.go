@@ -37,7 +37,7 @@ func werkzeugParts(hash string) (method, salt string, sum []byte) {
 func werkzeugPBKDF2(hash string) matcher {
 	method, salt, sum := werkzeugParts(hash)
 	parts := fields(method, ":", 3)
-	if parts == nil || parts[0] != "pbkdf2" || parts[1] == "md5" {
+	if len(parts) == 0 || parts[0] != "pbkdf2" || parts[1] == "md5" {
 		return nil
 	}
 	newHash := hashFunction(parts[1])
@@ -50,7 +50,7 @@ func werkzeugPBKDF2(hash string) matcher {
 func werkzeugScrypt(hash string) matcher {
 	method, salt, sum := werkzeugParts(hash)
 	parts := fields(method, ":", 4)
-	if parts == nil || parts[0] != "scrypt" || len(sum) != 64 {
+	if len(parts) == 0 || parts[0] != "scrypt" || len(sum) != 64 {
 		return nil
 	}
 	return scryptMatcher(number(parts[1]), number(parts[2]), number(parts[3]), []byte(salt), sum)

@@ -85,7 +85,7 @@ func unfit(secret []byte, purpose string, o Options) (wrong []error) {
 	if reason := unfitSecret(secret); reason != "" {
 		add("secret", "%s", reason)
 	}
-	if len(purpose) == 0 || len(purpose) > maxPurposeBytes || strings.Trim(purpose, " ") != purpose || !isPrintable(purpose) {
+	if purpose == "" || len(purpose) > maxPurposeBytes || strings.Trim(purpose, " ") != purpose || !isPrintable(purpose) {
 		add("purpose", "is %.80q, but must be 1 to %d printable ASCII characters without a blank at either end",
 			purpose, maxPurposeBytes)
 	}

@@ -31,7 +31,7 @@ func InHeader(name string) Carrier {
 
 // InCookie returns a Carrier for a cookie. The request is one of the service's own pages: it is not cross-origin.
 func InCookie(name string) Carrier {
-	return func(r *http.Request, token string) { r.AddCookie(&http.Cookie{Name: name, Value: token}) }
+	return func(r *http.Request, token string) { r.AddCookie(&http.Cookie{Name: name, Value: token}) } //nolint:gosec // a request's cookie has no attributes
 }
 
 // Routes says how [Routes.RequireAuth] checks a service. The zero Routes are those of RequireAuth.

@@ -6,11 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
-	"golang.org/x/crypto/blowfish"
+	"golang.org/x/crypto/blowfish" //nolint:staticcheck // bcrypt is defined by it
 )
 
 // MaxSHA256Length is the number of characters of a bcrypt-sha256 hash of version 2 and a cost of two digits.
@@ -37,7 +38,8 @@ func ParseSHA256(hash string) (h SHA256, ok bool) {
 	if len(salt) != saltLength || len(sum) != sumLength || strings.Trim(salt+sum, alphabet) != "" {
 		return SHA256{}, false
 	}
-	kind, cost := "2b", ""
+	var cost string
+	kind := "2b"
 	h = SHA256{Version: 2, salt: salt}
 	if cost, ok = strings.CutPrefix(params, "v=2,t=2b,r="); !ok {
 		h.Version = 1
@@ -104,7 +106,7 @@ func encoding() *base64.Encoding {
 // bcryptSum is bcrypt (Provos and Mazières 1999, section 4) with a salt that is known beforehand, which
 // golang.org/x/crypto/bcrypt does not offer and version 2 of the format requires: the salt is the digest's key.
 func bcryptSum(password, salt []byte, cost int) ([]byte, error) {
-	key := append(password[:len(password):len(password)], 0)
+	key := slices.Concat(password, []byte{0})
 	cipher, err := blowfish.NewSaltedCipher(key, salt)
 	if err != nil {
 		return nil, err

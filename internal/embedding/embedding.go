@@ -20,8 +20,8 @@ type Lookup func(reflect.Type) (reflect.Method, bool)
 type Declaration struct {
 	Type      reflect.Type // the type that declares it; the struct, of a field
 	Index     []int        // the path of embedded fields to Type; empty for the struct itself
-	IsField   bool
-	ByPointer bool // a type on the path is embedded by pointer
+	IsField   bool         // it is a field, not a method
+	ByPointer bool         // a type on the path is embedded by pointer
 }
 
 // IsInterface reports whether the declaring type is an interface, whose method works only while something is in it.

@@ -36,7 +36,8 @@ func (l Large) Check() (err error) {
 			err = fmt.Errorf("%v", r)
 		}
 	}()
-	for _, text := range l.Text {
+	for i := range l.Text {
+		text := l.Text[i]
 		if strings.Contains(text, "x") {
 			return errCheck
 		}

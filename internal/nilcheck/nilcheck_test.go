@@ -14,7 +14,7 @@ func TestNilsOfEveryKindAreFound(t *testing.T) {
 		"map":      map[string]int(nil),
 		"slice":    []int(nil),
 		"function": (func())(nil),
-		"channel":  (chan int)(nil),
+		"channel":  chan int(nil),
 		"unsafe":   unsafe.Pointer(nil),
 	} {
 		if !nilcheck.IsNil(v) {

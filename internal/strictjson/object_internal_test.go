@@ -126,7 +126,7 @@ func TestAValueThatNobodyReadIsChecked(t *testing.T) {
 	} {
 		var passed, asked Object
 		passed.Open(text)
-		if passed.Valid() != want || passed.Valid() != want {
+		if first, again := passed.Valid(), passed.Valid(); first != want || again != want {
 			t.Errorf("%s: valid: %v", text, !want)
 		}
 		asked.Open(text)

@@ -23,7 +23,7 @@ const (
 // Value is one JSON value. A string, number or literal is valid. Of an array or object only the end is known until it is read.
 // It has few fields because the compiler keeps no struct of more than four words in registers.
 type Value struct {
-	Kind  Kind
+	Kind  Kind   // what it is, by its first byte
 	plain bool   // as in scanner
 	Text  string // what a string says; any other value as it stands
 }

@@ -130,16 +130,16 @@ func TestMistakesOfShapeAreNamed(t *testing.T) {
 		}{}, "for id"},
 		"a reserved name deep down": {struct {
 			Base
-			OwnID
+			OwnID //nolint:govet // the repetition is the case
 		}{}, "for id"},
 		"two of one name": {struct {
 			Base
 			One
-			Other
+			Other //nolint:govet // the repetition is the case
 		}{}, `two fields for "x"`},
 		"as deep as base's": {struct {
 			Base
-			OtherExtra
+			OtherExtra //nolint:govet // the repetition is the case
 		}{}, `two fields for "extra"`},
 		"MarshalJSON promoted": {struct {
 			Base
@@ -180,7 +180,7 @@ func TestMistakesOfShapeAreNamed(t *testing.T) {
 		}{}, "pointer"},
 		"an unexported field with a tag": {struct {
 			Base
-			role string `json:"role"`
+			role string `json:"role"` //nolint:govet // the tag is the case
 		}{}, "unexported field role"},
 	} {
 		_, mistakes := of(test.v)
