@@ -13,23 +13,28 @@ import (
 	"github.com/go-usher/usher/jwks"
 )
 
-func request(h http.Handler, method string, header ...string) *http.Response {
+// response is what a handler answered, with the body read and closed.
+type response struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func request(t *testing.T, h http.Handler, method string, header ...string) response {
+	t.Helper()
 	r := httptest.NewRequest(method, "/keys", nil)
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return w.Result()
-}
-
-func body(t *testing.T, resp *http.Response) string {
-	t.Helper()
-	text, err := io.ReadAll(resp.Body)
+	result := w.Result()
+	defer result.Body.Close()
+	text, err := io.ReadAll(result.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
+	return response{result.StatusCode, result.Header, string(text)}
 }
 
 func fixed(keys ...usher.Key) func() usher.Keys { return func() usher.Keys { return keys } }
@@ -38,10 +43,9 @@ func TestHandlerPublishesWhatTheRingHasNow(t *testing.T) {
 	secret := usher.Must(usher.GenerateKey(usher.HS256)).WithID("secret")
 	ring := usher.Must(usher.NewKeyRing(newKey(t, usher.ES256, "a"), secret))
 	h := usher.Must(jwks.Handler(ring.Keys, nil))
-	first := request(h, http.MethodGet)
-	text := body(t, first)
-	if first.StatusCode != http.StatusOK || !strings.Contains(text, `"kid":"a"`) || strings.Contains(text, "secret") {
-		t.Errorf("%d: %s", first.StatusCode, text)
+	first := request(t, h, http.MethodGet)
+	if first.status != http.StatusOK || !strings.Contains(first.body, `"kid":"a"`) || strings.Contains(first.body, "secret") {
+		t.Errorf("%d: %s", first.status, first.body)
 	}
 	for name, want := range map[string]string{
 		"Content-Type":                "application/jwk-set+json",
@@ -49,43 +53,43 @@ func TestHandlerPublishesWhatTheRingHasNow(t *testing.T) {
 		"Access-Control-Allow-Origin": "*",
 		"X-Content-Type-Options":      "nosniff",
 	} {
-		if got := first.Header.Get(name); got != want {
+		if got := first.header.Get(name); got != want {
 			t.Errorf("%s is %q instead of %q", name, got, want)
 		}
 	}
-	etag := first.Header.Get("ETag")
-	again := request(h, http.MethodGet, "If-None-Match", etag)
-	if again.StatusCode != http.StatusNotModified || body(t, again) != "" || again.Header.Get("ETag") != etag || again.Header.Get("Cache-Control") == "" {
-		t.Errorf("a client that has the set gets %d with the headers %v", again.StatusCode, again.Header)
+	etag := first.header.Get("ETag")
+	again := request(t, h, http.MethodGet, "If-None-Match", etag)
+	if again.status != http.StatusNotModified || again.body != "" || again.header.Get("ETag") != etag || again.header.Get("Cache-Control") == "" {
+		t.Errorf("a client that has the set gets %d with the headers %v", again.status, again.header)
 	}
-	head := request(h, http.MethodHead)
-	if head.StatusCode != http.StatusOK || body(t, head) != "" || head.Header.Get("ETag") != etag {
-		t.Errorf("HEAD: %d, %v", head.StatusCode, head.Header)
+	head := request(t, h, http.MethodHead)
+	if head.status != http.StatusOK || head.body != "" || head.header.Get("ETag") != etag {
+		t.Errorf("HEAD: %d, %v", head.status, head.header)
 	}
 
 	if err := ring.Add(newKey(t, usher.ES256, "b")); err != nil {
 		t.Fatal(err)
 	}
-	changed := request(h, http.MethodGet, "If-None-Match", etag)
-	if text := body(t, changed); changed.StatusCode != http.StatusOK || !strings.Contains(text, `"kid":"b"`) || changed.Header.Get("ETag") == etag {
-		t.Errorf("after a change: %d, %s", changed.StatusCode, text)
+	changed := request(t, h, http.MethodGet, "If-None-Match", etag)
+	if changed.status != http.StatusOK || !strings.Contains(changed.body, `"kid":"b"`) || changed.header.Get("ETag") == etag {
+		t.Errorf("after a change: %d, %s", changed.status, changed.body)
 	}
 }
 
 func TestHandlerAnswersBrowsersAndRefusesOtherMethods(t *testing.T) {
 	h := usher.Must(jwks.Handler(fixed(newKey(t, usher.ES256, "a")), &jwks.HandlerOptions{MaxAge: time.Hour, AllowOrigin: "https://app.example"}))
-	preflight := request(h, http.MethodOptions, "Origin", "https://app.example", "Access-Control-Request-Method", "GET",
+	preflight := request(t, h, http.MethodOptions, "Origin", "https://app.example", "Access-Control-Request-Method", "GET",
 		"Access-Control-Request-Headers", "if-none-match")
-	if preflight.StatusCode != http.StatusNoContent || preflight.Header.Get("Access-Control-Allow-Origin") != "https://app.example" ||
-		preflight.Header.Get("Access-Control-Allow-Headers") != "If-None-Match" || preflight.Header.Get("Access-Control-Allow-Methods") != "GET, HEAD" {
-		t.Errorf("the preflight gets %d, %v", preflight.StatusCode, preflight.Header)
+	if preflight.status != http.StatusNoContent || preflight.header.Get("Access-Control-Allow-Origin") != "https://app.example" ||
+		preflight.header.Get("Access-Control-Allow-Headers") != "If-None-Match" || preflight.header.Get("Access-Control-Allow-Methods") != "GET, HEAD" {
+		t.Errorf("the preflight gets %d, %v", preflight.status, preflight.header)
 	}
-	if got := request(h, http.MethodGet).Header.Get("Cache-Control"); got != "public, max-age=3600" {
+	if got := request(t, h, http.MethodGet).header.Get("Cache-Control"); got != "public, max-age=3600" {
 		t.Errorf("Cache-Control is %q", got)
 	}
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
-		if resp := request(h, method); resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD, OPTIONS" || resp.Header.Get("ETag") != "" {
-			t.Errorf("%s: %d, %v", method, resp.StatusCode, resp.Header)
+		if resp := request(t, h, method); resp.status != http.StatusMethodNotAllowed || resp.header.Get("Allow") != "GET, HEAD, OPTIONS" || resp.header.Get("ETag") != "" {
+			t.Errorf("%s: %d, %v", method, resp.status, resp.header)
 		}
 	}
 }
@@ -96,8 +100,8 @@ func TestHandlerDoesNotPublishAmbiguousKeys(t *testing.T) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	defer slog.SetDefault(previous)
 	h := usher.Must(jwks.Handler(fixed(newKey(t, usher.ES256, "a"), newKey(t, usher.ES256, "a")), nil))
-	if resp := request(h, http.MethodGet); resp.StatusCode != http.StatusInternalServerError || strings.Contains(body(t, resp), "kid") {
-		t.Errorf("%d", resp.StatusCode)
+	if resp := request(t, h, http.MethodGet); resp.status != http.StatusInternalServerError || strings.Contains(resp.body, "kid") {
+		t.Errorf("%d", resp.status)
 	}
 	if !strings.Contains(log.String(), "differs from another key") {
 		t.Errorf("the log has %q", log.String())
@@ -128,9 +132,9 @@ func TestMetadataLeadsAVerifierToTheKeys(t *testing.T) {
 		server.Close()
 	}
 	h := usher.Must(jwks.MetadataHandler("https://issuer.example", "https://issuer.example/keys"))
-	resp := request(h, http.MethodGet)
+	resp := request(t, h, http.MethodGet)
 	const want = `{"issuer":"https://issuer.example","jwks_uri":"https://issuer.example/keys","response_types_supported":["none"]}`
-	if text := body(t, resp); text != want || resp.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("the metadata is %s, %v", text, resp.Header)
+	if resp.body != want || resp.header.Get("Content-Type") != "application/json" {
+		t.Errorf("the metadata is %s, %v", resp.body, resp.header)
 	}
 }
