@@ -157,7 +157,7 @@ func TestMetadataIsReadAgainAfterAFailureAndOnceADay(t *testing.T) {
 		refresh(meta, "https://i.example/2") // finds the new place
 		refresh("https://i.example/2")
 		wantKey(t, remote, "b")
-		time.Sleep(24 * time.Hour)
+		advance(24 * time.Hour)
 		refresh(meta, "https://i.example/2")
 	})
 }

@@ -179,3 +179,6 @@ func replaceOnce(t testing.TB, text, old, replacement string) string {
 }
 
 func p256() elliptic.Curve { return elliptic.P256() }
+
+// advance advances the fake clock of a synctest bubble: no real time passes.
+func advance(d time.Duration) { <-time.After(d) }

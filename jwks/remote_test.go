@@ -37,11 +37,11 @@ func TestRemoteAnswersWithAnAgeingSetAndRefreshesBehind(t *testing.T) {
 		issuer := serving(marshal(t, newKey(t, usher.ES256, "a")))
 		remote := newRemote(t, issuer, jwks.RemoteOptions{})
 		wantKey(t, remote, "a")
-		time.Sleep(15*time.Minute - time.Second)
+		advance(15*time.Minute - time.Second)
 		wantKey(t, remote, "a")
 		issuer.wantFetches(t, 1)
 
-		time.Sleep(time.Second)
+		advance(time.Second)
 		issuer.serve(marshal(t, newKey(t, usher.ES256, "b")))
 		issuer.delay(5 * time.Second)
 		start := time.Now()
@@ -51,7 +51,7 @@ func TestRemoteAnswersWithAnAgeingSetAndRefreshesBehind(t *testing.T) {
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("the calls waited %v", waited)
 		}
-		time.Sleep(5 * time.Second)
+		advance(5 * time.Second)
 		synctest.Wait()
 		issuer.wantFetches(t, 2)
 		wantKey(t, remote, "b")
@@ -65,12 +65,12 @@ func TestRemoteConfirmsAnIdleSetBeforeItAnswers(t *testing.T) {
 		remote := newRemote(t, issuer, jwks.RemoteOptions{})
 		wantKey(t, remote, "withdrawn")
 		issuer.serve(marshal(t, newKey(t, usher.ES256, "a")))
-		time.Sleep(30 * time.Minute)
+		advance(30 * time.Minute)
 		wantError(t, remote, "withdrawn", usher.ErrUnknownKey)
 		issuer.wantFetches(t, 2)
 
 		issuer.fail() // an idle set that can't be confirmed still serves
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		wantKey(t, remote, "a")
 		issuer.wantFetches(t, 3)
 	})
@@ -83,16 +83,16 @@ func TestRemoteKeepsOldKeysForMaxStaleWhileTheIssuerIsDown(t *testing.T) {
 		wantKey(t, remote, "a")
 		issuer.fail()
 		for range 75 - 1 { // 15 minutes of freshness and an hour
-			time.Sleep(time.Minute)
+			advance(time.Minute)
 			wantKey(t, remote, "a")
 		}
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		wantError(t, remote, "a", usher.ErrUnavailable)
 		if keys := remote.Keys(); len(keys) != 0 {
 			t.Errorf("keys that are too old are still known: %v", keys)
 		}
 		issuer.serve(marshal(t, newKey(t, usher.ES256, "b")))
-		time.Sleep(10 * time.Second)
+		advance(10 * time.Second)
 		wantKey(t, remote, "b")
 	})
 }
@@ -104,12 +104,12 @@ func TestAnUnknownKidIsAReasonToFetchOnceAnInterval(t *testing.T) {
 		wantKey(t, remote, "a")
 		wantError(t, remote, "b", usher.ErrUnknownKey)
 		issuer.wantFetches(t, 1) // within MinInterval
-		time.Sleep(10 * time.Second)
+		advance(10 * time.Second)
 		issuer.serve(marshal(t, newKey(t, usher.ES256, "a"), newKey(t, usher.ES256, "b")))
 		wantKey(t, remote, "b")
 		issuer.wantFetches(t, 2)
 
-		time.Sleep(10 * time.Second)
+		advance(10 * time.Second)
 		issuer.fail()
 		for range 10 {
 			wantError(t, remote, "c", usher.ErrUnavailable)
@@ -125,7 +125,7 @@ func TestAnUnknownKidWaitsForAFetchThatBeganAfterItCame(t *testing.T) {
 		issuer := serving(marshal(t, newKey(t, usher.ES256, "a")))
 		remote := newRemote(t, issuer, jwks.RemoteOptions{MinInterval: 500 * time.Millisecond})
 		wantKey(t, remote, "a")
-		time.Sleep(time.Second)
+		advance(time.Second)
 		issuer.delay(time.Second)
 		go func() { _, _ = remote.VerificationKeys(context.Background(), "stranger") }()
 		synctest.Wait() // the fetch has begun
@@ -145,7 +145,7 @@ func TestAnUnknownKidThatCameDuringAFetchIsRefusedWithItIfTheNextIsFarOff(t *tes
 		issuer := serving(marshal(t, newKey(t, usher.ES256, "a")))
 		remote := newRemote(t, issuer, jwks.RemoteOptions{})
 		wantKey(t, remote, "a")
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		issuer.delay(time.Second)
 		start := time.Now()
 		var calls sync.WaitGroup
@@ -170,7 +170,7 @@ func TestAFloodOfUnknownKidsCostsOneFetchAnInterval(t *testing.T) {
 			calls.Go(func() {
 				for i := range 600 {
 					wantError(t, remote, fmt.Sprintf("%d.%d", client, i), usher.ErrUnknownKey)
-					time.Sleep(100 * time.Millisecond)
+					advance(100 * time.Millisecond)
 				}
 			})
 		}
@@ -188,7 +188,7 @@ func TestAttemptsCountAndNotSuccesses(t *testing.T) {
 		remote := newRemote(t, issuer, jwks.RemoteOptions{})
 		for range 60 {
 			wantError(t, remote, "a", usher.ErrUnavailable)
-			time.Sleep(time.Second)
+			advance(time.Second)
 		}
 		issuer.wantFetches(t, 6)
 		issuer.serve(marshal(t, newKey(t, usher.ES256, "a"))) // starts without the issuer, and goes on with it
@@ -294,11 +294,11 @@ func TestFreshnessFollowsCacheControlWithinBounds(t *testing.T) {
 				issuer := serving(marshal(t, newKey(t, usher.ES256, "a")), c.header...)
 				remote := newRemote(t, issuer, jwks.RemoteOptions{MaxAge: c.maxAge})
 				wantKey(t, remote, "a")
-				time.Sleep(c.want - 1)
+				advance(c.want - 1)
 				wantKey(t, remote, "a")
 				synctest.Wait()
 				issuer.wantFetches(t, 1)
-				time.Sleep(1)
+				advance(1)
 				wantKey(t, remote, "a")
 				synctest.Wait()
 				issuer.wantFetches(t, 2)
@@ -314,7 +314,7 @@ func TestKeysThatStayInTheSetStayTheSameValues(t *testing.T) {
 		remote := newRemote(t, issuer, jwks.RemoteOptions{})
 		before := wantKey(t, remote, "stays")
 		replaced := wantKey(t, remote, "changes")
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		issuer.serve(marshal(t, newKey(t, usher.ES256, "changes"), stays))
 		if err := remote.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
@@ -341,10 +341,10 @@ func TestADecodersCacheFollowsTheSet(t *testing.T) {
 			if _, err := decoder.Decode(t.Context(), token); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(15 * time.Minute)
+			advance(15 * time.Minute)
 		}
 		issuer.serve(marshal(t, newKey(t, usher.EdDSA, "a")))
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		if _, err := decoder.Decode(t.Context(), token); !errors.Is(err, usher.ErrTokenSignature) {
 			t.Errorf("with another key under the same kid: %v", err)
 		}
@@ -412,12 +412,12 @@ func TestRefreshWaitsForTheIntervalAndJoinsAFetch(t *testing.T) {
 		if err := remote.Refresh(ctx); !errors.Is(err, context.Canceled) || !errors.Is(err, usher.ErrUnavailable) {
 			t.Errorf("with a context that has ended: %v", err)
 		}
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		issuer.delay(time.Second)
 		if err := remote.Refresh(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("with a context that has ended, while it fetches: %v", err)
 		}
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 	})
 }
 
@@ -446,7 +446,7 @@ func TestRemoteWithAClockOfItsOwnLooksAtIt(t *testing.T) {
 		issuer := serving(marshal(t, newKey(t, usher.ES256, "a")))
 		remote := newRemote(t, issuer, jwks.RemoteOptions{Now: now})
 		wantKey(t, remote, "a")
-		time.Sleep(time.Hour) // does not matter
+		advance(time.Hour) // does not matter
 		wantKey(t, remote, "a")
 		issuer.wantFetches(t, 1)
 		offset.Store(15 * 60)
@@ -471,19 +471,19 @@ func TestAnAgeingSetAnswersWhileTheIssuerIsDown(t *testing.T) {
 		wantKey(t, remote, "a")
 		issuer.fail()
 		issuer.delay(8 * time.Second)
-		time.Sleep(15 * time.Minute)
+		advance(15 * time.Minute)
 		for range 3600 {
 			start := time.Now()
 			wantKey(t, remote, "a")
 			if waited := time.Since(start); waited != 0 {
 				t.Fatalf("a call waited %v", waited)
 			}
-			time.Sleep(time.Second)
+			advance(time.Second)
 		}
 		if got := issuer.fetches.Load(); got < 3600/20 || got > 3600/18+2 {
 			t.Errorf("%d fetches in an hour", got)
 		}
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 	})
 }
 

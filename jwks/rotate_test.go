@@ -29,7 +29,7 @@ func TestRotatePublishesThenWaitsThenSigns(t *testing.T) {
 		if got := ids(ring.Keys()); got != "ab" {
 			t.Errorf("at first the ring has %s", got)
 		}
-		time.Sleep(15*time.Minute - 1)
+		advance(15*time.Minute - 1)
 		synctest.Wait()
 		if got := ids(ring.Keys()); got != "ab" {
 			t.Errorf("before the wait is over the ring has %s", got)

@@ -48,10 +48,10 @@ func TestAChangedFileIsNoticedInTheBackground(t *testing.T) {
 		keys := f.open(nil)
 		before := keys.Keys()[0]
 		f.write("key.pem", privatePEM(t, b))
-		time.Sleep(10*time.Second - 1)
+		advance(10*time.Second - 1)
 		settle(keys)
 		wantKeys(t, keys, idOf(t, a))
-		time.Sleep(1)
+		advance(1)
 		wantKeys(t, keys, idOf(t, a)) // which begins the look
 		synctest.Wait()
 		wantKeys(t, keys, idOf(t, b), idOf(t, a))
@@ -71,7 +71,7 @@ func TestWhoAsksAfterAPauseWaitsForTheLook(t *testing.T) {
 		f.write("key.pem", privatePEM(t, a))
 		keys := f.open(&keyfile.Options{Retain: -1})
 		f.write("key.pem", privatePEM(t, b))
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		if _, err := keys.VerificationKeys(t.Context(), idOf(t, a)); !errors.Is(err, usher.ErrUnknownKey) {
 			t.Errorf("a key that has gone: %v", err)
 		}
@@ -85,7 +85,7 @@ func TestAnUnknownKidIsAReasonToLookOnceASecond(t *testing.T) {
 		a, b, c := ed(t), ed(t), ed(t)
 		f.write("key.pem", privatePEM(t, a))
 		keys := f.open(nil)
-		time.Sleep(time.Second)
+		advance(time.Second)
 		f.write("key.pem", privatePEM(t, b))
 		if _, err := keys.VerificationKeys(t.Context(), idOf(t, b)); err != nil {
 			t.Error(err)
@@ -94,7 +94,7 @@ func TestAnUnknownKidIsAReasonToLookOnceASecond(t *testing.T) {
 		if _, err := keys.VerificationKeys(t.Context(), idOf(t, c)); !errors.Is(err, usher.ErrUnknownKey) {
 			t.Errorf("less than a second later: %v", err)
 		}
-		time.Sleep(time.Second)
+		advance(time.Second)
 		if _, err := keys.VerificationKeys(t.Context(), idOf(t, c)); err != nil {
 			t.Error(err)
 		}
@@ -117,9 +117,9 @@ func TestKeysWhoseFilesHaveGoneAreRetained(t *testing.T) {
 			}
 			if c.want > 0 {
 				wantKeys(t, keys, "a", "b")
-				time.Sleep(c.want - 1)
+				advance(c.want - 1)
 				wantKeys(t, keys, "a", "b")
-				time.Sleep(1)
+				advance(1)
 			}
 			wantKeys(t, keys, "a")
 			f.write("b", secretOf("b"))
@@ -149,32 +149,32 @@ func TestDuringTheOverlapANewKeyOnlyVerifies(t *testing.T) {
 		wantKeys(t, keys, idA) // the first one signs at once
 		reload(keys, b)
 		wantKeys(t, keys, idA, idB)
-		time.Sleep(time.Minute - 1)
+		advance(time.Minute - 1)
 		wantKeys(t, keys, idA, idB)
-		time.Sleep(1)
+		advance(1)
 		wantKeys(t, keys, idB, idA)
 		// It is retained since it signed last, not since its file changed.
-		time.Sleep(time.Hour - 1)
+		advance(time.Hour - 1)
 		wantKeys(t, keys, idB, idA)
-		time.Sleep(1)
+		advance(1)
 		wantKeys(t, keys, idB)
 
 		reload(keys, c)
 		wantKeys(t, keys, idB, idC)
 		reload(keys, b) // taken back
 		wantKeys(t, keys, idB, idC)
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		wantKeys(t, keys, idB, idC)
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		wantKeys(t, keys, idB)
 
 		reload(keys, a)
-		time.Sleep(30 * time.Second)
+		advance(30 * time.Second)
 		reload(keys, c) // instead of a, which may have signed elsewhere
 		wantKeys(t, keys, idB, idC, idA)
-		time.Sleep(time.Minute - 1)
+		advance(time.Minute - 1)
 		wantKeys(t, keys, idB, idC, idA)
-		time.Sleep(1)
+		advance(1)
 		wantKeys(t, keys, idC, idA, idB)
 		synctest.Wait()
 	})
@@ -233,7 +233,7 @@ func TestWrongFilesLeaveTheKeysAsTheyWereAndAreReportedOnce(t *testing.T) {
 				keys := f.open(&keyfile.Options{OnReload: func(err error) { reports = append(reports, err) }})
 				c.damage(t, f)
 				for range 5 {
-					time.Sleep(10 * time.Second)
+					advance(10 * time.Second)
 					settle(keys)
 					wantKeys(t, keys, idOf(t, a))
 				}
@@ -248,7 +248,7 @@ func TestWrongFilesLeaveTheKeysAsTheyWereAndAreReportedOnce(t *testing.T) {
 					t.Fatal(err)
 				}
 				f.write("key.pem", privatePEM(t, b))
-				time.Sleep(10 * time.Second)
+				advance(10 * time.Second)
 				settle(keys)
 				wantKeys(t, keys, idOf(t, b), idOf(t, a))
 				if len(reports) != 2 || reports[1] != nil {
@@ -289,7 +289,7 @@ func TestWhoWaitsForFilesEndsWithItsContext(t *testing.T) {
 		}})
 		block.Store(true)
 		f.write("key", secretOf("b"))
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := keys.VerificationKeys(ctx, "key"); !errors.Is(err, usher.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
