@@ -57,7 +57,9 @@ func ExampleRemote_Keys() {
 	ready := func(w http.ResponseWriter, _ *http.Request) {
 		if len(keys.Keys()) == 0 {
 			http.Error(w, "no keys of the issuer yet", http.StatusServiceUnavailable)
+			return
 		}
+		w.WriteHeader(http.StatusOK)
 	}
 	status := func() int {
 		w := httptest.NewRecorder()
