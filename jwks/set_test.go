@@ -87,7 +87,7 @@ func TestEveryKeyOfASetIsJudged(t *testing.T) {
 	p521, p521Private := ecJWK(t, elliptic.P521())
 	okp, okpPrivate := okpJWK(t)
 	rsaPublic, rsaPrivate := rsaJWK()
-	short := usher.Must(rsa.GenerateKey(rand.Reader, 1024)) //nolint:gosec // too short on purpose
+	short := usher.Must(rsa.GenerateKey(rand.Reader, 1024)) // too short on purpose
 	secret := members{"kty": "oct", "k": b64([]byte("an HMAC secret of 32 random bytes"))}
 	good, _ := ecJWK(t, elliptic.P256())
 	good["kid"] = "good"

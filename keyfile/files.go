@@ -67,7 +67,7 @@ func (k *Keys) read(known []file) ([]file, error) {
 
 // prefixed names the file in every mistake of err.
 func prefixed(where string, err error) error {
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // a join, as jwks.Parse returns it
+	if many, ok := err.(interface{ Unwrap() []error }); ok { // a join, as jwks.Parse returns it
 		var problems []error
 		for _, err := range many.Unwrap() {
 			problems = append(problems, prefixed(where, err))
