@@ -25,7 +25,7 @@ func (h *histogram) note(d time.Duration) {
 }
 
 func (h *histogram) add(other *histogram) {
-	for i, n := range other.buckets {
+	for i, n := range &other.buckets {
 		h.buckets[i] += n
 	}
 	h.count += other.count
@@ -35,7 +35,7 @@ func (h *histogram) add(other *histogram) {
 // quantile returns the upper end of the bucket that a share of the times reaches.
 func (h *histogram) quantile(share float64) time.Duration {
 	left := int64(share * float64(h.count))
-	for i, n := range h.buckets {
+	for i, n := range &h.buckets {
 		if left -= n; left < 0 {
 			us := math.Pow(growth, float64(i))
 			return time.Duration(us * float64(time.Microsecond)).Round(time.Microsecond)
