@@ -13,7 +13,7 @@ const maxCookie = 4096
 // the same. SameSite=Lax keeps the cookies out of POST requests from other sites, and still sends them when the user
 // follows a link from elsewhere.
 func (e *endpoint) cookie(name, value string, maxAge int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // only DangerouslyInsecureCookies omits Secure, and SameSite is never empty
 		Name:     name,
 		Value:    value,
 		Path:     "/",

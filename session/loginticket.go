@@ -44,7 +44,7 @@ func (l *Login) Pause(subject string, about About) (ticket string, err error) {
 		about.AuthTime = now
 	}
 	plain := appendTicket(nil, now.Add(ticketTTL), subject, about)
-	return encoding.EncodeToString(l.sealers[0].Seal(nil, nil, plain, ticketContext)), nil
+	return encoding.EncodeToString(l.sealers[0].Seal(nil, nil, plain, ticketContext)), nil //nolint:gosec // the cipher makes a random nonce itself
 }
 
 var errNoTicketSecret = &usher.ConfigError{
@@ -155,7 +155,7 @@ func appendTicket(b []byte, expires time.Time, subject string, about About) []by
 	b = binary.BigEndian.AppendUint64(b, uint64(about.AuthTime.UnixMicro()))
 	b = append(b, byte(flags))
 	for _, text := range []string{subject, about.Data, clean(about.Label), replaces} {
-		b = binary.BigEndian.AppendUint16(b, uint16(len(text))) //nolint:gosec // all are shorter than 300 bytes
+		b = binary.BigEndian.AppendUint16(b, uint16(len(text))) // all are shorter than 300 bytes
 		b = append(b, text...)
 	}
 	return b
