@@ -184,7 +184,7 @@ func decodeNote(t Taken) (n note, ok bool) {
 		return note{}, false
 	}
 	b, err := base64.RawURLEncoding.DecodeString(string(t[1 : 1+size]))
-	if err != nil || !strings.Contains("-ak", string(t[:1])) {
+	if err != nil || strings.IndexByte("-ak", t[0]) < 0 {
 		return note{}, false
 	}
 	return note{
