@@ -289,24 +289,24 @@ func ExampleGrant() {
 
 	ctx := context.Background()
 	tokens := usher.Must(sessions.Start(ctx, "user-7", session.About{Data: "pwd"}))
-	printStatus(payment, tokens)
+	fmt.Println(statusOf(payment, tokens))
 	// The user enters a code, which the application checks, and gets another session.
 	tokens = usher.Must(sessions.Start(ctx, "user-7", session.About{Data: "pwd otp", Replaces: tokens.SessionID}))
-	printStatus(payment, tokens)
+	fmt.Println(statusOf(payment, tokens))
 	tokens = usher.Must(sessions.Refresh(ctx, tokens.RefreshToken))
-	printStatus(payment, tokens)
+	fmt.Println(statusOf(payment, tokens))
 	// Output:
 	// 403
 	// 404
 	// 404
 }
 
-func printStatus(h http.Handler, tokens session.Tokens) {
+func statusOf(h http.Handler, tokens session.Tokens) int {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	fmt.Println(w.Code)
+	return w.Code
 }
 
 // A login with a second step. The ticket keeps the first step's result, without a store.

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"strings"
@@ -138,7 +139,7 @@ func TestTokensWithoutDataKeepTheEarlierForm(t *testing.T) {
 	if err != nil || len(issued) != len(earlier) {
 		t.Fatalf("%d bytes, %v; want %d", len(issued), err, len(earlier))
 	}
-	if string(issued[32:57]) != string(earlier[32:57]) || string(issued[97:]) != string(earlier[97:]) {
+	if !bytes.Equal(issued[32:57], earlier[32:57]) || !bytes.Equal(issued[97:], earlier[97:]) {
 		t.Errorf("the form has changed: %x", issued)
 	}
 }

@@ -124,7 +124,7 @@ func TestCookieAttributes(t *testing.T) {
 			o.Cookies, o.UsernameField = true, "email"
 		})
 		got := s.send(t, "POST", "/login", login).want(t, 200, "").Header["Set-Cookie"][0]
-		got = regexp.MustCompile(`=[^;]*`).ReplaceAllString(got[:strings.Index(got, ";")], "=") + got[strings.Index(got, ";"):]
+		got = regexp.MustCompile(`^([^=;]+=)[^;]*`).ReplaceAllString(got, "$1") // without the token
 		if got != test.want {
 			t.Errorf("%s: %s; want %s", name, got, test.want)
 		}

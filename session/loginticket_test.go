@@ -160,7 +160,7 @@ func TestTicketsSurviveAChangeOfTheSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	replaced := w.with(func(c *session.Config[claims]) { c.Secret, c.OldSecrets = other, [][]byte{secret} })
-	got, _, err := usher.Must(session.NewLogin(replaced, nil, nil)).Resume(httptest.NewRequest("POST", "/", nil), ticket, pass)
+	got, _, err := usher.Must(session.NewLogin(replaced, nil, nil)).Resume(httptest.NewRequest(http.MethodPost, "/", nil), ticket, pass)
 	if got != subject || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -209,7 +209,7 @@ func TestPauseAndResumeNeedASecret(t *testing.T) {
 	l := usher.Must(session.NewLogin(plain, nil, nil))
 	_, err := l.Pause(subject, session.About{})
 	wantConfigError(t, err, "TicketSecret")
-	_, _, err = l.Resume(httptest.NewRequest("POST", "/", nil), "x", pass)
+	_, _, err = l.Resume(httptest.NewRequest(http.MethodPost, "/", nil), "x", pass)
 	wantConfigError(t, err, "TicketSecret")
 
 	l = usher.Must(session.NewLogin(plain, nil, &session.HandlerOptions{TicketSecret: secret}))
@@ -217,7 +217,7 @@ func TestPauseAndResumeNeedASecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, about, err := l.Resume(httptest.NewRequest("POST", "/", nil), ticket, pass)
+	got, about, err := l.Resume(httptest.NewRequest(http.MethodPost, "/", nil), ticket, pass)
 	if got != subject || about.Data != "x" || err != nil {
 		t.Errorf("%q, %+v, %v", got, about, err)
 	}
@@ -240,7 +240,7 @@ func TestPauseRefusesWhatStartRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, about, err := l.Resume(httptest.NewRequest("POST", "/", nil), ticket, pass)
+	got, about, err := l.Resume(httptest.NewRequest(http.MethodPost, "/", nil), ticket, pass)
 	if len(got) != 255 || about.Data != long.Data || len(about.Label) != 256 || about.Replaces != long.Replaces || err != nil {
 		t.Errorf("%q, %+v, %v", got, about, err)
 	}
@@ -251,7 +251,7 @@ func TestResumeKeepsTheApplicationsErrors(t *testing.T) {
 	ticket := usher.Must(l.Pause(subject, session.About{}))
 	own := &usher.Rejection{Status: 401, Description: "No such key.", Err: usher.ErrPasswordMismatch}
 	for _, want := range []error{own, usher.ErrForbidden, usher.ErrUnavailable, errBroken} {
-		got, about, err := l.Resume(httptest.NewRequest("POST", "/", nil), ticket, func(context.Context, string) error { return want })
+		got, about, err := l.Resume(httptest.NewRequest(http.MethodPost, "/", nil), ticket, func(context.Context, string) error { return want })
 		if err != want || got != "" || about != (session.About{}) { //nolint:errorlint // the very error
 			t.Errorf("%q, %+v, %v; want %v", got, about, err, want)
 		}

@@ -32,7 +32,7 @@ func (s *simulation) at(after time.Duration, do func() time.Duration) {
 func (s *simulation) run(length time.Duration) {
 	end := s.clock.Now().Add(length)
 	for len(s.queue) > 0 && s.queue[0].when.Before(end) {
-		next := heap.Pop(&s.queue).(turn) //nolint:errcheck // it contains nothing else
+		next := heap.Pop(&s.queue).(turn)
 		s.clock.Advance(next.when.Sub(s.clock.Now()))
 		if again := next.do(); again > 0 {
 			s.at(again, next.do)
@@ -62,7 +62,7 @@ type turns []turn
 func (q turns) Len() int           { return len(q) }
 func (q turns) Less(i, j int) bool { return q[i].when.Before(q[j].when) }
 func (q turns) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *turns) Push(x any)        { *q = append(*q, x.(turn)) } //nolint:errcheck // Push is called with nothing else
+func (q *turns) Push(x any)        { *q = append(*q, x.(turn)) }
 func (q *turns) Pop() any {
 	last := (*q)[len(*q)-1]
 	*q = (*q)[:len(*q)-1]
@@ -78,7 +78,7 @@ func TestOwnersLogInWhileTheirAccountIsAttackedForADay(t *testing.T) {
 		}
 		t.Run(fmt.Sprint(networks), func(t *testing.T) {
 			s := newSimulation()
-			random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a simulation
+			random := rand.New(rand.NewPCG(1, 2))
 			s.attempt(t, loginAttempt("ada", "home"), session.Right)
 			guesses := 0
 			for i := range networks {
@@ -125,7 +125,7 @@ func TestOwnersLogInWhileTheirAccountIsAttackedForADay(t *testing.T) {
 // 500 people behind one address log in at nine, within five minutes; every tenth mistypes the password first.
 func TestManyPeopleBehindOneAddressLogIn(t *testing.T) {
 	s := newSimulation()
-	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a simulation
+	random := rand.New(rand.NewPCG(3, 4))
 	served, refused := 0, 0
 	for person := range 500 {
 		account, tries := fmt.Sprint("person ", person), 0
