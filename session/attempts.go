@@ -57,8 +57,18 @@ func (a *Attempts) Try(w http.ResponseWriter, r *http.Request, username string, 
 // one name, whatever the application's lookup does.
 func countedName(username string) string { return strings.ToLower(strings.ToUpper(username)) }
 
-// attempt makes an attempt: it calls check if the throttle has one left, and returns its error.
+// attempt makes an attempt: it calls check if the throttle has one left, and returns its error. The context of check
+// names the client, which gets only its share of the places in the queue of usher.Passwords.
 func (e *endpoint) attempt(ctx context.Context, a Attempt, check func(ctx context.Context) error) error {
+	return e.attemptWith(ctx, a, Right, check)
+}
+
+// spend is attempt for what counts even if it succeeds, such as a signup.
+func (e *endpoint) spend(ctx context.Context, a Attempt, check func(ctx context.Context) error) error {
+	return e.attemptWith(ctx, a, Counted, check)
+}
+
+func (e *endpoint) attemptWith(ctx context.Context, a Attempt, success Outcome, check func(ctx context.Context) error) error {
 	taken, wait, err := e.opts.Throttle.Reserve(ctx, a)
 	if err != nil {
 		return fmt.Errorf("%w: session throttle: %w", usher.ErrUnavailable, err)
@@ -72,7 +82,10 @@ func (e *endpoint) attempt(ctx context.Context, a Attempt, check func(ctx contex
 		}
 	}
 	err = check(usher.ContextWithClient(ctx, a.Client)) // a client has a share of the queue for passwords
-	outcome := e.outcome(ctx, err)
+	outcome := success
+	if err != nil {
+		outcome = e.outcome(ctx, err)
+	}
 	// If Settle fails, the user may lose an attempt. That is no reason to refuse a right password.
 	_ = stepWithin(context.WithoutCancel(ctx), stepTimeout, func(ctx context.Context) error {
 		return e.opts.Throttle.Settle(ctx, taken, outcome)
@@ -80,12 +93,10 @@ func (e *endpoint) attempt(ctx context.Context, a Attempt, check func(ctx contex
 	return err
 }
 
-// outcome returns the outcome of an attempt whose check returned err. A client that disconnects before the response may
+// outcome returns the outcome of an attempt whose check failed with err. A client that disconnects before the response may
 // still have guessed.
 func (e *endpoint) outcome(ctx context.Context, err error) Outcome {
 	switch {
-	case err == nil:
-		return Right
 	case wrongPassword(err), e.rejection(err).Status < http.StatusInternalServerError, ctx.Err() != nil:
 		return Counted
 	default:

@@ -3,7 +3,8 @@
 // A login starts a session. It issues a short-lived access token, whose sid claim is the session's ID, and an opaque
 // refresh token, of which only a hash is stored. A [Manager] starts, refreshes and ends sessions. A [Store] keeps them
 // in memory, in a database (package sqlstore) or in Redis (package redisstore). [LoginHandler], [RefreshHandler],
-// [LogoutHandler] and [SessionsHandler] serve them over HTTP, with the tokens in JSON or in cookies.
+// [LogoutHandler] and [SessionsHandler] serve them over HTTP, with the tokens in JSON or in cookies. [NewAccounts] adds
+// signup, change of password, forgotten passwords and the verification of addresses.
 //
 // Every refresh rotates the refresh token. A spent token that is presented again within a short grace period yields
 // the same successor, so a lost response or two racing tabs log nobody out. A spent token that is presented later is
@@ -48,6 +49,15 @@
 //	refreshhandler.go         RefreshHandler
 //	logouthandler.go          LogoutHandler
 //	sessionshandler.go        SessionsHandler
+//
+// Accounts:
+//
+//	accounts.go               NewAccounts, Accounts, AccountOptions
+//	accountsusers.go          Users, User: what accounts need of the application
+//	accountssignup.go         Accounts.Signup
+//	accountspassword.go       Accounts.ChangePassword; how a password is replaced
+//	accountslinks.go          Accounts.Forgot, Reset and Verify
+//	accountsmail.go           Mail, and the queue of mails
 //
 // Limits on guesses:
 //

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/onetime"
 )
 
 // newMapping returns a middleware that maps errors to responses, and is asked for nothing else.
@@ -26,7 +27,8 @@ func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e.mapping.Deny(w, r, e.rejection(err))
 }
 
-// rejection maps an error to a response. It knows passwords, refresh tokens and tickets; the middleware maps all other
+// rejection maps an error to a response. It knows passwords, refresh tokens, tickets, links and accounts;
+// the middleware maps all other
 // errors, and those that decide nothing.
 func (e *endpoint) rejection(err error) *usher.Rejection {
 	if errors.As(err, new(*usher.Rejection)) || outOfReach(err) {
@@ -38,6 +40,14 @@ func (e *endpoint) rejection(err error) *usher.Rejection {
 		rej.Code, rej.Description = "invalid_token", "The session is over. Log in again."
 	case errors.Is(err, ErrTicket):
 		rej.Code, rej.Description = "invalid_token", "The login has expired. Log in again."
+	case errors.Is(err, onetime.ErrExpired):
+		rej.Status, rej.Description = http.StatusBadRequest, "The link has expired. Ask for a new one."
+	case errors.Is(err, onetime.ErrToken):
+		rej.Status, rej.Description = http.StatusBadRequest, "The link is not valid, or it has been used. Ask for a new one."
+	case errors.Is(err, ErrTaken):
+		rej.Status, rej.Description = http.StatusConflict, "The "+e.opts.UsernameField+" is taken."
+	case errors.Is(err, ErrChanged):
+		rej.Status, rej.Description = http.StatusConflict, "The account has been changed meanwhile."
 	case wrongPassword(err):
 		rej.Description = "Wrong " + e.opts.UsernameField + " or " + e.opts.PasswordField + "."
 	case errors.Is(err, usher.ErrNoToken):

@@ -1,0 +1,262 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/nilcheck"
+	"github.com/go-usher/usher/onetime"
+)
+
+// AccountOptions are the options of NewAccounts. They print and log without their secrets.
+type AccountOptions struct {
+	// Secret protects the links in mails. It is at least 32 random bytes, and the same in every process. Required.
+	Secret []byte
+	// OldSecrets are accepted as well, while Secret is being replaced.
+	OldSecrets [][]byte
+	// Mail sends a mail, or puts it into an outbox of the application's. Required. It is called after the response, a
+	// few at a time, with 30 seconds for each, and must return when its context ends. A failure is passed to Observe, or
+	// logged, and the mail is not tried again: the user can ask for another one. Where no mail may be lost, write to an
+	// outbox.
+	Mail func(ctx context.Context, m Mail) error
+	// Fields are the names of further fields of the signup form, for Users.Create.
+	Fields []string
+	// TellApart lets Signup say that a username is taken, with a 409, and log the new user in otherwise. Without it,
+	// Signup answers alike for known and unknown names, and the password is set when the address is verified.
+	TellApart bool
+	// HandlerOptions are those of the other handlers of the service. The Throttle counts the attempts of all handlers;
+	// if it is nil, they share a MemoryThrottle.
+	*HandlerOptions
+}
+
+// Format implements fmt.Formatter. Every verb prints what String returns.
+func (o AccountOptions) Format(f fmt.State, _ rune) { fmt.Fprint(f, o.String()) }
+
+// String returns the type's name, without the secrets.
+func (o AccountOptions) String() string { return "session.AccountOptions{…}" }
+
+// LogValue returns the type's name, without the secrets.
+func (o AccountOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
+
+// Accounts are the handlers of accounts that have a password and an address for mails. Each accepts POST with JSON or a
+// form, whose fields are listed below; username and password have the names of HandlerOptions. Without a Throttle of
+// the application's, all of them share one, also with Login.
+//
+// A link works once, and only by POST. It is dead as soon as the account is not what it was when the link was sent: after
+// its use, and after another change of the password or the address. A forged link never reaches [Users]. A link that is
+// not good is a 400.
+//
+// All handlers are safe for concurrent use.
+type Accounts struct {
+	// Login is [LoginHandler]: username, password, and optionally label.
+	Login http.Handler
+	// Signup creates an account: username, AccountOptions.Fields, and password. See AccountOptions.TellApart. The response
+	// is a 202 without a body, or with TellApart that of a login. A mail is sent to the address: with a link for
+	// Verify or, if the account exists already and is verified, with none.
+	Signup http.Handler
+	// ChangePassword replaces the password and ends the user's other sessions: old_password and new_password (old_ and
+	// new_ before HandlerOptions.PasswordField). Mount it behind a middleware's Require. The response is a 204.
+	//
+	// A change that comes after another one is a 409, and ends no session. A 503 may say that the password is changed
+	// and other sessions may go on.
+	ChangePassword http.Handler
+	// Forgot sends a link for Reset: username. The response is a 202 without a body, whether or not there is an
+	// account; the lookup comes after it.
+	Forgot http.Handler
+	// Reset sets a new password by a link, and ends all sessions: token and password. The response is a 204.
+	Reset http.Handler
+	// Verify confirms the address by a link: token and password. The response is a 204.
+	//
+	// If the password is not the account's, it becomes the account's, and all sessions end: whoever signed up with
+	// somebody else's address must not share the account with its owner. So the page asks for a password.
+	Verify http.Handler
+
+	mails *mailQueue
+}
+
+// Close sends the mails that are queued, and waits for those that are being sent. Call it after http.Server.Shutdown:
+// from now on Signup and Forgot respond with 503. If ctx ends first, Close drops the mails that wait, cancels the
+// contexts of the others, and returns an error that says how many were not sent. No goroutine of the Accounts is left
+// when it returns.
+func (a *Accounts) Close(ctx context.Context) error {
+	if a == nil || a.mails == nil {
+		return &usher.ConfigError{Field: "Accounts", Reason: "was not made by NewAccounts"}
+	}
+	return a.mails.close(ctx)
+}
+
+// NewAccounts returns the handlers of accounts. It needs opts with Secret and Mail. If arguments are invalid, it returns
+// a usher.ConfigError for each of them, joined.
+func NewAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, opts *AccountOptions) (*Accounts, error) {
+	var o AccountOptions
+	if opts != nil {
+		o = *opts
+	}
+	h, err := o.HandlerOptions.withThrottle()
+	mistakes := []error{
+		err,
+		required(m != nil, "NewAccounts Manager"),
+		required(passwords != nil, "NewAccounts passwords"),
+		required(!nilcheck.IsNil(users), "NewAccounts users"),
+		o.check(),
+	}
+	common, err := newEndpoint(&h, []string{http.MethodPost}, mistakes...)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.checkFields(&common.opts); err != nil {
+		return nil, err
+	}
+	a, err := newAccounts(m, passwords, users, o, common)
+	if err != nil {
+		return nil, err
+	}
+	return a.handlers()
+}
+
+func newAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, o AccountOptions, common *endpoint) (a *accounts, err error) {
+	a = &accounts{
+		common: common, opts: common.opts, sessions: m, passwords: passwords, users: users,
+		mail: o.Mail, fields: slices.Clone(o.Fields), tellApart: o.TellApart, mails: newMailQueue(),
+	}
+	if a.resets, err = onetime.New(o.Secret, "password reset", a.linkOptions(o, resetTTL)); err != nil {
+		return nil, err
+	}
+	if a.verifications, err = onetime.New(o.Secret, "address verification", a.linkOptions(o, verificationTTL)); err != nil {
+		return nil, err
+	}
+	authenticate, err := PasswordAuthenticator(passwords, a.findHash, users.ReplaceHash)
+	if err != nil {
+		return nil, err
+	}
+	if a.login, err = NewLogin(m, authenticate, &a.opts); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *accounts) handlers() (*Accounts, error) {
+	result := &Accounts{Login: a.login, mails: a.mails}
+	for _, h := range []struct {
+		handler *http.Handler
+		serve   func(w http.ResponseWriter, r *http.Request) error
+	}{
+		{&result.Signup, a.signup},
+		{&result.ChangePassword, a.changePassword},
+		{&result.Forgot, a.forgot},
+		{&result.Reset, a.reset},
+		{&result.Verify, a.verify},
+	} {
+		e, err := newEndpoint(&a.opts, []string{http.MethodPost})
+		if err != nil {
+			return nil, err
+		}
+		e.serve = h.serve
+		*h.handler = e
+	}
+	return result, nil
+}
+
+const (
+	resetTTL        = time.Hour
+	verificationTTL = 24 * time.Hour
+)
+
+// withThrottle returns a copy of the options that has a Throttle.
+func (o *HandlerOptions) withThrottle() (HandlerOptions, error) {
+	var opts HandlerOptions
+	if o != nil {
+		opts = *o
+	}
+	if !nilcheck.IsNil(opts.Throttle) {
+		return opts, nil
+	}
+	throttle, err := NewMemoryThrottle(nil)
+	opts.Throttle = throttle
+	return opts, err
+}
+
+func (o *AccountOptions) check() error {
+	mistakes := []error{
+		checkSecret("AccountOptions.Secret", o.Secret),
+		required(o.Mail != nil, "AccountOptions.Mail"),
+	}
+	for i, old := range o.OldSecrets {
+		mistakes = append(mistakes, checkSecret(fmt.Sprintf("AccountOptions.OldSecrets[%d]", i), old))
+	}
+	return errors.Join(mistakes...)
+}
+
+// checkFields checks the names of the signup form. No two fields may have the same.
+func (o *AccountOptions) checkFields(opts *HandlerOptions) error {
+	var mistakes []error
+	if opts.PasswordField == tokenField {
+		mistakes = append(mistakes, &usher.ConfigError{Field: "HandlerOptions.PasswordField", Reason: "must not be \"token\", which is the field of a link's token"})
+	}
+	taken := []string{opts.UsernameField, opts.PasswordField, labelField}
+	for i, name := range o.Fields {
+		if name == "" || slices.Contains(taken, name) {
+			mistakes = append(mistakes, &usher.ConfigError{
+				Field:  fmt.Sprintf("AccountOptions.Fields[%d]", i),
+				Reason: fmt.Sprintf("is %q, but must be a name that no other field of the signup form has", name),
+			})
+		}
+		taken = append(taken, name)
+	}
+	if len(taken) > maxMembers {
+		mistakes = append(mistakes, &usher.ConfigError{
+			Field:  "AccountOptions.Fields",
+			Reason: fmt.Sprintf("has %d names, but a form has at most %d fields", len(o.Fields), maxMembers),
+		})
+	}
+	return errors.Join(mistakes...)
+}
+
+// accounts is what the handlers of Accounts share.
+type accounts struct {
+	common        *endpoint // for the throttle
+	opts          HandlerOptions
+	login         *Login
+	sessions      accountSessions
+	passwords     *usher.Passwords
+	users         Users
+	resets        *onetime.Tokens
+	verifications *onetime.Tokens
+	mail          func(ctx context.Context, m Mail) error
+	mails         *mailQueue
+	fields        []string
+	tellApart     bool
+}
+
+// accountSessions is a Manager of whatever claims.
+type accountSessions interface {
+	EndAll(ctx context.Context, subject string) error
+	EndOthers(ctx context.Context, subject, keepSessionID string) error
+	now() time.Time
+}
+
+func (a *accounts) linkOptions(o AccountOptions, ttl time.Duration) *onetime.Options {
+	return &onetime.Options{TTL: ttl, OldSecrets: o.OldSecrets, Now: a.sessions.now}
+}
+
+func (a *accounts) findHash(ctx context.Context, username string) (subject, hash string, err error) {
+	u, err := a.users.Find(ctx, username)
+	return u.Subject, u.Hash, err
+}
+
+// client returns the network that attempts are counted for.
+func (a *accounts) client(r *http.Request) string { return network(a.opts.ClientAddress(r)) }
+
+// countedUser returns the name under which the attempts at an account are counted at its login.
+func (a *accounts) countedUser(u User) string { return countedName(a.opts.Canonical(u.Username)) }
+
+// finishing returns a context for a change that must not stop half-way because the client has gone.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+}

@@ -1,0 +1,112 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+)
+
+func (a *accounts) signup(w http.ResponseWriter, r *http.Request) error {
+	began := a.sessions.now()
+	f, err := readFields(w, r, append([]string{a.opts.UsernameField, a.opts.PasswordField, labelField}, a.fields...)...)
+	if err != nil {
+		return err
+	}
+	username := a.opts.Canonical(f[a.opts.UsernameField])
+	if username != "" && !isSubject(username) {
+		return refused(http.StatusUnprocessableEntity, "The "+a.opts.UsernameField+" is too long, or has a character that is not allowed.")
+	}
+	needed := []string{a.opts.UsernameField}
+	if a.tellApart {
+		needed = append(needed, a.opts.PasswordField)
+	}
+	f[a.opts.UsernameField] = username
+	if err := f.require(needed...); err != nil {
+		return err
+	}
+	var job func(ctx context.Context) error
+	if err := a.mails.reserve(); err != nil {
+		return err
+	}
+	defer func() { a.later(r, job) }() // after the response has been written
+	var user User
+	err = a.common.spend(r.Context(), Attempt{Kind: KindSignup, Client: a.client(r)}, func(ctx context.Context) (err error) {
+		user, err = a.create(ctx, username, f)
+		return err
+	})
+	taken := errors.Is(err, ErrTaken) && !outOfReach(err)
+	if err != nil && (a.tellApart || !taken) {
+		return err
+	}
+	job = func(ctx context.Context) error {
+		u := user
+		if taken {
+			var err error
+			if u, err = findUser(ctx, a.users, username); err != nil {
+				return err
+			}
+		}
+		return a.send(ctx, signupMail(u), u)
+	}
+	if a.tellApart {
+		about := a.login.aboutClient(r, About{AuthTime: began, Label: f[labelField]})
+		return a.login.finish(w, r, user.Subject, about)
+	}
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+// create creates an account. Its name is in lower case, so that every spelling finds it at the login, unless an older
+// account has the name as it was typed.
+//
+// If names are not told apart, the account gets no password yet: its login would tell that the name was free, and the
+// owner of the address would get an account whose password a stranger knows. The password is checked and hashed all the
+// same, which takes so long that the time does not tell whether the name was free.
+func (a *accounts) create(ctx context.Context, username string, f fields) (User, error) {
+	hash, err := a.hashForSignup(ctx, f[a.opts.PasswordField])
+	if err != nil {
+		return User{}, err
+	}
+	lower := strings.ToLower(username)
+	if lower != username {
+		switch _, err := a.users.Find(ctx, username); {
+		case err == nil:
+			return User{}, ErrTaken
+		case !isNoUser(err):
+			return User{}, err
+		}
+	}
+	if !a.tellApart {
+		hash = ""
+	}
+	further := make(map[string]string, len(a.fields))
+	for _, name := range a.fields {
+		if value, ok := f[name]; ok {
+			further[name] = value
+		}
+	}
+	return a.users.Create(ctx, lower, hash, further)
+}
+
+// hashForSignup takes as long without a password as with one.
+func (a *accounts) hashForSignup(ctx context.Context, password string) (string, error) {
+	if password != "" {
+		return a.passwords.Hash(ctx, password)
+	}
+	if _, err := a.passwords.Check(ctx, "", ""); outOfReach(err) {
+		return "", err
+	}
+	return "", nil
+}
+
+// signupMail returns the kind of the mail that a signup sends to the address of the account, new or old.
+func signupMail(u User) string {
+	switch {
+	case !u.Verified:
+		return MailVerify
+	case u.Hash == "":
+		return MailReset // there is nothing to verify, and no password to log in with
+	}
+	return MailTaken
+}
