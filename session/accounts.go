@@ -141,6 +141,22 @@ func newAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, 
 	return a, nil
 }
 
+// accounts is what the handlers of Accounts share.
+type accounts struct {
+	common        *endpoint // for the throttle
+	opts          HandlerOptions
+	login         *Login
+	sessions      accountSessions
+	passwords     *usher.Passwords
+	users         Users
+	resets        *onetime.Tokens
+	verifications *onetime.Tokens
+	mail          func(ctx context.Context, m Mail) error
+	mails         *mailQueue
+	fields        []string
+	tellApart     bool
+}
+
 func (a *accounts) handlers() (*Accounts, error) {
 	result := &Accounts{Login: a.login, mails: a.mails}
 	for _, h := range []struct {
@@ -216,22 +232,6 @@ func (o *AccountOptions) checkFields(opts *HandlerOptions) error {
 		})
 	}
 	return errors.Join(mistakes...)
-}
-
-// accounts is what the handlers of Accounts share.
-type accounts struct {
-	common        *endpoint // for the throttle
-	opts          HandlerOptions
-	login         *Login
-	sessions      accountSessions
-	passwords     *usher.Passwords
-	users         Users
-	resets        *onetime.Tokens
-	verifications *onetime.Tokens
-	mail          func(ctx context.Context, m Mail) error
-	mails         *mailQueue
-	fields        []string
-	tellApart     bool
 }
 
 // accountSessions is a Manager of whatever claims.

@@ -98,7 +98,7 @@ func TestForgedLinksNeverReachTheUsers(t *testing.T) {
 	token := o.link(t, "/forgot", ada, session.MailReset)
 	before := o.table.calls
 	foreign := usher.Must(usher.Must(onetime.New(secret, "password reset", nil)).Issue(subject, "x"))
-	for _, forged := range []string{foreign, token[:len(token)-1], token + "a", "a" + token[1:], strings.ToUpper(token), "x", strings.Repeat("a", 60_000)} {
+	for _, forged := range []string{foreign, token[:len(token)-1], token + "a", "z" + token[1:], strings.ToUpper(token), "x", strings.Repeat("a", 60_000)} {
 		for _, path := range []string{"/reset", "/verify"} {
 			o.post(t, path, "token", forged, "password", secondPassword).want(t, http.StatusBadRequest, "not valid")
 		}

@@ -18,7 +18,7 @@ func TestSignupAnswersAlikeForKnownAndUnknownNames(t *testing.T) {
 		a := o.post(t, "/signup", "email", name, "password", secondPassword).want(t, http.StatusAccepted, "")
 		answers = append(answers, fmt.Sprint(a.StatusCode, a.Header, a.body))
 		// Nor does a login with the chosen password tell.
-		a = o.login(t, name, secondPassword).want(t, http.StatusUnauthorized, "Wrong email or password.")
+		o.login(t, name, secondPassword).want(t, http.StatusUnauthorized, "Wrong email or password.")
 	}
 	for _, a := range answers {
 		if a != answers[0] {
