@@ -31,11 +31,11 @@ type program struct {
 
 var programs = []program{
 	{"hello", "`net/http`, no authentication", 0},
-	{"usher", "`net/http`, a protected route with usher", 10.6},
+	{"usher", "`net/http`, a protected route with usher", 11.0},
 	{"golangjwt", "`net/http`, a login and a protected route with golang-jwt and bcrypt", 0},
-	{"usherlogin", "`net/http`, a login and a protected route with usher", 10.8},
+	{"usherlogin", "`net/http`, a login and a protected route with usher", 11.2},
 	{"gin", "gin, no authentication", 0},
-	{"ginusher", "gin, a protected route with usher", 23},
+	{"ginusher", "gin, a protected route with usher", 23.4},
 }
 
 const (
