@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/go-usher/usher/internal/nilcheck"
+	"github.com/go-usher/usher/internal/origin"
 )
 
 // handler is what Require, RequireFunc and Optional return. It has either next or nextFunc.
@@ -205,11 +206,6 @@ func (p *policy) noToken(r *http.Request) error {
 	return errOtherScheme
 }
 
-// maxOrigin is the most bytes of an Origin header. CrossOriginProtection takes six times the length of one that is no URL.
-const maxOrigin = 1024
-
-var errLongOrigin = errors.New("usher: the Origin header has more than 1,024 bytes")
-
 // checkOrigin refuses what another site makes a browser send. The opening request of a WebSocket is a GET, but the
 // connection can do anything, so it is checked as a POST.
 func (p *policy) checkOrigin(r *http.Request) error {
@@ -218,10 +214,7 @@ func (p *policy) checkOrigin(r *http.Request) error {
 		post.Method = http.MethodPost
 		r = &post
 	}
-	err := errLongOrigin
-	if len(r.Header.Get("Origin")) <= maxOrigin {
-		err = p.origins.Check(r)
-	}
+	err := origin.Check(&p.origins, r)
 	if err == nil {
 		return nil
 	}

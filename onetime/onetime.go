@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -36,6 +37,15 @@ type Options struct {
 	// Now returns the time; the default is time.Now.
 	Now func() time.Time
 }
+
+// String returns the type's name, without the secrets.
+func (o Options) String() string { return "onetime.Options{…}" }
+
+// Format implements fmt.Formatter. Every verb prints what String returns.
+func (o Options) Format(f fmt.State, _ rune) { fmt.Fprint(f, o.String()) }
+
+// LogValue returns the type's name, without the secrets.
+func (o Options) LogValue() slog.Value { return slog.StringValue(o.String()) }
 
 // Tokens issues and checks the tokens of one purpose. New makes one; the methods of a zero or nil Tokens return
 // usher.ErrUnavailable. It is immutable and safe for concurrent use, and printing it shows no secret.

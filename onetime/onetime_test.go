@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"slices"
 	"strings"
@@ -438,4 +439,15 @@ func FuzzCheck(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestOptionsPrintWithoutTheirSecrets(t *testing.T) {
+	opts := onetime.Options{OldSecrets: [][]byte{[]byte("an old secret of thirty-two bytes")}}
+	var logged strings.Builder
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "opts", opts, "pointer", &opts)
+	for _, text := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", opts, opts, opts, opts, opts, opts), fmt.Sprintf("%+v", &opts), logged.String()} {
+		if strings.Contains(text, "old secret") || strings.Contains(text, "6f6c64") || strings.Contains(text, "111 108 100") {
+			t.Error(text)
+		}
+	}
 }

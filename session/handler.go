@@ -64,7 +64,7 @@ var errCrossOrigin = &reasonError{"session: cross-origin request", "cross_origin
 
 // checkOrigin refuses what another site makes a browser send.
 func (e *endpoint) checkOrigin(r *http.Request) error {
-	if err := e.origins.Check(r); err != nil {
+	if err := origin.Check(&e.origins, r); err != nil {
 		return &usher.Rejection{
 			Status:      http.StatusForbidden,
 			Description: "Cross-origin request.",

@@ -76,6 +76,7 @@ func TestHostileRequestsTakeLittleMemory(t *testing.T) {
 		"JSON of escapes":          {`{"x":"` + strings.Repeat(`\u0041`, 10<<10) + `"}`, nil},
 		"long name":                {`{"email":"` + strings.Repeat(`é`, 30<<10) + `","password":"x"}`, nil},
 		"Content-Type":             {"{}", header("Content-Type", "application/json; "+strings.Repeat("a*0=x; ", 1<<17))},
+		"Origin":                   {login, header("Origin", strings.Repeat("\"", 1<<20))},
 		"User-Agent":               {login, header("User-Agent", strings.Repeat("\xff\x01", 1<<19))},
 		"Content-Length that lies": {"{}", func(r *http.Request) { r.ContentLength = 1 << 40 }},
 		"Authorization of a logout": {"", func(r *http.Request) {

@@ -81,6 +81,7 @@ func newLogin(s Starter, authenticate Authenticator, opts *HandlerOptions, mista
 			return nil, err
 		}
 		l.sealers = []cipher.AEAD{sealer}
+		e.opts.TicketSecret = nil // so that nothing can print it
 	}
 	if e.opts.Throttle == nil {
 		if e.opts.Throttle, err = NewMemoryThrottle(nil); err != nil {

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/go-usher/usher"
 )
@@ -34,7 +35,8 @@ func SessionsHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, 
 	return e, nil
 }
 
-// EndOthersHandler returns a handler that ends all sessions of the user except the current one. It accepts POST and
+// EndOthersHandler returns a handler that ends all sessions of the user except the current one; if that has ended, it ends
+// none and responds with 401. It accepts POST and
 // DELETE and responds with 204. Mount it behind a middleware's Require; without one every response is a 500. If
 // arguments are invalid, EndOthersHandler returns a usher.ConfigError for each of them, joined.
 func EndOthersHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
@@ -49,6 +51,14 @@ func EndOthersHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler,
 		}
 		if !isSessionID(claims.SessionID) {
 			return &usher.Rejection{Status: http.StatusForbidden, Description: "The access token belongs to no session.", Err: usher.ErrForbidden}
+		}
+		alive, err := m.List(r.Context(), claims.Subject)
+		if err != nil {
+			return err
+		}
+		// EndOthers keeps no session if the current one has ended. The holder of such a token must not end any.
+		if !slices.ContainsFunc(alive, func(s Session) bool { return s.ID == claims.SessionID }) {
+			return ErrSessionEnded
 		}
 		if err := m.EndOthers(r.Context(), claims.Subject, claims.SessionID); err != nil {
 			return err

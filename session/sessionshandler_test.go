@@ -133,3 +133,23 @@ func TestADeleteWithoutAnIDEndsNothing(t *testing.T) {
 	}
 	s.wantSessions(t, 1)
 }
+
+func TestAnEndedSessionEndsNoOthers(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	ended := usher.Must(s.Start(t.Context(), subject, session.About{}))
+	s.clock.Advance(1000)
+	usher.Must(s.Start(t.Context(), subject, session.About{}))
+	if err := s.EndSession(t.Context(), subject, ended.SessionID); err != nil {
+		t.Fatal(err)
+	}
+	others := usher.Must(session.EndOthersHandler(s.Manager, s.opts))
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	w := httptest.NewRecorder()
+	// The middleware does not ask whether the session has ended: it has no Check.
+	c := &usher.Claims{Subject: subject, SessionID: ended.SessionID}
+	others.ServeHTTP(w, r.WithContext(usher.ContextWithClaims(r.Context(), c)))
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	s.wantSessions(t, 1)
+}

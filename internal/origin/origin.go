@@ -4,6 +4,8 @@
 package origin
 
 import (
+	"errors"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -20,4 +22,17 @@ func IsPlain(text string) bool {
 		return false
 	}
 	return strings.Trim(u.Host, "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") == ""
+}
+
+// maxLength is the most bytes of an Origin header that is looked at. No origin is as long.
+const maxLength = 1024
+
+var errLong = errors.New("the Origin header has more than 1,024 bytes")
+
+// Check is protection's Check, at a bounded cost: by itself it takes six times the length of an Origin that is no URL.
+func Check(protection *http.CrossOriginProtection, r *http.Request) error {
+	if len(r.Header.Get("Origin")) > maxLength {
+		return errLong
+	}
+	return protection.Check(r)
 }
