@@ -1101,7 +1101,7 @@ func TestNewDecoderReportsMistakes(t *testing.T) {
 		"a type that is none":       {key, usher.DecoderOptions{Type: "a\nb"}, "DecoderOptions.Type"},
 		"a list of types":           {key, usher.DecoderOptions{Type: "JWT, at+jwt"}, "DecoderOptions.Type"},
 		"leeway without a unit":     {key, usher.DecoderOptions{Leeway: 30}, "DecoderOptions.Leeway"},
-		"leeway below a second":     {key, usher.DecoderOptions{Leeway: time.Second - 1}, "DecoderOptions.Leeway"},
+		"leeway of microseconds":    {key, usher.DecoderOptions{Leeway: time.Millisecond - 1}, "DecoderOptions.Leeway"},
 		"max age without a unit":    {key, usher.DecoderOptions{MaxAge: 3600}, "DecoderOptions.MaxAge"},
 		"a size in kilobytes":       {key, usher.DecoderOptions{MaxSize: 8}, "DecoderOptions.MaxSize"},
 		"a size below any token":    {key, usher.DecoderOptions{MaxSize: 63}, "DecoderOptions.MaxSize"},
@@ -1120,7 +1120,7 @@ func TestNewDecoderReportsMistakes(t *testing.T) {
 			tokWantConfig(t, err, test.field)
 		})
 	}
-	for _, opts := range []*usher.DecoderOptions{nil, {}, {Leeway: 5 * time.Minute, MaxAge: time.Second, MaxSize: 64, CacheSize: 1}, {Leeway: time.Second, Type: "application/example; part=1"}} {
+	for _, opts := range []*usher.DecoderOptions{nil, {}, {Leeway: 5 * time.Minute, MaxAge: time.Second, MaxSize: 64, CacheSize: 1}, {Leeway: time.Millisecond, Type: "application/example; part=1"}} {
 		if _, err := usher.NewDecoder[usher.Claims](key, opts); err != nil {
 			t.Error(err)
 		}

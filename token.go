@@ -221,7 +221,7 @@ type DecoderOptions struct {
 	// Audience, if set, lists the audiences of which aud must contain at least one. If it is not set, a token with an aud is
 	// refused: it was issued for another service.
 	Audience Audience
-	// Leeway is how far clocks may differ: a second or more, at most 5 minutes, 0 by default.
+	// Leeway is how far clocks may differ: from a millisecond to 5 minutes, 0 by default.
 	Leeway time.Duration
 	// MaxAge, if set, requires an iat that is not in the future and not longer ago than this: a second or more.
 	MaxAge time.Duration
@@ -318,7 +318,9 @@ func (o *DecoderOptions) check(wrong *misconfigured) {
 	if o.Leeway < 0 || o.Leeway > 5*time.Minute {
 		wrong.add("DecoderOptions.Leeway", "is %v, but lies between 0 and 5 minutes", o.Leeway)
 	}
-	checkUnit(wrong, "DecoderOptions.Leeway", o.Leeway)
+	if o.Leeway > 0 && o.Leeway < time.Millisecond {
+		wrong.add("DecoderOptions.Leeway", "is %v, less than a millisecond; durations have a unit, as in 30*time.Second", o.Leeway)
+	}
 	if o.MaxAge < 0 {
 		wrong.add("DecoderOptions.MaxAge", "is negative: %v", o.MaxAge)
 	}

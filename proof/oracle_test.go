@@ -53,13 +53,14 @@ func verdictOnHeader(header string) (typ *string, err error) {
 	}
 	kid, hasKid := members["kid"]
 	name, isText := textOf(kid)
-	if hasKid && (!isText || name == "" || len(name) > 256) {
+	if hasKid && (!isText || len(name) > 256) {
 		return nil, usher.ErrTokenMalformed
 	}
+	hasKid = hasKid && name != "" // an empty one is none
 	alg, _ := textOf(members["alg"])
 	switch {
 	case !slices.Contains([]string{
-		"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+		"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
 	}, alg):
 		return nil, usher.ErrTokenSignature
 	case alg != "HS256" || hasKid && name != "k1":
