@@ -129,7 +129,7 @@ func ExampleRotate() {
 	ring := usher.Must(usher.NewKeyRing(usher.Must(usher.GenerateKey(usher.EdDSA)).WithID("october")))
 	next := usher.Must(usher.GenerateKey(usher.EdDSA)).WithID("november")
 
-	const wait = time.Millisecond // in production: HandlerOptions.MaxAge
+	const wait = time.Second // in production: HandlerOptions.MaxAge
 	if err := jwks.Rotate(context.Background(), ring, next, wait); err != nil {
 		fmt.Println(err)
 		return

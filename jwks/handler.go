@@ -1,7 +1,6 @@
 package jwks
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -9,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +33,7 @@ type HandlerOptions struct {
 //	handler, err := jwks.Handler(ring.Keys, nil)
 //
 // Secrets are left out. It answers GET and HEAD, with an ETag and 304 for clients that have the set, and the
-// preflights of browsers. If different keys have one ID and algorithm, it answers 500 and logs why to
+// preflights of browsers. It ignores Range, and always sends the whole set. If different keys have one ID and algorithm, it answers 500 and logs why to
 // slog.Default. Mistakes in the options are reported as [usher.ConfigError].
 func Handler(keys func() usher.Keys, opts *HandlerOptions) (http.Handler, error) {
 	var o HandlerOptions
@@ -48,7 +49,7 @@ func Handler(keys func() usher.Keys, opts *HandlerOptions) (http.Handler, error)
 		problems = append(problems, configError("keys", "is nil"))
 	}
 	if o.MaxAge < time.Second {
-		problems = append(problems, configErrorf("HandlerOptions.MaxAge", "is %v, but a second is the least", o.MaxAge))
+		problems = append(problems, configErrorf("HandlerOptions.MaxAge", "is %v, but must be at least 1s: is its unit missing, as in 15*time.Minute?", o.MaxAge))
 	}
 	if !isHeaderValue(o.AllowOrigin) {
 		problems = append(problems, configErrorf("HandlerOptions.AllowOrigin", "is %s, which is no origin", quote(o.AllowOrigin)))
@@ -146,7 +147,7 @@ func (d *document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.body))
+		d.send(w, r)
 	case http.MethodOptions:
 		w.Header().Del("Content-Type")
 		w.Header().Del("Cache-Control")
@@ -162,4 +163,32 @@ func (d *document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
 	}
+}
+
+// send answers GET and HEAD. http.ServeContent would also answer Range, which costs many times the length of a header
+// with many ranges.
+func (d *document) send(w http.ResponseWriter, r *http.Request) {
+	if d.isKnown(r.Header["If-None-Match"]) {
+		w.Header().Del("Content-Type")
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(d.body)))
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(d.body) // a client that has gone away needs no answer
+	}
+}
+
+// isKnown reports whether a client that sends these values of If-None-Match has the document (RFC 9110 §13.1.2). The
+// ETag has no comma, so that splitting at commas can't take a part of another one for it.
+func (d *document) isKnown(ifNoneMatch []string) bool {
+	etag := d.header.Get("ETag")
+	for _, value := range ifNoneMatch {
+		for tag := range strings.SplitSeq(value, ",") {
+			if tag = strings.Trim(tag, " \t"); tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -136,5 +138,66 @@ func TestMetadataLeadsAVerifierToTheKeys(t *testing.T) {
 	const want = `{"issuer":"https://issuer.example","jwks_uri":"https://issuer.example/keys","response_types_supported":["none"]}`
 	if resp.body != want || resp.header.Get("Content-Type") != "application/json" {
 		t.Errorf("the metadata is %s, %v", resp.body, resp.header)
+	}
+}
+
+// A header with many ranges makes http.ServeContent allocate many times its length.
+func TestHandlersSpendLittleOnLongHeaders(t *testing.T) {
+	const length = 1 << 20
+	key := newKey(t, usher.ES256, "a")
+	for name, h := range map[string]http.Handler{
+		"Handler":         usher.Must(jwks.Handler(fixed(key), nil)),
+		"MetadataHandler": usher.Must(jwks.MetadataHandler("https://issuer.example", "https://issuer.example/keys")),
+	} {
+		full := request(t, h, http.MethodGet).body
+		for _, c := range []struct{ header, prefix, repeated string }{
+			{"Range", "bytes=", "0-0,"}, {"Range", "bytes=", "-1,"}, {"Range", "bytes=", ","},
+			{"If-None-Match", "", ","}, {"If-None-Match", "", `"",`}, {"If-None-Match", "", `W/"a", `},
+			{"If-Match", "", `"a",`}, {"If-Range", "", `"a"`}, {"Accept", "", "a,"},
+		} {
+			r := httptest.NewRequest(http.MethodGet, "/keys", nil)
+			r.Header.Set("Range", "bytes=0-0")
+			r.Header.Set(c.header, c.prefix+strings.Repeat(c.repeated, length/len(c.repeated)))
+			w := httptest.NewRecorder()
+			used := allocated(func() { h.ServeHTTP(w, r) })
+			if used > 64<<10 {
+				t.Errorf("%s: 1 MiB of %q in %s allocates %d KiB", name, c.repeated, c.header, used>>10)
+			}
+			if w.Code != http.StatusOK || w.Body.String() != full || w.Header().Get("Accept-Ranges") != "" {
+				t.Errorf("%s: 1 MiB of %q in %s: %d, %v", name, c.repeated, c.header, w.Code, w.Header())
+			}
+		}
+	}
+}
+
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func TestHandlerTellsAClientThatHasTheSet(t *testing.T) {
+	h := usher.Must(jwks.Handler(fixed(newKey(t, usher.ES256, "a")), nil))
+	first := request(t, h, http.MethodGet)
+	etag, length := first.header.Get("ETag"), first.header.Get("Content-Length")
+	if text := first.body; length != strconv.Itoa(len(text)) {
+		t.Errorf("the Content-Length of %d bytes is %q", len(text), length)
+	}
+	for value, known := range map[string]bool{
+		etag: true, "W/" + etag: true, "*": true, `"x", ` + etag: true, `"x",W/` + etag + `,"y"`: true, "\t" + etag + " ": true,
+		"": false, `"x"`: false, strings.Trim(etag, `"`): false, etag[:len(etag)-2] + `"`: false, "w/" + etag: false, ",": false,
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			resp := request(t, h, method, "If-None-Match", value)
+			text := resp.body
+			if known && (resp.status != http.StatusNotModified || text != "" || resp.header.Get("ETag") != etag || resp.header.Get("Content-Type") != "" || resp.header.Get("Content-Length") != "") {
+				t.Errorf("%s with %q: %d, %v", method, value, resp.status, resp.header)
+			}
+			if !known && (resp.status != http.StatusOK || resp.header.Get("Content-Length") != length || (text == "") != (method == http.MethodHead)) {
+				t.Errorf("%s with %q: %d, %v", method, value, resp.status, resp.header)
+			}
+		}
 	}
 }

@@ -182,3 +182,10 @@ func p256() elliptic.Curve { return elliptic.P256() }
 
 // advance advances the fake clock of a synctest bubble: no real time passes.
 func advance(d time.Duration) { <-time.After(d) }
+
+// secondsLater is a clock that every look moves on by a second, so that no fetch has to wait for MinInterval.
+func secondsLater() func() time.Time {
+	start := time.Now()
+	var looks atomic.Int64
+	return func() time.Time { return start.Add(time.Duration(looks.Add(1)) * time.Second) }
+}

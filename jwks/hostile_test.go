@@ -179,7 +179,7 @@ func TestAHostileIssuerChangesNothingButAReport(t *testing.T) {
 			}
 			remote := usher.Must(jwks.NewIssuer(issuer.URL, &jwks.RemoteOptions{
 				Client:  &http.Client{Timeout: limit, Transport: &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10}},
-				OnFetch: func(f jwks.Fetch) { fetch = f }, MinInterval: time.Nanosecond,
+				OnFetch: func(f jwks.Fetch) { fetch = f }, MinInterval: time.Second, Now: secondsLater(),
 			}))
 			before := wantKey(t, remote, "good")
 			auth := usher.Must(usher.NewMiddleware(usher.Must(usher.NewDecoder[usher.Claims](remote, nil)), usher.ClaimsAsUser[usher.Claims], nil))
@@ -224,7 +224,7 @@ func one(set []byte) string {
 func TestALargeResponseCostsLittleMemory(t *testing.T) {
 	issuer := newHostileIssuer(t)
 	issuer.turn(nil, compressed)
-	remote := usher.Must(jwks.NewRemote(issuer.URL+"/keys", &jwks.RemoteOptions{MinInterval: time.Nanosecond}))
+	remote := usher.Must(jwks.NewRemote(issuer.URL+"/keys", &jwks.RemoteOptions{MinInterval: time.Second, Now: secondsLater()}))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	if err := remote.Refresh(t.Context()); err == nil {
@@ -240,7 +240,7 @@ func TestAServiceStartsWithoutItsIssuer(t *testing.T) {
 	key := newKey(t, usher.ES256, "a")
 	issuer := newHostileIssuer(t, key)
 	issuer.turn(text(http.StatusBadGateway, ""), nil)
-	remote := usher.Must(jwks.NewIssuer(issuer.URL, &jwks.RemoteOptions{MinInterval: time.Nanosecond}))
+	remote := usher.Must(jwks.NewIssuer(issuer.URL, &jwks.RemoteOptions{MinInterval: time.Second, Now: secondsLater()}))
 	auth := usher.Must(usher.NewMiddleware(usher.Must(usher.NewDecoder[usher.Claims](remote, nil)), usher.ClaimsAsUser[usher.Claims], nil))
 	api := auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	token := usher.Must(usher.Must(usher.NewEncoder[usher.Claims](key, nil)).Encode(t.Context(), usher.Claims{Subject: "ada"}))

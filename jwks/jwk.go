@@ -169,7 +169,7 @@ func (k *jwk) algorithms() ([]usher.Algorithm, error) {
 		}
 		return nil, irrelevant("has the unsupported crv %s", quote(k.Curve))
 	case "OKP":
-		if k.Curve == "Ed25519" {
+		if k.Curve == string(usher.Ed25519) {
 			return []usher.Algorithm{usher.EdDSA, usher.Ed25519}, nil
 		}
 		return nil, irrelevant("has the unsupported crv %s", quote(k.Curve))

@@ -77,7 +77,7 @@ func publicHalf(key usher.Key) (publicJWK, error) {
 		k.Type, k.Curve = "EC", public.Params().Name
 		k.X, k.Y = encode(point[1:1+size]), encode(point[1+size:])
 	case ed25519.PublicKey:
-		k.Type, k.Curve, k.X = "OKP", "Ed25519", encode(public)
+		k.Type, k.Curve, k.X = "OKP", string(usher.Ed25519), encode(public)
 	default:
 		if key.Algorithm() == "" {
 			return k, errors.New("is the zero Key")

@@ -27,13 +27,13 @@ type RemoteOptions struct {
 	MetadataURL string
 	// MaxAge is how long a set is fresh if the response has no Cache-Control. With Cache-Control, its max-age
 	// less the Age header counts, but at least a minute (MaxAge, if that is less) and at most a day. The
-	// default is 15 minutes.
+	// default is 15 minutes, and the least is a second.
 	MaxAge time.Duration
 	// MaxStale is how long keys are used after the set's freshness ended, while the issuer can't be reached.
-	// After that, they are ErrUnavailable. The default is 24 hours.
+	// After that, they are ErrUnavailable. The default is 24 hours, and the least is a second.
 	MaxStale time.Duration
 	// MinInterval is the least time between attempts to fetch, failed ones included, whatever asks for them.
-	// The default is 10 seconds.
+	// The default is 10 seconds, and the least is a second.
 	MinInterval time.Duration
 	// OnFetch is called after every attempt, one call at a time, and before callers that wait for the attempt
 	// continue. It must not call Refresh. If nil, the outcome is only in the errors of VerificationKeys.
@@ -155,8 +155,11 @@ func (o *RemoteOptions) check() []error {
 	}{
 		{"MaxAge", o.MaxAge}, {"MaxStale", o.MaxStale}, {"MinInterval", o.MinInterval},
 	} {
-		if d.value < 0 {
+		switch {
+		case d.value < 0:
 			problems = append(problems, configErrorf("RemoteOptions."+d.field, "is negative: %v", d.value))
+		case d.value < time.Second:
+			problems = append(problems, configErrorf("RemoteOptions."+d.field, "is %v, but must be at least 1s: is its unit missing, as in 10*time.Second?", d.value))
 		}
 	}
 	if o.Client != nil && o.Client.Timeout < 0 {

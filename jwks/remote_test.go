@@ -123,7 +123,7 @@ func TestAnUnknownKidIsAReasonToFetchOnceAnInterval(t *testing.T) {
 func TestAnUnknownKidWaitsForAFetchThatBeganAfterItCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := serving(marshal(t, newKey(t, usher.ES256, "a")))
-		remote := newRemote(t, issuer, jwks.RemoteOptions{MinInterval: 500 * time.Millisecond})
+		remote := newRemote(t, issuer, jwks.RemoteOptions{MinInterval: time.Second})
 		wantKey(t, remote, "a")
 		advance(time.Second)
 		issuer.delay(time.Second)
@@ -572,4 +572,22 @@ func TestDefaultAlgorithmsOfARemoteAreFixedAtItsConstruction(t *testing.T) {
 			t.Errorf("the keys are %v, %v", keys, err)
 		}
 	})
+}
+
+func TestNewRemoteRefusesDurationsOfLessThanASecond(t *testing.T) {
+	for field, options := range map[string]func(time.Duration) *jwks.RemoteOptions{
+		"RemoteOptions.MaxAge":      func(d time.Duration) *jwks.RemoteOptions { return &jwks.RemoteOptions{MaxAge: d} },
+		"RemoteOptions.MaxStale":    func(d time.Duration) *jwks.RemoteOptions { return &jwks.RemoteOptions{MaxStale: d} },
+		"RemoteOptions.MinInterval": func(d time.Duration) *jwks.RemoteOptions { return &jwks.RemoteOptions{MinInterval: d} },
+	} {
+		for _, d := range []time.Duration{1, 3600, time.Second - 1} {
+			_, err := jwks.NewRemote(setURL, options(d))
+			wantConfigErrors(t, err, field)
+			_, err = jwks.NewIssuer("https://issuer.example", options(d))
+			wantConfigErrors(t, err, field)
+		}
+		if _, err := jwks.NewRemote(setURL, options(time.Second)); err != nil {
+			t.Errorf("%s of a second: %v", field, err)
+		}
+	}
 }

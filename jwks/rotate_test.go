@@ -71,3 +71,13 @@ func TestRotateRefusesWhatCannotSignBeforeItChangesAnything(t *testing.T) {
 		t.Errorf("the ring has %s", got)
 	}
 }
+
+func TestRotateRefusesAWaitOfLessThanASecond(t *testing.T) {
+	ring := usher.Must(usher.NewKeyRing(newKey(t, usher.ES256, "a")))
+	for _, wait := range []time.Duration{-1, 0, 1, 900, time.Second - 1} {
+		wantConfigErrors(t, jwks.Rotate(t.Context(), ring, newKey(t, usher.ES256, "b"), wait), "wait")
+		if got := ids(ring.Keys()); got != "a" {
+			t.Errorf("after a wait of %v the ring has %s", wait, got)
+		}
+	}
+}
