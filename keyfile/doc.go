@@ -13,4 +13,5 @@
 //	rotate.go   which keys sign and verify, as files and time change
 //	files.go    the files' content
 //	parse.go    the keys in one file
+//	secret.go   what is and what is not a secret
 package keyfile

@@ -26,7 +26,7 @@ func ExampleOpen() {
 			fmt.Println(err)
 		}
 	}
-	write("a secret of at least thirty-two bytes")
+	write("a-secret-of-at-least-thirty-two-bytes")
 
 	keys := usher.Must(keyfile.Open(folder, &keyfile.Options{
 		Signer: "current",
@@ -39,7 +39,7 @@ func ExampleOpen() {
 	decoder := usher.Must(usher.NewDecoder[usher.Claims](keys, nil))
 	token := usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: "ada"}))
 
-	write("the next secret of at least thirty-two bytes")
+	write("the-next-secret-of-at-least-thirty-two-bytes")
 	if err := keys.Reload(context.Background()); err != nil { // or within ten seconds
 		fmt.Println(err)
 	}

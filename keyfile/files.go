@@ -1,7 +1,7 @@
 package keyfile
 
 import (
-	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -22,12 +22,17 @@ const (
 // file is a file with keys.
 type file struct {
 	name    string
-	content []byte
+	content []byte            // nil once the keys have been read, so that no secret stays in memory for comparison
+	digest  [sha256.Size]byte // of the content
 	keys    []usher.Key
 	signs   bool
 }
 
-func sameFile(a, b file) bool { return a.name == b.name && bytes.Equal(a.content, b.content) }
+func newFile(name string, content []byte) file {
+	return file{name: name, content: content, digest: sha256.Sum256(content)}
+}
+
+func sameFile(a, b file) bool { return a.name == b.name && a.digest == b.digest }
 
 // read returns the files of the path with their keys. Keys of files that have not changed since known was read are
 // the same values, so that tokens which decoders remember stay remembered.
@@ -54,6 +59,7 @@ func (k *Keys) read(known []file) ([]file, error) {
 				continue
 			}
 		}
+		f.content = nil
 		withKeys = append(withKeys, f)
 	}
 	if len(problems) == 0 {
@@ -85,7 +91,7 @@ func (o *Options) check(path string, files []file) []error {
 	if len(files) == 0 {
 		return []error{configError(path, "has no keys")}
 	}
-	var problems []error
+	problems := checkMix(path, files)
 	for i, f := range files {
 		for _, key := range f.keys {
 			for _, other := range files[:i] {
@@ -111,6 +117,39 @@ func (o *Options) check(path string, files []file) []error {
 		problems = append(problems, configError("Options.Signer", "is "+quote(o.Signer)+", but there is no such file with a key that can sign"))
 	}
 	return problems
+}
+
+// checkMix reports a folder that has secrets and key pairs. Where key pairs are expected, a secret is probably a file
+// that was never meant as a key, and whoever knows its text could sign with it.
+func checkMix(path string, files []file) []error {
+	var secrets, pairs []string
+	for _, f := range files {
+		if slices.ContainsFunc(f.keys, isSecret) {
+			secrets = append(secrets, quote(f.name))
+		} else {
+			pairs = append(pairs, quote(f.name))
+		}
+	}
+	if len(secrets) == 0 || len(pairs) == 0 {
+		return nil
+	}
+	return []error{configError(path, fmt.Sprintf(
+		"mixes secrets (%s) with key pairs (%s); remove files that are not keys, and keep secrets and key pairs in separate folders",
+		some(secrets), some(pairs)))}
+}
+
+func isSecret(key usher.Key) bool {
+	_, hasPublic := key.Public()
+	return !hasPublic
+}
+
+// some joins names, at most three of them.
+func some(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // conflict reports whether nobody can tell by ID and algorithm which of two different keys is meant.
@@ -146,7 +185,7 @@ func readFiles(path string) (files []file, isFolder bool, err error) {
 			return nil, false, configError(path, "is neither a file nor a folder")
 		}
 		content, err := readFile(path)
-		return []file{{name: filepath.Base(path), content: content}}, false, err
+		return []file{newFile(filepath.Base(path), content)}, false, err
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -172,7 +211,7 @@ func readFiles(path string) (files []file, isFolder bool, err error) {
 		if err != nil {
 			problems = append(problems, err)
 		}
-		files = append(files, file{name: entry.Name(), content: content})
+		files = append(files, newFile(entry.Name(), content))
 	}
 	return files, true, errors.Join(problems...)
 }

@@ -3,6 +3,9 @@ package keyfile
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -17,19 +20,21 @@ type Options struct {
 	// Algorithm is for keys that name none, which only JWKs do. The default is RS256 for RSA keys, EdDSA for Ed25519
 	// keys, HS256 for secrets, and the curve's algorithm for EC keys.
 	Algorithm usher.Algorithm
-	// Base64 says that secrets are base64, with or without padding, of either alphabet. Otherwise a secret is what
-	// the file has, without a line break at its end.
+	// Base64 says that secrets are base64, with or without padding, of either alphabet, in one line or several.
+	// Otherwise a secret is the content of its file without a line break at the end. Set it for a secret that would
+	// be refused as text (see Open).
 	Base64 bool
 	// Signer is the name of the file whose key signs. By default it is the only file with a key that can sign; if
 	// there are several, Open returns an error that lists them.
 	Signer string
 	// Retain is how long a key still verifies after its file has gone or changed. The default is 1 hour, which should
-	// be more than the lifetime of tokens. If negative, such a key is dropped at once.
+	// be more than the lifetime of tokens. If negative, such a key is dropped at once. The least is a second.
 	Retain time.Duration
-	// Interval is the time between two looks at the files. The default is 10 seconds.
+	// Interval is the time between two looks at the files. The default is 10 seconds, and the least is a second.
 	Interval time.Duration
 	// Overlap is how long a new signing key only verifies, while the one before it signs, so that every process
 	// and every client of a published set knows it before it signs. The default is 0: a new key signs at once.
+	// Otherwise it is at least a second.
 	Overlap time.Duration
 	// OnReload is called with nil when the keys have changed, or can be read again after a failure, and with the
 	// reason when files can't be used; then the keys before stay in use. The same reason is reported once. Calls
@@ -66,6 +71,11 @@ type Keys struct {
 // PEM or a JWK, SSH keys, and text of several lines are never taken for secrets. A file has at most 1 MiB, a
 // folder at most 256 files.
 //
+// Open refuses what is more likely public than secret, because whoever knows a secret can sign tokens. Text is not a
+// secret if it contains blanks or "://", if it is an assignment (NAME=value), a placeholder (${NAME}) or a token, or
+// if it stands in quotes or after a byte order mark. Neither is a public key or a certificate, in DER or in base64.
+// A folder has either secrets or key pairs.
+//
 // All mistakes are reported together, each as a [usher.ConfigError] with the file's path as its field.
 func Open(path string, opts *Options) (*Keys, error) {
 	k := &Keys{path: path}
@@ -92,13 +102,7 @@ func Open(path string, opts *Options) (*Keys, error) {
 
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
-	var problems []error
-	if o.Interval < 0 {
-		problems = append(problems, configError("Options.Interval", "is negative: "+o.Interval.String()))
-	}
-	if o.Overlap < 0 {
-		problems = append(problems, configError("Options.Overlap", "is negative: "+o.Overlap.String()))
-	}
+	problems := o.checkDurations()
 	if o.Signer != "" && o.Signer != filepath.Base(o.Signer) {
 		problems = append(problems, configError("Options.Signer", "is "+quote(o.Signer)+", which is not the name of a file"))
 	}
@@ -115,6 +119,26 @@ func (o *Options) complete() error {
 		o.Now = time.Now
 	}
 	return errors.Join(problems...)
+}
+
+func (o *Options) checkDurations() []error {
+	var problems []error
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"Options.Interval", o.Interval},
+		{"Options.Retain", max(o.Retain, 0)}, // a negative one retains nothing
+		{"Options.Overlap", o.Overlap},
+	} {
+		switch {
+		case d.value < 0:
+			problems = append(problems, configError(d.field, "is negative: "+d.value.String()))
+		case d.value > 0 && d.value < time.Second:
+			problems = append(problems, configError(d.field, "is "+d.value.String()+", but must be at least 1s: is its unit missing, as in 10*time.Second?"))
+		}
+	}
+	return problems
 }
 
 // SigningKey returns the key that signs now, or a [usher.ConfigError] if no file has one.
@@ -141,8 +165,7 @@ func (k *Keys) VerificationKeys(ctx context.Context, kid string) ([]usher.Key, e
 	if unknown == nil {
 		return found, nil
 	}
-	const pause = time.Second
-	if err := k.lookAgain(ctx, min(pause, k.opts.Interval)); err != nil {
+	if err := k.lookAgain(ctx, time.Second); err != nil {
 		return nil, err
 	}
 	return k.current.Load().keys.VerificationKeys(ctx, kid)
@@ -178,6 +201,23 @@ func (k *Keys) Reload(ctx context.Context) error {
 		}
 	}
 }
+
+// String returns the path, without the keys.
+func (k *Keys) String() string {
+	if k == nil {
+		return "keyfile.Keys()"
+	}
+	return "keyfile.Keys(" + quote(k.path) + ")"
+}
+
+// GoString returns the same as String.
+func (k *Keys) GoString() string { return k.String() }
+
+// Format writes the same as String, for every verb.
+func (k *Keys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
+
+// LogValue returns the same as String, for log/slog.
+func (k *Keys) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
 func notOpened() error { return configError("Keys", "were not made by Open") }
 

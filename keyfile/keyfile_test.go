@@ -14,12 +14,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/jwks"
@@ -136,7 +138,7 @@ func TestOpenReadsEveryForm(t *testing.T) {
 	ecID := usher.Must(usher.NewKey(usher.ES256, ecKey)).ID()
 	rsaID := usher.Must(usher.NewKey(usher.RS256, rsaKey())).ID()
 	sec1 := usher.Must(x509.MarshalECPrivateKey(ecKey))
-	secret := bytes.Repeat([]byte("s3cret! "), 8)
+	secret := bytes.Repeat([]byte("s3cret!-"), 8)
 	b64 := base64.RawURLEncoding.EncodeToString
 	jwk := `{"kty":"OKP","crv":"Ed25519","kid":"mine","x":"` + b64(edKey[32:]) + `","d":"` + b64(edKey.Seed()) + `"}`
 	long := base64.StdEncoding.EncodeToString(secret)
@@ -343,14 +345,14 @@ func TestTheSignerIsTheOnlyFileThatCanOrTheOneThatIsNamed(t *testing.T) {
 	a, b, c := ed(t), ed(t), ed(t)
 	f.write("a.pem", privatePEM(t, a))
 	f.write("b.pem", publicPEM(t, b))
-	f.write("c.secret", secretOf("c"))
+	f.write("c.pem", privatePEM(t, c))
 	_, err := keyfile.Open(f.path, nil)
-	if text := fmt.Sprint(err); !strings.Contains(text, `"a.pem", "c.secret"`) || strings.Contains(text, "b.pem") {
+	if text := fmt.Sprint(err); !strings.Contains(text, `"a.pem", "c.pem"`) || strings.Contains(text, "b.pem") {
 		t.Errorf("with two files that can sign: %v", err)
 	}
 	for signer, want := range map[string]string{
-		"a.pem":    "EdDSA " + idOf(t, a) + " signs, EdDSA " + idOf(t, b) + ", HS256 c.secret signs",
-		"c.secret": "HS256 c.secret signs, EdDSA " + idOf(t, a) + " signs, EdDSA " + idOf(t, b),
+		"a.pem": "EdDSA " + idOf(t, a) + " signs, EdDSA " + idOf(t, b) + ", EdDSA " + idOf(t, c) + " signs",
+		"c.pem": "EdDSA " + idOf(t, c) + " signs, EdDSA " + idOf(t, a) + " signs, EdDSA " + idOf(t, b),
 	} {
 		if got := describe(f.open(&keyfile.Options{Signer: signer}).Keys()); got != want {
 			t.Errorf("%s instead of %s", got, want)
@@ -362,7 +364,6 @@ func TestTheSignerIsTheOnlyFileThatCanOrTheOneThatIsNamed(t *testing.T) {
 		}
 	}
 	f.remove("a.pem")
-	f.remove("c.secret")
 	f.write("c.pem", publicPEM(t, c))
 	keys := f.open(nil)
 	if _, err := usher.NewEncoder[usher.Claims](keys, nil); !errors.As(err, new(*usher.ConfigError)) {
@@ -404,6 +405,89 @@ func TestKeysThatWereNotOpenedAnswerWithAnError(t *testing.T) {
 		}
 		if got := keys.Keys(); got != nil {
 			t.Errorf("Keys: %v", got)
+		}
+	}
+}
+
+func TestAFolderDoesNotMixSecretsWithKeyPairs(t *testing.T) {
+	for name, other := range map[string][]byte{
+		"a text":         []byte(goodSecret),
+		"a secret's JWK": []byte(`{"kty":"oct","kid":"a","k":"` + base64.RawURLEncoding.EncodeToString([]byte(goodSecret)) + `"}`),
+	} {
+		for kind, pair := range map[string][]byte{"private": privatePEM(t, ed(t)), "public": publicPEM(t, p256(t))} {
+			f := newFolder(t)
+			f.write("key.pem", pair)
+			f.write("other", other)
+			_, err := keyfile.Open(f.path, &keyfile.Options{Signer: "key.pem"})
+			text := fmt.Sprint(err)
+			if !errors.As(err, new(*usher.ConfigError)) || !strings.Contains(text, `mixes secrets ("other") with key pairs ("key.pem")`) || !strings.Contains(text, "separate folders") {
+				t.Errorf("%s beside a %s key: %v", name, kind, err)
+			}
+			f.remove("other")
+			keys, err := keyfile.Open(f.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.write("other", other)
+			if err := keys.Reload(t.Context()); err == nil || len(keys.Keys()) != 1 {
+				t.Errorf("%s that comes later: %v, %v", name, keys.Keys(), err)
+			}
+		}
+	}
+}
+
+func TestKeysNeverPrintTheirSecrets(t *testing.T) {
+	f := newFolder(t)
+	f.write("key", []byte(goodSecret))
+	keys := f.open(nil)
+	part := []byte(goodSecret[:8])
+	secrets := []string{string(part), strings.Trim(fmt.Sprint(part), "[]"), fmt.Sprintf("%x", part), fmt.Sprintf("%X", part), strings.Trim(strings.TrimPrefix(fmt.Sprintf("%#v", part), "[]byte"), "{}")}
+	type config struct{ Keys *keyfile.Keys }
+	var log bytes.Buffer
+	for _, value := range []any{keys, config{keys}, &config{keys}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			fmt.Fprintf(&log, verb+"\n", value)
+		}
+		slog.New(slog.NewTextHandler(&log, nil)).Info("", "keys", value)
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("", "keys", value)
+	}
+	for _, secret := range secrets {
+		if i := strings.Index(log.String(), secret); i >= 0 {
+			t.Errorf("the output has the secret as %q", secret)
+		}
+	}
+	want := fmt.Sprintf("keyfile.Keys(%+q)", f.path)
+	for _, got := range []string{keys.String(), keys.GoString(), fmt.Sprintf("%x", keys), keys.LogValue().String()} {
+		if got != want {
+			t.Errorf("%s instead of %s", got, want)
+		}
+	}
+	if got := fmt.Sprint((*keyfile.Keys)(nil)); got != "keyfile.Keys()" {
+		t.Errorf("no keys are %s", got)
+	}
+}
+
+func TestOpenRefusesDurationsOfLessThanASecond(t *testing.T) {
+	f := newFolder(t)
+	f.write("key", []byte(goodSecret))
+	const least = time.Second
+	for field, options := range map[string]func(time.Duration) keyfile.Options{
+		"Options.Interval": func(d time.Duration) keyfile.Options { return keyfile.Options{Interval: d} },
+		"Options.Retain":   func(d time.Duration) keyfile.Options { return keyfile.Options{Retain: d} },
+		"Options.Overlap":  func(d time.Duration) keyfile.Options { return keyfile.Options{Overlap: d} },
+	} {
+		for _, d := range []time.Duration{1, 3600, least - 1} {
+			opts := options(d)
+			var config *usher.ConfigError
+			if _, err := keyfile.Open(f.path, &opts); !errors.As(err, &config) || config.Field != field || !strings.Contains(config.Reason, "unit") {
+				t.Errorf("%s of %v: %v", field, d, err)
+			}
+		}
+		for _, d := range []time.Duration{0, least} {
+			opts := options(d)
+			if _, err := keyfile.Open(f.path, &opts); err != nil {
+				t.Errorf("%s of %v: %v", field, d, err)
+			}
 		}
 	}
 }

@@ -2,12 +2,9 @@ package keyfile
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/jwks"
@@ -47,41 +44,6 @@ func (o *Options) parse(name string, content []byte) ([]usher.Key, error) {
 		return jwks.Parse(text, &opts)
 	}
 	return o.parseSecret(name, content)
-}
-
-func (o *Options) parseSecret(name string, content []byte) ([]usher.Key, error) {
-	secret := bytes.TrimSuffix(bytes.TrimSuffix(content, []byte("\n")), []byte("\r"))
-	if o.Base64 {
-		var err error
-		if secret, err = decodeBase64(string(content)); err != nil {
-			return nil, err
-		}
-	} else if utf8.Valid(secret) && bytes.ContainsRune(secret, '\n') {
-		return nil, errors.New("is text of several lines, which is no secret; secrets that have line breaks are written as base64")
-	}
-	alg := o.Algorithm
-	if alg == "" {
-		alg = usher.HS256
-	}
-	key, err := usher.NewKey(alg, secret)
-	if err != nil {
-		return nil, err
-	}
-	return []usher.Key{key.WithID(name)}, nil
-}
-
-// decodeBase64 reads what openssl, Kubernetes and people write: either alphabet, padded or not, in lines.
-func decodeBase64(text string) ([]byte, error) {
-	text = strings.NewReplacer("\n", "", "\r", "", " ", "", "\t", "", "+", "-", "/", "_").Replace(text)
-	encoding := base64.RawURLEncoding
-	if strings.HasSuffix(text, "=") {
-		encoding = base64.URLEncoding
-	}
-	secret, err := encoding.Strict().DecodeString(text)
-	if err != nil {
-		return nil, errors.New("is not base64")
-	}
-	return secret, nil
 }
 
 // quote shows text from outside, shortened, as a Go string of printable ASCII.

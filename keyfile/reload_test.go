@@ -38,7 +38,7 @@ func settle(keys *keyfile.Keys) {
 	synctest.Wait()
 }
 
-func secretOf(c string) []byte { return bytes.Repeat([]byte("secret "+c), 8) }
+func secretOf(c string) []byte { return bytes.Repeat([]byte("secret-"+c), 8) }
 
 func TestAChangedFileIsNoticedInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -367,7 +367,12 @@ func TestARotationUnderLoadRefusesNothing(t *testing.T) {
 	}
 	k := &kubernetes{folder: newFolder(t)}
 	k.update(map[string][]byte{"key.pem": privatePEM(t, ed(t))})
-	opts := &keyfile.Options{Interval: 5 * time.Millisecond, Overlap: 30 * time.Millisecond, Retain: 10 * time.Second}
+	const faster = 200 // a second of the clock of the keys is 5 ms
+	start := time.Now()
+	opts := &keyfile.Options{
+		Interval: time.Second, Overlap: 6 * time.Second, Retain: 2000 * time.Second,
+		Now: func() time.Time { return start.Add(faster * time.Since(start)) },
+	}
 	issuer, service := k.open(opts), k.open(opts)
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](issuer, nil))
 	decoder := usher.Must(usher.NewDecoder[usher.Claims](service, &usher.DecoderOptions{CacheSize: 100}))
