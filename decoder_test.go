@@ -1110,6 +1110,8 @@ func TestNewDecoderReportsMistakes(t *testing.T) {
 		"blanks around an audience": {key, usher.DecoderOptions{Audience: usher.Audience{"a", "b "}}, "DecoderOptions.Audience"},
 		"an issuer not in UTF-8":    {key, usher.DecoderOptions{Issuer: "\xff"}, "DecoderOptions.Issuer"},
 		"jti for the subject":       {key, usher.DecoderOptions{SubjectClaim: "jti"}, "DecoderOptions.SubjectClaim"},
+		"blanks around the claim":   {key, usher.DecoderOptions{SubjectClaim: "user_id "}, "DecoderOptions.SubjectClaim"},
+		"a claim not in UTF-8":      {key, usher.DecoderOptions{SubjectClaim: "\xff"}, "DecoderOptions.SubjectClaim"},
 		"cnf for the subject":       {key, usher.DecoderOptions{SubjectClaim: "cnf"}, "DecoderOptions.SubjectClaim"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -484,6 +484,8 @@ func TestNewEncoderRefusesOptionsThatCannotBeMeant(t *testing.T) {
 
 func TestAnotherClaimMaySayWhoTheSubjectIs(t *testing.T) {
 	key := tokHMAC(t, tokSecret, "")
+	_, err := usher.NewEncoder[tokUser](key, &usher.EncoderOptions{SubjectClaim: " user_id"})
+	tokWantConfig(t, err, "EncoderOptions.SubjectClaim", "blanks")
 	e := tokEncoder[tokUser](t, key, usher.EncoderOptions{SubjectClaim: "user_id"})
 	d := tokDecoder[tokUser](t, key, usher.DecoderOptions{SubjectClaim: "user_id"})
 	token := usher.Must(e.Encode(t.Context(), tokUser{Claims: usher.Claims{Subject: "42"}, Role: "admin"}))
@@ -511,7 +513,7 @@ func TestAnotherClaimMaySayWhoTheSubjectIs(t *testing.T) {
 	}
 	tokCheckDecode(t, numeric, tokHS256(payloads.with("user_id", "4.2")), usher.ErrTokenClaims)
 
-	_, err := usher.NewDecoder[tokUser](key, &usher.DecoderOptions{SubjectClaim: "role"})
+	_, err = usher.NewDecoder[tokUser](key, &usher.DecoderOptions{SubjectClaim: "role"})
 	tokWantConfig(t, err, "DecoderOptions.SubjectClaim", "field")
 	_, err = usher.NewEncoder[tokUser](key, &usher.EncoderOptions{SubjectClaim: "role"})
 	tokWantConfig(t, err, "EncoderOptions.SubjectClaim", "field")

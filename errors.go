@@ -168,7 +168,7 @@ func (m *misconfigured) add(field, reason string, args ...any) {
 
 func (m misconfigured) err() error { return errors.Join(m...) }
 
-// checkName checks the name of an issuer or audience. They are compared byte for byte, so a blank around one would match nothing.
+// checkName checks the name of an issuer, an audience or a claim. They are compared byte for byte, so a blank around one would match nothing.
 func checkName(wrong *misconfigured, field, name string) {
 	switch {
 	case strings.TrimSpace(name) != name:

@@ -31,7 +31,8 @@ type MiddlewareOptions struct {
 	// Confirm checks that the client possesses the key that its token is bound to (cnf, RFC 7800): with DPoP (RFC 9449) or
 	// mutual TLS (RFC 8705). It is called with every verified token, bound or not, and with the claims, which it must not
 	// modify. Its headers are set on the response whether or not it returns an error. Its errors are mapped as all others:
-	// ErrTokenClaims is a 401. Without Confirm, a bound token is refused.
+	// ErrTokenClaims is a 401. Without Confirm, a bound token is refused. With Confirm, AuthenticateToken refuses every token,
+	// because it has no request to call Confirm with.
 	Confirm func(r *http.Request, token string, c *Claims) (http.Header, error)
 	// Check is called with the claims of every verified token, before the user is looked up; for example, to find out whether
 	// the session has ended. ErrTokenRevoked is a 401, ErrUnavailable a 503; other errors are mapped as by Deny. The guards see
@@ -252,7 +253,8 @@ func (m *Middleware[C, U]) Decide(r *http.Request, optional bool) (context.Conte
 }
 
 // AuthenticateToken is Authenticate for a token that did not come with an HTTP request; "" is no token. It has no request to
-// pass to Confirm and Observe: it refuses every token that is bound to a key, and its caller logs the [*Rejection].
+// pass to Observe, so its caller logs the [*Rejection]. It has none to pass to Confirm either: it refuses a token that is bound
+// to a key and, if [MiddlewareOptions.Confirm] is set, every token. Both are ErrTokenClaims, with the reason "unconfirmed".
 func (m *Middleware[C, U]) AuthenticateToken(ctx context.Context, token string) (context.Context, error) {
 	m = m.orZero()
 	if token == "" {

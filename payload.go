@@ -59,11 +59,11 @@ func checkMethods(t reflect.Type, wrong *misconfigured) {
 	case validates[0].IsInterface() || validates[0].ByPointer:
 		wrong.add(subject, "has Validate from %s, which is embedded as an interface or pointer, and may be nil", validates[0].Type)
 	}
+	// Older versions of golang-jwt called Valid() error. A Valid with another signature is meant as a check as well.
 	valids := embedding.Declarations(t, "Valid", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Valid") })
 	for _, d := range valids {
-		isOldCheck := !d.IsField && (implements[interface{ Valid() error }](d.Type) || implements[interface{ Valid() error }](reflect.PointerTo(d.Type)))
-		if isOldCheck && (len(d.Index) == 0 || !isOwn) {
-			wrong.add(subject, "has the method Valid() error in %s, which older versions of golang-jwt called and nobody calls here; name it Validate", d.Type)
+		if !d.IsField && (len(d.Index) == 0 || !isOwn) {
+			wrong.add(subject, "has a method Valid in %s, which looks like a check and would not be called; name it Validate() error, or rename it if it is no check", d.Type)
 		}
 	}
 }

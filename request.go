@@ -307,16 +307,16 @@ var errNotMade = &ConfigError{"Middleware", "was not made by NewMiddleware"}
 
 var errNoClaims = errors.New("usher: the verifier returned neither claims nor an error")
 
-// confirm asks Confirm for proof that the client possesses the key that the token is bound to. If nobody can be asked, a
-// bound token is refused (RFC 7800 §3): whoever sends it may have stolen it.
+// confirm asks Confirm for proof that the client possesses the key that the token is bound to. Without Confirm, a bound token
+// is refused (RFC 7800 §3): its sender may have stolen it. Without a request, Confirm can't be asked, so every token is refused.
 func (p *policy) confirm(r *http.Request, e *evidence, c *Claims) error {
 	switch {
 	case r == nil && c.Confirmation != nil:
 		return &reasonError{fmt.Errorf("%w: the token is bound to a key (cnf), and there is no request to prove possession", ErrTokenClaims), reasonUnconfirmed}
+	case r == nil && p.opts.Confirm != nil:
+		return &reasonError{fmt.Errorf("%w: MiddlewareOptions.Confirm is set, and there is no request to call it with", ErrTokenClaims), reasonUnconfirmed}
 	case p.opts.Confirm == nil && c.Confirmation != nil:
 		return &reasonError{fmt.Errorf("%w: the token is bound to a key (cnf), and MiddlewareOptions.Confirm is not set", ErrTokenClaims), reasonUnconfirmed}
-	case r == nil:
-		return nil
 	}
 	headers, err := p.opts.Confirm(r, e.token, c)
 	e.headers = headers

@@ -46,8 +46,8 @@ func TestBoundTokensAreRefusedUnlessConfirmed(t *testing.T) {
 	httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), httpRequest(bound)), 401, "")
 }
 
-// A token that came without a request comes without a proof too.
-func TestAuthenticateTokenRefusesEveryBoundToken(t *testing.T) {
+// A token that came without a request comes without a proof too, and Confirm decides about tokens that are not bound as well.
+func TestAuthenticateTokenRefusesWhatConfirmWouldDecide(t *testing.T) {
 	for name, confirm := range map[string]func(*http.Request, string, *usher.Claims) (http.Header, error){
 		"without Confirm": nil,
 		"with Confirm": func(*http.Request, string, *usher.Claims) (http.Header, error) {
@@ -56,13 +56,19 @@ func TestAuthenticateTokenRefusesEveryBoundToken(t *testing.T) {
 		},
 	} {
 		d := httpOpen(t, usher.MiddlewareOptions{Confirm: confirm})
-		_, err := d.AuthenticateToken(t.Context(), httpToken(t, map[string]any{"cnf": httpBound()}))
-		rej, ok := errors.AsType[*usher.Rejection](err)
-		if !ok || rej.Status != 401 || rej.Reason() != "unconfirmed" || !errors.Is(err, usher.ErrTokenClaims) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if _, err := d.AuthenticateToken(t.Context(), httpToken(t, nil)); err != nil {
-			t.Errorf("%s: a bearer token: %v", name, err)
+		for kind, test := range map[string]struct {
+			claims  map[string]any
+			refused bool
+		}{
+			"a bound token":  {map[string]any{"cnf": httpBound()}, true},
+			"a bearer token": {nil, confirm != nil},
+		} {
+			_, err := d.AuthenticateToken(t.Context(), httpToken(t, test.claims))
+			rej, ok := errors.AsType[*usher.Rejection](err)
+			isUnconfirmed := ok && rej.Status == 401 && rej.Reason() == "unconfirmed" && errors.Is(err, usher.ErrTokenClaims)
+			if isUnconfirmed != test.refused || !test.refused && err != nil {
+				t.Errorf("%s, %s: %v", name, kind, err)
+			}
 		}
 	}
 }

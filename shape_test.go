@@ -487,6 +487,8 @@ type (
 		TokValidA
 		TokValidB
 	}
+	TokValidOldCtx  struct{}
+	tokValidOldBool struct{}
 	TokValidIface   interface{ Validate() error }
 	TokValidOwnDeep struct{ TokValidA }
 )
@@ -497,6 +499,8 @@ func (*TokValidPtr) Validate() error               { return nil }
 func (TokValidCtx) Validate(context.Context) error { return nil }
 func (*TokValidBool) Validate() bool               { return true }
 func (TokValidOld) Valid() error                   { return nil }
+func (TokValidOldCtx) Valid(context.Context) error { return nil }
+func (*tokValidOldBool) Valid() bool               { return true }
 func (TokValidOwnDeep) Validate() error            { return nil }
 
 // Claims types that declare a check of their own.
@@ -516,9 +520,10 @@ type (
 		usher.Claims
 		TokValidA
 	}
-	tokOwnArgs   struct{ usher.Claims }
-	tokOwnOld    struct{ usher.Claims }
-	tokOwnAndOld struct {
+	tokOwnArgs      struct{ usher.Claims }
+	tokOwnOld       struct{ usher.Claims }
+	tokOwnValidBool struct{ usher.Claims }
+	tokOwnAndOld    struct {
 		usher.Claims
 		TokValidOld
 	}
@@ -532,6 +537,7 @@ func (tokOwnCtx) Validate(context.Context) error { return nil }
 func (*tokOwnBool) Validate() bool               { return true }
 func (tokOwnArgs) Validate(...string) error      { return nil }
 func (*tokOwnOld) Valid() error                  { return nil }
+func (tokOwnValidBool) Valid() bool              { return true }
 func (tokOwnAndOld) Validate() error             { return nil }
 
 func TestClaimsTypesHaveNoChecksThatWouldNotRun(t *testing.T) {
@@ -564,7 +570,16 @@ func TestClaimsTypesHaveNoChecksThatWouldNotRun(t *testing.T) {
 	tokShape[tokOwnCtx](t, "with a context", "func() error")
 	tokShape[tokOwnBool](t, "with another result", "func() error")
 	tokShape[tokOwnArgs](t, "with optional arguments", "func() error")
-	tokShape[tokOwnOld](t, "Valid", "Valid() error")
+	tokShape[tokOwnOld](t, "Valid", "a method Valid in")
+	tokShape[tokOwnValidBool](t, "Valid with another result", "a method Valid in")
+	tokShape[struct {
+		usher.Claims
+		TokValidOldCtx
+	}](t, "Valid promoted, with a context", "a method Valid in")
+	tokShape[struct {
+		usher.Claims
+		tokValidOldBool
+	}](t, "Valid promoted from an unexported type", "a method Valid in")
 	tokShape[struct {
 		usher.Claims
 		TokValidCtx
@@ -576,7 +591,7 @@ func TestClaimsTypesHaveNoChecksThatWouldNotRun(t *testing.T) {
 	tokShape[struct {
 		usher.Claims
 		TokValidOld
-	}](t, "Valid promoted", "Valid() error")
+	}](t, "Valid promoted", "a method Valid in")
 	tokShape[struct {
 		usher.Claims
 		TokValidA

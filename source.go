@@ -281,7 +281,7 @@ type replayedBody struct {
 }
 
 func (s TokenSource) findInProtocols(r *http.Request) (token string, found bool, err error) {
-	if !slices.ContainsFunc(r.Header["Upgrade"], func(value string) bool { return equalFold(value, "websocket") }) {
+	if !upgradesToWebSocket(r.Header) {
 		return "", false, nil
 	}
 	next := false
@@ -299,6 +299,18 @@ func (s TokenSource) findInProtocols(r *http.Request) (token string, found bool,
 		}
 	}
 	return token, found, nil
+}
+
+// upgradesToWebSocket reports whether Upgrade, which is a list (RFC 9110 §7.8), names the WebSocket protocol.
+func upgradesToWebSocket(h http.Header) bool {
+	for _, line := range h["Upgrade"] {
+		for protocol := range strings.SplitSeq(line, ",") {
+			if equalFold(strings.Trim(protocol, " \t"), "websocket") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (s TokenSource) findByFunc(r *http.Request) (token string, found bool, err error) {

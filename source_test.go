@@ -572,6 +572,8 @@ func TestWebSocketTokens(t *testing.T) {
 		{"with tabs", "websocket", []string{"usher.bearer\t,\t" + token}, 200, "hello 7", "usher.bearer"},
 		{"behind another protocol", "websocket", []string{"chat, usher.bearer, " + token}, 200, "hello 7", "usher.bearer"},
 		{"before another protocol", "websocket", []string{"usher.bearer, " + token + ", chat"}, 200, "hello 7", "usher.bearer"},
+		{"among other protocols", "h2c,\tWebSocket , other", []string{"usher.bearer, " + token}, 200, "hello 7", "usher.bearer"},
+		{"part of another protocol's name", "websocket2, h2c", []string{"usher.bearer, " + token}, 200, "hello stranger", ""},
 		{"in any case", "WebSocket", []string{"usher.bearer, " + token}, 200, "hello 7", "usher.bearer"},
 		{"another protocol", "websocket", []string{"chat"}, 200, "hello stranger", ""},
 		{"no protocol", "websocket", nil, 200, "hello stranger", ""},

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-usher/usher/internal/base64url"
 	"github.com/go-usher/usher/internal/nilcheck"
@@ -285,6 +284,9 @@ type checks struct {
 // C embeds [Claims]. A field of C may read any other claim, with encoding/json's tags, and also jti, sid, scope and auth_time in place of
 // Claims' own; with a field for scope goes a method HasScope(scope string) bool. Names match exactly: a field Role without a tag reads "Role", and not
 // "role" as with encoding/json. An [Audience] reads one string or an array, for any claim.
+//
+// C may have a method Validate() error, which Decode calls. A Validate method of an embedded type is called if Go promotes it. The Validate
+// method of a named field's type is not called: call it in C's Validate.
 func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) (*Decoder[C], error) {
 	var wrong misconfigured
 	d := &Decoder[C]{claims: embedded[C, P], validate: validator[C]()}
@@ -677,8 +679,8 @@ func checkSubjectClaim(wrong *misconfigured, field, name string, format *payload
 		wrong.add(field, "is %q, a registered claim with another meaning", name)
 	case format.fields.Has(name):
 		wrong.add(field, "is %q, which the claims type has a field for", name)
-	case !utf8.ValidString(name):
-		wrong.add(field, "is %s, which is not UTF-8", quote(name))
+	default:
+		checkName(wrong, field, name)
 	}
 }
 
