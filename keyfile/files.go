@@ -54,7 +54,7 @@ func (k *Keys) read(known []file) ([]file, error) {
 				}
 				where = filepath.Join(k.path, f.name)
 			}
-			if f.keys, err = k.opts.parse(f.name, f.content); err != nil {
+			if f.keys, err = k.opts.parse(f.name, f.content, isFolder); err != nil {
 				problems = append(problems, prefixed(where, err))
 				continue
 			}

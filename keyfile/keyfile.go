@@ -72,8 +72,9 @@ type Keys struct {
 // folder at most 256 files.
 //
 // Open refuses what is more likely public than secret, because whoever knows a secret can sign tokens. Text is not a
-// secret if it contains blanks or "://", if it is an assignment (NAME=value), a placeholder (${NAME}) or a token, or
-// if it stands in quotes or after a byte order mark. Neither is a public key or a certificate, in DER or in base64.
+// secret if it contains "://", if it is an assignment (NAME=value), a placeholder (${NAME}) or a token, or if it stands in
+// quotes or after a byte order mark. In a folder, text with blanks is no secret either. Neither is a public key or a
+// certificate, in DER or in base64.
 // A folder has either secrets or key pairs.
 //
 // All mistakes are reported together, each as a [usher.ConfigError] with the file's path as its field.

@@ -27,8 +27,8 @@ func isCertificate(content []byte) bool {
 	return found
 }
 
-// parse returns the keys of one file.
-func (o *Options) parse(name string, content []byte) ([]usher.Key, error) {
+// parse returns the keys of one file, which is in a folder or was named itself.
+func (o *Options) parse(name string, content []byte, inFolder bool) ([]usher.Key, error) {
 	text := bytes.TrimSpace(bytes.TrimPrefix(content, []byte("\ufeff")))
 	switch {
 	case len(text) == 0:
@@ -43,7 +43,7 @@ func (o *Options) parse(name string, content []byte) ([]usher.Key, error) {
 		}
 		return jwks.Parse(text, &opts)
 	}
-	return o.parseSecret(name, content)
+	return o.parseSecret(name, content, inFolder)
 }
 
 // quote shows text from outside, shortened, as a Go string of printable ASCII.

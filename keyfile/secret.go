@@ -14,9 +14,9 @@ import (
 	"github.com/go-usher/usher/internal/keytext"
 )
 
-func (o *Options) parseSecret(name string, content []byte) ([]usher.Key, error) {
+func (o *Options) parseSecret(name string, content []byte, inFolder bool) ([]usher.Key, error) {
 	secret := bytes.TrimSuffix(bytes.TrimSuffix(content, []byte("\n")), []byte("\r"))
-	if err := o.checkSecret(secret); err != nil {
+	if err := o.checkSecret(secret, inFolder); err != nil {
 		return nil, err
 	}
 	if o.Base64 {
@@ -40,7 +40,7 @@ func (o *Options) parseSecret(name string, content []byte) ([]usher.Key, error) 
 }
 
 // checkSecret refuses content that is not exactly the secret, and content that others probably know.
-func (o *Options) checkSecret(content []byte) error {
+func (o *Options) checkSecret(content []byte, inFolder bool) error {
 	switch {
 	case bytes.HasPrefix(content, []byte("\ufeff")) || isUTF16(content):
 		return errors.New("begins with a byte order mark, which would be part of the secret; save the file as UTF-8 without one")
@@ -51,25 +51,26 @@ func (o *Options) checkSecret(content []byte) error {
 	case !isText(content):
 		return nil
 	}
-	return checkText(string(content))
+	return checkText(string(content), inFolder)
 }
 
 var (
-	assignment  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*:?=[^=]`) // and not the padding of base64
+	assignment  = regexp.MustCompile(`^(export )?[A-Za-z_][A-Za-z0-9_]*:?=[^=]`) // and not the padding of base64
 	placeholder = regexp.MustCompile(`^(\$\{.*\}|\$\(.*\)|<.*>|%.*%)$`)
 	compactJOSE = regexp.MustCompile(`^eyJ[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*){2,4}$`) // a JWT, signed or encrypted
 )
 
-// checkText refuses text that is not what a generator of secrets writes.
-func checkText(text string) error {
+// checkText refuses text that is not what a generator of secrets writes. Text with blanks is a secret only if its file was named
+// itself: in a folder it may be a file that somebody put there for people to read.
+func checkText(text string, inFolder bool) error {
 	const encode = "; if it is a secret all the same, write it as base64 and set Options.Base64"
 	switch {
 	case strings.ContainsRune(text, '\n'):
 		return errors.New("is text of several lines, which is no secret; secrets that have line breaks are written as base64")
 	case text != strings.TrimSpace(text):
 		return errors.New("has blanks around its text, which would be part of the secret; remove them" + encode)
-	case strings.ContainsFunc(text, unicode.IsSpace):
-		return errors.New("is text with blanks, which others may know" + encode)
+	case inFolder && strings.ContainsFunc(text, unicode.IsSpace):
+		return errors.New("is text with blanks in a folder of keys, which others may know" + encode)
 	case strings.ContainsRune("\"'`", rune(text[0])) && text[0] == text[len(text)-1]:
 		return errors.New("has quotes around its text, which would be part of the secret; remove them" + encode)
 	case strings.Contains(text, "://"):

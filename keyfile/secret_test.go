@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,15 +47,11 @@ func TestOpenRefusesPublicTextAsASecret(t *testing.T) {
 		remedy  string
 		base64  bool
 	}{
-		"prose":                          {content: "These are the keys of the production servers.\n", remedy: "Options.Base64"},
-		"prose in Latin-1":               {content: "Die Schl\xfcssel f\xfcr die Server der Produktion", remedy: "Options.Base64"},
-		"prose with a tab":               {content: goodSecret + "\tkeep this safe", remedy: "Options.Base64"},
-		"prose with a no-break space":    {content: goodSecret + "\u00a0safe", remedy: "Options.Base64"},
 		"a URL":                          {content: "https://auth.example.com/realms/main", remedy: "Options.Base64"},
 		"a connection string":            {content: "postgres://app@db.example.com:5432/app", remedy: "Options.Base64"},
 		"an assignment":                  {content: "JWT_SECRET=" + goodSecret + "\n", remedy: "only the value"},
 		"an assignment in another case":  {content: "secret=" + goodSecret, remedy: "only the value"},
-		"an assignment that is exported": {content: "export SECRET=" + goodSecret, remedy: "Options.Base64"},
+		"an assignment that is exported": {content: "export SECRET=" + goodSecret, remedy: "only the value"},
 		"an assignment of make":          {content: "SECRET:=" + goodSecret, remedy: "only the value"},
 		"a placeholder of a shell":       {content: "${JWT_SECRET_FROM_THE_ENVIRONMENT}", remedy: "Options.Base64"},
 		"a placeholder of a manual":      {content: "<put-32-random-bytes-in-this-place>", remedy: "Options.Base64"},
@@ -136,6 +133,27 @@ func TestOpenAcceptsWhatGeneratorsOfSecretsWrite(t *testing.T) {
 		f.write("key", []byte(c.content))
 		if _, err := keyfile.Open(f.path, &keyfile.Options{Base64: c.base64}); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A file that was named itself is taken as it is. In a folder, text with blanks may be a note about the keys.
+func TestTextWithBlanksIsASecretOnlyIfItsFileWasNamed(t *testing.T) {
+	for name, text := range map[string]string{
+		"prose":            "These are the keys of the production servers.\n",
+		"Latin-1":          "Die Schl\xfcssel f\xfcr die Server der Produktion",
+		"a tab":            goodSecret + "\tkeep this safe",
+		"a no-break space": goodSecret + "\u00a0safe",
+	} {
+		path := filepath.Join(t.TempDir(), "README")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keyfile.Open(path, nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if keys, err := keyfile.Open(filepath.Dir(path), nil); err == nil || !strings.Contains(err.Error(), "Options.Base64") {
+			t.Errorf("%s: %v, %v", name, keys, err)
 		}
 	}
 }
