@@ -462,7 +462,7 @@ func TestKeysNeverPrintTheirSecrets(t *testing.T) {
 			t.Errorf("%s instead of %s", got, want)
 		}
 	}
-	if got := fmt.Sprint((*keyfile.Keys)(nil)); got != "keyfile.Keys()" {
+	if got := (*keyfile.Keys)(nil).String(); got != "keyfile.Keys()" {
 		t.Errorf("no keys are %s", got)
 	}
 }
