@@ -182,8 +182,8 @@ func TestStoreKeepsTheContractBehindPgBouncer(t *testing.T) {
 		{"session", "postgres", "", false, 16, 16},
 	} {
 		t.Run(test.mode+" "+test.driver, func(t *testing.T) {
-			if testing.Short() && test.mode == "session" {
-				t.Skip("transactions are the harder case, and enough for a short run")
+			if !testing.Short() {
+				t.Skip("run with -short: the races' full rounds take minutes, and run against PostgreSQL itself")
 			}
 			bouncer := withMode(newBouncer(t, test.mode, test.pool), test.exec)
 			db := open(t, test.driver, bouncer)

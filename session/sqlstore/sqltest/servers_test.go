@@ -79,7 +79,7 @@ func refreshTimes(t *testing.T, m *session.Manager[usher.Claims], clients int, o
 
 // A Prune of many sessions holds nobody up.
 func TestPruneLetsRefreshesPass(t *testing.T) {
-	n := 200_000
+	n := 50_000
 	if testing.Short() {
 		n = 20_000
 	}
