@@ -59,7 +59,8 @@ type site struct {
 // newSite starts the application: usher as the documentation says, and a few pages and routes.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{clock: ushertest.NewClock(time.Now()), store: &store{Store: session.NewMemoryStore()}, held: make(chan *question)}
+	// In whole seconds, as the dates of tokens are: they expire exactly when their TTL is over.
+	s := &site{clock: ushertest.NewClock(time.Now().Truncate(time.Second)), store: &store{Store: session.NewMemoryStore()}, held: make(chan *question)}
 	key := usher.Must(usher.NewKey(usher.HS256, bytes.Repeat([]byte("test key"), 4)))
 	s.Manager = usher.Must(session.NewManager(session.Config[claims]{
 		Encoder: usher.Must(usher.NewEncoder[claims](key, &usher.EncoderOptions{TTL: accessTTL, Now: s.clock.Now})),
