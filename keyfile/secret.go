@@ -15,7 +15,13 @@ import (
 )
 
 func (o *Options) parseSecret(name string, content []byte, inFolder bool) ([]usher.Key, error) {
+	if isCertificateDER(content) { // whose last byte may be that of a line break
+		return nil, errCertificate
+	}
 	secret := bytes.TrimSuffix(bytes.TrimSuffix(content, []byte("\n")), []byte("\r"))
+	if keytext.Format(content) != "" {
+		secret = content // a key's last byte may be that of a line break; usher.NewKey refuses it
+	}
 	if err := o.checkSecret(secret, inFolder); err != nil {
 		return nil, err
 	}
