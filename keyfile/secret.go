@@ -18,9 +18,9 @@ func (o *Options) parseSecret(name string, content []byte, inFolder bool) ([]ush
 	if isCertificateDER(content) { // whose last byte may be that of a line break
 		return nil, errCertificate
 	}
-	secret := bytes.TrimSuffix(bytes.TrimSuffix(content, []byte("\n")), []byte("\r"))
-	if keytext.Format(content) != "" {
-		secret = content // a key's last byte may be that of a line break; usher.NewKey refuses it
+	secret := content
+	if keytext.Format(content) == "" { // else the last byte may be the key's own, and usher.NewKey refuses it
+		secret = bytes.TrimSuffix(bytes.TrimSuffix(content, []byte("\n")), []byte("\r"))
 	}
 	if err := o.checkSecret(secret, inFolder); err != nil {
 		return nil, err
@@ -52,8 +52,6 @@ func (o *Options) checkSecret(content []byte, inFolder bool) error {
 		return errors.New("begins with a byte order mark, which would be part of the secret; save the file as UTF-8 without one")
 	case o.Base64:
 		return nil // base64 of anything is a secret; what else there is does not decode
-	case isCertificateDER(content):
-		return errCertificate
 	case !isText(content):
 		return nil
 	}
