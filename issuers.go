@@ -154,7 +154,7 @@ func peekIssuer(token string, maxSize int) (string, error) {
 
 // ByIssuerOptions are the options of [ByIssuerFunc]; nil means the defaults.
 type ByIssuerOptions struct {
-	// KeepFor is how long a verifier is kept after its last use, and a refusal after it was made: a second or more, 15 minutes by default.
+	// KeepFor is how long a verifier is kept after it last accepted a token, and a refusal after it was made: a second or more, 15 minutes by default.
 	KeepFor time.Duration
 	// MaxIssuers is the maximum number of verifiers that are kept, and of refusals, 1,000 each by default. The ones used least recently are
 	// dropped first.
@@ -171,15 +171,20 @@ const (
 	maxWaiting  = 256 // issuers whose find has to wait for its turn
 )
 
-// ByIssuerFunc is for issuers that come and go, and iss is a stranger's text until the token is verified: a find that makes a verifier for any
-// issuer lets everybody in. Find has to look the issuer up among those that are trusted, and returns its verifier, or ErrTokenIssuer
-// for others.
+// ByIssuerFunc is for issuers that come and go: iss is a stranger's text until the token is verified, and a find that makes a
+// verifier for any issuer lets everybody in. Find looks the issuer up among those that are trusted. It returns the issuer's
+// verifier, or ErrTokenIssuer if the issuer is not trusted.
 //
-// Find is called at most once at a time for an issuer, for all tokens that wait for it, and for a few issuers at a time. Its context is not a
-// request's: it ends after 5 seconds, and then, or when too many issuers wait, tokens are refused with ErrUnavailable. A verifier is kept until it has
-// not been used for KeepFor, together with the keys that it has fetched. ErrTokenIssuer is kept for KeepFor too, apart from the verifiers, so that
-// made-up issuers push none of them out. Other errors are returned as they are, and not kept. The rest is as with [ByIssuer]: after verification iss
-// has to be what find was asked for. What is wrong with find or the options is a [ConfigError].
+// Find is called at most once at a time for an issuer, and for a few issuers at a time. Its context belongs to no request, and
+// ends after 5 seconds. If it ends, or if too many issuers wait, tokens are refused with ErrUnavailable.
+//
+// A verifier is kept, with the keys that it has fetched, until it has accepted no token for KeepFor. Until then find is not
+// asked again: to stop trusting an issuer that is in use, make its verifier refuse, or restart. ErrTokenIssuer is kept for
+// KeepFor too, apart from the verifiers, so that made-up issuers push none of them out. Other errors are returned as they are,
+// and are not kept.
+//
+// As with [ByIssuer], the verified token's iss must be the one that find was called with. Mistakes in find or the options are
+// reported as [ConfigError].
 func ByIssuerFunc[C any, P EmbedsClaims[C]](find func(ctx context.Context, issuer string) (Verifier[C], error), opts *ByIssuerOptions) (Verifier[C], error) {
 	var wrong misconfigured
 	var o ByIssuerOptions
@@ -245,7 +250,18 @@ func (b *byIssuerFunc[C]) Decode(ctx context.Context, token string) (*C, error) 
 	if err != nil {
 		return nil, err
 	}
-	return decodeOf(ctx, v, b.claims, issuer, token)
+	c, err := decodeOf(ctx, v, b.claims, issuer, token)
+	if err == nil {
+		b.used(issuer)
+	}
+	return c, err
+}
+
+// used lets the verifier of an issuer last longer. Only a token that it has verified is a use: anybody can send others.
+func (b *byIssuerFunc[C]) used(issuer string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept.Extend(issuer, b.opts.Now().Add(b.opts.KeepFor))
 }
 
 // verifierOf returns the verifier that is kept, or what find answers.
@@ -268,7 +284,6 @@ func (b *byIssuerFunc[C]) look(issuer string) (Verifier[C], *issuerSearch[C], er
 	defer b.mu.Unlock()
 	now := b.opts.Now()
 	if v, ok := b.kept.Get(issuer, now); ok {
-		b.kept.Extend(issuer, now.Add(b.opts.KeepFor))
 		return v, nil, nil
 	}
 	if err, ok := b.refused.Get(sha256.Sum256([]byte(issuer)), now); ok {

@@ -353,6 +353,24 @@ func TestByIssuerFuncKeepsAnswersForAWhile(t *testing.T) {
 	}
 }
 
+func TestByIssuerFuncForgedTokensAreNoUse(t *testing.T) {
+	clock := tokTimeAt(tokNow)
+	f := new(tokFinder)
+	v := tokByFunc(t, f, &usher.ByIssuerOptions{KeepFor: time.Minute, Now: clock.now})
+	token := tokHS256(tokIssuer("tenant"))
+	tokCheckDecode(t, v, token, nil)
+	forged := token[:strings.LastIndexByte(token, '.')+1] + strings.Repeat("A", 43)
+	for i := range 3 {
+		clock.set(tokNow.Add(time.Duration(i) * 25 * time.Second))
+		tokCheckDecode(t, v, forged, usher.ErrTokenSignature)
+	}
+	clock.set(tokNow.Add(61 * time.Second))
+	tokCheckDecode(t, v, token, nil)
+	if f.count("tenant") != 2 {
+		t.Errorf("calls: %v", f.calls)
+	}
+}
+
 func TestByIssuerFuncKeepsNoOtherErrors(t *testing.T) {
 	own := errors.New("the database is down")
 	f := &tokFinder{err: own}
