@@ -62,5 +62,5 @@
 //	context.go      the user and the claims in a context
 //	rejection.go    Rejection, and the one mapping of errors
 //	password.go     Passwords
-//	errors.go       errors, ConfigError, quoting
+//	errors.go       errors, ConfigError
 package usher

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-usher/usher/internal/quote"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -172,9 +173,9 @@ func (m misconfigured) err() error { return errors.Join(m...) }
 func checkName(wrong *misconfigured, field, name string) {
 	switch {
 	case strings.TrimSpace(name) != name:
-		wrong.add(field, "is %s, with blanks around it", quote(name))
+		wrong.add(field, "is %s, with blanks around it", quote.Text(name))
 	case !utf8.ValidString(name):
-		wrong.add(field, "is %s, which is not UTF-8", quote(name))
+		wrong.add(field, "is %s, which is not UTF-8", quote.Text(name))
 	}
 }
 
@@ -189,13 +190,4 @@ func checkUnit(wrong *misconfigured, field string, d time.Duration) {
 	if d > 0 && d < time.Second {
 		wrong.add(field, "is %v, less than a second; durations have a unit, as in 30*time.Second", d)
 	}
-}
-
-// quote shows text from outside, shortened, as a Go string of printable ASCII.
-func quote(text string) string {
-	const most = 64
-	if len(text) <= most {
-		return fmt.Sprintf("%+q", text)
-	}
-	return fmt.Sprintf("%+q... (%d bytes)", text[:most], len(text))
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-usher/usher/internal/quote"
 )
 
 // Guard decides whether a request may pass, once its user is known. [Middleware.With] takes it. It finds the user and the
@@ -26,7 +28,7 @@ func RequireScope(scopes ...string) Guard {
 	}
 	for _, s := range scopes {
 		if s == "" || strings.ContainsFunc(s, notScope) {
-			return misuse("RequireScope was given %s, which is not a scope", quote(s))
+			return misuse("RequireScope was given %s, which is not a scope", quote.Text(s))
 		}
 	}
 	scopes = slices.Clone(scopes)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-usher/usher/internal/base64url"
+	"github.com/go-usher/usher/internal/quote"
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
@@ -54,7 +55,7 @@ func parseHeader(segment string) (*header, error) {
 	}
 	h.alg = Algorithm(alg)
 	if h.alg.family() == "" {
-		return nil, fmt.Errorf("%w: usher does not support the algorithm %s", ErrTokenSignature, quote(alg))
+		return nil, fmt.Errorf("%w: usher does not support the algorithm %s", ErrTokenSignature, quote.Text(alg))
 	}
 	return &h, nil
 }

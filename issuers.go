@@ -15,6 +15,7 @@ import (
 	"github.com/go-usher/usher/internal/base64url"
 	"github.com/go-usher/usher/internal/expiring"
 	"github.com/go-usher/usher/internal/nilcheck"
+	"github.com/go-usher/usher/internal/quote"
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
@@ -86,7 +87,7 @@ func (b *byIssuer[C]) Decode(ctx context.Context, token string) (*C, error) {
 	}
 	v, ok := b.verifiers[issuer]
 	if !ok {
-		return nil, fmt.Errorf("%w: no verifier is listed for iss %s", ErrTokenIssuer, quote(issuer))
+		return nil, fmt.Errorf("%w: no verifier is listed for iss %s", ErrTokenIssuer, quote.Text(issuer))
 	}
 	return decodeOf(ctx, v, b.claims, issuer, token)
 }
@@ -98,7 +99,7 @@ func decodeOf[C any](ctx context.Context, v Verifier[C], claims func(*C) *Claims
 		return nil, err
 	}
 	if c == nil || claims(c).Issuer != issuer {
-		return nil, fmt.Errorf("%w: the verifier read another than %s", ErrTokenIssuer, quote(issuer))
+		return nil, fmt.Errorf("%w: the verifier read another than %s", ErrTokenIssuer, quote.Text(issuer))
 	}
 	return c, nil
 }
@@ -274,7 +275,7 @@ func (b *byIssuerFunc[C]) verifierOf(ctx context.Context, issuer string) (Verifi
 	case <-f.done:
 		return f.verifier, f.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: waiting for the verifier of iss %s: %w", ErrUnavailable, quote(issuer), ctx.Err())
+		return nil, fmt.Errorf("%w: waiting for the verifier of iss %s: %w", ErrUnavailable, quote.Text(issuer), ctx.Err())
 	}
 }
 
@@ -343,7 +344,7 @@ func (b *byIssuerFunc[C]) call(ctx context.Context, issuer string) (v Verifier[C
 	v, err = b.find(ctx, issuer)
 	switch {
 	case err != nil && errors.Is(err, ErrTokenIssuer):
-		return nil, fmt.Errorf("%w: find knows no iss %s", ErrTokenIssuer, quote(issuer))
+		return nil, fmt.Errorf("%w: find knows no iss %s", ErrTokenIssuer, quote.Text(issuer))
 	case err != nil && ctx.Err() != nil:
 		return nil, errFindTimeout
 	case err != nil:
@@ -352,7 +353,7 @@ func (b *byIssuerFunc[C]) call(ctx context.Context, issuer string) (v Verifier[C
 		return nil, &ConfigError{"find", "returned neither a verifier nor an error"}
 	}
 	if d, ok := v.(*Decoder[C]); ok && d.opts.Issuer != "" && d.opts.Issuer != issuer {
-		return nil, &ConfigError{"find", "returned a Decoder for the issuer " + quote(d.opts.Issuer) + " when it was asked for " + quote(issuer)}
+		return nil, &ConfigError{"find", "returned a Decoder for the issuer " + quote.Text(d.opts.Issuer) + " when it was asked for " + quote.Text(issuer)}
 	}
 	return v, nil
 }

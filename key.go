@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-usher/usher/internal/keytext"
 	"github.com/go-usher/usher/internal/nilcheck"
+	"github.com/go-usher/usher/internal/quote"
 	"github.com/go-usher/usher/internal/weakkey"
 )
 
@@ -257,7 +258,7 @@ func (k Key) String() string {
 	case k.id == "":
 		return "usher.Key(" + string(k.alg) + ")"
 	}
-	return "usher.Key(" + string(k.alg) + " " + quote(k.id) + ")"
+	return "usher.Key(" + string(k.alg) + " " + quote.Text(k.id) + ")"
 }
 
 // GoString returns the same as String.

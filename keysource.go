@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
+
+	"github.com/go-usher/usher/internal/quote"
 )
 
 // SigningKeys provides the key that an [Encoder] signs with. [Key], [Keys] and [*KeyRing] implement it.
@@ -133,9 +135,9 @@ func (r *KeyRing) Retire(kid string) error {
 		i := slices.IndexFunc(keys, func(key Key) bool { return key.id == kid })
 		switch i {
 		case -1:
-			return nil, &ConfigError{"kid", "is " + quote(kid) + ", but the ring has " + keys.ids()}
+			return nil, &ConfigError{"kid", "is " + quote.Text(kid) + ", but the ring has " + keys.ids()}
 		case 0:
-			return nil, &ConfigError{"kid", "is " + quote(kid) + ", the key that signs; rotate first"}
+			return nil, &ConfigError{"kid", "is " + quote.Text(kid) + ", the key that signs; rotate first"}
 		}
 		return slices.Delete(keys, i, i+1), nil
 	})
@@ -223,7 +225,7 @@ func (k Key) isCandidate(h *header) bool {
 func unknownKey(h *header, known Keys) error {
 	asked := "no kid"
 	if h.kid != "" {
-		asked = "kid " + quote(h.kid)
+		asked = "kid " + quote.Text(h.kid)
 	}
 	if h.alg != "" {
 		asked += " and alg " + string(h.alg)
@@ -268,7 +270,7 @@ func (ks Keys) ids() string {
 		if key.ID() == "" {
 			b.WriteString("a key without ID")
 		} else {
-			b.WriteString("kid " + quote(key.ID()))
+			b.WriteString("kid " + quote.Text(key.ID()))
 		}
 		fmt.Fprintf(&b, " (%s)", key.Algorithm())
 	}
@@ -300,5 +302,5 @@ func (ks Keys) unfitToJoin(key Key) string {
 	case key.id == "":
 		return "has no ID, like another key of the ring; tell them apart with WithID"
 	}
-	return "has the ID " + quote(key.id) + ", which another key of the ring has"
+	return "has the ID " + quote.Text(key.id) + ", which another key of the ring has"
 }

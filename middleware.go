@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-usher/usher/internal/nilcheck"
 	"github.com/go-usher/usher/internal/origin"
+	"github.com/go-usher/usher/internal/quote"
 )
 
 // MiddlewareOptions are the options of [NewMiddleware]; nil means the defaults.
@@ -312,20 +313,20 @@ func (p *policy) respond(w http.ResponseWriter, r *http.Request, rej *Rejection)
 
 func (p *policy) checkOptions(wrong *misconfigured) {
 	if strings.ContainsFunc(p.opts.Realm, notQuotable) {
-		wrong.add("MiddlewareOptions.Realm", "is %s, which can't stand in a challenge", quote(p.opts.Realm))
+		wrong.add("MiddlewareOptions.Realm", "is %s, which can't stand in a challenge", quote.Text(p.opts.Realm))
 	}
 	if p.opts.ResourceMetadata != "" && !isMetadataURL(p.opts.ResourceMetadata) {
-		wrong.add("MiddlewareOptions.ResourceMetadata", "is %s, which is not an https URL without a fragment", quote(p.opts.ResourceMetadata))
+		wrong.add("MiddlewareOptions.ResourceMetadata", "is %s, which is not an https URL without a fragment", quote.Text(p.opts.ResourceMetadata))
 	}
 	for _, scope := range p.opts.Scopes {
 		if scope == "" || strings.ContainsFunc(scope, notScope) {
-			wrong.add("MiddlewareOptions.Scopes", "hold %s, which is not a scope", quote(scope))
+			wrong.add("MiddlewareOptions.Scopes", "hold %s, which is not a scope", quote.Text(scope))
 		}
 	}
 	p.opts.Scopes = slices.Clone(p.opts.Scopes)
 	for _, trusted := range p.opts.TrustedOrigins {
 		if !origin.IsPlain(trusted) || p.origins.AddTrustedOrigin(trusted) != nil {
-			wrong.add("MiddlewareOptions.TrustedOrigins", "hold %s, which is not scheme://host[:port] in lower case", quote(trusted))
+			wrong.add("MiddlewareOptions.TrustedOrigins", "hold %s, which is not scheme://host[:port] in lower case", quote.Text(trusted))
 		}
 	}
 	p.checkSources(wrong)

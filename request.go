@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-usher/usher/internal/nilcheck"
 	"github.com/go-usher/usher/internal/origin"
+	"github.com/go-usher/usher/internal/quote"
 )
 
 // handler is what Require, RequireFunc and Optional return. It has either next or nextFunc.
@@ -219,7 +220,7 @@ func (p *policy) checkOrigin(r *http.Request) error {
 		return nil
 	}
 	err = fmt.Errorf("%w: Origin is %s; if its pages may send this request, add it to MiddlewareOptions.TrustedOrigins",
-		err, quote(r.Header.Get("Origin")))
+		err, quote.Text(r.Header.Get("Origin")))
 	return &Rejection{Status: http.StatusForbidden, Description: "Cross-origin request.", Err: &reasonError{err, "cross_origin"}}
 }
 

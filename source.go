@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/go-usher/usher/internal/mediatype"
+	"github.com/go-usher/usher/internal/quote"
 )
 
 // TokenSource is a place where a request carries its token. The functions named From… return them.
@@ -393,7 +394,7 @@ func (s TokenSource) unfit() string {
 	case s.name == "":
 		return "has an empty name"
 	case s.kind != sourceQuery && s.kind != sourceForm && strings.ContainsFunc(s.name, notToken):
-		return "has the name " + quote(s.name) + ", which is not a token of RFC 9110"
+		return "has the name " + quote.Text(s.name) + ", which is not a token of RFC 9110"
 	}
 	return ""
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-usher/usher/internal/base64url"
 	"github.com/go-usher/usher/internal/nilcheck"
+	"github.com/go-usher/usher/internal/quote"
 	"github.com/go-usher/usher/internal/strictjson"
 	"github.com/go-usher/usher/internal/tokencache"
 	"github.com/golang-jwt/jwt/v5"
@@ -598,7 +599,7 @@ func (d *checks) checkIdentity(c *Claims, h *header) error {
 		if c.Issuer == "" {
 			return missing("iss", ErrTokenIssuer)
 		}
-		return fmt.Errorf("%w: iss is %s, and %s is expected", ErrTokenIssuer, quote(c.Issuer), quote(o.Issuer))
+		return fmt.Errorf("%w: iss is %s, and %s is expected", ErrTokenIssuer, quote.Text(c.Issuer), quote.Text(o.Issuer))
 	}
 	if err := o.checkAudienceOf(c); err != nil {
 		return err
@@ -627,9 +628,9 @@ func (o *DecoderOptions) checkAudienceOf(c *Claims) error {
 func (o *DecoderOptions) checkTypeOf(h *header) error {
 	switch {
 	case o.Type != "" && (!h.hasType || !h.isType(o.Type)):
-		return fmt.Errorf("%w: typ is %s, and %s is expected", ErrTokenType, quote(h.typ), quote(o.Type))
+		return fmt.Errorf("%w: typ is %s, and %s is expected", ErrTokenType, quote.Text(h.typ), quote.Text(o.Type))
 	case o.Type == "" && h.hasType && !h.isType("JWT", "at+jwt"):
-		return fmt.Errorf("%w: typ is %s; set DecoderOptions.Type if it should be", ErrTokenType, quote(h.typ))
+		return fmt.Errorf("%w: typ is %s; set DecoderOptions.Type if it should be", ErrTokenType, quote.Text(h.typ))
 	}
 	return nil
 }
@@ -666,9 +667,9 @@ func checkAudience(wrong *misconfigured, field string, audience Audience) {
 func checkType(wrong *misconfigured, field, typ string) {
 	switch {
 	case strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, notQuotable):
-		wrong.add(field, "is %s, which is no media type", quote(typ))
+		wrong.add(field, "is %s, which is no media type", quote.Text(typ))
 	case strings.Contains(typ, ","):
-		wrong.add(field, "is %s, but a token has one type, not a list", quote(typ))
+		wrong.add(field, "is %s, but a token has one type, not a list", quote.Text(typ))
 	}
 }
 

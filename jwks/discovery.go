@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-usher/usher/internal/quote"
 )
 
 // maxMetadataAge is how long metadata is used before it is read again.
@@ -33,9 +34,9 @@ type source struct {
 // String names the source in errors.
 func (s *source) String() string {
 	if s.issuer != "" {
-		return quote(s.issuer)
+		return quote.Text(s.issuer)
 	}
-	return quote(s.setURL)
+	return quote.Text(s.setURL)
 }
 
 // fetch returns the set's text.
@@ -83,7 +84,7 @@ func (s *source) readMetadata(text []byte, from string) (string, error) {
 		return "", fmt.Errorf("the metadata at %s %w", from, notAnObject(err))
 	}
 	if metadata.Issuer != s.issuer {
-		return "", fmt.Errorf("the metadata at %s is for the issuer %s", from, quote(metadata.Issuer))
+		return "", fmt.Errorf("the metadata at %s is for the issuer %s", from, quote.Text(metadata.Issuer))
 	}
 	if err := checkURL("jwks_uri", metadata.SetURL, s.allowHTTP); err != nil {
 		return "", fmt.Errorf("the metadata at %s is refused: %w", from, err)
@@ -105,7 +106,7 @@ func wellKnown(issuer string) []string {
 // checkIssuer reports an issuer that metadata can't be below (RFC 8414 §2).
 func checkIssuer(field, issuer string, allowHTTP bool) error {
 	if strings.Contains(issuer, "?") {
-		return configErrorf(field, "is %s, which has a query; set RemoteOptions.MetadataURL", quote(issuer))
+		return configErrorf(field, "is %s, which has a query; set RemoteOptions.MetadataURL", quote.Text(issuer))
 	}
 	return checkURL(field, issuer, allowHTTP)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/quote"
 )
 
 const (
@@ -163,18 +164,18 @@ func checkURL(field, text string, allowHTTP bool) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
-		return configErrorf(field, "is %s, which is no absolute URL", quote(text))
+		return configErrorf(field, "is %s, which is no absolute URL", quote.Text(text))
 	case u.User != nil:
 		return configError(field, "has user information; set an Authorization header in a RoundTripper of RemoteOptions.Client")
 	case u.Fragment != "":
-		return configErrorf(field, "is %s, which has a fragment", quote(text))
+		return configErrorf(field, "is %s, which has a fragment", quote.Text(text))
 	case isAllowed(u, allowHTTP):
 		return nil
 	case u.Scheme == "http":
 		return configErrorf(field, "is %s, which is plain http: whoever can change the traffic would choose the keys; "+
-			"use https, or RemoteOptions.DangerouslyAllowHTTP", quote(text))
+			"use https, or RemoteOptions.DangerouslyAllowHTTP", quote.Text(text))
 	}
-	return configErrorf(field, "is %s, which is not https", quote(text))
+	return configErrorf(field, "is %s, which is not https", quote.Text(text))
 }
 
 func isAllowed(u *url.URL, allowHTTP bool) bool {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/quote"
 )
 
 // HandlerOptions change what [Handler] tells clients. A nil *HandlerOptions means the defaults.
@@ -52,7 +53,7 @@ func Handler(keys func() usher.Keys, opts *HandlerOptions) (http.Handler, error)
 		problems = append(problems, configErrorf("HandlerOptions.MaxAge", "is %v, but must be at least 1s: is its unit missing, as in 15*time.Minute?", o.MaxAge))
 	}
 	if !isHeaderValue(o.AllowOrigin) {
-		problems = append(problems, configErrorf("HandlerOptions.AllowOrigin", "is %s, which is no origin", quote(o.AllowOrigin)))
+		problems = append(problems, configErrorf("HandlerOptions.AllowOrigin", "is %s, which is no origin", quote.Text(o.AllowOrigin)))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err

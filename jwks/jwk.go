@@ -19,6 +19,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/quote"
 )
 
 const (
@@ -167,22 +168,22 @@ func (k *jwk) algorithms() ([]usher.Algorithm, error) {
 		case "P-521":
 			return []usher.Algorithm{usher.ES512}, nil
 		}
-		return nil, irrelevant("has the unsupported crv %s", quote(k.Curve))
+		return nil, irrelevant("has the unsupported crv %s", quote.Text(k.Curve))
 	case "OKP":
 		if k.Curve == string(usher.Ed25519) {
 			return []usher.Algorithm{usher.EdDSA, usher.Ed25519}, nil
 		}
-		return nil, irrelevant("has the unsupported crv %s", quote(k.Curve))
+		return nil, irrelevant("has the unsupported crv %s", quote.Text(k.Curve))
 	case "":
 		return nil, errors.New("has no kty")
 	}
-	return nil, irrelevant("has the unsupported kty %s", quote(k.Type))
+	return nil, irrelevant("has the unsupported kty %s", quote.Text(k.Type))
 }
 
 // checkPurpose checks use and key_ops (RFC 7517 §4.2 and §4.3), and that a key that should be public is.
 func (r reader) checkPurpose(k *jwk) error {
 	if k.Use != "" && k.Use != "sig" {
-		return irrelevant("has the use %s, not sig", quote(k.Use))
+		return irrelevant("has the use %s, not sig", quote.Text(k.Use))
 	}
 	operation := "verify"
 	if k.isPrivate() && !r.public {
@@ -222,7 +223,7 @@ func (r reader) choose(k *jwk, suitable []usher.Algorithm) ([]usher.Algorithm, e
 	case slices.Contains(supported, alg):
 		return nil, fmt.Errorf("has the alg %s, which does not suit its type", alg)
 	case alg != "":
-		return nil, irrelevant("has the alg %s, which is no supported signature algorithm", quote(k.Algorithm))
+		return nil, irrelevant("has the alg %s, which is no supported signature algorithm", quote.Text(k.Algorithm))
 	case r.defaults == nil:
 		return suitable[:1], nil
 	}
@@ -436,13 +437,4 @@ func newKey(alg usher.Algorithm, material any) (usher.Key, error) {
 		return usher.Key{}, errors.New(config.Reason)
 	}
 	return key, err
-}
-
-// quote shows text from outside, shortened, as a Go string of printable ASCII.
-func quote(text string) string {
-	const most = 64
-	if len(text) <= most {
-		return fmt.Sprintf("%+q", text)
-	}
-	return fmt.Sprintf("%+q... (%d bytes)", text[:most], len(text))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/quote"
 )
 
 // publicJWK is a public key as it is published. Its members are in the order of RFC 7517's examples.
@@ -45,7 +46,7 @@ func Marshal(keys ...usher.Key) ([]byte, error) {
 		}
 		name, material := identityOf(key), k.N+k.X+k.Y
 		if other, taken := materials[name]; taken && other != material && name.id != "" {
-			problems = append(problems, configErrorf(field, "differs from another key with the kid %s and the alg %s", quote(name.id), name.alg))
+			problems = append(problems, configErrorf(field, "differs from another key with the kid %s and the alg %s", quote.Text(name.id), name.alg))
 			continue
 		}
 		materials[name] = material

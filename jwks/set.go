@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/quote"
 )
 
 const (
@@ -75,7 +76,7 @@ func checkAlgorithms(field string, algs, allowed []usher.Algorithm) error {
 	}
 	for _, alg := range algs {
 		if !slices.Contains(allowed, alg) {
-			problems = append(problems, configErrorf(field, "name %s, and these are possible: %v", quote(string(alg)), allowed))
+			problems = append(problems, configErrorf(field, "name %s, and these are possible: %v", quote.Text(string(alg)), allowed))
 		}
 	}
 	return errors.Join(problems...)
@@ -152,7 +153,7 @@ func readAll(r reader, texts []jsontext.Value) parsedSet {
 			digest, taken := digests[name]
 			if taken && digest != key.digest && name.id != "" && !ambiguous[name] {
 				ambiguous[name] = true
-				s.wrong = append(s.wrong, configErrorf(field, "differs from another key with the kid %s and the alg %s", quote(name.id), name.alg))
+				s.wrong = append(s.wrong, configErrorf(field, "differs from another key with the kid %s and the alg %s", quote.Text(name.id), name.alg))
 			}
 			digests[name] = key.digest
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/quote"
 )
 
 const (
@@ -96,7 +97,7 @@ func (o *Options) check(path string, files []file) []error {
 		for _, key := range f.keys {
 			for _, other := range files[:i] {
 				if slices.ContainsFunc(other.keys, func(k usher.Key) bool { return conflict(k, key) }) {
-					problems = append(problems, configError(path, fmt.Sprintf("has different keys with the ID %s in %s and %s", quote(key.ID()), quote(other.name), quote(f.name))))
+					problems = append(problems, configError(path, fmt.Sprintf("has different keys with the ID %s in %s and %s", quote.Text(key.ID()), quote.Text(other.name), quote.Text(f.name))))
 				}
 			}
 		}
@@ -105,7 +106,7 @@ func (o *Options) check(path string, files []file) []error {
 	signer := -1
 	for i, f := range files {
 		if slices.ContainsFunc(f.keys, usher.Key.CanSign) && (o.Signer == "" || o.Signer == f.name) {
-			able, signer = append(able, quote(f.name)), i
+			able, signer = append(able, quote.Text(f.name)), i
 		}
 	}
 	switch {
@@ -114,7 +115,7 @@ func (o *Options) check(path string, files []file) []error {
 	case len(able) > 1:
 		problems = append(problems, configError("Options.Signer", "is not set, and several files have keys that can sign: "+strings.Join(able, ", ")))
 	case o.Signer != "":
-		problems = append(problems, configError("Options.Signer", "is "+quote(o.Signer)+", but there is no such file with a key that can sign"))
+		problems = append(problems, configError("Options.Signer", "is "+quote.Text(o.Signer)+", but there is no such file with a key that can sign"))
 	}
 	return problems
 }
@@ -125,9 +126,9 @@ func checkMix(path string, files []file) []error {
 	var secrets, pairs []string
 	for _, f := range files {
 		if slices.ContainsFunc(f.keys, isSecret) {
-			secrets = append(secrets, quote(f.name))
+			secrets = append(secrets, quote.Text(f.name))
 		} else {
-			pairs = append(pairs, quote(f.name))
+			pairs = append(pairs, quote.Text(f.name))
 		}
 	}
 	if len(secrets) == 0 || len(pairs) == 0 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/quote"
 )
 
 // Options change how files are read. A nil *Options means the defaults.
@@ -105,10 +106,10 @@ func Open(path string, opts *Options) (*Keys, error) {
 func (o *Options) complete() error {
 	problems := o.checkDurations()
 	if o.Signer != "" && o.Signer != filepath.Base(o.Signer) {
-		problems = append(problems, configError("Options.Signer", "is "+quote(o.Signer)+", which is not the name of a file"))
+		problems = append(problems, configError("Options.Signer", "is "+quote.Text(o.Signer)+", which is not the name of a file"))
 	}
 	if o.Algorithm != "" && !slices.Contains(algorithms, o.Algorithm) {
-		problems = append(problems, configError("Options.Algorithm", "is "+quote(string(o.Algorithm))+", which is no supported algorithm"))
+		problems = append(problems, configError("Options.Algorithm", "is "+quote.Text(string(o.Algorithm))+", which is no supported algorithm"))
 	}
 	if o.Retain == 0 {
 		o.Retain = time.Hour
@@ -208,7 +209,7 @@ func (k *Keys) String() string {
 	if k == nil {
 		return "keyfile.Keys()"
 	}
-	return "keyfile.Keys(" + quote(k.path) + ")"
+	return "keyfile.Keys(" + quote.Text(k.path) + ")"
 }
 
 // GoString returns the same as String.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/pem"
 	"errors"
-	"fmt"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/jwks"
@@ -44,13 +43,4 @@ func (o *Options) parse(name string, content []byte, inFolder bool) ([]usher.Key
 		return jwks.Parse(text, &opts)
 	}
 	return o.parseSecret(name, content, inFolder)
-}
-
-// quote shows text from outside, shortened, as a Go string of printable ASCII.
-func quote(text string) string {
-	const most = 64
-	if len(text) <= most {
-		return fmt.Sprintf("%+q", text)
-	}
-	return fmt.Sprintf("%+q... (%d bytes)", text[:most], len(text))
 }
