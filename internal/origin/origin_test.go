@@ -1,6 +1,10 @@
 package origin_test
 
 import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/go-usher/usher/internal/origin"
@@ -49,5 +53,37 @@ func TestOnlySchemeHostAndPortArePlain(t *testing.T) {
 		if got := origin.IsPlain(text); got != want {
 			t.Errorf("IsPlain(%q) = %v", text, got)
 		}
+	}
+}
+
+func TestCheckDecidesAsTheProtectionDoes(t *testing.T) {
+	protection := http.NewCrossOriginProtection()
+	if err := protection.AddTrustedOrigin("https://app.example"); err != nil {
+		t.Fatal(err)
+	}
+	for from, allowed := range map[string]bool{
+		"":                     true, // no browser
+		"https://app.example":  true,
+		"https://api.example":  true, // the host itself
+		"https://evil.example": false,
+		"null":                 false,
+	} {
+		r := httptest.NewRequest(http.MethodPost, "https://api.example/", nil)
+		if from != "" {
+			r.Header.Set("Origin", from)
+		}
+		err := origin.Check(protection, r)
+		if (err == nil) != allowed || !errors.Is(err, protection.Check(r)) {
+			t.Errorf("Origin %q: %v; want allowed %v", from, err, allowed)
+		}
+	}
+}
+
+func TestCheckRefusesAnOriginLongerThanAnyIs(t *testing.T) {
+	protection := http.NewCrossOriginProtection()
+	r := httptest.NewRequest(http.MethodPost, "https://api.example/", nil)
+	r.Header.Set("Origin", "https://api.example"+strings.Repeat(":", 1024))
+	if err := origin.Check(protection, r); err == nil || !strings.Contains(err.Error(), "1,024 bytes") {
+		t.Errorf("%v; want a refusal that names the limit", err)
 	}
 }
