@@ -204,12 +204,13 @@ func (s evicting) EndAll(ctx context.Context, subject, keep string, now, forget 
 	return s.Store.EndAll(ctx, subject, keep, time.Unix(0, 0), forget)
 }
 
-// lagging copies what was done to a replica a moment later, and loses what it has not copied at a failover.
+// lagging copies what starts and rotates sessions to a replica at once, and what ends them some endings later. At a
+// failover it loses the endings that it has not copied.
 type lagging struct {
 	session.Store // the master
 	replica       session.Store
 	mu            sync.Mutex
-	queue         []func(replica session.Store)
+	endings       []func()
 	failed        bool
 }
 
@@ -223,25 +224,36 @@ func (l *lagging) current() session.Store {
 	return l.Store
 }
 
-func (l *lagging) later(step func(replica session.Store)) {
+func (l *lagging) copied(step func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.failed {
-		l.queue = append(l.queue, step)
+		step()
 	}
-	for len(l.queue) > 20 { // so far behind it lags
-		l.queue[0](l.replica)
-		l.queue = l.queue[1:]
+}
+
+// copiedLater keeps the last 20 endings back. Each client ends one session and cuts off another by turns, so with at most
+// eight clients there are some of both among the 20.
+func (l *lagging) copiedLater(step func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed {
+		return
+	}
+	l.endings = append(l.endings, step)
+	if len(l.endings) > 20 {
+		l.endings[0]()
+		l.endings = l.endings[1:]
 	}
 }
 
 func (l *lagging) Start(ctx context.Context, r session.Record, limit int, now time.Time) ([]string, error) {
-	defer l.later(func(replica session.Store) { _, _ = replica.Start(context.WithoutCancel(ctx), r, limit, now) })
+	defer l.copied(func() { _, _ = l.replica.Start(context.WithoutCancel(ctx), r, limit, now) })
 	return l.current().Start(ctx, r, limit, now)
 }
 
 func (l *lagging) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
-	defer l.later(func(replica session.Store) { _, _ = replica.Rotate(context.WithoutCancel(ctx), r) })
+	defer l.copied(func() { _, _ = l.replica.Rotate(context.WithoutCancel(ctx), r) })
 	return l.current().Rotate(ctx, r)
 }
 
@@ -250,14 +262,12 @@ func (l *lagging) Lookup(ctx context.Context, subject, id string, now time.Time)
 }
 
 func (l *lagging) End(ctx context.Context, subject, id string, now time.Time) (bool, error) {
-	defer l.later(func(replica session.Store) { _, _ = replica.End(context.WithoutCancel(ctx), subject, id, now) })
+	defer l.copiedLater(func() { _, _ = l.replica.End(context.WithoutCancel(ctx), subject, id, now) })
 	return l.current().End(ctx, subject, id, now)
 }
 
 func (l *lagging) EndAll(ctx context.Context, subject, keep string, now, forget time.Time) ([]string, error) {
-	defer l.later(func(replica session.Store) {
-		_, _ = replica.EndAll(context.WithoutCancel(ctx), subject, keep, now, forget)
-	})
+	defer l.copiedLater(func() { _, _ = l.replica.EndAll(context.WithoutCancel(ctx), subject, keep, now, forget) })
 	return l.current().EndAll(ctx, subject, keep, now, forget)
 }
 
@@ -266,7 +276,7 @@ func TestAFailoverThatLosesEndingsIsCounted(t *testing.T) {
 	losses := storetest.RunFailover(t, l, 8, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.failed, l.queue = true, nil
+		l.failed, l.endings = true, nil
 	})
 	if losses.LostEndings == 0 || losses.LostCutoffs == 0 || losses.Endings < 100 {
 		t.Errorf("%s; want lost endings and cut-offs", losses)
