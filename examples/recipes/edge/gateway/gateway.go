@@ -1,0 +1,105 @@
+// Package gateway is a reverse proxy before services that trust its headers: X-User says who the user is, and X-Scope what the
+// token allows.
+package gateway
+
+import (
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/examples/recipes/edge/lifetime"
+)
+
+// Where clients of the gateway put their tokens. The backend gets none of them.
+const (
+	Cookie = "__Host-access"
+	Marker = "access-token" // new WebSocket(url, ["access-token", token])
+)
+
+// Sources are the middleware's.
+func Sources() []usher.TokenSource {
+	return []usher.TokenSource{usher.FromBearer(), usher.FromCookie(Cookie), usher.FromWebSocketProtocol(Marker)}
+}
+
+// Proxy passes on what it gets to the backend, with the identity that the middleware around it has verified. Behind Optional,
+// a request without a token gets there without an identity.
+//
+// The backend must be out of reach for everybody but the gateway.
+func Proxy(backend *url.URL) *httputil.ReverseProxy {
+	// With Rewrite, headers that a client's Connection header names are removed before it sets X-User. With Director, they
+	// are removed after it: "Connection: X-User" would make anybody anonymous.
+	rewrite := func(r *httputil.ProxyRequest) {
+		r.SetURL(backend)
+		r.Out.Host = r.In.Host // a backend compares it with Origin
+		r.SetXForwarded()
+		removeIdentity(r.Out.Header)
+		removeTokens(r)
+		if claims, ok := usher.ClaimsFromContext[usher.Claims](r.In.Context()); ok {
+			r.Out.Header.Set("X-User", claims.Subject)
+			r.Out.Header.Set("X-Scope", claims.Scope)
+		}
+	}
+	return &httputil.ReverseProxy{Rewrite: rewrite, ModifyResponse: keepPrivate}
+}
+
+// keepPrivate sets again what the middleware has set: when a backend sends a 1xx response first, such as 103 Early Hints, the
+// proxy drops all headers that were set before.
+func keepPrivate(response *http.Response) error {
+	response.Header.Add("Vary", "Authorization, Cookie")
+	_, known := usher.ClaimsFromContext[usher.Claims](response.Request.Context())
+	if known && response.Header.Get("Cache-Control") == "" {
+		response.Header.Set("Cache-Control", "private")
+	}
+	return nil
+}
+
+// removeIdentity removes what the client says about itself. Many servers hand X_User to their applications under the same
+// name as X-User.
+func removeIdentity(header http.Header) {
+	for name := range header {
+		switch strings.Map(lettersAndDigits, name) {
+		case "xuser", "xscope":
+			delete(header, name)
+		}
+	}
+}
+
+func lettersAndDigits(r rune) rune {
+	switch {
+	case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+		return r
+	case 'A' <= r && r <= 'Z':
+		return r - 'A' + 'a'
+	}
+	return -1
+}
+
+func removeTokens(r *httputil.ProxyRequest) {
+	r.Out.Header.Del("Authorization")
+	r.Out.Header.Del("Cookie")
+	for _, cookie := range r.In.Cookies() {
+		if cookie.Name != Cookie {
+			r.Out.AddCookie(cookie)
+		}
+	}
+	if _, found, err := usher.FromWebSocketProtocol(Marker).Find(r.In); found || err != nil {
+		r.Out.Header.Del("Sec-WebSocket-Protocol") // the middleware has chosen Marker, so the backend can't choose another
+	}
+}
+
+// UntilRefused cuts off what next still does when the token expires or the session ends, which it looks at every so often:
+// streams and WebSockets would go on for ever. It belongs between the middleware and the proxy.
+func UntilRefused[C, U any](auth *usher.Middleware[C, U], every time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := auth.Claims(r.Context()); !ok { // a stranger's, behind Optional
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx, cancel := lifetime.Context(r, auth, every)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
