@@ -1,0 +1,135 @@
+package grpcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/nilcheck"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// Unary returns an interceptor for calls without streams. It reads the token from the authorization metadata (Bearer, in any
+// case), and calls the handler with the context that auth returns, which has the user and the claims. Calls that auth refuses
+// get the status of [Status], and the handler is not called. Two authorization values are InvalidArgument.
+//
+// If a handler's error is a [*usher.Rejection], and is no gRPC status, the client gets its [Status] too: a handler may return
+// auth.Rejection(usher.ErrForbidden).
+//
+// Mistakes are reported as [usher.ConfigError], all of them at once. A program with streams also needs [Stream].
+func Unary(auth Authenticator, opts *Options) (grpc.UnaryServerInterceptor, error) {
+	p, err := newPolicy(auth, opts)
+	if err != nil {
+		return nil, err
+	}
+	return p.unary, nil
+}
+
+// Stream returns an interceptor for streams. It does what that of [Unary] does, when the stream begins.
+//
+// When the token expires, auth is asked again. If it refuses the token, as it does unless the decoder has a Leeway, the stream ends: its
+// context is cancelled, with the [*usher.Rejection] as its cause, RecvMsg and SendMsg fail, and the client gets the Rejection's [Status],
+// whatever the handler returns. A RecvMsg that is waiting returns at once. A SendMsg that waits for a client that doesn't read
+// returns only when the client reads or hangs up. Options.Recheck asks earlier, to end streams whose session has ended. The user in
+// the context remains that of the beginning.
+func Stream(auth Authenticator, opts *Options) (grpc.StreamServerInterceptor, error) {
+	p, err := newPolicy(auth, opts)
+	if err != nil {
+		return nil, err
+	}
+	return p.stream, nil
+}
+
+func (p *policy) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	admitted, err := p.admit(ctx, info.FullMethod)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := handler(admitted.ctx, req)
+	if err != nil {
+		return nil, p.handlerError(ctx, info.FullMethod, err)
+	}
+	return resp, nil
+}
+
+// admission is what is known about a call that may go on.
+type admission struct {
+	ctx   context.Context
+	auth  Authenticator // nil if the method is public
+	token string
+}
+
+// admit decides about a call. Its error is a status.
+func (p *policy) admit(ctx context.Context, fullMethod string) (admission, error) {
+	auth, required := p.choose(fullMethod)
+	if !required {
+		return admission{ctx: ctx}, nil
+	}
+	token, err := bearer(metadata.ValueFromIncomingContext(ctx, "authorization"))
+	if err == nil && nilcheck.IsNil(auth) {
+		err = &usher.ConfigError{Field: "Options.For", Reason: "returned no Authenticator for a method that requires one"}
+	}
+	var admitted context.Context
+	if err == nil {
+		admitted, err = auth.AuthenticateToken(ctx, token)
+	}
+	if err == nil && admitted == nil {
+		err = errors.New("grpcauth: the Authenticator returned neither a context nor an error")
+	}
+	if err != nil {
+		return admission{}, p.refuse(ctx, fullMethod, rejection(err))
+	}
+	return admission{admitted, auth, token}, nil
+}
+
+// refuse returns the error that the client gets.
+func (p *policy) refuse(ctx context.Context, fullMethod string, rej *usher.Rejection) error {
+	p.observe(ctx, fullMethod, rej)
+	return Status(rej).Err()
+}
+
+// handlerError maps the error of a handler, if it is a refusal.
+func (p *policy) handlerError(ctx context.Context, fullMethod string, err error) error {
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	if rej, ok := errors.AsType[*usher.Rejection](err); ok && rej != nil {
+		return p.refuse(ctx, fullMethod, rej)
+	}
+	return err
+}
+
+// bearer returns the token of an Authorization header, "" if there is none. An empty one is a bad token, not none.
+func bearer(values []string) (string, error) {
+	switch {
+	case len(values) == 0:
+		return "", nil
+	case len(values) > 1:
+		return "", usher.ErrManyTokens
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", nil
+	}
+	token = strings.TrimLeft(token, " ")
+	if token == "" {
+		return "", fmt.Errorf("%w: the token is empty", usher.ErrTokenMalformed)
+	}
+	return token, nil
+}
+
+// rejection returns the error of an Authenticator as a refusal.
+func rejection(err error) *usher.Rejection {
+	if rej, ok := errors.AsType[*usher.Rejection](err); ok && rej != nil {
+		return rej
+	}
+	if errors.Is(err, usher.ErrNoUser) && !errors.Is(err, usher.ErrUnavailable) {
+		return &usher.Rejection{Status: http.StatusUnauthorized, Code: "invalid_token", Description: "The access token is not valid.", Err: err}
+	}
+	return (*usher.Middleware[usher.Claims, *usher.Claims])(nil).Rejection(err) // the mapping needs no middleware
+}
