@@ -7,6 +7,7 @@ replace github.com/go-usher/usher => ../../..
 require (
 	github.com/coder/websocket v1.8.15
 	github.com/go-usher/usher v0.0.0
+	github.com/gorilla/websocket v1.5.3
 )
 
 require (

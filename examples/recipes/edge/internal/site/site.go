@@ -26,6 +26,8 @@ type Auth = usher.Middleware[usher.Claims, *User]
 type Site struct {
 	// Down makes the store of users fail, as in an outage.
 	Down atomic.Bool
+	// Asked counts how often a user was looked up.
+	Asked atomic.Int64
 	// Now is the clock of the tokens.
 	Now func() time.Time
 
@@ -72,6 +74,7 @@ func (s *Site) Auth(opts usher.MiddlewareOptions) (*Auth, error) {
 }
 
 func (s *Site) load(_ context.Context, c *usher.Claims) (*User, error) {
+	s.Asked.Add(1)
 	if s.Down.Load() {
 		return nil, errors.Join(usher.ErrUnavailable, errors.New("the users' database does not answer"))
 	}

@@ -1,0 +1,33 @@
+package websocketcoder_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/go-usher/usher/examples/recipes/edge/internal/site"
+	"github.com/go-usher/usher/examples/recipes/edge/internal/sitetest"
+	"github.com/go-usher/usher/examples/recipes/edge/websocketcoder"
+)
+
+func echo(ctx context.Context, conn *websocket.Conn, user *site.User) {
+	for {
+		kind, message, err := conn.Read(ctx)
+		switch {
+		case err != nil:
+			return
+		case string(message) == "panic":
+			panic("on purpose")
+		}
+		if conn.Write(ctx, kind, append([]byte(user.Name+": "), message...)) != nil {
+			return
+		}
+	}
+}
+
+func TestWebSockets(t *testing.T) {
+	sitetest.WebSockets(t, func(auth *site.Auth) http.Handler { return websocketcoder.Handler(auth, 20*time.Millisecond, echo) })
+}
