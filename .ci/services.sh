@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts what tests need: PostgreSQL, MariaDB and Redis on this machine's loopback interface; Chromium; and the libraries of
-# other languages for the interoperability tests.
+# Starts what tests need: PostgreSQL, MariaDB and Redis on this machine's loopback interface; and installs nginx, Chromium, and
+# the libraries of other languages for the interoperability tests.
 #
 #   eval "$(bash .ci/services.sh)"
 #
@@ -12,6 +12,7 @@
 # USHER_TEST_PGBOUNCER is PgBouncer's path. The tests start one of their own before that PostgreSQL, as they start Redis
 # servers with replicas, Sentinel and Cluster, and servers of MariaDB and PostgreSQL with other settings; all of those
 # listen on free ports of the loopback and end with their test.
+# USHER_TEST_NGINX is nginx's path. The tests start one of their own, on a free port.
 # USHER_TEST_INTEROP=1 says that Node, PHP and Python with PyJWT and bcrypt are there.
 # It prints the variables as export commands, and all else on stderr.
 set -euo pipefail
@@ -125,6 +126,12 @@ set_up_pgbouncer() {
 	PATH=$PATH:/usr/sbin command -v pgbouncer
 }
 
+# The tests themselves start it, and don't use the one that Debian starts.
+set_up_nginx() {
+	need nginx nginx
+	PATH=$PATH:/usr/sbin command -v nginx
+}
+
 # The tests themselves start it.
 set_up_chromium() {
 	local name
@@ -167,5 +174,6 @@ provide USHER_TEST_POSTGRES_URL set_up_postgres
 provide USHER_TEST_MARIADB_DSN set_up_mariadb
 provide USHER_TEST_REDIS_URL set_up_redis
 provide USHER_TEST_PGBOUNCER set_up_pgbouncer
+provide USHER_TEST_NGINX set_up_nginx
 provide USHER_TEST_CHROMIUM set_up_chromium
 provide USHER_TEST_INTEROP set_up_interop

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,7 +24,7 @@ import (
 // world is a backend that tells what it was sent, and a gateway before it.
 type world struct {
 	site    *site.Site
-	gateway *httptest.Server
+	gateway sitetest.Server
 	asked   atomic.Int32 // requests that came to the backend
 }
 
@@ -187,7 +186,7 @@ func TestAClientCannotSayWhoItIsInATrailer(t *testing.T) {
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, w.gateway.URL+"/", io.MultiReader(strings.NewReader("a body of unknown length")))
 	r.Header = sitetest.Bearer(ann.Token)
 	r.Trailer = http.Header{"X-User": {"2"}}
-	response, err := w.gateway.Client().Do(r)
+	response, err := w.gateway.Client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +276,7 @@ func TestAStreamIsCutOffWhenItsTokenExpires(t *testing.T) {
 	defer cancel()
 	r, _ := http.NewRequestWithContext(ctx, http.MethodGet, w.gateway.URL+"/forever", nil)
 	r.Header = sitetest.Bearer(ann.Token)
-	response, err := w.gateway.Client().Do(r)
+	response, err := w.gateway.Client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

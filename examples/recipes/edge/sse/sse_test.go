@@ -144,7 +144,7 @@ func TestAPanicEndsItsStreamAlone(t *testing.T) {
 	ann := sitetest.Login(t, s, "1", time.Hour)
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/events", nil)
 	r.Header = sitetest.Bearer(ann.Token)
-	if response, err := server.Client().Do(r); err == nil {
+	if response, err := server.Client.Do(r); err == nil {
 		response.Body.Close()
 		t.Errorf("the response is %d, want none", response.StatusCode)
 	}

@@ -55,8 +55,14 @@ func Login(t testing.TB, s *site.Site, subject string, ttl time.Duration) site.L
 // Discard returns a log for servers whose handlers panic on purpose.
 func Discard() *log.Logger { return log.New(io.Discard, "", 0) }
 
+// Server is a server that a test asks.
+type Server struct {
+	URL    string
+	Client *http.Client
+}
+
 // Serve serves a handler on a socket until the test ends. The test fails if goroutines are left then.
-func Serve(t testing.TB, handler http.Handler) *httptest.Server {
+func Serve(t testing.TB, handler http.Handler) Server {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	server := httptest.NewUnstartedServer(handler)
@@ -72,7 +78,7 @@ func Serve(t testing.TB, handler http.Handler) *httptest.Server {
 			}
 		}
 	})
-	return server
+	return Server{server.URL, server.Client()}
 }
 
 // Response is the response to a request of a test, which closes its body.
@@ -83,13 +89,13 @@ type Response struct {
 }
 
 // Get sends a GET request with these headers.
-func Get(t testing.TB, server *httptest.Server, path string, header http.Header) Response {
+func Get(t testing.TB, server Server, path string, header http.Header) Response {
 	t.Helper()
 	return Do(t, server, http.MethodGet, path, header)
 }
 
 // Do sends a request with these headers and no body.
-func Do(t testing.TB, server *httptest.Server, method, path string, header http.Header) Response {
+func Do(t testing.TB, server Server, method, path string, header http.Header) Response {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -98,7 +104,7 @@ func Do(t testing.TB, server *httptest.Server, method, path string, header http.
 		t.Fatal(err)
 	}
 	r.Header = header.Clone()
-	response, err := server.Client().Do(r)
+	response, err := server.Client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +131,7 @@ func With(header, more http.Header) http.Header {
 
 // Refusals checks what a route of Require answers to the requests that it refuses, and to all when the users' database is
 // down. more are headers of every request.
-func Refusals(t *testing.T, s *site.Site, server *httptest.Server, path string, more http.Header) {
+func Refusals(t *testing.T, s *site.Site, server Server, path string, more http.Header) {
 	t.Helper()
 	ann, ghost := Login(t, s, "1", time.Hour), Login(t, s, "3", time.Hour)
 	ended, old := Login(t, s, "1", time.Hour), Login(t, s, "1", -time.Minute)

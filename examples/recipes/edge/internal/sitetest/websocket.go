@@ -3,7 +3,6 @@ package sitetest
 import (
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -115,7 +114,7 @@ func opening() http.Header {
 	}
 }
 
-func dial(t *testing.T, server *httptest.Server, path string, opts websocket.DialOptions) *websocket.Conn {
+func dial(t *testing.T, server Server, path string, opts websocket.DialOptions) *websocket.Conn {
 	t.Helper()
 	conn, _, err := websocket.Dial(t.Context(), server.URL+path, &opts) //nolint:bodyclose // Dial closes it
 	if err != nil {
