@@ -168,8 +168,10 @@ type ByIssuerOptions struct {
 
 const (
 	findTimeout = 5 * time.Second
-	maxFinds    = 8   // that run at the same time
-	maxWaiting  = 256 // issuers whose find has to wait for its turn
+	findAgain   = time.Hour // after which find is asked whether an issuer in use is still trusted, at the least
+	maxFinds    = 8         // that run at the same time
+	maxAgain    = 2         // the same, for issuers whose verifier is kept: strangers can't make these wait
+	maxWaiting  = 256       // issuers whose find has to wait for its turn
 )
 
 // ByIssuerFunc is for issuers that come and go: iss is a stranger's text until the token is verified, and a find that makes a
@@ -179,10 +181,12 @@ const (
 // Find is called at most once at a time for an issuer, and for a few issuers at a time. Its context belongs to no request, and
 // ends after 5 seconds. If it ends, or if too many issuers wait, tokens are refused with ErrUnavailable.
 //
-// A verifier is kept, with the keys that it has fetched, until it has accepted no token for KeepFor. Until then find is not
-// asked again: to stop trusting an issuer that is in use, make its verifier refuse, or restart. ErrTokenIssuer is kept for
-// KeepFor too, apart from the verifiers, so that made-up issuers push none of them out. Other errors are returned as they are,
-// and are not kept.
+// A verifier is kept, with the keys that it has fetched, until it has accepted no token for KeepFor. While it is in use, find is
+// asked again once an hour, or every KeepFor if that is longer, and no token waits for the answer. ErrTokenIssuer then drops the
+// verifier, since the issuer is not trusted any more. After any other answer the kept verifier stays, and the answer is ignored.
+//
+// ErrTokenIssuer is kept for KeepFor too, apart from the verifiers, so that made-up issuers push none of them out. Other errors are
+// returned as they are, and are not kept.
 //
 // As with [ByIssuer], the verified token's iss must be the one that find was called with. Mistakes in find or the options are
 // reported as [ConfigError].
@@ -215,8 +219,9 @@ func ByIssuerFunc[C any, P EmbedsClaims[C]](find func(ctx context.Context, issue
 	return &byIssuerFunc[C]{
 		find: find, opts: o, claims: embedded[C, P],
 		turns:   make(chan struct{}, maxFinds),
+		again:   make(chan struct{}, maxAgain),
 		running: map[string]*issuerSearch[C]{},
-		kept:    expiring.New[string, Verifier[C]](o.MaxIssuers),
+		kept:    expiring.New[string, *keptVerifier[C]](o.MaxIssuers),
 		refused: expiring.New[[sha256.Size]byte, error](o.MaxIssuers),
 	}, nil
 }
@@ -227,11 +232,18 @@ type byIssuerFunc[C any] struct {
 	opts   ByIssuerOptions
 	claims func(*C) *Claims
 	turns  chan struct{} // holds one element for each find that runs
+	again  chan struct{} // the same, for issuers whose verifier is kept
 
 	mu      sync.Mutex // guards what follows
 	running map[string]*issuerSearch[C]
-	kept    *expiring.Map[string, Verifier[C]]
+	kept    *expiring.Map[string, *keptVerifier[C]]
 	refused *expiring.Map[[sha256.Size]byte, error] // by the issuer's hash, for a stranger's issuers may be long
+}
+
+// keptVerifier is a verifier, with the time from which find is to be asked again whether its issuer is still trusted.
+type keptVerifier[C any] struct {
+	verifier Verifier[C]
+	askAgain time.Time
 }
 
 // issuerSearch is a call of find that runs, or waits for its turn. Verifier and err are set before done is closed.
@@ -284,8 +296,11 @@ func (b *byIssuerFunc[C]) look(issuer string) (Verifier[C], *issuerSearch[C], er
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.opts.Now()
-	if v, ok := b.kept.Get(issuer, now); ok {
-		return v, nil, nil
+	if k, ok := b.kept.Get(issuer, now); ok {
+		if !now.Before(k.askAgain) && b.running[issuer] == nil {
+			b.askAgain(strings.Clone(issuer))
+		}
+		return k.verifier, nil, nil
 	}
 	if err, ok := b.refused.Get(sha256.Sum256([]byte(issuer)), now); ok {
 		return nil, nil, err
@@ -297,30 +312,48 @@ func (b *byIssuerFunc[C]) look(issuer string) (Verifier[C], *issuerSearch[C], er
 	if len(b.running) >= maxFinds+maxWaiting {
 		return nil, nil, fmt.Errorf("%w: too many issuers wait for their verifier", ErrUnavailable)
 	}
+	issuer = strings.Clone(issuer)
 	f = &issuerSearch[C]{done: make(chan struct{})}
 	b.running[issuer] = f
-	go b.run(issuer, f)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
+		defer cancel()
+		select {
+		case b.turns <- struct{}{}:
+			b.search(ctx, issuer, f, b.turns)
+		case <-ctx.Done():
+			b.end(issuer, f, nil, errFindTimeout)
+		}
+	}()
 	return nil, f, nil
 }
 
-// run waits for its turn, calls find, keeps the answer and ends f. All of it has findTimeout; a find that does not return in time is no longer
-// waited for, and keeps its turn until it returns.
-func (b *byIssuerFunc[C]) run(issuer string, f *issuerSearch[C]) {
-	ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
-	defer cancel()
+// askAgain starts a search for an issuer whose verifier is kept, if it has its turn at once. The caller holds the lock.
+func (b *byIssuerFunc[C]) askAgain(issuer string) {
 	select {
-	case b.turns <- struct{}{}:
-	case <-ctx.Done():
-		b.end(issuer, f, nil, errFindTimeout)
+	case b.again <- struct{}{}:
+	default:
 		return
 	}
+	f := &issuerSearch[C]{done: make(chan struct{})}
+	b.running[issuer] = f
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
+		defer cancel()
+		b.search(ctx, issuer, f, b.again)
+	}()
+}
+
+// search calls find, keeps the answer and ends f. It has a turn in turns, which it gives back. A find that does not return in
+// time is no longer waited for, and keeps its turn until it returns.
+func (b *byIssuerFunc[C]) search(ctx context.Context, issuer string, f *issuerSearch[C], turns <-chan struct{}) {
 	type answer struct {
 		verifier Verifier[C]
 		err      error
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		defer func() { <-b.turns }()
+		defer func() { <-turns }()
 		v, err := b.call(ctx, issuer)
 		answers <- answer{v, err}
 	}()
@@ -362,11 +395,18 @@ func (b *byIssuerFunc[C]) call(ctx context.Context, issuer string) (v Verifier[C
 func (b *byIssuerFunc[C]) end(issuer string, f *issuerSearch[C], v Verifier[C], err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch end := b.opts.Now().Add(b.opts.KeepFor); {
-	case err == nil:
-		b.kept.Put(strings.Clone(issuer), v, end)
+	now := b.opts.Now()
+	after, again := now.Add(b.opts.KeepFor), now.Add(max(b.opts.KeepFor, findAgain))
+	k, isKept := b.kept.Get(issuer, now)
+	switch {
 	case errors.Is(err, ErrTokenIssuer):
-		b.refused.Put(sha256.Sum256([]byte(issuer)), err, end)
+		b.kept.Delete(issuer)
+		b.refused.Put(sha256.Sum256([]byte(issuer)), err, after)
+	case isKept: // and goes on, with the keys that it has
+		k.askAgain = again
+		v, err = k.verifier, nil
+	case err == nil:
+		b.kept.Put(issuer, &keptVerifier[C]{v, again}, after)
 	}
 	delete(b.running, issuer)
 	f.verifier, f.err = v, err

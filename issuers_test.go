@@ -353,6 +353,43 @@ func TestByIssuerFuncKeepsAnswersForAWhile(t *testing.T) {
 	}
 }
 
+func TestByIssuerFuncDropsAnIssuerThatIsNoLongerTrusted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &tokFinder{wait: time.Second}
+		v := tokByFunc(t, f, nil)
+		token := tokHS256(tokIssuer("tenant"))
+		useFor := func(d time.Duration) { // asks at the end of each ten minutes
+			for end := time.Now().Add(d); time.Now().Before(end); {
+				time.Sleep(10 * time.Minute) //nolint:forbidigo // in synctest's time
+				start := time.Now()
+				if _, err := v.Decode(t.Context(), token); err != nil || time.Since(start) != 0 {
+					t.Fatalf("%v after %v", err, time.Since(start))
+				}
+			}
+			synctest.Wait()
+			time.Sleep(2 * time.Second) //nolint:forbidigo // until find has answered
+		}
+		tokCheckDecode(t, v, token, nil)
+		useFor(50 * time.Minute)
+		if f.count("tenant") != 1 {
+			t.Errorf("%d calls in less than an hour", f.count("tenant"))
+		}
+		f.err = errors.New("the database is down")
+		useFor(time.Hour)
+		if f.count("tenant") != 2 {
+			t.Errorf("%d calls in an hour and 50 minutes", f.count("tenant"))
+		}
+		f.err = nil
+		useFor(time.Hour)
+		f.err = usher.ErrTokenIssuer
+		useFor(10 * time.Minute)
+		if f.count("tenant") != 4 {
+			t.Errorf("%d calls in three hours", f.count("tenant"))
+		}
+		tokCheckDecode(t, v, token, usher.ErrTokenIssuer)
+	})
+}
+
 func TestByIssuerFuncForgedTokensAreNoUse(t *testing.T) {
 	clock := tokTimeAt(tokNow)
 	f := new(tokFinder)

@@ -61,6 +61,13 @@ func (m *Map[K, V]) Extend(key K, end time.Time) {
 	}
 }
 
+// Delete removes the entry of key, if there is one.
+func (m *Map[K, V]) Delete(key K) {
+	if element, ok := m.byKey[key]; ok {
+		m.remove(element)
+	}
+}
+
 // Len returns how many entries there are, those among them whose time has come.
 func (m *Map[K, V]) Len() int { return m.order.Len() }
 

@@ -53,3 +53,14 @@ func TestTheLeastRecentlyUsedEntryGoesFirst(t *testing.T) {
 		t.Errorf("%d entries", m.Len())
 	}
 }
+
+func TestADeletedEntryIsGone(t *testing.T) {
+	m := expiring.New[string, int](10)
+	m.Put("a", 1, start.Add(time.Hour))
+	m.Put("b", 2, start.Add(time.Hour))
+	m.Delete("a")
+	m.Delete("c")
+	if _, ok := m.Get("a", start); ok || m.Len() != 1 {
+		t.Errorf("a is there: %v, of %d entries", ok, m.Len())
+	}
+}
