@@ -237,7 +237,8 @@ func (m *Middleware[C, U]) Authenticate(r *http.Request) (context.Context, error
 // Observe has been called; the response wants [Rejection.SetHeaders] and a body.
 func (m *Middleware[C, U]) Decide(r *http.Request, optional bool) (context.Context, http.Header, *Rejection) {
 	m = m.orZero()
-	decided, rej := m.decide(r, optional, false)
+	var decided decision[C, U]
+	rej := m.decide(&decided, r, optional, false)
 	if rej != nil && m.passes(r, decided.source) {
 		decided, rej = m.anonymous(r), nil
 	}

@@ -152,14 +152,14 @@ func (f *payloadFormat) append(dst []byte, claims *Claims, c reflect.Value, subj
 func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (known bool, err error) {
 	var ok bool
 	var want string
-	if opts.SubjectClaim != "sub" && (name == "sub" || name == opts.SubjectClaim) {
-		return true, c.setSubject(name, v, opts)
-	}
 	switch name {
 	case "iss":
 		c.Issuer, ok, want = v.Text, v.Kind == strictjson.String, "a string"
 	case "sub":
-		c.Subject, ok, want = readSubject(v, opts)
+		var subject string
+		if subject, ok, want = readSubject(v, opts); opts.SubjectClaim == "sub" {
+			c.Subject = subject
+		}
 	case "aud":
 		c.Audience, ok = readAudience(v)
 		want = "a string or an array of strings"
@@ -180,6 +180,8 @@ func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (kno
 	case "cnf":
 		c.Confirmation, want = readConfirmation(v)
 		ok = want == ""
+	case opts.SubjectClaim: // where another claim than sub says who it is
+		c.Subject, ok, want = readSubject(v, opts)
 	default:
 		return false, nil
 	}
@@ -187,18 +189,6 @@ func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (kno
 		return true, wrongType(name, want, want == dateRange && v.Kind == strictjson.Number)
 	}
 	return true, nil
-}
-
-// setSubject reads the subject where another claim than sub says who it is. A sub beside it has to be of the right type.
-func (c *Claims) setSubject(name string, v strictjson.Value, opts *DecoderOptions) error {
-	subject, ok, want := readSubject(v, opts)
-	if !ok {
-		return wrongType(name, want, false)
-	}
-	if name != "sub" {
-		c.Subject = subject
-	}
-	return nil
 }
 
 func readSubject(v strictjson.Value, opts *DecoderOptions) (subject string, ok bool, want string) {

@@ -33,7 +33,8 @@ func (m *Middleware[C, U]) handler(next http.Handler, nextFunc func(http.Respons
 
 func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m := h.m
-	decided, rej := m.decide(r, h.optional, true)
+	var decided decision[C, U]
+	rej := m.decide(&decided, r, h.optional, true)
 	if rej != nil && h.nextFunc == nil && m.passes(r, decided.source) {
 		decided, rej = m.anonymous(r), nil
 	}
@@ -82,14 +83,14 @@ type decision[C, U any] struct {
 	reused   bool // an outer handler has decided, and the identity is in the request's context already
 }
 
-// decide takes a request from its sources to the guards. If reuse is true, the decision of an outer handler counts.
-func (m *Middleware[C, U]) decide(r *http.Request, optional, reuse bool) (decision[C, U], *Rejection) {
-	var decided decision[C, U]
+// decide takes a request from its sources to the guards, and notes in decided, which is new, what it found. If reuse is true, the
+// decision of an outer handler counts.
+func (m *Middleware[C, U]) decide(decided *decision[C, U], r *http.Request, optional, reuse bool) *Rejection {
 	var err error
 	decided.token, decided.source, err = m.findToken(r)
 	if optional && errors.Is(err, ErrNoToken) {
-		decided = m.anonymous(r)
-		return decided, m.ask(decided.identity, decided.identity)
+		*decided = m.anonymous(r)
+		return m.ask(decided.identity, decided.identity)
 	}
 	if err == nil && decided.source.kind != sourceAuthorization && decided.source.readsCookies() {
 		err = m.checkOrigin(r)
@@ -113,7 +114,7 @@ func (m *Middleware[C, U]) decide(r *http.Request, optional, reuse bool) (decisi
 	if rej != nil {
 		rej.addHeader(decided.headers)
 	}
-	return decided, rej
+	return rej
 }
 
 // anonymous is the decision about a request without a token that may pass.

@@ -384,8 +384,8 @@ func checkKeySource(wrong *misconfigured, keys KeySource) KeySource {
 // A token that is bound to a key (Claims.Confirmation is set) is valid only together with a proof of that key. A [Middleware] asks for the proof;
 // whoever calls Decode has to do so too, or to refuse such tokens.
 //
-// The result's fields are the caller's own, and append copies, for no slice has spare capacity. Its strings share one allocation; clone
-// those you retain. With CacheSize set, neither callers nor Validate may modify data behind slices, maps or pointers: other callers share it.
+// The result's fields are the caller's own, and append copies, for no slice has spare capacity (unless an UnmarshalJSON of yours made it). Its
+// strings share one allocation; clone those you retain. With CacheSize set, neither callers nor Validate may modify data behind slices, maps or pointers: other callers share it.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 	v, err := d.verify(ctx, token)
 	if err != nil {
