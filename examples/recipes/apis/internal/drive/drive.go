@@ -250,7 +250,8 @@ func (s Service) checkHeaders(t *testing.T, route Request, resp Response, author
 		t.Errorf("Vary is %q, want Authorization in it", resp.Header.Values("Vary"))
 	}
 	status := resp.Status
-	if len(authorization) == 1 && (status == http.StatusOK || status == http.StatusForbidden) {
+	verified := len(authorization) == 1 && strings.HasPrefix(authorization[0], "Bearer ")
+	if verified && (status == http.StatusOK || status == http.StatusForbidden) {
 		if got := resp.Header.Values("DPoP-Nonce"); !slices.Equal(got, []string{"fresh"}) {
 			t.Errorf("DPoP-Nonce is %q: Confirm's headers are lost or doubled", got)
 		}
