@@ -66,10 +66,13 @@ func halfDone(err error, description string) error {
 // password is about to be replaced, or the next login does it.
 func (a *accounts) checkPassword(ctx context.Context, u User, password string) error {
 	_, err := a.passwords.Check(ctx, u.Hash, password)
-	if errors.Is(err, usher.ErrBadHash) && !outOfReach(err) {
+	switch {
+	case err == nil || outOfReach(err):
+		return err
+	case errors.Is(err, usher.ErrBadHash):
 		return fmt.Errorf("%w of %s: %w", usher.ErrPasswordMismatch, u.Subject, err)
 	}
-	return err
+	return fmt.Errorf("%w of %s", err, u.Subject)
 }
 
 // replaceHash replaces the user's hash. If the answer of Users is a failure, it looks whether the hash has been replaced

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/go-usher/usher"
@@ -19,6 +20,17 @@ func TestChangePasswordEndsTheOtherSessions(t *testing.T) {
 	o.send(t, "POST", "/refresh", refreshBody(mine)).tokens(t)
 	o.login(t, ada, firstPassword).want(t, http.StatusUnauthorized, "Wrong")
 	o.login(t, ada, secondPassword).tokens(t)
+}
+
+// As at the login, the log tells whose password was wrong.
+func TestChangePasswordReportsWhoseOldPasswordIsWrong(t *testing.T) {
+	o := newOffice(t)
+	tokens := o.mustStart(t)
+	o.seen = nil
+	o.changePassword(t, tokens, "wrong", secondPassword).want(t, http.StatusUnauthorized, "The old password is wrong.")
+	if len(o.seen) != 1 || !strings.Contains(o.seen[0].Err.Error(), subject) || o.seen[0].Reason() != "password" {
+		t.Errorf("Observe saw %v", o.seen)
+	}
 }
 
 // Of two changes at once the one that loses must not end the session of the winner.
