@@ -14,7 +14,7 @@ home=$(mktemp -d)
 log=$home/log
 cd "$home"
 : >"$log"
-env HOME="$home" TMPDIR="$home" XDG_CACHE_HOME= XDG_CONFIG_HOME= ADDR=127.0.0.1:0 "$binary" >"$log" 2>&1 </dev/null &
+env HOME="$home" TMPDIR="$home" XDG_CACHE_HOME= XDG_CONFIG_HOME= ADDR=127.0.0.1:0 MAIL_DIR= PUBLIC_URL= "$binary" >"$log" 2>&1 </dev/null &
 server=$!
 trap 'kill -KILL "$server" 2>/dev/null || true; rm -rf "$home"' EXIT
 
@@ -49,10 +49,28 @@ field() {
 	sed -nE "s/.*\"$1\" *: *\"([^\"]+)\".*/\1/p" answer | grep . || fail "the answer has no $1: $(cat answer)"
 }
 
+# follow_link KIND sets link to that of the newest mail of this kind, without the token, and token_in_link to the token.
+# The folder of the mails is in the log.
+follow_link() {
+	local folder mails=()
+	folder=$(sed -nE 's/.*msg="mails are written" to="?([^"]+)"?$/\1/p' "$log")
+	[[ -d $folder ]] || fail "did not name a folder of mails"
+	for _ in {1..50}; do
+		mails=("$folder"/*-"$1".eml)
+		[[ ! -e ${mails[-1]} ]] || break
+		sleep 0.2
+	done
+	link=$(grep -oE 'http://[^ ]+#[^ ]+' "${mails[-1]}") || fail "wrote no mail with a link of kind $1 into $folder"
+	token_in_link=${link#*#}
+	link=${link%%#*}
+}
+
 find_address
 credentials=$(printf '{"email":"%s","password":"%s"}' "$email" "$password")
 json=(-H 'Content-Type: application/json')
 ask "registering" 201 "${json[@]}" -d "$credentials" "http://$address/register"
+registered=$(field access_token)
+ask "GET /me right after registering" 200 -H "Authorization: Bearer $registered" "http://$address/me"
 ask "registering again" 409 "${json[@]}" -d "$credentials" "http://$address/register"
 ask "a wrong password" 401 "${json[@]}" -d "${credentials/\"password\":\"/&x}" "http://$address/login"
 ask "logging in" 200 "${json[@]}" -d "$credentials" "http://$address/login"
@@ -62,6 +80,17 @@ ask "GET /me with the token" 200 -H "Authorization: Bearer $token" "http://$addr
 grep -qF "$email" answer || fail "GET /me does not name $email: $(cat answer)"
 ask "GET /me without a token" 401 "http://$address/me"
 ask "GET /me with a changed token" 401 -H "Authorization: Bearer x$token" "http://$address/me"
+
+# The address is verified by the link of a mail, which works once, and not by opening it.
+follow_link verify
+verification=$token_in_link
+ask "opening the link" 200 "$link"
+ask "a changed link" 400 "${json[@]}" -d "{\"token\":\"x$verification\",\"password\":\"$password\"}" "$link"
+ask "verifying the address" 204 "${json[@]}" -d "{\"token\":\"$verification\",\"password\":\"$password\"}" "$link"
+ask "verifying it again" 400 "${json[@]}" -d "{\"token\":\"$verification\",\"password\":\"$password\"}" "$link"
+ask "GET /me after the verification" 200 -H "Authorization: Bearer $token" "http://$address/me"
+grep -qE '"verified" *: *true' answer || fail "the address is not verified: $(cat answer)"
+ask "ending the registration's session" 204 -X DELETE -H "Authorization: Bearer $token" "http://$address/sessions"
 
 # The session is refreshed. A change of password ends a second session, and a logout ends the first.
 bearer=(-H "Authorization: Bearer $token")
@@ -89,6 +118,22 @@ ask "logging out" 204 "${json[@]}" -d "{\"refresh_token\":\"$refresh\"}" "http:/
 ask "GET /me after the logout" 401 "${bearer[@]}" "http://$address/me"
 ask "refreshing after the logout" 401 "${json[@]}" -d "{\"refresh_token\":\"$refresh\"}" "http://$address/refresh"
 
+# A forgotten password is set by the link of another mail, which ends all sessions.
+ask "logging in before the reset" 200 "${json[@]}" -d "${credentials/$password/$new_password}" "http://$address/login"
+last=$(field refresh_token)
+for who in "$email" nobody-"$email"; do
+	ask "forgetting the password of $who" 202 "${json[@]}" -d "{\"email\":\"$who\"}" "http://$address/password/forgot"
+done
+follow_link reset
+reset=$token_in_link
+third_password=$(head -c 18 /dev/urandom | base64)
+ask "a short password" 422 "${json[@]}" -d "{\"token\":\"$reset\",\"password\":\"short\"}" "$link"
+ask "setting the password" 204 "${json[@]}" -d "{\"token\":\"$reset\",\"password\":\"$third_password\"}" "$link"
+ask "setting it again" 400 "${json[@]}" -d "{\"token\":\"$reset\",\"password\":\"$third_password\"}" "$link"
+ask "refreshing after the reset" 401 "${json[@]}" -d "{\"refresh_token\":\"$last\"}" "http://$address/refresh"
+ask "logging in with the forgotten password" 401 "${json[@]}" -d "${credentials/$password/$new_password}" "http://$address/login"
+ask "logging in after the reset" 200 "${json[@]}" -d "${credentials/$password/$third_password}" "http://$address/login"
+
 kill -TERM "$server"
 for _ in {1..50}; do
 	kill -0 "$server" 2>/dev/null || break
@@ -98,6 +143,7 @@ done
 status=0
 wait "$server" || status=$?
 [[ $status == 0 ]] || fail "exited with $status after SIGTERM"
-! grep -qF -e "$token" -e "$first" -e "$refresh" -e "$second" -e "$password" -e "$new_password" "$log" ||
-	fail "logged a token or a password"
-echo "the quickstart on $kind: registered, logged in, asked who it is, refreshed, changed its password, logged out, stopped"
+for secret in "$registered" "$token" "$first" "$refresh" "$second" "$last" "$verification" "$reset" "$password" "$new_password" "$third_password"; do
+	! grep -qF -e "$secret" "$log" || fail "logged a token or a password"
+done
+echo "the quickstart on $kind: registered, verified its address, logged in, asked who it is, refreshed, changed and reset its password, logged out, stopped"

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -23,6 +24,9 @@ type config struct {
 	redis         *redis.Options // nil for none
 	secretKey     []byte         // signs the access tokens; good for HS256
 	sessionSecret []byte         // protects the refresh tokens
+	linkSecret    []byte         // protects the links in mails
+	mailDir       string         // where mails are written
+	publicURL     string         // for the links; empty for the address that is listened on
 	bcryptCost    int            // 0 for usher's default
 	tokenTTL      time.Duration  // of access tokens; 0 for usher's default
 	admin         credentials    // whom to create at the start; empty for nobody
@@ -31,13 +35,13 @@ type config struct {
 // credentials are an email with its password.
 type credentials struct{ email, password string }
 
-const defaultAddr = "127.0.0.1:8080"
-
 // readConfig reads the environment. It reports all mistakes together.
 func readConfig(getenv func(string) string, log *slog.Logger) (config, error) {
 	env := environment{getenv: getenv}
 	cfg := config{
-		addr:       cmp.Or(getenv("ADDR"), defaultAddr),
+		addr:       cmp.Or(getenv("ADDR"), "127.0.0.1:8080"),
+		mailDir:    cmp.Or(getenv("MAIL_DIR"), "quickstart-mails"),
+		publicURL:  getenv("PUBLIC_URL"),
 		secretKey:  []byte(getenv("SECRET_KEY")),
 		bcryptCost: env.number("BCRYPT_LOG_ROUNDS", 4, 20), // what usher takes
 		tokenTTL:   env.tokenTTL(),
@@ -59,8 +63,10 @@ func readConfig(getenv func(string) string, log *slog.Logger) (config, error) {
 		env.wrong = append(env.wrong, fmt.Errorf("SECRET_KEY: %w", err))
 	}
 	// Operators have one secret to manage. The keys that are derived from it are independent of each other.
-	if cfg.sessionSecret, err = hkdf.Key(sha256.New, cfg.secretKey, nil, "usher quickstart: sessions, v1", 32); err != nil {
-		env.wrong = append(env.wrong, fmt.Errorf("SECRET_KEY: %w", err))
+	cfg.sessionSecret = env.derive(cfg.secretKey, "usher quickstart: sessions, v1")
+	cfg.linkSecret = env.derive(cfg.secretKey, "usher quickstart: links, v1")
+	if u, err := url.Parse(cfg.publicURL); cfg.publicURL != "" && (err != nil || u.Host == "") {
+		env.wrong = append(env.wrong, fmt.Errorf("PUBLIC_URL is %q, but has to be like https://example.com", cfg.publicURL))
 	}
 	if (cfg.admin.email == "") != (cfg.admin.password == "") {
 		env.wrong = append(env.wrong, errors.New("ADMIN_EMAIL and ADMIN_PASSWORD go together, and one of them is not set"))
@@ -72,6 +78,15 @@ func readConfig(getenv func(string) string, log *slog.Logger) (config, error) {
 type environment struct {
 	getenv func(string) string
 	wrong  []error
+}
+
+// derive returns the key of a purpose that is derived from SECRET_KEY.
+func (e *environment) derive(secretKey []byte, purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, secretKey, nil, purpose, 32)
+	if err != nil {
+		e.wrong = append(e.wrong, fmt.Errorf("SECRET_KEY: %w", err))
+	}
+	return key
 }
 
 // number returns the value of a variable, or 0 if it is not set.

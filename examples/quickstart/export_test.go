@@ -5,9 +5,6 @@ import "context"
 // Run is main without the process around it.
 var Run = run
 
-// ErrChanged is ReplaceHash's.
-var ErrChanged = errChanged
-
 // OpenUsers opens the users of a DATABASE_URL.
 func OpenUsers(ctx context.Context, databaseURL string) (*users, error) {
 	d, err := parseDatabaseURL(databaseURL)

@@ -88,6 +88,8 @@ func TestEnvironmentThatIsRefused(t *testing.T) {
 		{"Redis without host", map[string]string{"REDIS_URL": "redis:///1"}, []string{"REDIS_URL", "redis://"}},
 		{"Redis with a name for a number", map[string]string{"REDIS_URL": "redis://:topsecret@localhost/sessions"}, []string{"REDIS_URL", "sessions"}},
 		{"Redis that is not there", map[string]string{"REDIS_URL": "redis://:topsecret@127.0.0.1:1"}, []string{"REDIS_URL", "127.0.0.1:1"}},
+		{"public URL without host", map[string]string{"PUBLIC_URL": "example.com"}, []string{"PUBLIC_URL", "example.com"}},
+		{"folder of mails that is a file", map[string]string{"MAIL_DIR": "/dev/null"}, []string{"MAIL_DIR", "/dev/null"}},
 		{"address", map[string]string{"ADDR": "127.0.0.1:http-alt-of-nobody"}, []string{"ADDR"}},
 		{"all at once", map[string]string{
 			"SECRET_KEY": "x", "BCRYPT_LOG_ROUNDS": "x", "TOKEN_EXPIRATION_DAYS": "x", "ADMIN_EMAIL": "x", "DATABASE_URL": "x", "REDIS_URL": "x",
@@ -403,9 +405,9 @@ func TestLogsTellReasonsAndNoSecrets(t *testing.T) {
 		`level=INFO msg="request refused" status=400 reason=".*" route="POST /refresh"`,
 		`level=INFO msg="request refused" status=401 reason="session: invalid refresh token" route="POST /refresh"`,
 		`level=INFO msg="request refused" status=401 reason="usher: wrong password of ` + id + `" route="POST /password"`,
-		`level=INFO msg="request refused" status=409 reason="the email is taken" route="POST /register"`,
+		`level=INFO msg="request refused" status=409 reason="session: username taken" route="POST /register"`,
 		`level=INFO msg="request refused" status=422 reason="usher: .*72 bytes.*" route="POST /register"`,
-		`level=INFO msg="request refused" status=400 reason="The body .* route="POST /register"`,
+		`level=INFO msg="request refused" status=400 reason="jsontext: .* route="POST /register"`,
 		`level=ERROR msg="request refused" status=503 reason="usher: unavailable: .*users.*" route="GET /me"`,
 	} {
 		if !regexp.MustCompile(line).MatchString(got) {

@@ -109,7 +109,8 @@ func redisURL(t *testing.T) string {
 // newEmail returns an address that no other test has: Redis counts attempts across tests, and across their runs.
 func newEmail() string { return "alice-" + strings.ToLower(rand.Text()) + "@example.com" }
 
-// forget removes a user's sessions from Redis after the test. The counts of their attempts go by themselves.
+// forget removes a user's sessions from Redis after the test, and this machine's count of registrations, which would grow
+// from run to run. The counts of logins go by themselves.
 func forget(t *testing.T, userID string) {
 	t.Helper()
 	client := redis.NewClient(usher.Must(redis.ParseURL(redisURL(t))))
@@ -117,6 +118,13 @@ func forget(t *testing.T, userID string) {
 		defer client.Close()
 		if n, err := client.Del(context.Background(), "quickstart:session:"+userID).Result(); n != 1 || err != nil {
 			t.Errorf("Redis had %d keys of the user, %v", n, err)
+		}
+		counts, err := client.Keys(context.Background(), "quickstart:throttle:client:*signup").Result()
+		if err == nil && len(counts) > 0 {
+			err = client.Del(context.Background(), counts...).Err()
+		}
+		if len(counts) == 0 || err != nil {
+			t.Errorf("Redis had the counts of registrations %q, %v", counts, err)
 		}
 	})
 }

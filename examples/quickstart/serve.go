@@ -14,12 +14,8 @@ const (
 	shutdownTimeout = 15 * time.Second
 )
 
-// serve serves until ctx is done. It then finishes the requests in progress.
-func serve(ctx context.Context, addr string, handler http.Handler, log *slog.Logger) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return fmt.Errorf("ADDR: %w", err)
-	}
+// serve serves until ctx is done. It then finishes the requests in progress, and calls finish.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, finish func(context.Context) error, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           withTimeout(handler),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -44,6 +40,9 @@ func serve(ctx context.Context, addr string, handler http.Handler, log *slog.Log
 		_ = server.Close()
 		return fmt.Errorf("some requests were cut off: %w", err)
 	}
+	if err := finish(deadline); err != nil {
+		return err
+	}
 	log.Info("stopped")
 	return nil
 }
@@ -55,11 +54,6 @@ func withTimeout(next http.Handler) http.Handler {
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
-}
-
-// finishing returns a context for work that must not stop halfway, even if the client hangs up.
-func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 }
 
 // inBackground runs do until stop is called, which waits for it to return.

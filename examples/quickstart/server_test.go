@@ -24,6 +24,7 @@ import (
 // server is a running quickstart.
 type server struct {
 	url    string
+	mails  string // the folder
 	log    *logs
 	client *http.Client
 	stop   func() error // once it has stopped, what run returned
@@ -43,6 +44,7 @@ func settingsWith(t *testing.T, env map[string]string) map[string]string {
 		"BCRYPT_LOG_ROUNDS": "4",
 		"SECRET_KEY":        secretKey,
 		"DATABASE_URL":      "sqlite:" + filepath.Join(t.TempDir(), "quickstart.db"),
+		"MAIL_DIR":          filepath.Join(t.TempDir(), "mails"),
 	}
 	maps.Copy(settings, env)
 	return settings
@@ -53,6 +55,7 @@ func start(t *testing.T, env map[string]string) *server {
 	t.Helper()
 	settings := settingsWith(t, env)
 	s := newServer()
+	s.mails = settings["MAIL_DIR"]
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- main.Run(ctx, func(name string) string { return settings[name] }, s.log) }()
@@ -81,7 +84,11 @@ func start(t *testing.T, env map[string]string) *server {
 // refuseToStart returns the error with which the quickstart ends at once.
 func refuseToStart(t *testing.T, env map[string]string) string {
 	t.Helper()
-	settings := map[string]string{"ADDR": "127.0.0.1:0", "DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "quickstart.db")}
+	settings := map[string]string{
+		"ADDR":         "127.0.0.1:0",
+		"DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "quickstart.db"),
+		"MAIL_DIR":     filepath.Join(t.TempDir(), "mails"),
+	}
 	maps.Copy(settings, env)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -154,14 +161,16 @@ func credentials(email, password string) string {
 
 const password = "correct horse battery"
 
-// register registers somebody and returns their id.
+// register registers somebody, ends the session that this starts, and returns their id.
 func (s *server) register(t *testing.T, email string) string {
 	t.Helper()
 	got := s.send(t, "POST", "/register", "", credentials(email, password))
 	if got.status != http.StatusCreated {
 		t.Fatalf("registering %s is answered with %d %s", email, got.status, got.body)
 	}
-	id, _ := got.field(t, "id").(string)
+	tokens := got.tokens(t)
+	id, _ := s.send(t, "GET", "/me", tokens.access, "").field(t, "id").(string)
+	s.send(t, "POST", "/logout", "", tokens.refreshBody()).expect(t, "logout after the registration", http.StatusNoContent)
 	return id
 }
 
@@ -184,7 +193,7 @@ func (r reply) tokens(t *testing.T) tokens {
 	t.Helper()
 	access, _ := r.field(t, "access_token").(string)
 	refresh, _ := r.field(t, "refresh_token").(string)
-	if r.status != http.StatusOK || access == "" || refresh == "" {
+	if r.status != http.StatusOK && r.status != http.StatusCreated || access == "" || refresh == "" {
 		t.Fatalf("instead of tokens the answer is %d %s", r.status, r.body)
 	}
 	return tokens{access, refresh}

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/mail"
 	"net/url"
 	"os"
@@ -16,27 +17,30 @@ import (
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
 	"github.com/go-usher/usher/session/sqlstore"
 )
 
 // User is a registered user.
 type User struct {
-	ID    string `json:"id"`
-	Email string `json:"email"`
-	Admin bool   `json:"admin"`
+	ID       string `json:"id"`
+	Email    string `json:"email"`
+	Admin    bool   `json:"admin"`
+	Verified bool   `json:"verified"` // the email is theirs
 
 	hash string // of the password
 }
 
-var (
-	// errTaken is returned by Create if another user has the email.
-	errTaken = errors.New("the email is taken")
-	// errChanged is returned by ReplaceHash if the old hash is no longer stored.
-	errChanged = errors.New("the password has been changed meanwhile")
-)
+// account returns what session.Accounts need of the user.
+func (u *User) account() session.User {
+	if u == nil {
+		return session.User{}
+	}
+	return session.User{Subject: u.ID, Username: u.Email, Hash: u.hash, Email: u.Email, Verified: u.Verified}
+}
 
-// users is the table of users. Its methods return usher.ErrNoUser if there is no such user. If the database fails, they
-// return usher.ErrUnavailable, which is a 503.
+// users is the table of users. It implements session.Users. Its methods return usher.ErrNoUser if there is no such user. If
+// the database fails, they return usher.ErrUnavailable, which is a 503.
 type users struct{ db *sql.DB }
 
 // IDs are random, so none is ever used twice: a token of a deleted user must not become valid for another user.
@@ -44,21 +48,42 @@ const schema = `CREATE TABLE IF NOT EXISTS users (
 	id            TEXT    PRIMARY KEY,
 	email         TEXT    NOT NULL UNIQUE,
 	password_hash TEXT    NOT NULL,
-	admin         BOOLEAN NOT NULL DEFAULT FALSE
+	admin         BOOLEAN NOT NULL DEFAULT FALSE,
+	verified      BOOLEAN NOT NULL DEFAULT FALSE
 )`
 
-// Create adds a user, or returns errTaken. The email must be canonical.
-func (u *users) Create(ctx context.Context, email, hash string) (*User, error) {
+// Create implements session.Users. An email that is not an address is a 422.
+func (u *users) Create(ctx context.Context, email, hash string, _ map[string]string) (session.User, error) {
+	email, ok := canonicalEmail(email)
+	if !ok {
+		return session.User{}, problem(http.StatusUnprocessableEntity, "The email is not an address.")
+	}
 	user := &User{ID: rand.Text(), Email: email, hash: hash}
-	changed, err := u.exec(ctx, `INSERT INTO users (id, email, password_hash) VALUES ($1, $2, $3)
+	err := u.change(ctx, session.ErrTaken, `INSERT INTO users (id, email, password_hash) VALUES ($1, $2, $3)
 		ON CONFLICT (email) DO NOTHING`, user.ID, user.Email, user.hash)
-	if err != nil {
-		return nil, err
-	}
-	if changed == 0 {
-		return nil, errTaken
-	}
-	return user, nil
+	return user.account(), err
+}
+
+// Find implements session.Users.
+func (u *users) Find(ctx context.Context, email string) (session.User, error) {
+	user, err := u.ByEmail(ctx, email)
+	return user.account(), err
+}
+
+// Load implements session.Users.
+func (u *users) Load(ctx context.Context, id string) (session.User, error) {
+	user, err := u.find(ctx, selectUser+"id = $1", id)
+	return user.account(), err
+}
+
+// ReplaceHash implements session.Users.
+func (u *users) ReplaceHash(ctx context.Context, id, oldHash, newHash string) error {
+	return u.change(ctx, session.ErrChanged, `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`, newHash, id, oldHash)
+}
+
+// Verify implements session.Users.
+func (u *users) Verify(ctx context.Context, id, email string) error {
+	return u.change(ctx, session.ErrChanged, `UPDATE users SET verified = TRUE WHERE id = $1 AND email = $2`, id, email)
 }
 
 // OfToken returns the user that a token names.
@@ -75,36 +100,16 @@ func (u *users) ByEmail(ctx context.Context, email string) (*User, error) {
 	return u.find(ctx, selectUser+"email = $1", email)
 }
 
-// HashOf returns the id and the password hash of the user with this email.
-func (u *users) HashOf(ctx context.Context, email string) (id, hash string, err error) {
-	user, err := u.ByEmail(ctx, email)
-	if err != nil {
-		return "", "", err
-	}
-	return user.ID, user.hash, nil
-}
-
 // ClaimsOf returns additional claims for a user's next token. There are none, because OfToken loads the user at every
 // request.
-func (u *users) ClaimsOf(ctx context.Context, id string) (usher.Claims, error) {
-	_, err := u.find(ctx, selectUser+"id = $1", id)
+func (u *users) ClaimsOf(ctx context.Context, g session.Grant) (usher.Claims, error) {
+	_, err := u.Load(ctx, g.Subject)
 	return usher.Claims{}, err
-}
-
-// ReplaceHash stores a new hash for a user. It returns errChanged if the old hash is no longer stored, because the password
-// was changed in the meantime.
-func (u *users) ReplaceHash(ctx context.Context, id, oldHash, newHash string) error {
-	changed, err := u.exec(ctx, `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`, newHash, id, oldHash)
-	if err == nil && changed == 0 {
-		return errChanged
-	}
-	return err
 }
 
 // MakeAdmin makes the user an admin.
 func (u *users) MakeAdmin(ctx context.Context, user *User) error {
-	_, err := u.exec(ctx, `UPDATE users SET admin = TRUE WHERE id = $1`, user.ID)
-	return err
+	return u.change(ctx, usher.ErrNoUser, `UPDATE users SET admin = TRUE WHERE id = $1`, user.ID)
 }
 
 // Count returns how many users there are.
@@ -119,11 +124,11 @@ func (u *users) Count(ctx context.Context) (int, error) {
 // Close closes the database.
 func (u *users) Close() { _ = u.db.Close() }
 
-const selectUser = "SELECT id, email, admin, password_hash FROM users WHERE "
+const selectUser = "SELECT id, email, admin, verified, password_hash FROM users WHERE "
 
 func (u *users) find(ctx context.Context, query, value string) (*User, error) {
 	var user User
-	err := u.db.QueryRowContext(ctx, query, value).Scan(&user.ID, &user.Email, &user.Admin, &user.hash)
+	err := u.db.QueryRowContext(ctx, query, value).Scan(&user.ID, &user.Email, &user.Admin, &user.Verified, &user.hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, usher.ErrNoUser
@@ -133,15 +138,20 @@ func (u *users) find(ctx context.Context, query, value string) (*User, error) {
 	return &user, nil
 }
 
-func (u *users) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
+// change changes one row. If there is none to change, it returns none.
+func (u *users) change(ctx context.Context, none error, query string, args ...any) error {
 	result, err := u.db.ExecContext(ctx, query, args...)
+	var n int64
 	if err == nil {
-		changed, err = result.RowsAffected()
+		n, err = result.RowsAffected()
 	}
-	if err != nil {
-		return 0, unavailable(err)
+	switch {
+	case err != nil:
+		return unavailable(err)
+	case n == 0:
+		return none
 	}
-	return changed, nil
+	return nil
 }
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", usher.ErrUnavailable, err) }
@@ -201,13 +211,23 @@ func openUsers(ctx context.Context, d database) (*users, error) {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	db.SetMaxOpenConns(16)
-	if _, err = db.ExecContext(ctx, schema); err != nil {
-		// If two processes create the table at once, PostgreSQL lets one of them fail.
-		_, err = db.ExecContext(ctx, schema)
+	if err = createTable(ctx, db); err != nil {
+		err = createTable(ctx, db) // if two processes do it at once, one of them may fail
 	}
 	if err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("DATABASE_URL: %s at %s: %w", d.kind, d.place, err)
 	}
 	return &users{db}, nil
+}
+
+func createTable(ctx context.Context, db *sql.DB) error {
+	_, err := db.ExecContext(ctx, schema)
+	if err != nil {
+		return err
+	}
+	if _, err = db.ExecContext(ctx, `SELECT verified FROM users WHERE FALSE`); err != nil { // a table of an older version
+		_, err = db.ExecContext(ctx, `ALTER TABLE users ADD COLUMN verified BOOLEAN NOT NULL DEFAULT FALSE`)
+	}
+	return err
 }

@@ -1,53 +1,25 @@
 package main
 
 import (
-	"errors"
+	_ "embed"
 	"log/slog"
-	"mime"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-usher/usher"
 )
 
-const maxBody = 64 << 10 // bytes
+//go:embed link.html
+var linkPage []byte
 
-// readTexts reads two strings from the body of a request, which must be one JSON object in UTF-8 with unique names. Its
-// refusals have the texts of usher's own handlers.
-func readTexts(w http.ResponseWriter, r *http.Request, first, second string) (one, two string, err error) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return "", "", problem(http.StatusUnsupportedMediaType, "Send application/json.")
-	}
-	var members map[string]any
-	err = json.UnmarshalRead(http.MaxBytesReader(w, r.Body, maxBody), &members)
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return "", "", problem(http.StatusRequestEntityTooLarge, "The body is too large.")
-	}
-	if err != nil || members == nil {
-		return "", "", problem(http.StatusBadRequest, "The body must be one JSON object.")
-	}
-	var texts, missing []string
-	for _, name := range []string{first, second} {
-		text, ok := members[name].(string)
-		if !ok && members[name] != nil {
-			return "", "", problem(http.StatusUnprocessableEntity, strconv.Quote(name)+" must be a string.")
-		}
-		if text == "" {
-			missing = append(missing, strconv.Quote(name))
-		}
-		texts = append(texts, text)
-	}
-	switch len(missing) {
-	case 0:
-		return texts[0], texts[1], nil
-	case 1:
-		return "", "", problem(http.StatusUnprocessableEntity, missing[0]+" is required.")
-	default:
-		return "", "", problem(http.StatusUnprocessableEntity, strings.Join(missing, " and ")+" are required.")
-	}
+// servePage serves the page to which the links in mails lead. It sends the token and a password by POST.
+func servePage(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'")
+	_, _ = w.Write(linkPage)
 }
 
 // answer writes v as JSON.
@@ -61,24 +33,6 @@ func answer(w http.ResponseWriter, status int, v any) {
 // problem returns an error that becomes a response with this status and description.
 func problem(status int, description string) error {
 	return &usher.Rejection{Status: status, Description: description}
-}
-
-// handle is for handlers that return errors. The middleware maps these to responses as it does its own.
-func (s *service) handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := h(w, r); err != nil {
-			s.auth.Deny(w, r, err)
-		}
-	})
-}
-
-// handleUser is handle for handlers that need a user.
-func (s *service) handleUser(h func(http.ResponseWriter, *http.Request, *User) error) func(http.ResponseWriter, *http.Request, *User) {
-	return func(w http.ResponseWriter, r *http.Request, user *User) {
-		if err := h(w, r, user); err != nil {
-			s.auth.Deny(w, r, err)
-		}
-	}
 }
 
 // withProblems turns the mux's own 404 and 405 into the same kind of response.
