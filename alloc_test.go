@@ -9,8 +9,8 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// tokEight is a token of eight claims, two of them private.
-type tokEight struct {
+// testEight is a token of eight claims, two of them private.
+type testEight struct {
 	usher.Claims
 	Role string `json:"role"`
 	Team int    `json:"team"`
@@ -18,32 +18,32 @@ type tokEight struct {
 
 // The budgets of one token. They are part of what makes the library fast, and easily lost.
 func TestAllocationsStayWithinBudget(t *testing.T) {
-	if tokRace {
+	if testRace {
 		t.Skip("the race detector allocates")
 	}
 	ctx := t.Context()
-	key := tokHMAC(t, tokSecret, "")
-	payload := tokPayload().with("iss", `"login"`).with("aud", `"api"`).with("iat", tokSeconds(0)).with("jti", `"an-id"`).
+	key := hmacKey(t, testSecret, "")
+	payload := goodPayload().with("iss", `"login"`).with("aud", `"api"`).with("iat", secondsFromNow(0)).with("jti", `"an-id"`).
 		with("role", `"admin"`).with("team", "7")
-	token := tokHS256(payload)
+	token := signHS256(payload)
 	opts := usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}}
-	cold := tokDecoder[tokEight](t, key, opts)
+	cold := newDecoder[testEight](t, key, opts)
 	opts.CacheSize = 10
-	warm := tokDecoder[tokEight](t, key, opts)
-	routed := usher.Must(usher.ByIssuer(map[string]usher.Verifier[tokEight]{"login": warm}))
-	e := tokEncoder[tokEight](t, key, usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"api"}})
-	claims := tokEight{Claims: usher.Claims{Subject: "42", Scope: "read"}, Role: "admin", Team: 7}
-	decodes := func(v usher.Verifier[tokEight], token string, want bool) func() {
+	warm := newDecoder[testEight](t, key, opts)
+	routed := usher.Must(usher.ByIssuer(map[string]usher.Verifier[testEight]{"login": warm}))
+	e := newEncoder[testEight](t, key, usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"api"}})
+	claims := testEight{Claims: usher.Claims{Subject: "42", Scope: "read"}, Role: "admin", Team: 7}
+	decodes := func(v usher.Verifier[testEight], token string, want bool) func() {
 		return func() {
 			if c, err := v.Decode(ctx, token); (err == nil) != want || (c == nil) == want {
 				t.Errorf("%v, %v", c, err)
 			}
 		}
 	}
-	requests := func(d *usher.Decoder[tokEight], token string) func() {
-		m := usher.Must(usher.NewMiddleware(d, usher.ClaimsAsUser[tokEight], nil))
+	requests := func(d *usher.Decoder[testEight], token string) func() {
+		m := usher.Must(usher.NewMiddleware(d, usher.ClaimsAsUser[testEight], nil))
 		served := 0
-		h := m.RequireFunc(func(http.ResponseWriter, *http.Request, *tokEight) { served++ })
+		h := m.RequireFunc(func(http.ResponseWriter, *http.Request, *testEight) { served++ })
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Authorization", "Bearer "+token)
 		w := httptest.NewRecorder()
@@ -54,11 +54,11 @@ func TestAllocationsStayWithinBudget(t *testing.T) {
 			}
 		}
 	}
-	public := tokDecoder[tokEight](t, tokKey(t, usher.ES256), opts)
-	signed := tokJoin("ES256", tokMaterial(usher.ES256), tokHeader().with("alg", `"ES256"`).String(), payload.String())
-	decodes(public, signed, true)()                    // so that its header is known, as cold's and warm's will be
-	listed := tokHS256(payload.with("aud", `["api"]`)) // as golang-jwt writes it
-	forged := tokJoin("HS256", tokOtherSecret, tokHeader().String(), payload.String())
+	public := newDecoder[testEight](t, testKey(t, usher.ES256), opts)
+	signed := signToken("ES256", materialOf(usher.ES256), goodHeader().with("alg", `"ES256"`).String(), payload.String())
+	decodes(public, signed, true)()                     // so that its header is known, as cold's and warm's will be
+	listed := signHS256(payload.with("aud", `["api"]`)) // as golang-jwt writes it
+	forged := signToken("HS256", otherSecret, goodHeader().String(), payload.String())
 	for _, test := range []struct {
 		name string
 		most float64

@@ -17,14 +17,14 @@ import (
 // Claims, and every type that embeds it, satisfies golang-jwt's jwt.Claims.
 var (
 	_ jwt.Claims = usher.Claims{}
-	_ jwt.Claims = tokUser{}
-	_ jwt.Claims = &tokUser{}
+	_ jwt.Claims = userClaims{}
+	_ jwt.Claims = &userClaims{}
 )
 
 // What is generic over claims in another package.
-func tokEmbedded[C any, P usher.EmbedsClaims[C]]() bool { return true }
+func testEmbedded[C any, P usher.EmbedsClaims[C]]() bool { return true }
 
-var _ = tokEmbedded[usher.Claims]() && tokEmbedded[tokUser]()
+var _ = testEmbedded[usher.Claims]() && testEmbedded[userClaims]()
 
 func TestHasScope(t *testing.T) {
 	for _, test := range []struct {
@@ -69,7 +69,7 @@ func TestSubjectInt(t *testing.T) {
 		if n != 0 {
 			t.Errorf("%q: %d with an error", subject, n)
 		}
-		tokCheckKind(t, err, usher.ErrTokenClaims)
+		checkKind(t, err, usher.ErrTokenClaims)
 	}
 }
 
@@ -97,8 +97,8 @@ func TestNewNumericDateIsInWholeSecondsAndUTC(t *testing.T) {
 	}
 }
 
-// tokDates are dates as JSON, and the nanoseconds since 1970 that they mean.
-var tokDates = map[string]int64{
+// testDates are dates as JSON, and the nanoseconds since 1970 that they mean.
+var testDates = map[string]int64{
 	"0":                       0,
 	"1":                       1e9,
 	"1893553445":              1893553445e9,
@@ -133,15 +133,15 @@ var tokDates = map[string]int64{
 	"1e-99":                     0,
 }
 
-// tokNoDates are JSON values that are no dates.
-var tokNoDates = []string{
+// noDates are JSON values that are no dates.
+var noDates = []string{
 	"-1", "-0.5", "-1e-9", "-0", "-0e-11", "-5e-11", "-1e-10", "-1e-99", "-0e640", "-253402300800e-99", "253402300800", "253402300799.1", "253402300799.000000001", "2534023008e2", "1e12", "1e300", "1e999", "1e99999999999999999999",
 	"9223372036854775807", "9223372036854775808", "18446744073709551616", "18446744073709551617", "99999999999999999999999999999999999",
 	`"1893553445"`, `"2030-01-02T03:04:05Z"`, `""`, "true", "false", "{}", "[]", "[1]", `{"a":1}`,
 }
 
 func TestNumericDateReadsJSON(t *testing.T) {
-	for text, nanos := range tokDates {
+	for text, nanos := range testDates {
 		var date usher.NumericDate
 		if err := json.Unmarshal([]byte(text), &date); err != nil || date.UnixNano() != nanos || date.Location() != time.UTC {
 			t.Errorf("%s: %v, %v", text, date, err)
@@ -159,12 +159,12 @@ func TestNumericDateReadsJSON(t *testing.T) {
 			t.Errorf("%q: %v, %v", text, date, err)
 		}
 	}
-	date := usher.NewNumericDate(tokNow)
+	date := usher.NewNumericDate(testNow)
 	if err := json.Unmarshal([]byte("null"), &date); err != nil || !date.IsZero() {
 		t.Errorf("null: %v, %v", date, err)
 	}
-	for _, text := range tokNoDates {
-		date := usher.NewNumericDate(tokNow)
+	for _, text := range noDates {
+		date := usher.NewNumericDate(testNow)
 		if err := json.Unmarshal([]byte(text), &date); err == nil {
 			t.Errorf("%s: %v", text, date)
 		}
@@ -261,11 +261,11 @@ func TestClaimsHaveNoMethodsThatWouldHideOthers(t *testing.T) {
 
 // encoding/json writes and reads claims as usher does.
 func TestClaimsAreJSON(t *testing.T) {
-	claims := tokUser{
+	claims := userClaims{
 		Claims: usher.Claims{
-			Issuer: "login", Subject: "42", Audience: usher.Audience{"api"}, ExpiresAt: usher.NewNumericDate(tokNow),
-			NotBefore: usher.NewNumericDate(tokNow), IssuedAt: usher.NumericDate{Time: tokNow.Add(5e8)}, ID: "id",
-			SessionID: "session", Scope: "read", AuthTime: usher.NewNumericDate(tokNow),
+			Issuer: "login", Subject: "42", Audience: usher.Audience{"api"}, ExpiresAt: usher.NewNumericDate(testNow),
+			NotBefore: usher.NewNumericDate(testNow), IssuedAt: usher.NumericDate{Time: testNow.Add(5e8)}, ID: "id",
+			SessionID: "session", Scope: "read", AuthTime: usher.NewNumericDate(testNow),
 		},
 		Role: "admin",
 	}
@@ -275,17 +275,17 @@ func TestClaimsAreJSON(t *testing.T) {
 	if string(text) != want || err != nil {
 		t.Errorf("%s, %v", text, err)
 	}
-	var back tokUser
+	var back userClaims
 	if err := json.Unmarshal(text, &back); err != nil || !reflect.DeepEqual(back, claims) {
 		t.Errorf("%+v, %v", back, err)
 	}
-	if text, err := json.Marshal(tokUser{}); string(text) != "{}" || err != nil {
+	if text, err := json.Marshal(userClaims{}); string(text) != "{}" || err != nil {
 		t.Errorf("%s, %v", text, err)
 	}
 }
 
 func TestDecodeReadsAConfirmationStrictly(t *testing.T) {
-	d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
 	for cnf, want := range map[string]*usher.Confirmation{
 		"":                              nil,
 		`{"jkt":"a"}`:                   {KeyThumbprint: "a"},
@@ -294,7 +294,7 @@ func TestDecodeReadsAConfirmationStrictly(t *testing.T) {
 		`{ "\u006akt" : "\u0061" }`:     {KeyThumbprint: "a"},
 		` {"jkt":"{\"x5t#S256\":[]}"} `: {KeyThumbprint: `{"x5t#S256":[]}`},
 	} {
-		c := tokCheckDecode(t, d, tokHS256(tokPayload().with("cnf", cnf)), nil)
+		c := checkDecode(t, d, signHS256(goodPayload().with("cnf", cnf)), nil)
 		if c != nil && !reflect.DeepEqual(c.Confirmation, want) {
 			t.Errorf("%s: %+v, want %+v", cnf, c.Confirmation, want)
 		}
@@ -305,25 +305,25 @@ func TestDecodeReadsAConfirmationStrictly(t *testing.T) {
 		`{"jkt":"a","kid":"a"}`, `{"kid":"a","jkt":"a"}`, `{"jkt":"a","":"a"}`, `{"JKT":"a"}`,
 		`{"jkt":""}`, `{"jkt":null}`, `{"jkt":1}`, `{"jkt":["a"]}`, `{"jkt":{"a":1}}`, `{"jkt":"a","x5t#S256":""}`,
 	} {
-		tokCheckDecode(t, d, tokHS256(tokPayload().with("cnf", cnf)), usher.ErrTokenClaims)
+		checkDecode(t, d, signHS256(goodPayload().with("cnf", cnf)), usher.ErrTokenClaims)
 	}
 	for _, cnf := range []string{`{"jkt":"a","jkt":"a"}`, `{"jkt":"a",}`, `{"jkt":"a"`, `{"jkt":"\xff"}`} {
-		tokCheckDecode(t, d, tokHS256(tokText(tokPayload().with("cnf", cnf).String())), usher.ErrTokenMalformed)
+		checkDecode(t, d, signHS256(jsonText(goodPayload().with("cnf", cnf).String())), usher.ErrTokenMalformed)
 	}
 }
 
 func TestEncodeWritesAConfirmation(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "")
-	e, d := tokEncoder[usher.Claims](t, key, usher.EncoderOptions{}), tokDecoder[usher.Claims](t, key, usher.DecoderOptions{})
+	key := hmacKey(t, testSecret, "")
+	e, d := newEncoder[usher.Claims](t, key, usher.EncoderOptions{}), newDecoder[usher.Claims](t, key, usher.DecoderOptions{})
 	for _, want := range []usher.Confirmation{
 		{KeyThumbprint: "a"}, {CertificateThumbprint: "b"}, {KeyThumbprint: `"a"`, CertificateThumbprint: "ü"},
 	} {
 		token := usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "42", Confirmation: &want}))
-		c := tokCheckDecode(t, d, token, nil)
+		c := checkDecode(t, d, token, nil)
 		if c == nil || c.Confirmation == nil || *c.Confirmation != want {
 			t.Errorf("%+v came back as %+v", want, c)
 		}
-		_, payload := tokOpen(t, token)
+		_, payload := openToken(t, token)
 		var standard usher.Claims
 		if err := json.Unmarshal([]byte(payload), &standard); err != nil || *standard.Confirmation != want {
 			t.Errorf("encoding/json reads %s as %+v, %v", payload, standard.Confirmation, err)
@@ -339,10 +339,10 @@ func TestEncodeWritesAConfirmation(t *testing.T) {
 
 func TestAConfirmationIsEachCallersOwn(t *testing.T) {
 	for _, cacheSize := range []int{0, 10} {
-		d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{CacheSize: cacheSize})
-		token := tokHS256(tokPayload().with("cnf", `{"jkt":"a"}`))
+		d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{CacheSize: cacheSize})
+		token := signHS256(goodPayload().with("cnf", `{"jkt":"a"}`))
 		for range 3 {
-			c := tokCheckDecode(t, d, token, nil)
+			c := checkDecode(t, d, token, nil)
 			if c == nil || c.Confirmation == nil || c.Confirmation.KeyThumbprint != "a" {
 				t.Fatalf("%+v", c)
 			}
@@ -352,7 +352,7 @@ func TestAConfirmationIsEachCallersOwn(t *testing.T) {
 }
 
 func TestClaimsTypesDontReadCnfThemselves(t *testing.T) {
-	tokShape[struct {
+	checkShape[struct {
 		usher.Claims
 		Bound any `json:"cnf"`
 	}](t, "a field for cnf", "cnf")

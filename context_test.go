@@ -14,17 +14,17 @@ import (
 
 func TestUserFromContext(t *testing.T) {
 	type id string
-	t.Run("pointer", httpRoundTrip(&httpUser{ID: "7"}))
-	t.Run("struct", httpRoundTrip(httpUser{ID: "7"}))
-	t.Run("string", httpRoundTrip("7"))
-	t.Run("named string", httpRoundTrip(id("7")))
-	t.Run("number", httpRoundTrip(7))
-	t.Run("zero", httpRoundTrip(0))
-	t.Run("interface", httpRoundTrip[fmt.Stringer](usher.NumericDate{}))
-	t.Run("any", httpRoundTrip[any]("7"))
+	t.Run("pointer", roundTrip(&shopUser{ID: "7"}))
+	t.Run("struct", roundTrip(shopUser{ID: "7"}))
+	t.Run("string", roundTrip("7"))
+	t.Run("named string", roundTrip(id("7")))
+	t.Run("number", roundTrip(7))
+	t.Run("zero", roundTrip(0))
+	t.Run("interface", roundTrip[fmt.Stringer](usher.NumericDate{}))
+	t.Run("any", roundTrip[any]("7"))
 }
 
-func httpRoundTrip[U comparable](user U) func(t *testing.T) {
+func roundTrip[U comparable](user U) func(t *testing.T) {
 	return func(t *testing.T) {
 		type other struct{ User U }
 		ctx := usher.ContextWithUser(t.Context(), user)
@@ -67,8 +67,8 @@ func TestUserFromContextGoesByTypeAndDepth(t *testing.T) {
 
 // A nil user is nobody, in a context as in a middleware.
 func TestNilUserInAContextIsNobody(t *testing.T) {
-	ctx := usher.ContextWithUser(t.Context(), &httpUser{ID: "outer"})
-	if got, ok := usher.UserFromContext[*httpUser](usher.ContextWithUser[*httpUser](ctx, nil)); ok || got != nil {
+	ctx := usher.ContextWithUser(t.Context(), &shopUser{ID: "outer"})
+	if got, ok := usher.UserFromContext[*shopUser](usher.ContextWithUser[*shopUser](ctx, nil)); ok || got != nil {
 		t.Errorf("got %v, %v", got, ok)
 	}
 	if got, ok := usher.UserFromContext[any](usher.ContextWithUser[any](ctx, nil)); ok || got != nil {
@@ -77,37 +77,37 @@ func TestNilUserInAContextIsNobody(t *testing.T) {
 }
 
 func TestClaimsFromContext(t *testing.T) {
-	own := &httpClaims{Claims: usher.Claims{Subject: "7"}, Role: "editor"}
+	own := &shopClaims{Claims: usher.Claims{Subject: "7"}, Role: "editor"}
 	plain := &usher.Claims{Subject: "8"}
 	type foreign struct{ Subject string }
 	tests := []struct {
 		name     string
 		ctx      context.Context //nolint:containedctx // what the functions are asked about
-		own      *httpClaims
+		own      *shopClaims
 		embedded *usher.Claims
 	}{
 		{"nothing", t.Context(), nil, nil},
 		{"claims of one's own", usher.ContextWithClaims(t.Context(), own), own, &own.Claims},
 		{"usher's claims", usher.ContextWithClaims(t.Context(), plain), nil, plain},
 		{"the inner ones", usher.ContextWithClaims(usher.ContextWithClaims(t.Context(), own), plain), nil, plain},
-		{"nil", usher.ContextWithClaims[httpClaims](t.Context(), nil), nil, nil},
+		{"nil", usher.ContextWithClaims[shopClaims](t.Context(), nil), nil, nil},
 		{"nil of usher's", usher.ContextWithClaims[usher.Claims](t.Context(), nil), nil, nil},
-		{"nil hides the outer ones", usher.ContextWithClaims[httpClaims](usher.ContextWithClaims(t.Context(), own), nil), nil, nil},
+		{"nil hides the outer ones", usher.ContextWithClaims[shopClaims](usher.ContextWithClaims(t.Context(), own), nil), nil, nil},
 		{"claims that embed nothing", usher.ContextWithClaims(t.Context(), &foreign{"9"}), nil, nil},
 		{"a user", usher.ContextWithUser(t.Context(), own), nil, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got, ok := usher.ClaimsFromContext[httpClaims](test.ctx); got != test.own || ok != (test.own != nil) {
+			if got, ok := usher.ClaimsFromContext[shopClaims](test.ctx); got != test.own || ok != (test.own != nil) {
 				t.Errorf("own: %v, %v", got, ok)
 			}
 			if got, ok := usher.ClaimsFromContext[usher.Claims](test.ctx); got != test.embedded || ok != (test.embedded != nil) {
 				t.Errorf("embedded: %v, %v", got, ok)
 			}
-			if got, ok := usher.ClaimsFromContext[httpListClaims](test.ctx); got != nil || ok {
+			if got, ok := usher.ClaimsFromContext[listClaims](test.ctx); got != nil || ok {
 				t.Errorf("of another type: %v", got)
 			}
-			if got, ok := usher.ClaimsFromContext[*httpClaims](test.ctx); got != nil || ok {
+			if got, ok := usher.ClaimsFromContext[*shopClaims](test.ctx); got != nil || ok {
 				t.Errorf("of the pointer's type: %v", got)
 			}
 			if got, ok := usher.ClaimsFromContext[any](test.ctx); got != nil || ok {
@@ -121,9 +121,9 @@ func TestClaimsFromContext(t *testing.T) {
 }
 
 func TestUserAndClaimsAreSeparateInContexts(t *testing.T) {
-	ctx := usher.ContextWithClaims(usher.ContextWithUser(t.Context(), "7"), &httpClaims{Role: "editor"})
+	ctx := usher.ContextWithClaims(usher.ContextWithUser(t.Context(), "7"), &shopClaims{Role: "editor"})
 	user, ok := usher.UserFromContext[string](ctx)
-	claims, has := usher.ClaimsFromContext[httpClaims](ctx)
+	claims, has := usher.ClaimsFromContext[shopClaims](ctx)
 	if !ok || !has || user != "7" || claims.Role != "editor" {
 		t.Errorf("user %v, claims %v", user, claims)
 	}
@@ -131,8 +131,8 @@ func TestUserAndClaimsAreSeparateInContexts(t *testing.T) {
 
 // The middleware's own methods are the package's functions.
 func TestMiddlewareFindsWhatContextsHold(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	user, claims := &httpUser{ID: "9"}, &httpClaims{Role: "editor"}
+	d := openShop(t, usher.MiddlewareOptions{})
+	user, claims := &shopUser{ID: "9"}, &shopClaims{Role: "editor"}
 	ctx := usher.ContextWithClaims(usher.ContextWithUser(t.Context(), user), claims)
 	if got, ok := d.User(ctx); !ok || got != user {
 		t.Errorf("user %v, %v", got, ok)
@@ -150,10 +150,10 @@ func TestMiddlewareFindsWhatContextsHold(t *testing.T) {
 
 // Strings, and keys of other packages, never collide with usher's.
 func TestContextKeysDoNotCollide(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	type userKey struct{}
 	outer := context.WithValue(t.Context(), userKey{}, "mine")
-	ctx, err := d.Authenticate(httpRequest(httpToken(t, nil)).WithContext(outer))
+	ctx, err := d.Authenticate(requestWith(shopToken(t, nil)).WithContext(outer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestContextKeysDoNotCollide(t *testing.T) {
 
 // Whoever logs a context, a guard's or a handler's, logs no token and nobody's claims.
 func TestContextsDoNotShowWhatTheyHold(t *testing.T) {
-	token := httpToken(t, map[string]any{"role": "a secret role"})
+	token := shopToken(t, map[string]any{"role": "a secret role"})
 	show := func(ctx context.Context) {
 		t.Helper()
 		var log strings.Builder
@@ -186,8 +186,8 @@ func TestContextsDoNotShowWhatTheyHold(t *testing.T) {
 			t.Errorf("it shows %s", text)
 		}
 	}
-	m := usher.Must(usher.NewMiddleware(httpDecoder(t), httpFindUser, nil)).
+	m := usher.Must(usher.NewMiddleware(shopDecoder(t), findShopUser, nil)).
 		With(func(ctx context.Context) error { show(ctx); return nil })
 	h := m.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { show(r.Context()) }))
-	httpWant(t, httpServe(h, httpRequest(token)), http.StatusOK, "")
+	wantResponse(t, serveRequest(h, requestWith(token)), http.StatusOK, "")
 }

@@ -17,7 +17,7 @@ import (
 // net/http's own limits. What it costs besides, whatever its length, is
 // the price of a form of 1,000 fields.
 func TestRequestsCostASmallMultipleOfTheirLength(t *testing.T) {
-	if tokRace {
+	if testRace {
 		t.Skip("the race detector allocates")
 	}
 	const most = http.DefaultMaxHeaderBytes
@@ -92,11 +92,11 @@ func TestRequestsCostASmallMultipleOfTheirLength(t *testing.T) {
 			}})
 		}
 	}
-	d := usher.Must(usher.NewMiddleware(httpDecoder(t), httpFindUser, &usher.MiddlewareOptions{
-		Sources: httpSources(), DangerouslyPassPreflight: true, Observe: usher.LogRejections(slog.New(slog.DiscardHandler)),
+	d := usher.Must(usher.NewMiddleware(shopDecoder(t), findShopUser, &usher.MiddlewareOptions{
+		Sources: allSources(), DangerouslyPassPreflight: true, Observe: usher.LogRejections(slog.New(slog.DiscardHandler)),
 		TrustedOrigins: []string{"https://app.example"},
 	}))
-	h := d.With(usher.RequireScope("read")).Optional(http.HandlerFunc(httpHello))
+	h := d.With(usher.RequireScope("read")).Optional(http.HandlerFunc(sayHello))
 	for _, request := range requests {
 		r := request.make()
 		w := &httptest.ResponseRecorder{HeaderMap: http.Header{}}

@@ -50,3 +50,18 @@ func TestDocShowsTheExample(t *testing.T) {
 		}
 	}
 }
+
+// A test file is named after the file that it tests, or after what it does with the whole package.
+func TestTestFilesAreNamedAfterTheFilesOfThePackage(t *testing.T) {
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := []string{"alloc", "benchmark", "cost", "example", "helpers", "interop"}
+	for _, name := range files {
+		subject, _, _ := strings.Cut(strings.TrimSuffix(name, ".go"), "_")
+		if _, err := os.Stat(subject + ".go"); err != nil && !slices.Contains(whole, subject) {
+			t.Errorf("%s: there is no %s.go", name, subject)
+		}
+	}
+}

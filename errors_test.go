@@ -14,20 +14,20 @@ import (
 )
 
 func TestRefusalsAreErrInvalidTokenAndOfOneKind(t *testing.T) {
-	for _, kind := range tokKinds {
-		tokCheckKind(t, kind.err, kind.err)
-		tokCheckKind(t, fmt.Errorf("wrapped: %w", kind.err), kind.err)
+	for _, kind := range errorKinds {
+		checkKind(t, kind.err, kind.err)
+		checkKind(t, fmt.Errorf("wrapped: %w", kind.err), kind.err)
 		if errors.Is(usher.ErrInvalidToken, kind.err) || errors.Is(errors.Join(kind.jwt...), kind.err) {
 			t.Errorf("the general is the special: %v", kind.err)
 		}
 	}
-	for _, other := range tokJWTErrors {
+	for _, other := range golangJWTErrors {
 		if errors.Is(usher.ErrInvalidToken, other) {
 			t.Errorf("ErrInvalidToken is %v", other)
 		}
 	}
-	for _, err := range tokOtherErrors {
-		for _, other := range tokOtherErrors {
+	for _, err := range otherErrors {
+		for _, other := range otherErrors {
 			if errors.Is(err, other) != (err == other) {
 				t.Errorf("%v is %v", err, other)
 			}
@@ -40,7 +40,7 @@ func TestRefusalsAreErrInvalidTokenAndOfOneKind(t *testing.T) {
 
 func TestUnfitPasswordsHaveOneErrorInCommon(t *testing.T) {
 	unfit := []error{usher.ErrPasswordTooLong, usher.ErrPasswordTooShort, usher.ErrPasswordInvalid}
-	for _, err := range tokOtherErrors {
+	for _, err := range otherErrors {
 		if got := errors.Is(err, usher.ErrPasswordUnfit); got != slices.Contains(unfit, err) {
 			t.Errorf("%v is ErrPasswordUnfit: %t", err, got)
 		}
@@ -51,8 +51,8 @@ func TestUnfitPasswordsHaveOneErrorInCommon(t *testing.T) {
 }
 
 func TestErrorsReadAlike(t *testing.T) {
-	all := append([]error{usher.ErrInvalidToken, usher.ErrPasswordUnfit}, tokOtherErrors...)
-	for _, kind := range tokKinds {
+	all := append([]error{usher.ErrInvalidToken, usher.ErrPasswordUnfit}, otherErrors...)
+	for _, kind := range errorKinds {
 		all = append(all, kind.err)
 	}
 	seen := map[string]bool{}
@@ -73,8 +73,8 @@ func TestConfigErrorReadsAsASentence(t *testing.T) {
 		usher.Claims
 		Expiry string `json:"exp"`
 	}
-	key := tokHMAC(t, tokSecret, "")
-	public, _ := tokKey(t, usher.EdDSA).Public()
+	key := hmacKey(t, testSecret, "")
+	public, _ := testKey(t, usher.EdDSA).Public()
 	var all []error
 	add := func(_ any, err error) { all = append(all, err) }
 	add(usher.NewDecoder[shape](nil, &usher.DecoderOptions{
@@ -86,17 +86,17 @@ func TestConfigErrorReadsAsASentence(t *testing.T) {
 	add(usher.NewKeyRing(usher.Key{}, usher.Key{}, key, key))
 	add(usher.NewKey(usher.HS256, []byte("short")))
 	add(usher.NewKey("none", []byte("short")))
-	add(usher.NewKey(usher.RS256, tokSecret))
+	add(usher.NewKey(usher.RS256, testSecret))
 	add(usher.ParseKey(usher.RS256, nil))
 	add(usher.ParseKey(usher.HS256, nil))
 	add(usher.GenerateKey("x"))
 	add(usher.DangerouslyShortKey("x", nil))
-	add(usher.ByIssuer(map[string]usher.Verifier[tokUser]{"": nil}))
-	add(usher.ByIssuer[tokUser](nil))
+	add(usher.ByIssuer(map[string]usher.Verifier[userClaims]{"": nil}))
+	add(usher.ByIssuer[userClaims](nil))
 	add(nil, usher.Must(usher.NewKeyRing(key)).Retire(""))
 	sentence := regexp.MustCompile(`^usher: [^ ].* (is|are|has|have|holds?|names|must|needs|embeds|can't) [^ ].*[^ .]$`)
 	for _, err := range all {
-		for _, mistake := range tokConfigErrors(t, err) {
+		for _, mistake := range configErrors(t, err) {
 			if text := mistake.Error(); !sentence.MatchString(text) || strings.ContainsAny(text, "\n\x00") || strings.Contains(text, "%!") {
 				t.Errorf("%q", text)
 			}
@@ -115,14 +115,14 @@ func TestConfigErrorIsFoundByErrorsAs(t *testing.T) {
 	if !errors.As(err, &value) || value != *pointer {
 		t.Errorf("%v", value)
 	}
-	if other, ok := errors.AsType[*tokOtherError](err); ok {
+	if other, ok := errors.AsType[*otherError](err); ok {
 		t.Errorf("%v", other)
 	}
 }
 
-type tokOtherError struct{}
+type otherError struct{}
 
-func (*tokOtherError) Error() string { return "" }
+func (*otherError) Error() string { return "" }
 
 func TestMustPanicsOnMistakesAlone(t *testing.T) {
 	if got := usher.Must(42, nil); got != 42 {
@@ -139,7 +139,7 @@ func TestMustPanicsOnMistakesAlone(t *testing.T) {
 }
 
 func TestRefusalsOfSignedTokensSayWhoseTheyWere(t *testing.T) {
-	payload := tokPayload().with("sid", `"s"`).with("jti", `"j"`)
+	payload := goodPayload().with("sid", `"s"`).with("jti", `"j"`)
 	revoked := errors.New("it said no")
 	for name, test := range map[string]struct {
 		token   string
@@ -147,15 +147,15 @@ func TestRefusalsOfSignedTokensSayWhoseTheyWere(t *testing.T) {
 		want    error
 		subject string
 	}{
-		"expired":              {tokHS256(payload.with("exp", tokSeconds(-time.Hour))), usher.DecoderOptions{}, usher.ErrTokenExpired, "42"},
-		"another issuer":       {tokHS256(payload), usher.DecoderOptions{Issuer: "a"}, usher.ErrTokenIssuer, "42"},
-		"no exp":               {tokHS256(payload.with("exp", "")), usher.DecoderOptions{}, usher.ErrTokenClaims, "42"},
-		"no subject":           {tokHS256(payload.with("sub", "")), usher.DecoderOptions{}, usher.ErrTokenClaims, ""},
-		"refused by Validate":  {tokHS256(payload.with("role", `"refused"`)), usher.DecoderOptions{}, revoked, "42"},
-		"malformed at the end": {tokHS256(tokText(`{"sub":"42",`)), usher.DecoderOptions{}, usher.ErrTokenMalformed, "42"},
+		"expired":              {signHS256(payload.with("exp", secondsFromNow(-time.Hour))), usher.DecoderOptions{}, usher.ErrTokenExpired, "42"},
+		"another issuer":       {signHS256(payload), usher.DecoderOptions{Issuer: "a"}, usher.ErrTokenIssuer, "42"},
+		"no exp":               {signHS256(payload.with("exp", "")), usher.DecoderOptions{}, usher.ErrTokenClaims, "42"},
+		"no subject":           {signHS256(payload.with("sub", "")), usher.DecoderOptions{}, usher.ErrTokenClaims, ""},
+		"refused by Validate":  {signHS256(payload.with("role", `"refused"`)), usher.DecoderOptions{}, revoked, "42"},
+		"malformed at the end": {signHS256(jsonText(`{"sub":"42",`)), usher.DecoderOptions{}, usher.ErrTokenMalformed, "42"},
 	} {
 		test.opts.CacheSize = 1
-		d := tokDecoder[tokRefusing](t, tokHMAC(t, tokSecret, ""), test.opts)
+		d := newDecoder[testRefusing](t, hmacKey(t, testSecret, ""), test.opts)
 		_, err := d.Decode(t.Context(), test.token)
 		var refused *usher.TokenError
 		if !errors.As(err, &refused) || !errors.Is(err, test.want) && !errors.Is(test.want, revoked) || refused.Claims.Subject != test.subject ||
@@ -164,23 +164,23 @@ func TestRefusalsOfSignedTokensSayWhoseTheyWere(t *testing.T) {
 		}
 	}
 	for name, token := range map[string]string{
-		"forged":    tokJoin("HS256", tokOtherSecret, tokHeader().String(), payload.String()),
+		"forged":    signToken("HS256", otherSecret, goodHeader().String(), payload.String()),
 		"malformed": "a.b",
 	} {
-		_, err := tokDecoder[tokRefusing](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{}).Decode(t.Context(), token)
+		_, err := newDecoder[testRefusing](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{}).Decode(t.Context(), token)
 		if refused, ok := errors.AsType[*usher.TokenError](err); ok {
 			t.Errorf("%s: the error says whose token it was, which nobody knows: %+v", name, refused.Claims)
 		}
 	}
 }
 
-// tokRefusing refuses one role, and can't judge another.
-type tokRefusing struct {
+// testRefusing refuses one role, and can't judge another.
+type testRefusing struct {
 	usher.Claims
 	Role string `json:"role"`
 }
 
-func (c *tokRefusing) Validate() error {
+func (c *testRefusing) Validate() error {
 	switch c.Role {
 	case "refused":
 		return errors.New("it said no")
@@ -191,26 +191,26 @@ func (c *tokRefusing) Validate() error {
 }
 
 func TestRefusalsOfRememberedTokensSayWhoseTheyWere(t *testing.T) {
-	clock := tokTimeAt(tokNow)
-	d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{CacheSize: 1, Now: clock.now, DangerouslyAllowAnyAudience: true})
-	token := tokHS256(tokPayload().with("aud", `["a","b"]`))
-	tokCheckDecode(t, d, token, nil)
-	clock.set(tokNow.Add(time.Hour))
+	clock := clockAt(testNow)
+	d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{CacheSize: 1, Now: clock.now, DangerouslyAllowAnyAudience: true})
+	token := signHS256(goodPayload().with("aud", `["a","b"]`))
+	checkDecode(t, d, token, nil)
+	clock.set(testNow.Add(time.Hour))
 	_, err := d.Decode(t.Context(), token)
 	var refused *usher.TokenError
 	if !errors.As(err, &refused) || refused.Claims.Subject != "42" || len(refused.Claims.Audience) != 2 {
 		t.Fatalf("%v: %+v", err, refused)
 	}
 	refused.Claims.Audience[0] = "changed"
-	clock.set(tokNow)
-	if c := tokCheckDecode(t, d, token, nil); c != nil && c.Audience[0] != "a" {
+	clock.set(testNow)
+	if c := checkDecode(t, d, token, nil); c != nil && c.Audience[0] != "a" {
 		t.Error("the audience in the error is the remembered one")
 	}
 }
 
 func TestOutagesJudgeNoToken(t *testing.T) {
-	d := tokDecoder[tokRefusing](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
-	_, err := d.Decode(t.Context(), tokHS256(tokPayload().with("role", `"unknown"`)))
+	d := newDecoder[testRefusing](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
+	_, err := d.Decode(t.Context(), signHS256(goodPayload().with("role", `"unknown"`)))
 	var refused *usher.TokenError
 	if !errors.Is(err, usher.ErrUnavailable) || errors.As(err, &refused) {
 		t.Errorf("%v: %+v", err, refused)
@@ -218,11 +218,11 @@ func TestOutagesJudgeNoToken(t *testing.T) {
 }
 
 func TestErrorsAreGolangJWTsForTheSameFault(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "")
+	key := hmacKey(t, testSecret, "")
 	full := usher.DecoderOptions{Issuer: "a", Audience: usher.Audience{"b"}, MaxAge: time.Hour}
-	good := tokPayload().with("iss", `"a"`).with("aud", `"b"`).with("iat", tokSeconds(0))
+	good := goodPayload().with("iss", `"a"`).with("aud", `"b"`).with("iat", secondsFromNow(0))
 	for name, test := range map[string]struct {
-		payload tokObject
+		payload jsonObject
 		opts    usher.DecoderOptions
 		want    error
 		details []error
@@ -233,10 +233,10 @@ func TestErrorsAreGolangJWTsForTheSameFault(t *testing.T) {
 		"aud is empty":         {good.with("aud", "[]"), full, usher.ErrTokenAudience, []error{jwt.ErrTokenRequiredClaimMissing}},
 		"sub is missing":       {good.with("sub", ""), full, usher.ErrTokenClaims, []error{jwt.ErrTokenRequiredClaimMissing}},
 		"iat is missing":       {good.with("iat", ""), full, usher.ErrTokenClaims, []error{jwt.ErrTokenRequiredClaimMissing}},
-		"iat lies ahead":       {good.with("iat", tokSeconds(time.Minute)), full, usher.ErrTokenNotYetValid, []error{jwt.ErrTokenUsedBeforeIssued}},
-		"nbf lies ahead":       {good.with("nbf", tokSeconds(time.Minute)), full, usher.ErrTokenNotYetValid, nil},
-		"expired":              {good.with("exp", tokSeconds(0)), full, usher.ErrTokenExpired, nil},
-		"older than MaxAge":    {good.with("iat", tokSeconds(-2*time.Hour)), full, usher.ErrTokenExpired, nil},
+		"iat lies ahead":       {good.with("iat", secondsFromNow(time.Minute)), full, usher.ErrTokenNotYetValid, []error{jwt.ErrTokenUsedBeforeIssued}},
+		"nbf lies ahead":       {good.with("nbf", secondsFromNow(time.Minute)), full, usher.ErrTokenNotYetValid, nil},
+		"expired":              {good.with("exp", secondsFromNow(0)), full, usher.ErrTokenExpired, nil},
+		"older than MaxAge":    {good.with("iat", secondsFromNow(-2*time.Hour)), full, usher.ErrTokenExpired, nil},
 		"another issuer":       {good.with("iss", `"b"`), full, usher.ErrTokenIssuer, nil},
 		"another audience":     {good.with("aud", `["a"]`), full, usher.ErrTokenAudience, nil},
 		"exp of a wrong type":  {good.with("exp", `"1"`), full, usher.ErrTokenClaims, []error{jwt.ErrInvalidType}},
@@ -245,9 +245,9 @@ func TestErrorsAreGolangJWTsForTheSameFault(t *testing.T) {
 		"exp out of range":     {good.with("exp", "-1"), full, usher.ErrTokenClaims, nil},
 		"a field's wrong type": {good.with("role", "1"), full, usher.ErrTokenClaims, []error{jwt.ErrInvalidType}},
 	} {
-		_, err := tokDecoder[tokUser](t, key, test.opts).Decode(t.Context(), tokHS256(test.payload))
-		tokCheckKind(t, err, test.want)
-		for _, detail := range tokDetails {
+		_, err := newDecoder[userClaims](t, key, test.opts).Decode(t.Context(), signHS256(test.payload))
+		checkKind(t, err, test.want)
+		for _, detail := range detailErrors {
 			if is := errors.Is(err, detail); is != slices.Contains(test.details, detail) {
 				t.Errorf("%s: %v is golang-jwt's %q: %v", name, err, detail, is)
 			}

@@ -107,7 +107,7 @@ func (c azureClient) Sign(ctx context.Context, _, _, algorithm string, digest []
 type crypto11Key struct{ *ecdsa.PrivateKey }
 
 func TestSignersOfCloudsAndModulesFit(t *testing.T) {
-	key := tokP256()
+	key := p256Key()
 	id := "the key's name"
 	aws, google, azure := awsClient{key}, googleClient{key}, azureClient{key}
 	for name, signer := range map[string]crypto.Signer{
@@ -142,8 +142,8 @@ func TestSignersOfCloudsAndModulesFit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			token := usher.Must(tokEncoder[usher.Claims](t, signs, usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{Subject: "42"}))
-			tokCheckDecode(t, tokDecoder[usher.Claims](t, tokKey(t, usher.ES256), usher.DecoderOptions{}), token, nil)
+			token := usher.Must(newEncoder[usher.Claims](t, signs, usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{Subject: "42"}))
+			checkDecode(t, newDecoder[usher.Claims](t, testKey(t, usher.ES256), usher.DecoderOptions{}), token, nil)
 		})
 	}
 }

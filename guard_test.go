@@ -32,10 +32,10 @@ func TestRequireScope(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{})
-			h := d.With(usher.RequireScope(test.required...)).RequireFunc(httpGreet)
-			w := httpServe(h, httpRequest(httpToken(t, map[string]any{"scope": test.granted})))
-			httpWant(t, w, test.status, "")
+			d := openShop(t, usher.MiddlewareOptions{})
+			h := d.With(usher.RequireScope(test.required...)).RequireFunc(greet)
+			w := serveRequest(h, requestWith(shopToken(t, map[string]any{"scope": test.granted})))
+			wantResponse(t, w, test.status, "")
 			if test.status == 200 {
 				return
 			}
@@ -50,36 +50,36 @@ func TestRequireScope(t *testing.T) {
 	}
 }
 
-// httpListClaims are the claims of a provider that writes its scopes as an array.
-type httpListClaims struct {
+// listClaims are the claims of a provider that writes its scopes as an array.
+type listClaims struct {
 	usher.Claims
 	Scopes []string `json:"scope"`
 }
 
-func (c httpListClaims) HasScope(scope string) bool { return slices.Contains(c.Scopes, scope) }
+func (c listClaims) HasScope(scope string) bool { return slices.Contains(c.Scopes, scope) }
 
-// httpPointerClaims have their method on the pointer.
-type httpPointerClaims struct {
+// pointerClaims have their method on the pointer.
+type pointerClaims struct {
 	usher.Claims
 	Granted string `json:"granted"`
 }
 
-func (c *httpPointerClaims) HasScope(scope string) bool { return c.Granted == scope }
+func (c *pointerClaims) HasScope(scope string) bool { return c.Granted == scope }
 
 func TestRequireScopeAsksTheClaimsOwnHasScope(t *testing.T) {
-	t.Run("on the value", httpOwnScope[httpListClaims](map[string]any{"scope": []string{"read", "write"}}))
-	t.Run("on the pointer", httpOwnScope[httpPointerClaims](map[string]any{"scope": "admin", "granted": "read"}))
+	t.Run("on the value", ownScope[listClaims](map[string]any{"scope": []string{"read", "write"}}))
+	t.Run("on the pointer", ownScope[pointerClaims](map[string]any{"scope": "admin", "granted": "read"}))
 }
 
-func httpOwnScope[C any, P usher.EmbedsClaims[C]](changes map[string]any) func(t *testing.T) {
+func ownScope[C any, P usher.EmbedsClaims[C]](changes map[string]any) func(t *testing.T) {
 	return func(t *testing.T) {
-		key := usher.Must(usher.NewKey(usher.HS256, []byte(httpSecret)))
-		decoder := usher.Must(usher.NewDecoder[C, P](key, &usher.DecoderOptions{Now: httpNow}))
+		key := usher.Must(usher.NewKey(usher.HS256, []byte(shopSecret)))
+		decoder := usher.Must(usher.NewDecoder[C, P](key, &usher.DecoderOptions{Now: testClock}))
 		m := usher.Must(usher.NewMiddleware[C, *C, P](decoder, usher.ClaimsAsUser, nil))
 		next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-		r := httpRequest(httpToken(t, changes))
-		httpWant(t, httpServe(m.With(usher.RequireScope("read")).Require(next), r), 204, "")
-		httpWant(t, httpServe(m.With(usher.RequireScope("admin")).Require(next), r), 403, "")
+		r := requestWith(shopToken(t, changes))
+		wantResponse(t, serveRequest(m.With(usher.RequireScope("read")).Require(next), r), 204, "")
+		wantResponse(t, serveRequest(m.With(usher.RequireScope("admin")).Require(next), r), 403, "")
 
 		claims, err := decoder.Decode(t.Context(), strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 		if err != nil {
@@ -97,7 +97,7 @@ func httpOwnScope[C any, P usher.EmbedsClaims[C]](changes map[string]any) func(t
 
 func TestRequireRecentLogin(t *testing.T) {
 	const limit = 10 * time.Minute
-	at := func(ago time.Duration) any { return httpNow().Add(-ago).Unix() }
+	at := func(ago time.Duration) any { return testClock().Add(-ago).Unix() }
 	tests := []struct {
 		name     string
 		authTime any
@@ -114,10 +114,10 @@ func TestRequireRecentLogin(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{})
-			h := d.With(usher.RequireRecentLogin(limit)).RequireFunc(httpGreet)
-			w := httpServe(h, httpRequest(httpToken(t, map[string]any{"auth_time": test.authTime})))
-			httpWant(t, w, test.status, "")
+			d := openShop(t, usher.MiddlewareOptions{})
+			h := d.With(usher.RequireRecentLogin(limit)).RequireFunc(greet)
+			w := serveRequest(h, requestWith(shopToken(t, map[string]any{"auth_time": test.authTime})))
+			wantResponse(t, w, test.status, "")
 			if test.status == 200 {
 				return
 			}
@@ -134,9 +134,9 @@ func TestRequireRecentLogin(t *testing.T) {
 }
 
 func TestRequireRecentLoginTakesASecond(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	h := d.With(usher.RequireRecentLogin(time.Second)).RequireFunc(httpGreet)
-	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"auth_time": httpNow().Unix()}))), 200, "")
+	d := openShop(t, usher.MiddlewareOptions{})
+	h := d.With(usher.RequireRecentLogin(time.Second)).RequireFunc(greet)
+	wantResponse(t, serveRequest(h, requestWith(shopToken(t, map[string]any{"auth_time": testClock().Unix()}))), 200, "")
 }
 
 func TestGuardsKeepTheirOwnScopes(t *testing.T) {
@@ -149,21 +149,21 @@ func TestGuardsKeepTheirOwnScopes(t *testing.T) {
 }
 
 func TestRequireRecentLoginGoesByTheMiddlewaresClock(t *testing.T) {
-	now := httpNow()
-	d := httpOpen(t, usher.MiddlewareOptions{Now: func() time.Time { return now }})
-	h := d.With(usher.RequireRecentLogin(time.Minute)).RequireFunc(httpGreet)
-	r := httpRequest(httpToken(t, map[string]any{"auth_time": now.Unix()}))
-	httpWant(t, httpServe(h, r), 200, "")
+	now := testClock()
+	d := openShop(t, usher.MiddlewareOptions{Now: func() time.Time { return now }})
+	h := d.With(usher.RequireRecentLogin(time.Minute)).RequireFunc(greet)
+	r := requestWith(shopToken(t, map[string]any{"auth_time": now.Unix()}))
+	wantResponse(t, serveRequest(h, r), 200, "")
 	now = now.Add(time.Minute + time.Nanosecond)
-	httpWant(t, httpServe(h, r), 401, "")
+	wantResponse(t, serveRequest(h, r), 401, "")
 }
 
 func TestGuardsThatMakeNoSenseRefuseEverythingAndSaySo(t *testing.T) {
-	token := httpToken(t, map[string]any{"scope": "read", "auth_time": httpNow().Unix()})
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	token := shopToken(t, map[string]any{"scope": "read", "auth_time": testClock().Unix()})
+	d := openShop(t, usher.MiddlewareOptions{})
 	tests := []struct {
 		name   string
-		m      *usher.Middleware[httpClaims, *httpUser]
+		m      *usher.Middleware[shopClaims, *shopUser]
 		reason string
 	}{
 		{"nil", d.With(nil), "nil guard"},
@@ -183,10 +183,10 @@ func TestGuardsThatMakeNoSenseRefuseEverythingAndSaySo(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			for name, h := range map[string]http.Handler{
-				"Require": test.m.Require(http.HandlerFunc(httpHello)), "Optional": test.m.Optional(http.HandlerFunc(httpHello)),
+				"Require": test.m.Require(http.HandlerFunc(sayHello)), "Optional": test.m.Optional(http.HandlerFunc(sayHello)),
 			} {
-				w := httpServe(h, httpRequest(token))
-				httpWant(t, w, 500, "")
+				w := serveRequest(h, requestWith(token))
+				wantResponse(t, w, 500, "")
 				rej := d.refused(t)
 				if rej == nil || rej.Err == nil || !strings.Contains(rej.Err.Error(), test.reason) {
 					t.Fatalf("%s: observed %+v", name, rej)
@@ -196,7 +196,7 @@ func TestGuardsThatMakeNoSenseRefuseEverythingAndSaySo(t *testing.T) {
 				}
 			}
 			if test.name != "nil among others" { // there the first guard asks a stranger for a token
-				httpWant(t, httpServe(test.m.Optional(http.HandlerFunc(httpHello)), httpRequest("")), 500, "")
+				wantResponse(t, serveRequest(test.m.Optional(http.HandlerFunc(sayHello)), requestWith("")), 500, "")
 				d.refused(t)
 			}
 		})
@@ -215,8 +215,8 @@ func TestGuardsAndStrangers(t *testing.T) {
 		{"RequireScope", usher.RequireScope("write"), 401, 403},
 		{"RequireRecentLogin", usher.RequireRecentLogin(time.Minute), 401, 401},
 		{"ErrForbidden", refuse(usher.ErrForbidden), 401, 403},
-		{"an error of its own", refuse(errors.New(httpCause)), 401, 403},
-		{"a Rejection with 403", refuse(&usher.Rejection{Status: 403, Code: "insufficient_scope", Scope: "x", Err: errors.New(httpCause)}), 401, 403},
+		{"an error of its own", refuse(errors.New(secretCause)), 401, 403},
+		{"a Rejection with 403", refuse(&usher.Rejection{Status: 403, Code: "insufficient_scope", Scope: "x", Err: errors.New(secretCause)}), 401, 403},
 		{"ErrTokenRevoked", refuse(usher.ErrTokenRevoked), 401, 401},
 		{"ErrUnavailable", refuse(usher.ErrUnavailable), 503, 503},
 		{"a Rejection with 500", refuse(&usher.Rejection{Status: 500}), 500, 500},
@@ -225,14 +225,14 @@ func TestGuardsAndStrangers(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{})
+			d := openShop(t, usher.MiddlewareOptions{})
 			called := 0
 			h := d.With(func(ctx context.Context) error {
 				called++
 				return test.guard(ctx)
-			}).Optional(http.HandlerFunc(httpHello))
-			w := httpServe(h, httpRequest(""))
-			httpWant(t, w, test.stranger, "")
+			}).Optional(http.HandlerFunc(sayHello))
+			w := serveRequest(h, requestWith(""))
+			wantResponse(t, w, test.stranger, "")
 			rej := d.refused(t)
 			if (rej != nil) != (test.stranger != 200) {
 				t.Errorf("observed %+v", rej)
@@ -241,10 +241,10 @@ func TestGuardsAndStrangers(t *testing.T) {
 			if got := w.Header().Get("WWW-Authenticate"); test.stranger == 401 && got != `Bearer realm="shop"` {
 				t.Errorf("the challenge to a stranger is %q", got)
 			}
-			if test.name == "an error of its own" && !strings.Contains(rej.Err.Error(), httpCause) {
+			if test.name == "an error of its own" && !strings.Contains(rej.Err.Error(), secretCause) {
 				t.Errorf("the reason is lost: %v", rej.Err)
 			}
-			httpWant(t, httpServe(h, httpRequest(httpToken(t, nil))), test.member, "")
+			wantResponse(t, serveRequest(h, requestWith(shopToken(t, nil))), test.member, "")
 			d.refused(t)
 			if called != 2 {
 				t.Errorf("the guard was called %d times", called)
@@ -254,28 +254,28 @@ func TestGuardsAndStrangers(t *testing.T) {
 }
 
 func TestAllow(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	asked := 0
-	admins := d.Allow(func(u *httpUser) bool {
+	admins := d.Allow(func(u *shopUser) bool {
 		asked++
 		return u.Role == "admin"
 	})
 	for role, status := range map[string]int{"admin": 200, "editor": 403, "": 403} {
-		w := httpServe(admins.RequireFunc(httpGreet), httpRequest(httpToken(t, map[string]any{"role": role})))
-		httpWant(t, w, status, "")
+		w := serveRequest(admins.RequireFunc(greet), requestWith(shopToken(t, map[string]any{"role": role})))
+		wantResponse(t, w, status, "")
 		if rej := d.refused(t); status == 403 && (rej.Code != "insufficient_scope" || !errors.Is(rej, usher.ErrForbidden)) {
 			t.Errorf("observed %+v", rej)
 		}
 	}
-	httpWant(t, httpServe(admins.Optional(http.HandlerFunc(httpHello)), httpRequest("")), 401, "")
+	wantResponse(t, serveRequest(admins.Optional(http.HandlerFunc(sayHello)), requestWith("")), 401, "")
 	if asked != 3 {
 		t.Errorf("asked %d times, a stranger included", asked)
 	}
-	httpWant(t, httpServe(d.RequireFunc(httpGreet), httpRequest(httpToken(t, nil))), 200, "hello 7")
+	wantResponse(t, serveRequest(d.RequireFunc(greet), requestWith(shopToken(t, nil))), 200, "hello 7")
 }
 
 func TestGuardsFindUserAndClaims(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	guard := func(ctx context.Context) error {
 		user, ok := d.User(ctx)
 		claims, has := d.Claims(ctx)
@@ -285,14 +285,14 @@ func TestGuardsFindUserAndClaims(t *testing.T) {
 		}
 		return nil
 	}
-	httpWant(t, httpServe(d.With(guard).RequireFunc(httpGreet), httpRequest(httpToken(t, nil))), 200, "hello 7")
+	wantResponse(t, serveRequest(d.With(guard).RequireFunc(greet), requestWith(shopToken(t, nil))), 200, "hello 7")
 }
 
 // Guards can be tested, and used, without a middleware.
 func TestGuardsByThemselves(t *testing.T) {
 	scope, login := usher.RequireScope("read"), usher.RequireRecentLogin(time.Hour)
 	claims := func(c usher.Claims) context.Context {
-		return usher.ContextWithClaims(t.Context(), &httpClaims{Claims: c})
+		return usher.ContextWithClaims(t.Context(), &shopClaims{Claims: c})
 	}
 	recent := usher.NewNumericDate(time.Now())
 	tests := []struct {
@@ -301,9 +301,9 @@ func TestGuardsByThemselves(t *testing.T) {
 		scope, recent bool
 	}{
 		{"nothing", t.Context(), false, false},
-		{"a user alone", usher.ContextWithUser(t.Context(), &httpUser{}), false, false},
+		{"a user alone", usher.ContextWithUser(t.Context(), &shopUser{}), false, false},
 		{"empty claims", claims(usher.Claims{}), false, false},
-		{"nil claims", usher.ContextWithClaims[httpClaims](t.Context(), nil), false, false},
+		{"nil claims", usher.ContextWithClaims[shopClaims](t.Context(), nil), false, false},
 		{"claims of another kind", usher.ContextWithClaims(t.Context(), &struct{ Scope string }{"read"}), false, false},
 		{"a scope", claims(usher.Claims{Scope: "read"}), true, false},
 		{"a recent login", claims(usher.Claims{AuthTime: recent}), false, true},

@@ -2,5 +2,5 @@
 
 package usher_test
 
-// tokRace is true under the race detector, which allocates and takes its time.
-const tokRace = false
+// testRace is true under the race detector, which allocates and takes its time.
+const testRace = false

@@ -27,70 +27,70 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// tokNow is what the clock of these tests shows.
-var tokNow = time.Date(2030, time.January, 2, 3, 4, 5, 0, time.UTC)
+// testNow is what the clock of these tests shows.
+var testNow = time.Date(2030, time.January, 2, 3, 4, 5, 0, time.UTC)
 
-const tokYear = 365 * 24 * time.Hour
+const oneYear = 365 * 24 * time.Hour
 
-func tokClock() time.Time { return tokNow }
+func testClock() time.Time { return testNow }
 
-// tokTime is a clock that can be set.
-type tokTime struct{ nanos atomic.Int64 }
+// settableClock is a clock that can be set.
+type settableClock struct{ nanos atomic.Int64 }
 
-func tokTimeAt(t time.Time) *tokTime {
-	c := new(tokTime)
+func clockAt(t time.Time) *settableClock {
+	c := new(settableClock)
 	c.set(t)
 	return c
 }
 
-func (c *tokTime) set(t time.Time) { c.nanos.Store(t.UnixNano()) }
+func (c *settableClock) set(t time.Time) { c.nanos.Store(t.UnixNano()) }
 
-func (c *tokTime) now() time.Time { return time.Unix(0, c.nanos.Load()).UTC() }
+func (c *settableClock) now() time.Time { return time.Unix(0, c.nanos.Load()).UTC() }
 
 // The keys of these tests. All HMAC secrets have 64 bytes, enough for each algorithm.
 var (
-	tokSecret      = []byte(strings.Repeat("a secret for tests", 4)[:64])
-	tokOtherSecret = []byte(strings.Repeat("some other secret ", 4)[:64])
+	testSecret  = []byte(strings.Repeat("a secret for tests", 4)[:64])
+	otherSecret = []byte(strings.Repeat("some other secret ", 4)[:64])
 
-	tokRSA = sync.OnceValue(func() *rsa.PrivateKey { return usher.Must(rsa.GenerateKey(rand.Reader, 2048)) })
-	tokEd  = sync.OnceValue(func() ed25519.PrivateKey {
+	rsaKey2048 = sync.OnceValue(func() *rsa.PrivateKey { return usher.Must(rsa.GenerateKey(rand.Reader, 2048)) })
+	ed25519Key = sync.OnceValue(func() ed25519.PrivateKey {
 		return ed25519.NewKeyFromSeed([]byte(strings.Repeat("seed", 8)))
 	})
-	tokP256 = sync.OnceValue(func() *ecdsa.PrivateKey { return usher.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) })
-	tokP384 = sync.OnceValue(func() *ecdsa.PrivateKey { return usher.Must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)) })
-	tokP521 = sync.OnceValue(func() *ecdsa.PrivateKey { return usher.Must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)) })
+	p256Key = sync.OnceValue(func() *ecdsa.PrivateKey { return usher.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) })
+	p384Key = sync.OnceValue(func() *ecdsa.PrivateKey { return usher.Must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)) })
+	p521Key = sync.OnceValue(func() *ecdsa.PrivateKey { return usher.Must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)) })
 )
 
-// tokAlgorithms are all that usher supports.
-var tokAlgorithms = []usher.Algorithm{
+// allAlgorithms are all that usher supports.
+var allAlgorithms = []usher.Algorithm{
 	usher.HS256, usher.HS384, usher.HS512, usher.RS256, usher.RS384, usher.RS512, usher.PS256, usher.PS384, usher.PS512,
 	usher.ES256, usher.ES384, usher.ES512, usher.Ed25519, usher.EdDSA,
 }
 
-// tokMaterial returns what the tests sign alg's tokens with.
-func tokMaterial(alg usher.Algorithm) any {
+// materialOf returns what the tests sign alg's tokens with.
+func materialOf(alg usher.Algorithm) any {
 	switch alg {
 	case usher.HS256, usher.HS384, usher.HS512:
-		return tokSecret
+		return testSecret
 	case usher.ES256:
-		return tokP256()
+		return p256Key()
 	case usher.ES384:
-		return tokP384()
+		return p384Key()
 	case usher.ES512:
-		return tokP521()
+		return p521Key()
 	case usher.Ed25519, usher.EdDSA:
-		return tokEd()
+		return ed25519Key()
 	default:
-		return tokRSA()
+		return rsaKey2048()
 	}
 }
 
-// tokKey returns the usher key of tokMaterial.
-func tokKey(tb testing.TB, alg usher.Algorithm) usher.Key {
+// testKey returns the usher key of materialOf.
+func testKey(tb testing.TB, alg usher.Algorithm) usher.Key {
 	tb.Helper()
 	var key usher.Key
 	var err error
-	switch material := tokMaterial(alg).(type) {
+	switch material := materialOf(alg).(type) {
 	case []byte:
 		key, err = usher.NewKey(alg, material)
 	case *rsa.PrivateKey:
@@ -106,8 +106,8 @@ func tokKey(tb testing.TB, alg usher.Algorithm) usher.Key {
 	return key
 }
 
-// tokHMAC returns an HS256 key.
-func tokHMAC(tb testing.TB, secret []byte, id string) usher.Key {
+// hmacKey returns an HS256 key.
+func hmacKey(tb testing.TB, secret []byte, id string) usher.Key {
 	tb.Helper()
 	key, err := usher.NewKey(usher.HS256, secret)
 	if err != nil {
@@ -116,20 +116,20 @@ func tokHMAC(tb testing.TB, secret []byte, id string) usher.Key {
 	return key.WithID(id)
 }
 
-// tokNumberedSecret returns a secret of its own for every i.
-func tokNumberedSecret(i int) []byte { return fmt.Appendf(nil, "secret number %050d", i) }
+// numberedSecret returns a secret of its own for every i.
+func numberedSecret(i int) []byte { return fmt.Appendf(nil, "secret number %050d", i) }
 
-// tokHash returns the hash of an algorithm's name.
-func tokHash(alg string) crypto.Hash {
+// hashOf returns the hash of an algorithm's name.
+func hashOf(alg string) crypto.Hash {
 	return map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}[alg[2:]]
 }
 
-// tokSign signs as RFC 7518 §3 and RFC 8037 §3.1 say, independently of what is tested.
-func tokSign(alg string, material any, input string) []byte {
+// signBytes signs as RFC 7518 §3 and RFC 8037 §3.1 say, independently of what is tested.
+func signBytes(alg string, material any, input string) []byte {
 	if alg == "Ed25519" || alg == "EdDSA" {
 		return ed25519.Sign(material.(ed25519.PrivateKey), []byte(input))
 	}
-	hash := tokHash(alg)
+	hash := hashOf(alg)
 	if alg[:2] == "HS" {
 		mac := hmac.New(hash.New, material.([]byte))
 		mac.Write([]byte(input))
@@ -157,21 +157,21 @@ func tokSign(alg string, material any, input string) []byte {
 	return signature
 }
 
-func tokB64[T string | []byte](text T) string {
+func base64Of[T string | []byte](text T) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
-// tokJoin signs header and payload, both as they are, with material.
-func tokJoin(alg string, material any, header, payload string) string {
-	input := tokB64(header) + "." + tokB64(payload)
-	return input + "." + tokB64(tokSign(alg, material, input))
+// signToken signs header and payload, both as they are, with material.
+func signToken(alg string, material any, header, payload string) string {
+	input := base64Of(header) + "." + base64Of(payload)
+	return input + "." + base64Of(signBytes(alg, material, input))
 }
 
-// tokObject is a JSON object whose values are JSON texts.
-type tokObject map[string]string
+// jsonObject is a JSON object whose values are JSON texts.
+type jsonObject map[string]string
 
 // with returns a copy in which name has the JSON text value, or is missing for "".
-func (o tokObject) with(name, value string) tokObject {
+func (o jsonObject) with(name, value string) jsonObject {
 	o = maps.Clone(o)
 	o[name] = value
 	if value == "" {
@@ -180,7 +180,7 @@ func (o tokObject) with(name, value string) tokObject {
 	return o
 }
 
-func (o tokObject) String() string {
+func (o jsonObject) String() string {
 	var members []string
 	for _, name := range slices.Sorted(maps.Keys(o)) {
 		members = append(members, fmt.Sprintf("%q:%s", name, o[name]))
@@ -188,36 +188,36 @@ func (o tokObject) String() string {
 	return "{" + strings.Join(members, ",") + "}"
 }
 
-// tokHeader and tokPayload are of a token that a decoder without options accepts.
-func tokHeader() tokObject { return tokObject{"alg": `"HS256"`, "typ": `"JWT"`} }
+// goodHeader and goodPayload are of a token that a decoder without options accepts.
+func goodHeader() jsonObject { return jsonObject{"alg": `"HS256"`, "typ": `"JWT"`} }
 
-func tokPayload() tokObject { return tokObject{"sub": `"42"`, "exp": tokSeconds(time.Hour)} }
+func goodPayload() jsonObject { return jsonObject{"sub": `"42"`, "exp": secondsFromNow(time.Hour)} }
 
-// tokSeconds is a date as JSON.
-func tokSeconds(fromNow time.Duration) string { return fmt.Sprint(tokNow.Add(fromNow).Unix()) }
+// secondsFromNow is a date as JSON.
+func secondsFromNow(fromNow time.Duration) string { return fmt.Sprint(testNow.Add(fromNow).Unix()) }
 
-// tokHS256 signs with tokSecret.
-func tokHS256(payload fmt.Stringer) string {
-	return tokJoin("HS256", tokSecret, tokHeader().String(), payload.String())
+// signHS256 signs with testSecret.
+func signHS256(payload fmt.Stringer) string {
+	return signToken("HS256", testSecret, goodHeader().String(), payload.String())
 }
 
-// tokText is a payload or header as it is.
-type tokText string
+// jsonText is a payload or header as it is.
+type jsonText string
 
-func (t tokText) String() string { return string(t) }
+func (t jsonText) String() string { return string(t) }
 
-// tokUser is a claims type such as services have.
-type tokUser struct {
+// userClaims is a claims type such as services have.
+type userClaims struct {
 	usher.Claims
 	Role  string   `json:"role,omitempty"`
 	Teams []string `json:"teams,omitempty"`
 }
 
-// tokDecoder returns a decoder; its clock is tokClock unless there is another.
-func tokDecoder[C any, P usher.EmbedsClaims[C]](tb testing.TB, keys usher.KeySource, opts usher.DecoderOptions) *usher.Decoder[C] {
+// newDecoder returns a decoder; its clock is testClock unless there is another.
+func newDecoder[C any, P usher.EmbedsClaims[C]](tb testing.TB, keys usher.KeySource, opts usher.DecoderOptions) *usher.Decoder[C] {
 	tb.Helper()
 	if opts.Now == nil {
-		opts.Now = tokClock
+		opts.Now = testClock
 	}
 	d, err := usher.NewDecoder[C, P](keys, &opts)
 	if err != nil {
@@ -226,11 +226,11 @@ func tokDecoder[C any, P usher.EmbedsClaims[C]](tb testing.TB, keys usher.KeySou
 	return d
 }
 
-// tokEncoder returns an encoder; its clock is tokClock unless there is another.
-func tokEncoder[C any, P usher.EmbedsClaims[C]](tb testing.TB, keys usher.SigningKeys, opts usher.EncoderOptions) *usher.Encoder[C] {
+// newEncoder returns an encoder; its clock is testClock unless there is another.
+func newEncoder[C any, P usher.EmbedsClaims[C]](tb testing.TB, keys usher.SigningKeys, opts usher.EncoderOptions) *usher.Encoder[C] {
 	tb.Helper()
 	if opts.Now == nil {
-		opts.Now = tokClock
+		opts.Now = testClock
 	}
 	e, err := usher.NewEncoder[C, P](keys, &opts)
 	if err != nil {
@@ -239,8 +239,8 @@ func tokEncoder[C any, P usher.EmbedsClaims[C]](tb testing.TB, keys usher.Signin
 	return e
 }
 
-// tokOpen returns header and payload of a token, as they are.
-func tokOpen(tb testing.TB, token string) (header, payload string) {
+// openToken returns header and payload of a token, as they are.
+func openToken(tb testing.TB, token string) (header, payload string) {
 	tb.Helper()
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -256,8 +256,8 @@ func tokOpen(tb testing.TB, token string) (header, payload string) {
 	return string(h), string(p)
 }
 
-// tokMembers returns the members of a JSON object.
-func tokMembers(tb testing.TB, text string) map[string]any {
+// membersOf returns the members of a JSON object.
+func membersOf(tb testing.TB, text string) map[string]any {
 	tb.Helper()
 	var members map[string]any
 	if err := json.Unmarshal([]byte(text), &members); err != nil {
@@ -266,8 +266,8 @@ func tokMembers(tb testing.TB, text string) map[string]any {
 	return members
 }
 
-// tokKinds are the errors that say why a token was refused, each with golang-jwt's for the same.
-var tokKinds = []struct {
+// errorKinds are the errors that say why a token was refused, each with golang-jwt's for the same.
+var errorKinds = []struct {
 	err error
 	jwt []error
 }{
@@ -284,24 +284,24 @@ var tokKinds = []struct {
 	{usher.ErrUnknownKey, []error{jwt.ErrTokenUnverifiable}},
 }
 
-// tokDetails are errors of golang-jwt that only some refusals of a kind are; TestErrorsAreGolangJWTsForTheSameFault says which.
-var tokDetails = []error{jwt.ErrTokenRequiredClaimMissing, jwt.ErrInvalidType, jwt.ErrTokenUsedBeforeIssued}
+// detailErrors are errors of golang-jwt that only some refusals of a kind are; TestErrorsAreGolangJWTsForTheSameFault says which.
+var detailErrors = []error{jwt.ErrTokenRequiredClaimMissing, jwt.ErrInvalidType, jwt.ErrTokenUsedBeforeIssued}
 
-// tokOtherErrors are what no refusal of a token is.
-var tokOtherErrors = []error{
+// otherErrors are what no refusal of a token is.
+var otherErrors = []error{
 	usher.ErrNoToken, usher.ErrManyTokens, usher.ErrNoUser, usher.ErrForbidden, usher.ErrUnavailable,
 	usher.ErrPasswordMismatch, usher.ErrPasswordTooLong, usher.ErrPasswordTooShort, usher.ErrPasswordInvalid, usher.ErrBadHash,
 }
 
-var tokJWTErrors = []error{
+var golangJWTErrors = []error{
 	jwt.ErrTokenMalformed, jwt.ErrTokenUnverifiable, jwt.ErrTokenSignatureInvalid,
 	jwt.ErrTokenInvalidAudience, jwt.ErrTokenExpired, jwt.ErrTokenInvalidIssuer,
 	jwt.ErrTokenInvalidSubject, jwt.ErrTokenNotValidYet, jwt.ErrTokenInvalidId, jwt.ErrTokenInvalidClaims,
 }
 
-// tokCheckKind fails unless err is of the one kind want (nil for no error), is golang-jwt's errors for it, and is
+// checkKind fails unless err is of the one kind want (nil for no error), is golang-jwt's errors for it, and is
 // of no other kind.
-func tokCheckKind(tb testing.TB, err, want error) {
+func checkKind(tb testing.TB, err, want error) {
 	tb.Helper()
 	if want == nil {
 		if err != nil {
@@ -317,7 +317,7 @@ func tokCheckKind(tb testing.TB, err, want error) {
 		tb.Errorf("%q is no ErrInvalidToken", err)
 	}
 	var wantJWT []error
-	for _, kind := range tokKinds {
+	for _, kind := range errorKinds {
 		if is := errors.Is(err, kind.err); is != (kind.err == want) {
 			tb.Errorf("%q: is %q: %v, want %q", err, kind.err, is, want)
 		}
@@ -325,23 +325,23 @@ func tokCheckKind(tb testing.TB, err, want error) {
 			wantJWT = kind.jwt
 		}
 	}
-	for _, other := range tokJWTErrors {
+	for _, other := range golangJWTErrors {
 		if is := errors.Is(err, other); is != slices.Contains(wantJWT, other) {
 			tb.Errorf("%q: is golang-jwt's %q: %v, want %q", err, other, is, wantJWT)
 		}
 	}
-	for _, other := range tokOtherErrors {
+	for _, other := range otherErrors {
 		if errors.Is(err, other) {
 			tb.Errorf("%q is also %q", err, other)
 		}
 	}
 }
 
-// tokCheckDecode decodes, checks the kind of error, and that an error comes alone.
-func tokCheckDecode[C any](tb testing.TB, v usher.Verifier[C], token string, want error) *C {
+// checkDecode decodes, checks the kind of error, and that an error comes alone.
+func checkDecode[C any](tb testing.TB, v usher.Verifier[C], token string, want error) *C {
 	tb.Helper()
 	c, err := v.Decode(tb.Context(), token)
-	tokCheckKind(tb, err, want)
+	checkKind(tb, err, want)
 	if (c == nil) != (err != nil) {
 		tb.Errorf("claims %v with error %v", c, err)
 	}
@@ -358,8 +358,8 @@ func tokCheckDecode[C any](tb testing.TB, v usher.Verifier[C], token string, wan
 	return c
 }
 
-// tokConfigErrors returns the ConfigErrors that err joins.
-func tokConfigErrors(tb testing.TB, err error) []*usher.ConfigError {
+// configErrors returns the ConfigErrors that err joins.
+func configErrors(tb testing.TB, err error) []*usher.ConfigError {
 	tb.Helper()
 	var mistakes []*usher.ConfigError
 	var walk func(error)
@@ -382,10 +382,10 @@ func tokConfigErrors(tb testing.TB, err error) []*usher.ConfigError {
 	return mistakes
 }
 
-// tokWantConfig fails unless err is exactly one ConfigError for a field of this name, with all texts in it.
-func tokWantConfig(tb testing.TB, err error, field string, texts ...string) {
+// wantConfigError fails unless err is exactly one ConfigError for a field of this name, with all texts in it.
+func wantConfigError(tb testing.TB, err error, field string, texts ...string) {
 	tb.Helper()
-	mistakes := tokConfigErrors(tb, err)
+	mistakes := configErrors(tb, err)
 	if len(mistakes) != 1 {
 		tb.Errorf("%d mistakes instead of one: %v", len(mistakes), err)
 		return
@@ -401,22 +401,22 @@ func tokWantConfig(tb testing.TB, err error, field string, texts ...string) {
 	}
 }
 
-// tokSource is a KeySource and SigningKeys that does what it is told, and counts.
-type tokSource struct {
+// fakeKeySource is a KeySource and SigningKeys that does what it is told, and counts.
+type fakeKeySource struct {
 	keys  func(ctx context.Context, kid string) ([]usher.Key, error)
 	calls atomic.Int64
 }
 
-func tokFixed(keys ...usher.Key) *tokSource {
-	return &tokSource{keys: func(context.Context, string) ([]usher.Key, error) { return keys, nil }}
+func fixedKeys(keys ...usher.Key) *fakeKeySource {
+	return &fakeKeySource{keys: func(context.Context, string) ([]usher.Key, error) { return keys, nil }}
 }
 
-func (s *tokSource) VerificationKeys(ctx context.Context, kid string) ([]usher.Key, error) {
+func (s *fakeKeySource) VerificationKeys(ctx context.Context, kid string) ([]usher.Key, error) {
 	s.calls.Add(1)
 	return s.keys(ctx, kid)
 }
 
-func (s *tokSource) SigningKey(ctx context.Context) (usher.Key, error) {
+func (s *fakeKeySource) SigningKey(ctx context.Context) (usher.Key, error) {
 	s.calls.Add(1)
 	keys, err := s.keys(ctx, "")
 	if err != nil || len(keys) == 0 {
@@ -425,8 +425,8 @@ func (s *tokSource) SigningKey(ctx context.Context) (usher.Key, error) {
 	return keys[0], nil
 }
 
-// tokJSON returns text as JSON.
-func tokJSON(text string) (string, error) {
+// canonicalJSON returns text as JSON.
+func canonicalJSON(text string) (string, error) {
 	b, err := json.Marshal(text)
 	return string(b), err
 }

@@ -13,29 +13,29 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// tokJWTKeys returns what golang-jwt signs and verifies with.
-func tokJWTKeys(alg usher.Algorithm) (sign, verify any) {
-	material := tokMaterial(alg)
+// jwtKeys returns what golang-jwt signs and verifies with.
+func jwtKeys(alg usher.Algorithm) (sign, verify any) {
+	material := materialOf(alg)
 	if private, ok := material.(crypto.Signer); ok {
 		return material, private.Public()
 	}
 	return material, material
 }
 
-// tokJWTAlgorithms are those that golang-jwt has. It does not know the name Ed25519 of RFC 9864.
-var tokJWTAlgorithms = slices.DeleteFunc(slices.Clone(tokAlgorithms), func(alg usher.Algorithm) bool { return alg == usher.Ed25519 })
+// jwtAlgorithms are those that golang-jwt has. It does not know the name Ed25519 of RFC 9864.
+var jwtAlgorithms = slices.DeleteFunc(slices.Clone(allAlgorithms), func(alg usher.Algorithm) bool { return alg == usher.Ed25519 })
 
 func TestGolangJWTReadsUshersTokens(t *testing.T) {
-	for _, alg := range tokJWTAlgorithms {
+	for _, alg := range jwtAlgorithms {
 		t.Run(string(alg), func(t *testing.T) {
-			e := tokEncoder[tokUser](t, tokKey(t, alg).WithID("key"), usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, NotBefore: true})
-			want := tokUser{Claims: usher.Claims{Subject: "42", Scope: "read"}, Role: "admin", Teams: []string{"a"}}
+			e := newEncoder[userClaims](t, testKey(t, alg).WithID("key"), usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, NotBefore: true})
+			want := userClaims{Claims: usher.Claims{Subject: "42", Scope: "read"}, Role: "admin", Teams: []string{"a"}}
 			e.Fill(&want)
 			token := usher.Must(e.Encode(t.Context(), want))
-			_, verify := tokJWTKeys(alg)
+			_, verify := jwtKeys(alg)
 			parser := jwt.NewParser(jwt.WithValidMethods([]string{string(alg)}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
-				jwt.WithIssuer("login"), jwt.WithAudience("api"), jwt.WithSubject("42"), jwt.WithTimeFunc(tokClock), jwt.WithStrictDecoding())
-			var got tokUser // golang-jwt reads the very same type
+				jwt.WithIssuer("login"), jwt.WithAudience("api"), jwt.WithSubject("42"), jwt.WithTimeFunc(testClock), jwt.WithStrictDecoding())
+			var got userClaims // golang-jwt reads the very same type
 			parsed, err := parser.ParseWithClaims(token, &got, func(token *jwt.Token) (any, error) {
 				if token.Header["kid"] != "key" || token.Header["typ"] != "JWT" {
 					t.Errorf("header %v", token.Header)
@@ -55,21 +55,21 @@ func TestGolangJWTReadsUshersTokens(t *testing.T) {
 }
 
 func TestUsherReadsGolangJWTsTokens(t *testing.T) {
-	for _, alg := range tokJWTAlgorithms {
+	for _, alg := range jwtAlgorithms {
 		t.Run(string(alg), func(t *testing.T) {
-			sign, _ := tokJWTKeys(alg)
-			d := tokDecoder[tokUser](t, tokKey(t, alg), usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, MaxAge: time.Minute})
+			sign, _ := jwtKeys(alg)
+			d := newDecoder[userClaims](t, testKey(t, alg), usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, MaxAge: time.Minute})
 			for name, claims := range map[string]jwt.Claims{
 				"a map": jwt.MapClaims{
-					"iss": "login", "sub": "42", "aud": "api", "exp": tokNow.Unix() + 60, "iat": tokNow.Unix(), "role": "admin",
+					"iss": "login", "sub": "42", "aud": "api", "exp": testNow.Unix() + 60, "iat": testNow.Unix(), "role": "admin",
 				},
 				"registered claims": jwt.RegisteredClaims{
-					Issuer: "login", Subject: "42", Audience: jwt.ClaimStrings{"api"}, IssuedAt: jwt.NewNumericDate(tokNow),
-					ExpiresAt: jwt.NewNumericDate(tokNow.Add(time.Minute)),
+					Issuer: "login", Subject: "42", Audience: jwt.ClaimStrings{"api"}, IssuedAt: jwt.NewNumericDate(testNow),
+					ExpiresAt: jwt.NewNumericDate(testNow.Add(time.Minute)),
 				},
-				"usher's claims": tokUser{Claims: usher.Claims{
-					Issuer: "login", Subject: "42", Audience: usher.Audience{"api"}, IssuedAt: usher.NewNumericDate(tokNow),
-					ExpiresAt: usher.NewNumericDate(tokNow.Add(time.Minute)),
+				"usher's claims": userClaims{Claims: usher.Claims{
+					Issuer: "login", Subject: "42", Audience: usher.Audience{"api"}, IssuedAt: usher.NewNumericDate(testNow),
+					ExpiresAt: usher.NewNumericDate(testNow.Add(time.Minute)),
 				}},
 			} {
 				t.Run(name, func(t *testing.T) {
@@ -81,8 +81,8 @@ func TestUsherReadsGolangJWTsTokens(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					c := tokCheckDecode(t, d, token, nil)
-					if c == nil || c.Subject != "42" || !c.ExpiresAt.Equal(tokNow.Add(time.Minute)) {
+					c := checkDecode(t, d, token, nil)
+					if c == nil || c.Subject != "42" || !c.ExpiresAt.Equal(testNow.Add(time.Minute)) {
 						t.Errorf("%+v", c)
 					}
 				})
@@ -93,23 +93,23 @@ func TestUsherReadsGolangJWTsTokens(t *testing.T) {
 
 // The same refusals: each error is golang-jwt's own for the same failure.
 func TestErrorsAreGolangJWTsToo(t *testing.T) {
-	d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}})
-	good := tokPayload().with("iss", `"login"`).with("aud", `"api"`)
-	parser := jwt.NewParser(jwt.WithIssuer("login"), jwt.WithAudience("api"), jwt.WithTimeFunc(tokClock))
+	d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}})
+	good := goodPayload().with("iss", `"login"`).with("aud", `"api"`)
+	parser := jwt.NewParser(jwt.WithIssuer("login"), jwt.WithAudience("api"), jwt.WithTimeFunc(testClock))
 	for name, test := range map[string]struct {
 		token string
 		want  error
 	}{
 		"malformed":     {"a.b", jwt.ErrTokenMalformed},
-		"forged":        {tokJoin("HS256", tokOtherSecret, tokHeader().String(), good.String()), jwt.ErrTokenSignatureInvalid},
-		"expired":       {tokHS256(good.with("exp", tokSeconds(-1))), jwt.ErrTokenExpired},
-		"not yet valid": {tokHS256(good.with("nbf", tokSeconds(time.Minute))), jwt.ErrTokenNotValidYet},
-		"issuer":        {tokHS256(good.with("iss", `"other"`)), jwt.ErrTokenInvalidIssuer},
-		"audience":      {tokHS256(good.with("aud", `"other"`)), jwt.ErrTokenInvalidAudience},
+		"forged":        {signToken("HS256", otherSecret, goodHeader().String(), good.String()), jwt.ErrTokenSignatureInvalid},
+		"expired":       {signHS256(good.with("exp", secondsFromNow(-1))), jwt.ErrTokenExpired},
+		"not yet valid": {signHS256(good.with("nbf", secondsFromNow(time.Minute))), jwt.ErrTokenNotValidYet},
+		"issuer":        {signHS256(good.with("iss", `"other"`)), jwt.ErrTokenInvalidIssuer},
+		"audience":      {signHS256(good.with("aud", `"other"`)), jwt.ErrTokenInvalidAudience},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.Decode(t.Context(), test.token)
-			_, theirs := parser.Parse(test.token, func(*jwt.Token) (any, error) { return tokSecret, nil })
+			_, theirs := parser.Parse(test.token, func(*jwt.Token) (any, error) { return testSecret, nil })
 			if !errors.Is(err, test.want) || !errors.Is(theirs, test.want) {
 				t.Errorf("usher: %v, golang-jwt: %v", err, theirs)
 			}
@@ -118,9 +118,9 @@ func TestErrorsAreGolangJWTsToo(t *testing.T) {
 }
 
 func TestClaimsAnswerGolangJWTsQuestions(t *testing.T) {
-	full := tokUser{Claims: usher.Claims{
-		Issuer: "login", Subject: "42", Audience: usher.Audience{"a", "b"}, ExpiresAt: usher.NewNumericDate(tokNow),
-		NotBefore: usher.NewNumericDate(tokNow.Add(1e9)), IssuedAt: usher.NewNumericDate(tokNow.Add(2e9)),
+	full := userClaims{Claims: usher.Claims{
+		Issuer: "login", Subject: "42", Audience: usher.Audience{"a", "b"}, ExpiresAt: usher.NewNumericDate(testNow),
+		NotBefore: usher.NewNumericDate(testNow.Add(1e9)), IssuedAt: usher.NewNumericDate(testNow.Add(2e9)),
 	}}
 	ask := func(c jwt.Claims) string {
 		exp, err1 := c.GetExpirationTime()
@@ -135,36 +135,36 @@ func TestClaimsAnswerGolangJWTsQuestions(t *testing.T) {
 		return fmt.Sprint(exp, nbf, iat, iss, sub, aud)
 	}
 	want := ask(jwt.RegisteredClaims{
-		Issuer: "login", Subject: "42", Audience: jwt.ClaimStrings{"a", "b"}, ExpiresAt: jwt.NewNumericDate(tokNow),
-		NotBefore: jwt.NewNumericDate(tokNow.Add(1e9)), IssuedAt: jwt.NewNumericDate(tokNow.Add(2e9)),
+		Issuer: "login", Subject: "42", Audience: jwt.ClaimStrings{"a", "b"}, ExpiresAt: jwt.NewNumericDate(testNow),
+		NotBefore: jwt.NewNumericDate(testNow.Add(1e9)), IssuedAt: jwt.NewNumericDate(testNow.Add(2e9)),
 	})
 	if got := ask(full); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got, want := ask(tokUser{}), ask(jwt.RegisteredClaims{}); got != want { // absent is nil
+	if got, want := ask(userClaims{}), ask(jwt.RegisteredClaims{}); got != want { // absent is nil
 		t.Errorf("%s, want %s", got, want)
 	}
 }
 
-// tokLiar answers golang-jwt's questions to its own advantage.
-type tokLiar struct{ usher.Claims }
+// liar answers golang-jwt's questions to its own advantage.
+type liar struct{ usher.Claims }
 
-func (tokLiar) GetExpirationTime() (*jwt.NumericDate, error) { panic("asked") }
-func (tokLiar) GetNotBefore() (*jwt.NumericDate, error)      { panic("asked") }
-func (tokLiar) GetIssuedAt() (*jwt.NumericDate, error)       { panic("asked") }
-func (tokLiar) GetIssuer() (string, error)                   { panic("asked") }
-func (tokLiar) GetSubject() (string, error)                  { panic("asked") }
-func (tokLiar) GetAudience() (jwt.ClaimStrings, error)       { panic("asked") }
-func (tokLiar) HasScope(string) bool                         { panic("asked") }
+func (liar) GetExpirationTime() (*jwt.NumericDate, error) { panic("asked") }
+func (liar) GetNotBefore() (*jwt.NumericDate, error)      { panic("asked") }
+func (liar) GetIssuedAt() (*jwt.NumericDate, error)       { panic("asked") }
+func (liar) GetIssuer() (string, error)                   { panic("asked") }
+func (liar) GetSubject() (string, error)                  { panic("asked") }
+func (liar) GetAudience() (jwt.ClaimStrings, error)       { panic("asked") }
+func (liar) HasScope(string) bool                         { panic("asked") }
 
 // usher goes by the fields: it never calls methods that a claims type could have made its own.
 func TestUsherNeverAsksGolangJWTsQuestions(t *testing.T) {
-	e := tokEncoder[tokLiar](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"api"}})
-	token := usher.Must(e.Encode(t.Context(), tokLiar{usher.Claims{Subject: "1"}}))
+	e := newEncoder[liar](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"api"}})
+	token := usher.Must(e.Encode(t.Context(), liar{usher.Claims{Subject: "1"}}))
 	good := usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, MaxAge: time.Hour, CacheSize: 4}
-	d := tokDecoder[tokLiar](t, tokHMAC(t, tokSecret, ""), good)
-	tokCheckDecode(t, d, token, nil)
-	tokCheckDecode(t, d, token, nil)
-	tokCheckDecode(t, usher.Must(usher.ByIssuer(map[string]usher.Verifier[tokLiar]{"login": d})), token, nil)
-	tokCheckDecode(t, d, tokHS256(tokPayload().with("exp", tokSeconds(-1))), usher.ErrTokenExpired)
+	d := newDecoder[liar](t, hmacKey(t, testSecret, ""), good)
+	checkDecode(t, d, token, nil)
+	checkDecode(t, d, token, nil)
+	checkDecode(t, usher.Must(usher.ByIssuer(map[string]usher.Verifier[liar]{"login": d})), token, nil)
+	checkDecode(t, d, signHS256(goodPayload().with("exp", secondsFromNow(-1))), usher.ErrTokenExpired)
 }

@@ -14,30 +14,30 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// tokVerifier is a Verifier that does what it is told.
-type tokVerifier func(ctx context.Context, token string) (*tokUser, error)
+// fakeVerifier is a Verifier that does what it is told.
+type fakeVerifier func(ctx context.Context, token string) (*userClaims, error)
 
-func (v tokVerifier) Decode(ctx context.Context, token string) (*tokUser, error) {
+func (v fakeVerifier) Decode(ctx context.Context, token string) (*userClaims, error) {
 	return v(ctx, token)
 }
 
-type tokVerifiers = map[string]usher.Verifier[tokUser]
+type testVerifiers = map[string]usher.Verifier[userClaims]
 
-func tokIssuer(issuer string) tokObject { return tokTeams().with("iss", `"`+issuer+`"`) }
+func payloadOf(issuer string) jsonObject { return testTeams().with("iss", `"`+issuer+`"`) }
 
 func TestByIssuerSendsEachTokenToItsVerifier(t *testing.T) {
-	here := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Issuer: "here", CacheSize: 4})
-	there := tokDecoder[tokUser](t, tokKey(t, usher.ES256), usher.DecoderOptions{})
-	verifiers := tokVerifiers{"here": here, "https://there.example/": there}
+	here := newDecoder[userClaims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{Issuer: "here", CacheSize: 4})
+	there := newDecoder[userClaims](t, testKey(t, usher.ES256), usher.DecoderOptions{})
+	verifiers := testVerifiers{"here": here, "https://there.example/": there}
 	v := usher.Must(usher.ByIssuer(verifiers))
 	delete(verifiers, "here")
-	fromHere := tokHS256(tokIssuer("here"))
-	fromThere := tokJoin("ES256", tokP256(), `{"alg":"ES256"}`, tokIssuer("https://there.example/").String())
+	fromHere := signHS256(payloadOf("here"))
+	fromThere := signToken("ES256", p256Key(), `{"alg":"ES256"}`, payloadOf("https://there.example/").String())
 	for range 3 { // remembered from the second time on
-		if c := tokCheckDecode(t, v, fromHere, nil); c == nil || c.Issuer != "here" || c.Subject != "42" {
+		if c := checkDecode(t, v, fromHere, nil); c == nil || c.Issuer != "here" || c.Subject != "42" {
 			t.Errorf("%v", c)
 		}
-		if c := tokCheckDecode(t, v, fromThere, nil); c == nil || c.Issuer != "https://there.example/" {
+		if c := checkDecode(t, v, fromThere, nil); c == nil || c.Issuer != "https://there.example/" {
 			t.Errorf("%v", c)
 		}
 	}
@@ -45,68 +45,68 @@ func TestByIssuerSendsEachTokenToItsVerifier(t *testing.T) {
 		token string
 		want  error
 	}{
-		"another issuer":             {tokHS256(tokIssuer("elsewhere")), usher.ErrTokenIssuer},
-		"an issuer in another case":  {tokHS256(tokIssuer("Here")), usher.ErrTokenIssuer},
-		"an issuer with more":        {tokHS256(tokIssuer("https://there.example/x")), usher.ErrTokenIssuer},
-		"no issuer":                  {tokHS256(tokTeams()), usher.ErrTokenIssuer},
-		"an empty issuer":            {tokHS256(tokIssuer("")), usher.ErrTokenIssuer},
-		"an issuer in capitals":      {tokHS256(tokTeams().with("ISS", `"here"`)), usher.ErrTokenIssuer},
-		"an issuer that is a number": {tokHS256(tokTeams().with("iss", "1")), usher.ErrTokenClaims},
-		"an issuer that is null":     {tokHS256(tokTeams().with("iss", "null")), usher.ErrTokenClaims},
-		"a list of issuers":          {tokHS256(tokTeams().with("iss", `["here"]`)), usher.ErrTokenClaims},
-		"an issuer twice":            {tokHS256(tokText(`{"iss":"here","iss":"here","sub":"1","exp":9999999999}`)), usher.ErrTokenMalformed},
-		"an issuer twice, escaped":   {tokHS256(tokText(`{"iss":"elsewhere","\u0069ss":"here","sub":"1","exp":9999999999}`)), usher.ErrTokenMalformed},
-		"the other's key":            {tokHS256(tokIssuer("https://there.example/")), usher.ErrUnknownKey},
-		"forged":                     {tokJoin("HS256", tokOtherSecret, tokHeader().String(), tokIssuer("here").String()), usher.ErrTokenSignature},
-		"forged, escaped":            {tokJoin("HS256", tokOtherSecret, tokHeader().String(), `{"iss":"h\u0065re"}`), usher.ErrTokenSignature},
-		"escaped":                    {tokHS256(tokTeams().with("iss", `"h\u0065re"`)), nil},
+		"another issuer":             {signHS256(payloadOf("elsewhere")), usher.ErrTokenIssuer},
+		"an issuer in another case":  {signHS256(payloadOf("Here")), usher.ErrTokenIssuer},
+		"an issuer with more":        {signHS256(payloadOf("https://there.example/x")), usher.ErrTokenIssuer},
+		"no issuer":                  {signHS256(testTeams()), usher.ErrTokenIssuer},
+		"an empty issuer":            {signHS256(payloadOf("")), usher.ErrTokenIssuer},
+		"an issuer in capitals":      {signHS256(testTeams().with("ISS", `"here"`)), usher.ErrTokenIssuer},
+		"an issuer that is a number": {signHS256(testTeams().with("iss", "1")), usher.ErrTokenClaims},
+		"an issuer that is null":     {signHS256(testTeams().with("iss", "null")), usher.ErrTokenClaims},
+		"a list of issuers":          {signHS256(testTeams().with("iss", `["here"]`)), usher.ErrTokenClaims},
+		"an issuer twice":            {signHS256(jsonText(`{"iss":"here","iss":"here","sub":"1","exp":9999999999}`)), usher.ErrTokenMalformed},
+		"an issuer twice, escaped":   {signHS256(jsonText(`{"iss":"elsewhere","\u0069ss":"here","sub":"1","exp":9999999999}`)), usher.ErrTokenMalformed},
+		"the other's key":            {signHS256(payloadOf("https://there.example/")), usher.ErrUnknownKey},
+		"forged":                     {signToken("HS256", otherSecret, goodHeader().String(), payloadOf("here").String()), usher.ErrTokenSignature},
+		"forged, escaped":            {signToken("HS256", otherSecret, goodHeader().String(), `{"iss":"h\u0065re"}`), usher.ErrTokenSignature},
+		"escaped":                    {signHS256(testTeams().with("iss", `"h\u0065re"`)), nil},
 		"no header":                  {"." + fromHere, usher.ErrTokenMalformed},
 		"nothing":                    {"", usher.ErrTokenMalformed},
 		"a segment more":             {fromHere + ".AA", usher.ErrTokenMalformed},
 		"padding":                    {fromHere + "=", usher.ErrTokenMalformed},
 		"padding in the payload":     {strings.Replace(fromHere, ".", "=.", 1), usher.ErrTokenMalformed},
-		"too large":                  {tokHS256(tokIssuer(strings.Repeat("x", 8000))), usher.ErrTokenTooLarge},
+		"too large":                  {signHS256(payloadOf(strings.Repeat("x", 8000))), usher.ErrTokenTooLarge},
 	} {
-		t.Run(name, func(t *testing.T) { tokCheckDecode(t, v, test.token, test.want) })
+		t.Run(name, func(t *testing.T) { checkDecode(t, v, test.token, test.want) })
 	}
-	for name, payload := range tokNotJSON(`"iss":"here","sub":"42","exp":` + tokSeconds(1)) {
+	for name, payload := range notJSON(`"iss":"here","sub":"42","exp":` + secondsFromNow(1)) {
 		t.Run(name, func(t *testing.T) {
-			token := tokJoin("HS256", tokSecret, tokHeader().String(), payload)
-			tokCheckDecode(t, v, token, usher.ErrTokenMalformed)
+			token := signToken("HS256", testSecret, goodHeader().String(), payload)
+			checkDecode(t, v, token, usher.ErrTokenMalformed)
 		})
 	}
-	for name, payload := range tokNotJSON(`"iss":"elsewhere","sub":"42","exp":` + tokSeconds(1)) {
+	for name, payload := range notJSON(`"iss":"elsewhere","sub":"42","exp":` + secondsFromNow(1)) {
 		t.Run("another issuer, "+name, func(t *testing.T) {
-			token := tokJoin("HS256", tokSecret, tokHeader().String(), payload)
-			tokCheckDecode(t, v, token, usher.ErrTokenMalformed)
+			token := signToken("HS256", testSecret, goodHeader().String(), payload)
+			checkDecode(t, v, token, usher.ErrTokenMalformed)
 		})
 	}
 }
 
 // An unlisted issuer is refused before any key is looked up.
 func TestByIssuerAsksNoKeysForStrangers(t *testing.T) {
-	source := tokFixed(tokHMAC(t, tokSecret, ""))
-	v := usher.Must(usher.ByIssuer(tokVerifiers{
-		"here": tokDecoder[tokUser](t, source, usher.DecoderOptions{CacheSize: 4}),
-		"there": tokVerifier(func(context.Context, string) (*tokUser, error) {
+	source := fixedKeys(hmacKey(t, testSecret, ""))
+	v := usher.Must(usher.ByIssuer(testVerifiers{
+		"here": newDecoder[userClaims](t, source, usher.DecoderOptions{CacheSize: 4}),
+		"there": fakeVerifier(func(context.Context, string) (*userClaims, error) {
 			t.Error("it was asked")
 			return nil, nil
 		}),
 	}))
-	_, err := v.Decode(t.Context(), tokHS256(tokIssuer("a-stranger")))
-	tokCheckKind(t, err, usher.ErrTokenIssuer)
+	_, err := v.Decode(t.Context(), signHS256(payloadOf("a-stranger")))
+	checkKind(t, err, usher.ErrTokenIssuer)
 	if !strings.Contains(err.Error(), "a-stranger") {
 		t.Errorf("%v does not name the issuer", err)
 	}
-	tokCheckDecode(t, v, tokHS256(tokTeams()), usher.ErrTokenIssuer)
+	checkDecode(t, v, signHS256(testTeams()), usher.ErrTokenIssuer)
 	if n := source.calls.Load(); n != 0 {
 		t.Errorf("%d look-ups", n)
 	}
-	tokCheckDecode(t, v, tokHS256(tokIssuer("here")), nil)
+	checkDecode(t, v, signHS256(payloadOf("here")), nil)
 	if n := source.calls.Load(); n != 1 {
 		t.Errorf("%d look-ups", n)
 	}
-	_, err = v.Decode(t.Context(), tokHS256(tokIssuer(strings.Repeat("long", 1000))))
+	_, err = v.Decode(t.Context(), signHS256(payloadOf(strings.Repeat("long", 1000))))
 	if err == nil || len(err.Error()) > 512 {
 		t.Errorf("a text of %d bytes", len(fmt.Sprint(err)))
 	}
@@ -114,15 +114,15 @@ func TestByIssuerAsksNoKeysForStrangers(t *testing.T) {
 
 // After the verifier's work iss must be what it is listed under, whatever the verifier says.
 func TestByIssuerChecksTheIssuerAfterwards(t *testing.T) {
-	var answer *tokUser
+	var answer *userClaims
 	var failure error
-	v := usher.Must(usher.ByIssuer(tokVerifiers{"here": tokVerifier(func(context.Context, string) (*tokUser, error) {
+	v := usher.Must(usher.ByIssuer(testVerifiers{"here": fakeVerifier(func(context.Context, string) (*userClaims, error) {
 		return answer, failure
 	})}))
-	token := tokHS256(tokIssuer("here"))
+	token := signHS256(payloadOf("here"))
 	for issuer, want := range map[string]error{"here": nil, "": usher.ErrTokenIssuer, "there": usher.ErrTokenIssuer, "HERE": usher.ErrTokenIssuer} {
-		answer = &tokUser{Claims: usher.Claims{Issuer: issuer}}
-		tokCheckDecode(t, v, token, want)
+		answer = &userClaims{Claims: usher.Claims{Issuer: issuer}}
+		checkDecode(t, v, token, want)
 	}
 	answer = nil
 	if c, err := v.Decode(t.Context(), token); c != nil || err == nil {
@@ -130,7 +130,7 @@ func TestByIssuerChecksTheIssuerAfterwards(t *testing.T) {
 	}
 	own := errors.New("the verifier's own error")
 	for _, failure = range []error{usher.ErrUnavailable, usher.ErrTokenRevoked, own} {
-		answer = &tokUser{Claims: usher.Claims{Issuer: "here"}}
+		answer = &userClaims{Claims: usher.Claims{Issuer: "here"}}
 		if c, err := v.Decode(t.Context(), token); c != nil || !errors.Is(err, failure) {
 			t.Errorf("%v, %v, want %v", c, err, failure)
 		}
@@ -139,122 +139,122 @@ func TestByIssuerChecksTheIssuerAfterwards(t *testing.T) {
 
 func TestByIssuerPassesTheContext(t *testing.T) {
 	type contextKey struct{}
-	v := usher.Must(usher.ByIssuer(tokVerifiers{"here": tokVerifier(func(ctx context.Context, token string) (*tokUser, error) {
-		if ctx.Value(contextKey{}) != "value" || token != tokHS256(tokIssuer("here")) {
+	v := usher.Must(usher.ByIssuer(testVerifiers{"here": fakeVerifier(func(ctx context.Context, token string) (*userClaims, error) {
+		if ctx.Value(contextKey{}) != "value" || token != signHS256(payloadOf("here")) {
 			t.Error("another context or token")
 		}
-		return &tokUser{Claims: usher.Claims{Issuer: "here"}}, nil
+		return &userClaims{Claims: usher.Claims{Issuer: "here"}}, nil
 	})}))
-	if _, err := v.Decode(context.WithValue(t.Context(), contextKey{}, "value"), tokHS256(tokIssuer("here"))); err != nil {
+	if _, err := v.Decode(context.WithValue(t.Context(), contextKey{}, "value"), signHS256(payloadOf("here"))); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestByIssuerReportsMistakes(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "")
-	good := tokDecoder[tokUser](t, key, usher.DecoderOptions{})
-	named := tokDecoder[tokUser](t, key, usher.DecoderOptions{Issuer: "there"})
-	var none *usher.Decoder[tokUser]
+	key := hmacKey(t, testSecret, "")
+	good := newDecoder[userClaims](t, key, usher.DecoderOptions{})
+	named := newDecoder[userClaims](t, key, usher.DecoderOptions{Issuer: "there"})
+	var none *usher.Decoder[userClaims]
 	for name, test := range map[string]struct {
-		verifiers tokVerifiers
+		verifiers testVerifiers
 		field     string
 		text      string
 	}{
 		"nil":                            {nil, "verifiers", "empty"},
-		"no verifiers":                   {tokVerifiers{}, "verifiers", "empty"},
-		"a nil verifier":                 {tokVerifiers{"here": nil}, `verifiers["here"]`, "nil"},
-		"a nil decoder":                  {tokVerifiers{"here": none}, `verifiers["here"]`, ""},
-		"a decoder of nobody's making":   {tokVerifiers{"here": new(usher.Decoder[tokUser])}, `verifiers["here"]`, "NewDecoder"},
-		"a nil verifier of a type":       {tokVerifiers{"here": tokVerifier(nil)}, `verifiers["here"]`, "nil"},
-		"no issuer":                      {tokVerifiers{"": good}, `verifiers[""]`, ""},
-		"a decoder for another issuer":   {tokVerifiers{"here": named}, `verifiers["here"]`, `"there"`},
-		"one of two is for another":      {tokVerifiers{"here": named, "there": named}, `verifiers["here"]`, `"there"`},
-		"another case of the same issue": {tokVerifiers{"There": named}, `verifiers["There"]`, `"there"`},
+		"no verifiers":                   {testVerifiers{}, "verifiers", "empty"},
+		"a nil verifier":                 {testVerifiers{"here": nil}, `verifiers["here"]`, "nil"},
+		"a nil decoder":                  {testVerifiers{"here": none}, `verifiers["here"]`, ""},
+		"a decoder of nobody's making":   {testVerifiers{"here": new(usher.Decoder[userClaims])}, `verifiers["here"]`, "NewDecoder"},
+		"a nil verifier of a type":       {testVerifiers{"here": fakeVerifier(nil)}, `verifiers["here"]`, "nil"},
+		"no issuer":                      {testVerifiers{"": good}, `verifiers[""]`, ""},
+		"a decoder for another issuer":   {testVerifiers{"here": named}, `verifiers["here"]`, `"there"`},
+		"one of two is for another":      {testVerifiers{"here": named, "there": named}, `verifiers["here"]`, `"there"`},
+		"another case of the same issue": {testVerifiers{"There": named}, `verifiers["There"]`, `"there"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, err := usher.ByIssuer(test.verifiers)
 			if v != nil {
 				t.Error("there is a verifier")
 			}
-			tokWantConfig(t, err, test.field, test.text)
+			wantConfigError(t, err, test.field, test.text)
 		})
 	}
-	_, err := usher.ByIssuer(tokVerifiers{"": nil, "a": none, "b": named, "c": good})
-	if n := len(tokConfigErrors(t, err)); n != 4 {
+	_, err := usher.ByIssuer(testVerifiers{"": nil, "a": none, "b": named, "c": good})
+	if n := len(configErrors(t, err)); n != 4 {
 		t.Errorf("%d of 4 mistakes: %v", n, err)
 	}
-	if _, err := usher.ByIssuer(tokVerifiers{"there": named, "here": good}); err != nil {
+	if _, err := usher.ByIssuer(testVerifiers{"there": named, "here": good}); err != nil {
 		t.Error(err)
 	}
 }
 
 // The peek has the decoders' size cap: nothing larger than the largest of them is looked into.
 func TestByIssuerLimitsTheSize(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "")
+	key := hmacKey(t, testSecret, "")
 	sized := func(issuer string, size int) string {
-		return tokHS256(tokIssuer(issuer).with("pad", `"`+strings.Repeat("x", size*3/4)+`"`))
+		return signHS256(payloadOf(issuer).with("pad", `"`+strings.Repeat("x", size*3/4)+`"`))
 	}
-	v := usher.Must(usher.ByIssuer(tokVerifiers{
-		"small": tokDecoder[tokUser](t, key, usher.DecoderOptions{MaxSize: 1000}),
-		"large": tokDecoder[tokUser](t, key, usher.DecoderOptions{MaxSize: 20_000}),
+	v := usher.Must(usher.ByIssuer(testVerifiers{
+		"small": newDecoder[userClaims](t, key, usher.DecoderOptions{MaxSize: 1000}),
+		"large": newDecoder[userClaims](t, key, usher.DecoderOptions{MaxSize: 20_000}),
 	}))
-	tokCheckDecode(t, v, sized("small", 100), nil)
-	tokCheckDecode(t, v, sized("small", 2000), usher.ErrTokenTooLarge)
-	tokCheckDecode(t, v, sized("large", 2000), nil)
-	tokCheckDecode(t, v, sized("large", 15_000), nil)
-	tokCheckDecode(t, v, sized("large", 21_000), usher.ErrTokenTooLarge)
-	tokCheckDecode(t, v, sized("elsewhere", 21_000), usher.ErrTokenTooLarge)
-	tokCheckDecode(t, v, strings.Repeat(".", 21_000), usher.ErrTokenTooLarge)
+	checkDecode(t, v, sized("small", 100), nil)
+	checkDecode(t, v, sized("small", 2000), usher.ErrTokenTooLarge)
+	checkDecode(t, v, sized("large", 2000), nil)
+	checkDecode(t, v, sized("large", 15_000), nil)
+	checkDecode(t, v, sized("large", 21_000), usher.ErrTokenTooLarge)
+	checkDecode(t, v, sized("elsewhere", 21_000), usher.ErrTokenTooLarge)
+	checkDecode(t, v, strings.Repeat(".", 21_000), usher.ErrTokenTooLarge)
 
-	small := usher.Must(usher.ByIssuer(tokVerifiers{"small": tokDecoder[tokUser](t, key, usher.DecoderOptions{MaxSize: 1000})}))
-	tokCheckDecode(t, small, sized("elsewhere", 1500), usher.ErrTokenTooLarge)
-	own := usher.Must(usher.ByIssuer(tokVerifiers{"own": tokVerifier(func(context.Context, string) (*tokUser, error) {
-		return &tokUser{Claims: usher.Claims{Issuer: "own"}}, nil
+	small := usher.Must(usher.ByIssuer(testVerifiers{"small": newDecoder[userClaims](t, key, usher.DecoderOptions{MaxSize: 1000})}))
+	checkDecode(t, small, sized("elsewhere", 1500), usher.ErrTokenTooLarge)
+	own := usher.Must(usher.ByIssuer(testVerifiers{"own": fakeVerifier(func(context.Context, string) (*userClaims, error) {
+		return &userClaims{Claims: usher.Claims{Issuer: "own"}}, nil
 	})}))
-	tokCheckDecode(t, own, sized("own", 7000), nil)
-	tokCheckDecode(t, own, sized("own", 9000), usher.ErrTokenTooLarge)
+	checkDecode(t, own, sized("own", 7000), nil)
+	checkDecode(t, own, sized("own", 9000), usher.ErrTokenTooLarge)
 
-	token := tokHS256(tokIssuer("exact"))
+	token := signHS256(payloadOf("exact"))
 	for size, want := range map[int]error{len(token): nil, len(token) - 1: usher.ErrTokenTooLarge} {
-		exact := tokDecoder[tokUser](t, key, usher.DecoderOptions{MaxSize: size})
-		tokCheckDecode(t, usher.Must(usher.ByIssuer(tokVerifiers{"exact": exact})), token, want)
+		exact := newDecoder[userClaims](t, key, usher.DecoderOptions{MaxSize: size})
+		checkDecode(t, usher.Must(usher.ByIssuer(testVerifiers{"exact": exact})), token, want)
 	}
 }
 
 // A remembered token is still checked as if it were not.
 func TestByIssuerDoesNotTrustTheCacheAlone(t *testing.T) {
-	keys := []usher.Key{tokHMAC(t, tokSecret, "")}
+	keys := []usher.Key{hmacKey(t, testSecret, "")}
 	var failure error
-	clock := tokTimeAt(tokNow)
-	source := &tokSource{keys: func(context.Context, string) ([]usher.Key, error) { return keys, failure }}
-	d := tokDecoder[tokUser](t, source, usher.DecoderOptions{CacheSize: 4, Now: clock.now})
-	v := usher.Must(usher.ByIssuer(tokVerifiers{"here": d, "there": tokDecoder[tokUser](t, source, usher.DecoderOptions{CacheSize: 4})}))
-	token, foreign := tokHS256(tokIssuer("here")), tokHS256(tokIssuer("elsewhere"))
-	tokCheckDecode(t, v, token, nil)
+	clock := clockAt(testNow)
+	source := &fakeKeySource{keys: func(context.Context, string) ([]usher.Key, error) { return keys, failure }}
+	d := newDecoder[userClaims](t, source, usher.DecoderOptions{CacheSize: 4, Now: clock.now})
+	v := usher.Must(usher.ByIssuer(testVerifiers{"here": d, "there": newDecoder[userClaims](t, source, usher.DecoderOptions{CacheSize: 4})}))
+	token, foreign := signHS256(payloadOf("here")), signHS256(payloadOf("elsewhere"))
+	checkDecode(t, v, token, nil)
 	// The decoder alone knows no issuers, and remembers the foreign token; the router still refuses it.
-	tokCheckDecode(t, d, foreign, nil)
-	tokCheckDecode(t, d, foreign, nil)
-	tokCheckDecode(t, v, foreign, usher.ErrTokenIssuer)
+	checkDecode(t, d, foreign, nil)
+	checkDecode(t, d, foreign, nil)
+	checkDecode(t, v, foreign, usher.ErrTokenIssuer)
 	// A token for the other decoder, remembered by this one, goes to the other.
-	there := tokHS256(tokIssuer("there"))
-	tokCheckDecode(t, d, there, nil)
-	if c := tokCheckDecode(t, v, there, nil); c != nil && c.Issuer != "there" {
+	there := signHS256(payloadOf("there"))
+	checkDecode(t, d, there, nil)
+	if c := checkDecode(t, v, there, nil); c != nil && c.Issuer != "there" {
 		t.Errorf("%v", c)
 	}
-	clock.set(tokNow.Add(tokYear))
-	tokCheckDecode(t, v, token, usher.ErrTokenExpired)
-	tokCheckDecode(t, v, there, nil) // the other decoder has another clock
-	clock.set(tokNow)
-	keys = []usher.Key{tokHMAC(t, tokOtherSecret, "")}
-	tokCheckDecode(t, v, token, usher.ErrTokenSignature)
+	clock.set(testNow.Add(oneYear))
+	checkDecode(t, v, token, usher.ErrTokenExpired)
+	checkDecode(t, v, there, nil) // the other decoder has another clock
+	clock.set(testNow)
+	keys = []usher.Key{hmacKey(t, otherSecret, "")}
+	checkDecode(t, v, token, usher.ErrTokenSignature)
 	failure = usher.ErrUnavailable
 	if _, err := v.Decode(t.Context(), token); !errors.Is(err, usher.ErrUnavailable) || errors.Is(err, usher.ErrInvalidToken) {
 		t.Errorf("%v", err)
 	}
 }
 
-// tokFinder finds decoders for issuers whose name begins with "tenant", and counts.
-type tokFinder struct {
+// fakeFinder finds decoders for issuers whose name begins with "tenant", and counts.
+type fakeFinder struct {
 	mu    sync.Mutex
 	calls map[string]int
 	busy  int // calls that run now
@@ -264,7 +264,7 @@ type tokFinder struct {
 	tb    testing.TB
 }
 
-func (f *tokFinder) find(ctx context.Context, issuer string) (usher.Verifier[tokUser], error) {
+func (f *fakeFinder) find(ctx context.Context, issuer string) (usher.Verifier[userClaims], error) {
 	f.mu.Lock()
 	if f.calls == nil {
 		f.calls = map[string]int{}
@@ -290,16 +290,16 @@ func (f *tokFinder) find(ctx context.Context, issuer string) (usher.Verifier[tok
 	if !strings.HasPrefix(issuer, "tenant") {
 		return nil, usher.ErrTokenIssuer
 	}
-	return tokDecoder[tokUser](f.tb, tokHMAC(f.tb, tokSecret, ""), usher.DecoderOptions{Issuer: issuer}), nil
+	return newDecoder[userClaims](f.tb, hmacKey(f.tb, testSecret, ""), usher.DecoderOptions{Issuer: issuer}), nil
 }
 
-func (f *tokFinder) count(issuer string) int {
+func (f *fakeFinder) count(issuer string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.calls[issuer]
 }
 
-func tokByFunc(tb testing.TB, f *tokFinder, opts *usher.ByIssuerOptions) usher.Verifier[tokUser] {
+func byFakeFinder(tb testing.TB, f *fakeFinder, opts *usher.ByIssuerOptions) usher.Verifier[userClaims] {
 	tb.Helper()
 	f.tb = tb
 	return usher.Must(usher.ByIssuerFunc(f.find, opts))
@@ -307,27 +307,27 @@ func tokByFunc(tb testing.TB, f *tokFinder, opts *usher.ByIssuerOptions) usher.V
 
 func TestByIssuerFuncAsksOnceForAnIssuer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &tokFinder{wait: time.Second}
-		v := tokByFunc(t, f, nil)
+		f := &fakeFinder{wait: time.Second}
+		v := byFakeFinder(t, f, nil)
 		var all sync.WaitGroup
 		for range 50 {
-			all.Go(func() { tokCheckDecode(t, v, tokHS256(tokIssuer("tenant-1")), nil) })
-			all.Go(func() { tokCheckDecode(t, v, tokHS256(tokIssuer("stranger")), usher.ErrTokenIssuer) })
+			all.Go(func() { checkDecode(t, v, signHS256(payloadOf("tenant-1")), nil) })
+			all.Go(func() { checkDecode(t, v, signHS256(payloadOf("stranger")), usher.ErrTokenIssuer) })
 		}
 		all.Wait()
 		for range 3 {
-			tokCheckDecode(t, v, tokHS256(tokIssuer("tenant-1")), nil)
-			tokCheckDecode(t, v, tokHS256(tokIssuer("stranger")), usher.ErrTokenIssuer)
+			checkDecode(t, v, signHS256(payloadOf("tenant-1")), nil)
+			checkDecode(t, v, signHS256(payloadOf("stranger")), usher.ErrTokenIssuer)
 		}
 		if f.count("tenant-1") != 1 || f.count("stranger") != 1 {
 			t.Errorf("calls: %v", f.calls)
 		}
-		forged := tokJoin("HS256", tokOtherSecret, tokHeader().String(), tokIssuer("tenant-1").String())
-		tokCheckDecode(t, v, forged, usher.ErrTokenSignature)
-		for _, none := range []tokObject{tokTeams(), tokIssuer("")} {
-			tokCheckDecode(t, v, tokHS256(none), usher.ErrTokenIssuer)
+		forged := signToken("HS256", otherSecret, goodHeader().String(), payloadOf("tenant-1").String())
+		checkDecode(t, v, forged, usher.ErrTokenSignature)
+		for _, none := range []jsonObject{testTeams(), payloadOf("")} {
+			checkDecode(t, v, signHS256(none), usher.ErrTokenIssuer)
 		}
-		tokCheckDecode(t, v, "a.b", usher.ErrTokenMalformed)
+		checkDecode(t, v, "a.b", usher.ErrTokenMalformed)
 		if len(f.calls) != 2 {
 			t.Errorf("calls: %v", f.calls)
 		}
@@ -335,19 +335,19 @@ func TestByIssuerFuncAsksOnceForAnIssuer(t *testing.T) {
 }
 
 func TestByIssuerFuncKeepsAnswersForAWhile(t *testing.T) {
-	clock := tokTimeAt(tokNow)
-	f := new(tokFinder)
-	v := tokByFunc(t, f, &usher.ByIssuerOptions{KeepFor: time.Minute, Now: clock.now})
+	clock := clockAt(testNow)
+	f := new(fakeFinder)
+	v := byFakeFinder(t, f, &usher.ByIssuerOptions{KeepFor: time.Minute, Now: clock.now})
 	for i := range 10 { // a verifier that is in use is kept
-		clock.set(tokNow.Add(time.Duration(i) * 50 * time.Second))
-		tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil)
-		tokCheckDecode(t, v, tokHS256(tokIssuer("stranger")), usher.ErrTokenIssuer)
+		clock.set(testNow.Add(time.Duration(i) * 50 * time.Second))
+		checkDecode(t, v, signHS256(payloadOf("tenant")), nil)
+		checkDecode(t, v, signHS256(payloadOf("stranger")), usher.ErrTokenIssuer)
 	}
 	if f.count("tenant") != 1 || f.count("stranger") != 5 { // a refusal lasts for a minute, asked for or not
 		t.Errorf("calls: %v", f.calls)
 	}
-	clock.set(tokNow.Add(9*50*time.Second + time.Minute))
-	tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil)
+	clock.set(testNow.Add(9*50*time.Second + time.Minute))
+	checkDecode(t, v, signHS256(payloadOf("tenant")), nil)
 	if f.count("tenant") != 2 {
 		t.Errorf("calls: %v", f.calls)
 	}
@@ -355,9 +355,9 @@ func TestByIssuerFuncKeepsAnswersForAWhile(t *testing.T) {
 
 func TestByIssuerFuncDropsAnIssuerThatIsNoLongerTrusted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &tokFinder{wait: time.Second}
-		v := tokByFunc(t, f, nil)
-		token := tokHS256(tokIssuer("tenant"))
+		f := &fakeFinder{wait: time.Second}
+		v := byFakeFinder(t, f, nil)
+		token := signHS256(payloadOf("tenant"))
 		useFor := func(d time.Duration) { // asks at the end of each ten minutes
 			for end := time.Now().Add(d); time.Now().Before(end); {
 				time.Sleep(10 * time.Minute) //nolint:forbidigo // in synctest's time
@@ -369,7 +369,7 @@ func TestByIssuerFuncDropsAnIssuerThatIsNoLongerTrusted(t *testing.T) {
 			synctest.Wait()
 			time.Sleep(2 * time.Second) //nolint:forbidigo // until find has answered
 		}
-		tokCheckDecode(t, v, token, nil)
+		checkDecode(t, v, token, nil)
 		useFor(50 * time.Minute)
 		if f.count("tenant") != 1 {
 			t.Errorf("%d calls in less than an hour", f.count("tenant"))
@@ -386,23 +386,23 @@ func TestByIssuerFuncDropsAnIssuerThatIsNoLongerTrusted(t *testing.T) {
 		if f.count("tenant") != 4 {
 			t.Errorf("%d calls in three hours", f.count("tenant"))
 		}
-		tokCheckDecode(t, v, token, usher.ErrTokenIssuer)
+		checkDecode(t, v, token, usher.ErrTokenIssuer)
 	})
 }
 
 func TestByIssuerFuncForgedTokensAreNoUse(t *testing.T) {
-	clock := tokTimeAt(tokNow)
-	f := new(tokFinder)
-	v := tokByFunc(t, f, &usher.ByIssuerOptions{KeepFor: time.Minute, Now: clock.now})
-	token := tokHS256(tokIssuer("tenant"))
-	tokCheckDecode(t, v, token, nil)
+	clock := clockAt(testNow)
+	f := new(fakeFinder)
+	v := byFakeFinder(t, f, &usher.ByIssuerOptions{KeepFor: time.Minute, Now: clock.now})
+	token := signHS256(payloadOf("tenant"))
+	checkDecode(t, v, token, nil)
 	forged := token[:strings.LastIndexByte(token, '.')+1] + strings.Repeat("A", 43)
 	for i := range 3 {
-		clock.set(tokNow.Add(time.Duration(i) * 25 * time.Second))
-		tokCheckDecode(t, v, forged, usher.ErrTokenSignature)
+		clock.set(testNow.Add(time.Duration(i) * 25 * time.Second))
+		checkDecode(t, v, forged, usher.ErrTokenSignature)
 	}
-	clock.set(tokNow.Add(61 * time.Second))
-	tokCheckDecode(t, v, token, nil)
+	clock.set(testNow.Add(61 * time.Second))
+	checkDecode(t, v, token, nil)
 	if f.count("tenant") != 2 {
 		t.Errorf("calls: %v", f.calls)
 	}
@@ -410,10 +410,10 @@ func TestByIssuerFuncForgedTokensAreNoUse(t *testing.T) {
 
 func TestByIssuerFuncKeepsNoOtherErrors(t *testing.T) {
 	own := errors.New("the database is down")
-	f := &tokFinder{err: own}
-	v := tokByFunc(t, f, nil)
+	f := &fakeFinder{err: own}
+	v := byFakeFinder(t, f, nil)
 	for i := range 3 {
-		if _, err := v.Decode(t.Context(), tokHS256(tokIssuer("tenant"))); !errors.Is(err, own) || errors.Is(err, usher.ErrInvalidToken) {
+		if _, err := v.Decode(t.Context(), signHS256(payloadOf("tenant"))); !errors.Is(err, own) || errors.Is(err, usher.ErrInvalidToken) {
 			t.Errorf("%v", err)
 		}
 		if f.count("tenant") != i+1 {
@@ -421,14 +421,14 @@ func TestByIssuerFuncKeepsNoOtherErrors(t *testing.T) {
 		}
 	}
 	f.err = nil
-	tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil)
+	checkDecode(t, v, signHS256(payloadOf("tenant")), nil)
 }
 
 func TestByIssuerFuncHasTimeLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &tokFinder{wait: time.Hour}
-		v := tokByFunc(t, f, nil)
-		token, start := tokHS256(tokIssuer("tenant")), time.Now()
+		f := &fakeFinder{wait: time.Hour}
+		v := byFakeFinder(t, f, nil)
+		token, start := signHS256(payloadOf("tenant")), time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := v.Decode(ctx, token)
@@ -440,7 +440,7 @@ func TestByIssuerFuncHasTimeLimits(t *testing.T) {
 			t.Errorf("%v after %v and %d calls", err, time.Since(start), f.count("tenant"))
 		}
 
-		deaf := usher.Must(usher.ByIssuerFunc(func(context.Context, string) (usher.Verifier[tokUser], error) {
+		deaf := usher.Must(usher.ByIssuerFunc(func(context.Context, string) (usher.Verifier[userClaims], error) {
 			time.Sleep(time.Minute) //nolint:forbidigo // in synctest's time; it does not look at its context
 			return nil, usher.ErrTokenIssuer
 		}, nil))
@@ -455,13 +455,13 @@ func TestByIssuerFuncHasTimeLimits(t *testing.T) {
 // A flood of made-up issuers runs a few finds at a time, takes bounded memory, and pushes out no verifier that is kept.
 func TestByIssuerFuncWithstandsAFloodOfIssuers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &tokFinder{wait: 10 * time.Millisecond}
-		v := tokByFunc(t, f, &usher.ByIssuerOptions{MaxIssuers: 20})
-		tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil)
+		f := &fakeFinder{wait: 10 * time.Millisecond}
+		v := byFakeFinder(t, f, &usher.ByIssuerOptions{MaxIssuers: 20})
+		checkDecode(t, v, signHS256(payloadOf("tenant")), nil)
 		var flood sync.WaitGroup
 		var unavailable, refused atomic.Int64
 		for i := range 2000 {
-			token := tokHS256(tokIssuer(fmt.Sprint("stranger-", i)))
+			token := signHS256(payloadOf(fmt.Sprint("stranger-", i)))
 			flood.Go(func() {
 				switch _, err := v.Decode(t.Context(), token); {
 				case errors.Is(err, usher.ErrUnavailable):
@@ -474,7 +474,7 @@ func TestByIssuerFuncWithstandsAFloodOfIssuers(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil) // at once, whatever waits
+		checkDecode(t, v, signHS256(payloadOf("tenant")), nil) // at once, whatever waits
 		flood.Wait()
 		if f.most > 8 || f.count("tenant") != 1 {
 			t.Errorf("%d finds at a time, %d for the tenant", f.most, f.count("tenant"))
@@ -482,7 +482,7 @@ func TestByIssuerFuncWithstandsAFloodOfIssuers(t *testing.T) {
 		if unavailable.Load() == 0 || refused.Load() < 200 || unavailable.Load()+refused.Load() != 2000 {
 			t.Errorf("%d refused, %d unavailable", refused.Load(), unavailable.Load())
 		}
-		tokCheckDecode(t, v, tokHS256(tokIssuer("tenant")), nil)
+		checkDecode(t, v, signHS256(payloadOf("tenant")), nil)
 		if f.count("tenant") != 1 {
 			t.Error("the flood pushed out a verifier that is in use")
 		}
@@ -490,11 +490,11 @@ func TestByIssuerFuncWithstandsAFloodOfIssuers(t *testing.T) {
 }
 
 func TestByIssuerFuncKeepsABoundedNumber(t *testing.T) {
-	f := new(tokFinder)
-	v := tokByFunc(t, f, &usher.ByIssuerOptions{MaxIssuers: 2})
+	f := new(fakeFinder)
+	v := byFakeFinder(t, f, &usher.ByIssuerOptions{MaxIssuers: 2})
 	decode := func(issuers ...string) {
 		for _, issuer := range issuers {
-			tokCheckDecode(t, v, tokHS256(tokIssuer(issuer)), nil)
+			checkDecode(t, v, signHS256(payloadOf(issuer)), nil)
 		}
 	}
 	decode("tenant-1", "tenant-2", "tenant-1", "tenant-3", "tenant-1", "tenant-2")
@@ -504,43 +504,43 @@ func TestByIssuerFuncKeepsABoundedNumber(t *testing.T) {
 }
 
 func TestByIssuerFuncChecksWhatFindReturns(t *testing.T) {
-	token := tokHS256(tokIssuer("tenant"))
-	other := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Issuer: "another"})
+	token := signHS256(payloadOf("tenant"))
+	other := newDecoder[userClaims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{Issuer: "another"})
 	for name, test := range map[string]struct {
-		verifier usher.Verifier[tokUser]
+		verifier usher.Verifier[userClaims]
 		want     string
 	}{
 		"nil":                           {nil, "neither"},
-		"a nil Decoder":                 {(*usher.Decoder[tokUser])(nil), "neither"},
+		"a nil Decoder":                 {(*usher.Decoder[userClaims])(nil), "neither"},
 		"a Decoder for another issuer":  {other, `"another"`},
-		"a Decoder that nobody made":    {new(usher.Decoder[tokUser]), "NewDecoder"},
-		"a verifier that reads another": {tokVerifier(func(context.Context, string) (*tokUser, error) { return new(tokUser), nil }), "read another"},
+		"a Decoder that nobody made":    {new(usher.Decoder[userClaims]), "NewDecoder"},
+		"a verifier that reads another": {fakeVerifier(func(context.Context, string) (*userClaims, error) { return new(userClaims), nil }), "read another"},
 	} {
-		v := usher.Must(usher.ByIssuerFunc(func(context.Context, string) (usher.Verifier[tokUser], error) { return test.verifier, nil }, nil))
+		v := usher.Must(usher.ByIssuerFunc(func(context.Context, string) (usher.Verifier[userClaims], error) { return test.verifier, nil }, nil))
 		if c, err := v.Decode(t.Context(), token); c != nil || err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, %v", name, c, err)
 		}
 	}
-	v := usher.Must(usher.ByIssuerFunc(func(context.Context, string) (usher.Verifier[tokUser], error) { panic("oh") }, nil))
+	v := usher.Must(usher.ByIssuerFunc(func(context.Context, string) (usher.Verifier[userClaims], error) { panic("oh") }, nil))
 	if _, err := v.Decode(t.Context(), token); err == nil || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestByIssuerFuncReportsMistakes(t *testing.T) {
-	find := new(tokFinder).find
-	_, err := usher.ByIssuerFunc[tokUser](nil, nil)
-	tokWantConfig(t, err, "find")
+	find := new(fakeFinder).find
+	_, err := usher.ByIssuerFunc[userClaims](nil, nil)
+	wantConfigError(t, err, "find")
 	for field, opts := range map[string]usher.ByIssuerOptions{
 		"KeepFor":    {KeepFor: 900},
 		"MaxIssuers": {MaxIssuers: -1},
 		"MaxSize":    {MaxSize: 8},
 	} {
 		_, err := usher.ByIssuerFunc(find, &opts)
-		tokWantConfig(t, err, "ByIssuerOptions."+field)
+		wantConfigError(t, err, "ByIssuerOptions."+field)
 	}
 	_, err = usher.ByIssuerFunc(find, &usher.ByIssuerOptions{KeepFor: -1})
-	tokWantConfig(t, err, "ByIssuerOptions.KeepFor")
+	wantConfigError(t, err, "ByIssuerOptions.KeepFor")
 	v := usher.Must(usher.ByIssuerFunc(find, &usher.ByIssuerOptions{MaxSize: 100}))
 	if _, err := v.Decode(t.Context(), strings.Repeat("a", 101)); !errors.Is(err, usher.ErrTokenTooLarge) || !strings.Contains(err.Error(), "MaxSize") {
 		t.Error(err)

@@ -27,21 +27,21 @@ func TestDangerouslyShortKeyOnlyVerifies(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret[0] = 'S'
-	d := tokDecoder[usher.Claims](t, key, usher.DecoderOptions{})
-	tokCheckDecode(t, d, tokJoin("HS256", []byte("secret"), tokHeader().String(), tokPayload().String()), nil)
-	tokCheckDecode(t, d, tokJoin("HS256", []byte("Secret"), tokHeader().String(), tokPayload().String()), usher.ErrTokenSignature)
+	d := newDecoder[usher.Claims](t, key, usher.DecoderOptions{})
+	checkDecode(t, d, signToken("HS256", []byte("secret"), goodHeader().String(), goodPayload().String()), nil)
+	checkDecode(t, d, signToken("HS256", []byte("Secret"), goodHeader().String(), goodPayload().String()), usher.ErrTokenSignature)
 	if _, ok := key.Public(); ok || key.CanSign() || key.WithID("x").CanSign() || key.ID() != "" || key.Algorithm() != usher.HS256 {
 		t.Errorf("%v: signs, or has a public half", key)
 	}
 	_, err = usher.NewEncoder[usher.Claims](key, nil)
-	tokWantConfig(t, err, "keys")
+	wantConfigError(t, err, "keys")
 	if _, err := usher.NewKeyRing(key); err == nil {
 		t.Error("it signs in a ring")
 	}
-	if _, err := usher.NewKeyRing(tokHMAC(t, tokSecret, "new"), key); err != nil {
+	if _, err := usher.NewKeyRing(hmacKey(t, testSecret, "new"), key); err != nil {
 		t.Errorf("it does not verify in a ring: %v", err)
 	}
-	long, err := usher.DangerouslyShortKey(usher.HS512, tokSecret)
+	long, err := usher.DangerouslyShortKey(usher.HS512, testSecret)
 	if err != nil || long.CanSign() {
 		t.Errorf("of a long secret: %v, %v", long, err)
 	}
@@ -61,29 +61,29 @@ func TestDangerouslyShortKeyOnlyVerifies(t *testing.T) {
 			if key != (usher.Key{}) {
 				t.Error("there is a key")
 			}
-			tokWantConfig(t, err, test.field)
+			wantConfigError(t, err, test.field)
 		})
 	}
 	_, err = usher.DangerouslyShortKey("none", nil)
-	if n := len(tokConfigErrors(t, err)); n != 2 {
+	if n := len(configErrors(t, err)); n != 2 {
 		t.Errorf("%d of 2 mistakes: %v", n, err)
 	}
 }
 
 func TestNewKeyCopiesItsMaterial(t *testing.T) {
-	secret := slices.Clone(tokSecret)
+	secret := slices.Clone(testSecret)
 	private := &rsa.PrivateKey{
-		PublicKey: rsa.PublicKey{N: new(big.Int).Set(tokRSA().N), E: tokRSA().E},
-		D:         new(big.Int).Set(tokRSA().D),
+		PublicKey: rsa.PublicKey{N: new(big.Int).Set(rsaKey2048().N), E: rsaKey2048().E},
+		D:         new(big.Int).Set(rsaKey2048().D),
 	}
-	for _, prime := range tokRSA().Primes {
+	for _, prime := range rsaKey2048().Primes {
 		private.Primes = append(private.Primes, new(big.Int).Set(prime))
 	}
-	public := &rsa.PublicKey{N: new(big.Int).Set(tokRSA().N), E: tokRSA().E}
-	ec := usher.Must(ecdsa.ParseRawPrivateKey(elliptic.P256(), usher.Must(tokP256().Bytes())))
-	ecPublic := usher.Must(ecdsa.ParseUncompressedPublicKey(elliptic.P256(), usher.Must(tokP256().PublicKey.Bytes())))
-	ed := slices.Clone(tokEd())
-	edPublic := slices.Clone(tokEd().Public().(ed25519.PublicKey))
+	public := &rsa.PublicKey{N: new(big.Int).Set(rsaKey2048().N), E: rsaKey2048().E}
+	ec := usher.Must(ecdsa.ParseRawPrivateKey(elliptic.P256(), usher.Must(p256Key().Bytes())))
+	ecPublic := usher.Must(ecdsa.ParseUncompressedPublicKey(elliptic.P256(), usher.Must(p256Key().PublicKey.Bytes())))
+	ed := slices.Clone(ed25519Key())
+	edPublic := slices.Clone(ed25519Key().Public().(ed25519.PublicKey))
 	keys := []usher.Key{
 		usher.Must(usher.NewKey(usher.HS256, secret)),
 		usher.Must(usher.NewKey(usher.RS256, private)),
@@ -102,22 +102,22 @@ func TestNewKeyCopiesItsMaterial(t *testing.T) {
 	clear(edPublic)
 	for _, key := range keys {
 		alg := key.Algorithm()
-		header := tokHeader().with("alg", `"`+string(alg)+`"`).String()
-		d := tokDecoder[usher.Claims](t, key, usher.DecoderOptions{})
-		tokCheckDecode(t, d, tokJoin(string(alg), tokMaterial(alg), header, tokPayload().String()), nil)
+		header := goodHeader().with("alg", `"`+string(alg)+`"`).String()
+		d := newDecoder[usher.Claims](t, key, usher.DecoderOptions{})
+		checkDecode(t, d, signToken(string(alg), materialOf(alg), header, goodPayload().String()), nil)
 		if !key.CanSign() {
 			continue
 		}
-		token, err := tokEncoder[usher.Claims](t, key, usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{Subject: "1"})
+		token, err := newEncoder[usher.Claims](t, key, usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{Subject: "1"})
 		if err != nil {
 			t.Errorf("%s: %v", alg, err)
 		}
-		tokCheckDecode(t, tokDecoder[usher.Claims](t, tokKey(t, alg), usher.DecoderOptions{}), token, nil)
+		checkDecode(t, newDecoder[usher.Claims](t, testKey(t, alg), usher.DecoderOptions{}), token, nil)
 	}
 }
 
 func TestGenerateKeyMakesANewKeyForEveryAlgorithm(t *testing.T) {
-	for _, alg := range tokAlgorithms {
+	for _, alg := range allAlgorithms {
 		a, err := usher.GenerateKey(alg)
 		if err != nil {
 			t.Fatalf("%s: %v", alg, err)
@@ -125,26 +125,26 @@ func TestGenerateKeyMakesANewKeyForEveryAlgorithm(t *testing.T) {
 		if a.Algorithm() != alg || !a.CanSign() || (a.ID() == "") != strings.HasPrefix(string(alg), "HS") {
 			t.Errorf("%s: %v", alg, a)
 		}
-		token, err := tokEncoder[usher.Claims](t, a, usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{Subject: "1"})
+		token, err := newEncoder[usher.Claims](t, a, usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{Subject: "1"})
 		if err != nil {
 			t.Fatalf("%s: %v", alg, err)
 		}
-		tokCheckDecode(t, tokDecoder[usher.Claims](t, a, usher.DecoderOptions{}), token, nil)
+		checkDecode(t, newDecoder[usher.Claims](t, a, usher.DecoderOptions{}), token, nil)
 		b := usher.Must(usher.GenerateKey(alg)).WithID(a.ID())
-		tokCheckDecode(t, tokDecoder[usher.Claims](t, b, usher.DecoderOptions{}), token, usher.ErrTokenSignature)
+		checkDecode(t, newDecoder[usher.Claims](t, b, usher.DecoderOptions{}), token, usher.ErrTokenSignature)
 	}
 	for _, alg := range []usher.Algorithm{"", "none", "RS255", "hs256"} {
 		key, err := usher.GenerateKey(alg)
 		if key != (usher.Key{}) {
 			t.Errorf("%q: there is a key", alg)
 		}
-		tokWantConfig(t, err, "alg", fmt.Sprintf("%q", alg))
+		wantConfigError(t, err, "alg", fmt.Sprintf("%q", alg))
 	}
 }
 
 func TestKeyKnowsItsIDAndItsPublicHalf(t *testing.T) {
-	for _, alg := range tokAlgorithms {
-		key := tokKey(t, alg)
+	for _, alg := range allAlgorithms {
+		key := testKey(t, alg)
 		named := key.WithID("name")
 		if named.ID() != "name" || named.Algorithm() != alg || !named.CanSign() || key.ID() == "name" {
 			t.Errorf("%v: WithID gives %v", key, named)
@@ -180,10 +180,10 @@ func TestKeyKnowsItsIDAndItsPublicHalf(t *testing.T) {
 
 func TestPublicKeyReturnsACopy(t *testing.T) {
 	type publicKey interface{ Equal(crypto.PublicKey) bool }
-	for _, alg := range tokAlgorithms {
+	for _, alg := range allAlgorithms {
 		t.Run(string(alg), func(t *testing.T) {
-			key := tokKey(t, alg)
-			signer, ok := tokMaterial(alg).(crypto.Signer)
+			key := testKey(t, alg)
+			signer, ok := materialOf(alg).(crypto.Signer)
 			if !ok {
 				if public := key.PublicKey(); public != nil {
 					t.Fatalf("an HMAC secret has the public key %T", public)
@@ -229,7 +229,7 @@ func TestZeroKeyDoesNothing(t *testing.T) {
 		if keys != nil {
 			t.Errorf("it verifies with %v", keys)
 		}
-		tokCheckKind(t, err, usher.ErrUnknownKey)
+		checkKind(t, err, usher.ErrUnknownKey)
 	}
 	if text := fmt.Sprintf("%v %+v %#v %s %d", zero, zero, zero, zero, zero); strings.Contains(text, "PANIC") {
 		t.Error(text)
@@ -250,10 +250,10 @@ func TestKeysNeverPrintSecrets(t *testing.T) {
 		Source     usher.KeySource
 		ring       *usher.KeyRing
 	}
-	for _, alg := range tokAlgorithms {
-		key := tokKey(t, alg).WithID("the-id")
+	for _, alg := range allAlgorithms {
+		key := testKey(t, alg).WithID("the-id")
 		var secret []byte
-		switch material := tokMaterial(alg).(type) {
+		switch material := materialOf(alg).(type) {
 		case []byte:
 			secret = material
 		case *rsa.PrivateKey:
@@ -268,12 +268,12 @@ func TestKeysNeverPrintSecrets(t *testing.T) {
 			Exported: key, unexported: key, Pointer: &key, List: []usher.Key{key}, Set: usher.Keys{key},
 			Map: map[string]usher.Key{"a": key}, Any: key, Ring: ring, Source: key, ring: ring,
 		}
-		encoder := tokEncoder[usher.Claims](t, key, usher.EncoderOptions{})
-		decoder := tokDecoder[usher.Claims](t, ring, usher.DecoderOptions{CacheSize: 4})
-		tokCheckDecode(t, decoder, usher.Must(encoder.Encode(t.Context(), usher.Claims{Subject: "1"})), nil)
+		encoder := newEncoder[usher.Claims](t, key, usher.EncoderOptions{})
+		decoder := newDecoder[usher.Claims](t, ring, usher.DecoderOptions{CacheSize: 4})
+		checkDecode(t, decoder, usher.Must(encoder.Encode(t.Context(), usher.Claims{Subject: "1"})), nil)
 		var out bytes.Buffer
 		things := []any{key, &key, h, &h, ring, ring.Keys(), encoder, decoder, []any{key}}
-		if signer, ok := tokMaterial(alg).(crypto.Signer); ok {
+		if signer, ok := materialOf(alg).(crypto.Signer); ok {
 			remote := usher.Must(usher.NewSignerKey(alg, signer))
 			things = append(things, remote, holder{unexported: remote, Pointer: &remote, Source: remote}, usher.Must(usher.NewKeyRing(remote)))
 		}
@@ -295,12 +295,12 @@ func TestKeysNeverPrintSecrets(t *testing.T) {
 				out.Write(text)
 			}
 		}
-		tokHasNoSecret(t, out.String(), secret)
+		hasNoSecret(t, out.String(), secret)
 	}
 }
 
-// tokHasNoSecret fails if text holds a part of secret in any usual form.
-func tokHasNoSecret(tb testing.TB, text string, secret []byte) {
+// hasNoSecret fails if text holds a part of secret in any usual form.
+func hasNoSecret(tb testing.TB, text string, secret []byte) {
 	tb.Helper()
 	part := secret[3:15] // and so not what a prefix that is cut short shows
 	decimals := strings.Trim(fmt.Sprint(part), "[]")
@@ -319,7 +319,7 @@ func tokHasNoSecret(tb testing.TB, text string, secret []byte) {
 }
 
 func TestKeysPrintAlgorithmAndID(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "the-id")
+	key := hmacKey(t, testSecret, "the-id")
 	want := key.String()
 	if !strings.Contains(want, "HS256") || !strings.Contains(want, "the-id") {
 		t.Error(want)
@@ -336,7 +336,7 @@ func TestKeysPrintAlgorithmAndID(t *testing.T) {
 	if strings.ContainsAny(odd, "\n\x1b") || len(odd) > 200 {
 		t.Errorf("%q", odd)
 	}
-	if text := tokHMAC(t, tokSecret, "").String(); !strings.Contains(text, "HS256") {
+	if text := hmacKey(t, testSecret, "").String(); !strings.Contains(text, "HS256") {
 		t.Error(text)
 	}
 }
@@ -344,13 +344,13 @@ func TestKeysPrintAlgorithmAndID(t *testing.T) {
 // An error about material says what is wrong with it, and not what it is.
 func TestKeyErrorsNeverPrintMaterial(t *testing.T) {
 	secret := []byte("short private secret")
-	for _, alg := range append([]usher.Algorithm{"none"}, tokAlgorithms...) {
+	for _, alg := range append([]usher.Algorithm{"none"}, allAlgorithms...) {
 		_, err := usher.NewKey(alg, secret)
-		tokHasNoSecret(t, err.Error(), secret)
+		hasNoSecret(t, err.Error(), secret)
 		_, err = usher.ParseKey(alg, secret)
-		tokHasNoSecret(t, err.Error(), secret)
+		hasNoSecret(t, err.Error(), secret)
 		jwk := `{"kty":"oct","k":"` + string(secret) + `"}`
 		_, err = usher.NewKey(alg, []byte(jwk))
-		tokHasNoSecret(t, err.Error(), secret)
+		hasNoSecret(t, err.Error(), secret)
 	}
 }

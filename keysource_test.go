@@ -22,7 +22,7 @@ var (
 	_ usher.KeySource   = (*usher.KeyRing)(nil)
 )
 
-func tokIDs(keys []usher.Key) string {
+func keyIDs(keys []usher.Key) string {
 	var ids []string
 	for _, key := range keys {
 		ids = append(ids, key.ID())
@@ -31,8 +31,8 @@ func tokIDs(keys []usher.Key) string {
 }
 
 func TestKeySourcesFindKeysByID(t *testing.T) {
-	a, b, c := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b"), tokKey(t, usher.EdDSA).WithID("c")
-	again, nameless := tokHMAC(t, tokNumberedSecret(1), "a"), tokHMAC(t, tokNumberedSecret(2), "")
+	a, b, c := hmacKey(t, testSecret, "a"), hmacKey(t, otherSecret, "b"), testKey(t, usher.EdDSA).WithID("c")
+	again, nameless := hmacKey(t, numberedSecret(1), "a"), hmacKey(t, numberedSecret(2), "")
 	for _, test := range []struct {
 		source    usher.KeySource
 		kid, want string // want is "-" for ErrUnknownKey
@@ -60,21 +60,21 @@ func TestKeySourcesFindKeysByID(t *testing.T) {
 	} {
 		keys, err := test.source.VerificationKeys(t.Context(), test.kid)
 		if test.want == "-" {
-			tokCheckKind(t, err, usher.ErrUnknownKey)
+			checkKind(t, err, usher.ErrUnknownKey)
 			if keys != nil {
 				t.Errorf("%v, %q: %v with an error", test.source, test.kid, keys)
 			}
 			continue
 		}
-		if err != nil || tokIDs(keys) != test.want {
-			t.Errorf("%v, %q: %q, %v, want %q", test.source, test.kid, tokIDs(keys), err, test.want)
+		if err != nil || keyIDs(keys) != test.want {
+			t.Errorf("%v, %q: %q, %v, want %q", test.source, test.kid, keyIDs(keys), err, test.want)
 		}
 	}
 }
 
 func TestSigningKeysSignWithTheFirst(t *testing.T) {
-	a, b := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b")
-	public, _ := tokKey(t, usher.EdDSA).Public()
+	a, b := hmacKey(t, testSecret, "a"), hmacKey(t, otherSecret, "b")
+	public, _ := testKey(t, usher.EdDSA).Public()
 	for _, keys := range []usher.SigningKeys{a, usher.Keys{a, b}, usher.Keys{a, public}, usher.Must(usher.NewKeyRing(a, b, public))} {
 		if key, err := keys.SigningKey(t.Context()); err != nil || key.ID() != "a" || !key.CanSign() {
 			t.Errorf("%v: %v, %v", keys, key, err)
@@ -88,16 +88,16 @@ func TestSigningKeysSignWithTheFirst(t *testing.T) {
 		if key != (usher.Key{}) {
 			t.Errorf("%v signs with %v", keys, key)
 		}
-		if n := len(tokConfigErrors(t, err)); n != 1 {
+		if n := len(configErrors(t, err)); n != 1 {
 			t.Errorf("%v: %v", keys, err)
 		}
 	}
 }
 
 func TestNewKeyRingReportsMistakes(t *testing.T) {
-	a, b := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b")
-	public, _ := tokKey(t, usher.EdDSA).Public()
-	nameless := tokHMAC(t, tokSecret, "")
+	a, b := hmacKey(t, testSecret, "a"), hmacKey(t, otherSecret, "b")
+	public, _ := testKey(t, usher.EdDSA).Public()
+	nameless := hmacKey(t, testSecret, "")
 	short := usher.Must(usher.DangerouslyShortKey(usher.HS256, []byte("secret")))
 	for name, test := range map[string]struct {
 		current  usher.Key
@@ -121,7 +121,7 @@ func TestNewKeyRingReportsMistakes(t *testing.T) {
 			if ring != nil {
 				t.Error("there is a ring")
 			}
-			tokWantConfig(t, err, test.field, test.texts...)
+			wantConfigError(t, err, test.field, test.texts...)
 		})
 	}
 	for _, previous := range [][]usher.Key{nil, {}, {b}, {nameless, b, public}, {short}} {
@@ -130,16 +130,16 @@ func TestNewKeyRingReportsMistakes(t *testing.T) {
 		}
 	}
 	_, err := usher.NewKeyRing(usher.Key{}, usher.Key{}, b, b)
-	if n := len(tokConfigErrors(t, err)); n != 3 {
+	if n := len(configErrors(t, err)); n != 3 {
 		t.Errorf("%d of 3 mistakes: %v", n, err)
 	}
 }
 
 func TestKeyRingAddsRotatesAndRetires(t *testing.T) {
-	a, b, c := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b"), tokKey(t, usher.EdDSA).WithID("c")
+	a, b, c := hmacKey(t, testSecret, "a"), hmacKey(t, otherSecret, "b"), testKey(t, usher.EdDSA).WithID("c")
 	publicC, _ := c.Public()
-	nameless := tokHMAC(t, tokNumberedSecret(1), "")
-	tooLong := tokHMAC(t, tokNumberedSecret(2), strings.Repeat("k", 257))
+	nameless := hmacKey(t, numberedSecret(1), "")
+	tooLong := hmacKey(t, numberedSecret(2), strings.Repeat("k", 257))
 	ring := usher.Must(usher.NewKeyRing(a))
 	ok := func(err error) {
 		t.Helper()
@@ -149,11 +149,11 @@ func TestKeyRingAddsRotatesAndRetires(t *testing.T) {
 	}
 	refused := func(err error, field string) {
 		t.Helper()
-		tokWantConfig(t, err, field)
+		wantConfigError(t, err, field)
 	}
 	is := func(want string) {
 		t.Helper()
-		if got := tokIDs(ring.Keys()); got != want {
+		if got := keyIDs(ring.Keys()); got != want {
 			t.Errorf("the ring is %q, want %q", got, want)
 		}
 		key, err := ring.SigningKey(t.Context())
@@ -177,7 +177,7 @@ func TestKeyRingAddsRotatesAndRetires(t *testing.T) {
 	refused(ring.Rotate(usher.Key{}), "next")
 	refused(ring.Rotate(publicC), "next")
 	refused(ring.Rotate(publicC.WithID("d")), "next")
-	refused(ring.Rotate(tokHMAC(t, tokNumberedSecret(3), "a")), "next") // another key's ID
+	refused(ring.Rotate(hmacKey(t, numberedSecret(3), "a")), "next") // another key's ID
 	refused(ring.Rotate(c.WithID("b")), "next")
 	refused(ring.Rotate(tooLong), "next")
 	is("c b a")
@@ -190,8 +190,8 @@ func TestKeyRingAddsRotatesAndRetires(t *testing.T) {
 	is("c a")
 	refused(ring.Retire("b"), "kid")
 	ok(ring.Add(nameless))
-	refused(ring.Add(tokHMAC(t, tokNumberedSecret(4), "")), "key") // at most one without ID
-	refused(ring.Rotate(tokHMAC(t, tokNumberedSecret(4), "")), "next")
+	refused(ring.Add(hmacKey(t, numberedSecret(4), "")), "key") // at most one without ID
+	refused(ring.Rotate(hmacKey(t, numberedSecret(4), "")), "next")
 	is("c a ")
 	ok(ring.Retire(""))
 	ok(ring.Retire("a"))
@@ -214,16 +214,16 @@ func TestKeyRingAddsRotatesAndRetires(t *testing.T) {
 func TestKeyRingKnowsAKeyByItsMaterial(t *testing.T) {
 	for _, alg := range []usher.Algorithm{usher.HS256, usher.ES256, usher.EdDSA} {
 		t.Run(string(alg), func(t *testing.T) {
-			first := tokHMAC(t, tokOtherSecret, "first")
-			ring := usher.Must(usher.NewKeyRing(first, tokKey(t, alg).WithID("k")))
-			if err := ring.Rotate(tokKey(t, alg).WithID("k")); err != nil || tokIDs(ring.Keys()) != "k first" {
-				t.Errorf("the same key, made again: %v, the ring is %q", err, tokIDs(ring.Keys()))
+			first := hmacKey(t, otherSecret, "first")
+			ring := usher.Must(usher.NewKeyRing(first, testKey(t, alg).WithID("k")))
+			if err := ring.Rotate(testKey(t, alg).WithID("k")); err != nil || keyIDs(ring.Keys()) != "k first" {
+				t.Errorf("the same key, made again: %v, the ring is %q", err, keyIDs(ring.Keys()))
 			}
-			if err := ring.Rotate(tokKey(t, alg).WithID("l")); err != nil || tokIDs(ring.Keys()) != "l k first" {
-				t.Errorf("under another ID: %v, the ring is %q", err, tokIDs(ring.Keys()))
+			if err := ring.Rotate(testKey(t, alg).WithID("l")); err != nil || keyIDs(ring.Keys()) != "l k first" {
+				t.Errorf("under another ID: %v, the ring is %q", err, keyIDs(ring.Keys()))
 			}
-			tokWantConfig(t, ring.Rotate(usher.Must(usher.GenerateKey(alg)).WithID("k")), "next", `"k"`)
-			if got := tokIDs(ring.Keys()); got != "l k first" {
+			wantConfigError(t, ring.Rotate(usher.Must(usher.GenerateKey(alg)).WithID("k")), "next", `"k"`)
+			if got := keyIDs(ring.Keys()); got != "l k first" {
 				t.Errorf("another key of the same ID: the ring is %q", got)
 			}
 		})
@@ -232,7 +232,7 @@ func TestKeyRingKnowsAKeyByItsMaterial(t *testing.T) {
 
 func TestKeyErrorsNameAFewKeysAndShortenThem(t *testing.T) {
 	long, longer := strings.Repeat("k", 64), strings.Repeat("k", 65)
-	keys := usher.Keys{tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokSecret, ""), tokHMAC(t, tokSecret, long), tokHMAC(t, tokSecret, longer)}
+	keys := usher.Keys{hmacKey(t, testSecret, "a"), hmacKey(t, testSecret, ""), hmacKey(t, testSecret, long), hmacKey(t, testSecret, longer)}
 	const remedy = "; a key without ID matches no kid: set its ID with WithID"
 	four := `kid "a" (HS256), a key without ID (HS256), kid "` + long + `" (HS256), kid "` + long + `"... (65 bytes) (HS256)`
 	for _, test := range []struct {
@@ -252,18 +252,18 @@ func TestKeyErrorsNameAFewKeysAndShortenThem(t *testing.T) {
 }
 
 func TestUnknownKeyErrorsNameBothSidesAndTheRemedy(t *testing.T) {
-	nameless, public := tokHMAC(t, tokSecret, ""), tokKey(t, usher.ES256).WithID("b")
-	decode := func(keys usher.KeySource, header tokObject) string {
-		_, err := tokDecoder[usher.Claims](t, keys, usher.DecoderOptions{}).
-			Decode(t.Context(), tokJoin("HS256", tokSecret, header.String(), tokPayload().String()))
-		tokCheckKind(t, err, usher.ErrUnknownKey)
+	nameless, public := hmacKey(t, testSecret, ""), testKey(t, usher.ES256).WithID("b")
+	decode := func(keys usher.KeySource, header jsonObject) string {
+		_, err := newDecoder[usher.Claims](t, keys, usher.DecoderOptions{}).
+			Decode(t.Context(), signToken("HS256", testSecret, header.String(), goodPayload().String()))
+		checkKind(t, err, usher.ErrUnknownKey)
 		return err.Error()
 	}
 	for _, test := range []struct{ got, want string }{
-		{decode(nameless, tokHeader().with("kid", `"a"`)), `the token has kid "a", the source has a key without ID (HS256); a key without ID matches no kid: set its ID with WithID`},
-		{decode(usher.Keys{public}, tokHeader().with("kid", `"a"`)), `the token has kid "a", the source has kid "b" (ES256)`},
-		{decode(usher.Keys{public}, tokHeader().with("kid", `"b"`)), `the token has kid "b" and alg HS256, the source has kid "b" (ES256)`},
-		{decode(public, tokHeader()), `the token has no kid and alg HS256, the source has kid "b" (ES256)`},
+		{decode(nameless, goodHeader().with("kid", `"a"`)), `the token has kid "a", the source has a key without ID (HS256); a key without ID matches no kid: set its ID with WithID`},
+		{decode(usher.Keys{public}, goodHeader().with("kid", `"a"`)), `the token has kid "a", the source has kid "b" (ES256)`},
+		{decode(usher.Keys{public}, goodHeader().with("kid", `"b"`)), `the token has kid "b" and alg HS256, the source has kid "b" (ES256)`},
+		{decode(public, goodHeader()), `the token has no kid and alg HS256, the source has kid "b" (ES256)`},
 	} {
 		if want := "usher: unknown key: " + test.want; test.got != want {
 			t.Errorf("%s\nwant %s", test.got, want)
@@ -275,22 +275,22 @@ func TestUnknownKeyErrorsNameBothSidesAndTheRemedy(t *testing.T) {
 func TestSignatureErrorSaysThatKeysWereNotTried(t *testing.T) {
 	var keys usher.Keys
 	for i := range 10 {
-		keys = append(keys, tokHMAC(t, tokNumberedSecret(i), fmt.Sprint(i)), tokKey(t, usher.HS512).WithID(fmt.Sprint("other ", i)))
+		keys = append(keys, hmacKey(t, numberedSecret(i), fmt.Sprint(i)), testKey(t, usher.HS512).WithID(fmt.Sprint("other ", i)))
 	}
-	_, err := tokDecoder[usher.Claims](t, keys, usher.DecoderOptions{}).Decode(t.Context(), tokJoin("HS256", tokNumberedSecret(9), tokHeader().String(), tokPayload().String()))
-	tokCheckKind(t, err, usher.ErrTokenSignature)
+	_, err := newDecoder[usher.Claims](t, keys, usher.DecoderOptions{}).Decode(t.Context(), signToken("HS256", numberedSecret(9), goodHeader().String(), goodPayload().String()))
+	checkKind(t, err, usher.ErrTokenSignature)
 	if want := "not of the first 8 keys, and 2 more were not tried"; !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "kid") {
 		t.Errorf("%v, want %s", err, want)
 	}
-	_, err = tokDecoder[usher.Claims](t, keys[:16], usher.DecoderOptions{}).Decode(t.Context(), tokJoin("HS256", tokNumberedSecret(9), tokHeader().String(), tokPayload().String()))
-	if tokCheckKind(t, err, usher.ErrTokenSignature); strings.Contains(err.Error(), "tried") {
+	_, err = newDecoder[usher.Claims](t, keys[:16], usher.DecoderOptions{}).Decode(t.Context(), signToken("HS256", numberedSecret(9), goodHeader().String(), goodPayload().String()))
+	if checkKind(t, err, usher.ErrTokenSignature); strings.Contains(err.Error(), "tried") {
 		t.Errorf("eight keys: %v", err)
 	}
 }
 
 // A ring may replace a key for one name of Ed25519 by the same key for the other.
 func TestKeyRingRotatesBetweenTheNamesOfEd25519(t *testing.T) {
-	older, newer := tokKey(t, usher.EdDSA).WithID("k"), tokKey(t, usher.Ed25519).WithID("k")
+	older, newer := testKey(t, usher.EdDSA).WithID("k"), testKey(t, usher.Ed25519).WithID("k")
 	ring := usher.Must(usher.NewKeyRing(older))
 	if err := ring.Rotate(newer); err != nil {
 		t.Fatal(err)
@@ -304,32 +304,32 @@ func TestKeyRingRotatesBetweenTheNamesOfEd25519(t *testing.T) {
 }
 
 func TestKeyRingGivesCopies(t *testing.T) {
-	previous := []usher.Key{tokHMAC(t, tokOtherSecret, "b"), tokHMAC(t, tokNumberedSecret(1), "c")}
-	ring := usher.Must(usher.NewKeyRing(tokHMAC(t, tokSecret, "a"), previous...))
+	previous := []usher.Key{hmacKey(t, otherSecret, "b"), hmacKey(t, numberedSecret(1), "c")}
+	ring := usher.Must(usher.NewKeyRing(hmacKey(t, testSecret, "a"), previous...))
 	previous[0] = usher.Key{}
 	keys := ring.Keys()
 	keys[0], keys[1] = usher.Key{}, usher.Key{}
-	if got := tokIDs(ring.Keys()); got != "a b c" {
+	if got := keyIDs(ring.Keys()); got != "a b c" {
 		t.Errorf("the ring is %q", got)
 	}
 	before := ring.Keys()
 	seen := usher.Must(ring.VerificationKeys(t.Context(), ""))
-	for _, change := range []error{ring.Retire("b"), ring.Add(tokHMAC(t, tokNumberedSecret(2), "d")), ring.Rotate(tokHMAC(t, tokNumberedSecret(3), "e"))} {
+	for _, change := range []error{ring.Retire("b"), ring.Add(hmacKey(t, numberedSecret(2), "d")), ring.Rotate(hmacKey(t, numberedSecret(3), "e"))} {
 		if change != nil {
 			t.Error(change)
 		}
 	}
-	if tokIDs(before) != "a b c" || tokIDs(seen) != "a b c" {
-		t.Errorf("what was returned has changed: %q, %q", tokIDs(before), tokIDs(seen))
+	if keyIDs(before) != "a b c" || keyIDs(seen) != "a b c" {
+		t.Errorf("what was returned has changed: %q, %q", keyIDs(before), keyIDs(seen))
 	}
 }
 
 func TestKeyRingOfNobodysMakingIsAnError(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "a")
+	key := hmacKey(t, testSecret, "a")
 	var none *usher.KeyRing
 	for _, ring := range []*usher.KeyRing{none, new(usher.KeyRing)} {
 		for _, err := range []error{ring.Add(key), ring.Rotate(key), ring.Retire("a")} {
-			if n := len(tokConfigErrors(t, err)); n != 1 {
+			if n := len(configErrors(t, err)); n != 1 {
 				t.Errorf("%v", err)
 			}
 		}
@@ -340,22 +340,22 @@ func TestKeyRingOfNobodysMakingIsAnError(t *testing.T) {
 }
 
 func TestKeyRingRotatesTokens(t *testing.T) {
-	a, b := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b")
+	a, b := hmacKey(t, testSecret, "a"), hmacKey(t, otherSecret, "b")
 	for _, cacheSize := range []int{0, 10} {
 		t.Run(fmt.Sprint("cache of ", cacheSize), func(t *testing.T) {
 			ring := usher.Must(usher.NewKeyRing(a))
-			e := tokEncoder[usher.Claims](t, ring, usher.EncoderOptions{})
-			d := tokDecoder[usher.Claims](t, ring, usher.DecoderOptions{CacheSize: cacheSize})
+			e := newEncoder[usher.Claims](t, ring, usher.EncoderOptions{})
+			d := newDecoder[usher.Claims](t, ring, usher.DecoderOptions{CacheSize: cacheSize})
 			issue := func() string { return usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "1"})) }
-			kid := func(token string) any { header, _ := tokOpen(t, token); return tokMembers(t, header)["kid"] }
+			kid := func(token string) any { header, _ := openToken(t, token); return membersOf(t, header)["kid"] }
 			old := issue()
-			foreign := tokJoin("HS256", tokOtherSecret, tokHeader().with("kid", `"b"`).String(), tokPayload().String())
-			tokCheckDecode(t, d, old, nil)
-			tokCheckDecode(t, d, foreign, usher.ErrUnknownKey)
+			foreign := signToken("HS256", otherSecret, goodHeader().with("kid", `"b"`).String(), goodPayload().String())
+			checkDecode(t, d, old, nil)
+			checkDecode(t, d, foreign, usher.ErrUnknownKey)
 			if err := ring.Add(b); err != nil {
 				t.Fatal(err)
 			}
-			tokCheckDecode(t, d, foreign, nil)
+			checkDecode(t, d, foreign, nil)
 			if kid(issue()) != "a" {
 				t.Error("Add signs")
 			}
@@ -366,13 +366,13 @@ func TestKeyRingRotatesTokens(t *testing.T) {
 			if kid(young) != "b" {
 				t.Error("Rotate does not sign")
 			}
-			tokCheckDecode(t, d, old, nil)
-			tokCheckDecode(t, d, young, nil)
+			checkDecode(t, d, old, nil)
+			checkDecode(t, d, young, nil)
 			if err := ring.Retire("a"); err != nil {
 				t.Fatal(err)
 			}
-			tokCheckDecode(t, d, old, usher.ErrUnknownKey)
-			tokCheckDecode(t, d, young, nil)
+			checkDecode(t, d, old, usher.ErrUnknownKey)
+			checkDecode(t, d, young, nil)
 		})
 	}
 }
@@ -380,11 +380,11 @@ func TestKeyRingRotatesTokens(t *testing.T) {
 // While keys come and go, a token is accepted as long as its key is there, and refused from then on.
 func TestKeyRingChangesWhileDecodersServe(t *testing.T) {
 	const rounds, readers = 30, 4
-	ring := usher.Must(usher.NewKeyRing(tokHMAC(t, tokNumberedSecret(0), "0")))
-	e := tokEncoder[tokUser](t, ring, usher.EncoderOptions{})
-	d := tokDecoder[tokUser](t, ring, usher.DecoderOptions{CacheSize: 8})
+	ring := usher.Must(usher.NewKeyRing(hmacKey(t, numberedSecret(0), "0")))
+	e := newEncoder[userClaims](t, ring, usher.EncoderOptions{})
+	d := newDecoder[userClaims](t, ring, usher.DecoderOptions{CacheSize: 8})
 	var current atomic.Pointer[string] // a token whose key stays for now
-	token := usher.Must(e.Encode(t.Context(), tokUser{Claims: usher.Claims{Subject: "0"}}))
+	token := usher.Must(e.Encode(t.Context(), userClaims{Claims: usher.Claims{Subject: "0"}}))
 	current.Store(&token)
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -397,7 +397,7 @@ func TestKeyRingChangesWhileDecodersServe(t *testing.T) {
 					t.Errorf("refused while its key was there: %v", err)
 					return
 				}
-				if _, err := e.Encode(ctx, tokUser{Claims: usher.Claims{Subject: "x"}}); err != nil {
+				if _, err := e.Encode(ctx, userClaims{Claims: usher.Claims{Subject: "x"}}); err != nil {
 					t.Errorf("signing: %v", err)
 					return
 				}
@@ -406,22 +406,22 @@ func TestKeyRingChangesWhileDecodersServe(t *testing.T) {
 		})
 	}
 	for i := 1; i <= rounds; i++ {
-		next := tokHMAC(t, tokNumberedSecret(i), fmt.Sprint(i))
+		next := hmacKey(t, numberedSecret(i), fmt.Sprint(i))
 		if err := errors.Join(ring.Add(next), ring.Rotate(next)); err != nil {
 			t.Error(err)
 		}
 		old := *current.Load()
-		token := usher.Must(e.Encode(t.Context(), tokUser{Claims: usher.Claims{Subject: fmt.Sprint(i)}}))
-		tokCheckDecode(t, d, old, nil)
+		token := usher.Must(e.Encode(t.Context(), userClaims{Claims: usher.Claims{Subject: fmt.Sprint(i)}}))
+		checkDecode(t, d, old, nil)
 		current.Store(&token)
 		if err := ring.Retire(fmt.Sprint(i - 1)); err != nil {
 			t.Error(err)
 		}
-		tokCheckDecode(t, d, old, usher.ErrUnknownKey)
-		if err := ring.Add(tokHMAC(t, tokNumberedSecret(i+1000), fmt.Sprint(i-1))); err != nil { // the ID is used again
+		checkDecode(t, d, old, usher.ErrUnknownKey)
+		if err := ring.Add(hmacKey(t, numberedSecret(i+1000), fmt.Sprint(i-1))); err != nil { // the ID is used again
 			t.Error(err)
 		}
-		tokCheckDecode(t, d, old, usher.ErrTokenSignature)
+		checkDecode(t, d, old, usher.ErrTokenSignature)
 		if err := ring.Retire(fmt.Sprint(i - 1)); err != nil {
 			t.Error(err)
 		}
@@ -432,10 +432,10 @@ func TestKeyRingChangesWhileDecodersServe(t *testing.T) {
 
 // Several that change at once do not undo each other.
 func TestKeyRingIsChangedByManyAtOnce(t *testing.T) {
-	ring := usher.Must(usher.NewKeyRing(tokHMAC(t, tokSecret, "first")))
+	ring := usher.Must(usher.NewKeyRing(hmacKey(t, testSecret, "first")))
 	var wg sync.WaitGroup
 	for i := range 20 {
-		key := tokHMAC(t, tokNumberedSecret(i), fmt.Sprint(i))
+		key := hmacKey(t, numberedSecret(i), fmt.Sprint(i))
 		wg.Go(func() {
 			if err := ring.Add(key); err != nil {
 				t.Error(err)
@@ -449,6 +449,6 @@ func TestKeyRingIsChangedByManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	if n := len(ring.Keys()); n != 11 {
-		t.Errorf("%d keys, want 11: %s", n, tokIDs(ring.Keys()))
+		t.Errorf("%d keys, want 11: %s", n, keyIDs(ring.Keys()))
 	}
 }

@@ -24,33 +24,33 @@ import (
 
 // Every line of the table of what a request gets, over a real socket.
 func TestResponseOfEachRequest(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{
+	d := openShop(t, usher.MiddlewareOptions{
 		Sources: []usher.TokenSource{usher.FromBearer(), usher.FromCookie("session")},
 		Check: func(_ context.Context, c *usher.Claims) error {
 			switch c.SessionID {
 			case "ended":
-				return fmt.Errorf("%w: "+httpCause, usher.ErrTokenRevoked)
+				return fmt.Errorf("%w: "+secretCause, usher.ErrTokenRevoked)
 			case "unknown":
-				return fmt.Errorf("%w: "+httpCause, usher.ErrUnavailable)
+				return fmt.Errorf("%w: "+secretCause, usher.ErrUnavailable)
 			case "odd":
-				return errors.New(httpCause)
+				return errors.New(secretCause)
 			}
 			return nil
 		},
 	})
 	mux := http.NewServeMux()
-	mux.Handle("/me", d.RequireFunc(httpGreet))
-	mux.Handle("/write", d.With(usher.RequireScope("read", "write")).RequireFunc(httpGreet))
-	mux.Handle("/admin", d.Allow(func(u *httpUser) bool { return u.Role == "admin" }).RequireFunc(httpGreet))
-	mux.Handle("/pay", d.With(usher.RequireRecentLogin(10*time.Minute)).RequireFunc(httpGreet))
-	mux.Handle("/odd", d.With(func(context.Context) error { return errors.New(httpCause) }).RequireFunc(httpGreet))
+	mux.Handle("/me", d.RequireFunc(greet))
+	mux.Handle("/write", d.With(usher.RequireScope("read", "write")).RequireFunc(greet))
+	mux.Handle("/admin", d.Allow(func(u *shopUser) bool { return u.Role == "admin" }).RequireFunc(greet))
+	mux.Handle("/pay", d.With(usher.RequireRecentLogin(10*time.Minute)).RequireFunc(greet))
+	mux.Handle("/odd", d.With(func(context.Context) error { return errors.New(secretCause) }).RequireFunc(greet))
 	mux.Handle("/outage", d.With(func(context.Context) error {
-		return fmt.Errorf("%w: "+httpCause, usher.ErrUnavailable)
-	}).RequireFunc(httpGreet))
-	mux.Handle("/post", d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
-		d.Deny(w, r, fmt.Errorf("%w: "+httpCause, usher.ErrForbidden))
+		return fmt.Errorf("%w: "+secretCause, usher.ErrUnavailable)
+	}).RequireFunc(greet))
+	mux.Handle("/post", d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *shopUser) {
+		d.Deny(w, r, fmt.Errorf("%w: "+secretCause, usher.ErrForbidden))
 	}))
-	mux.Handle("/home", d.Optional(http.HandlerFunc(httpHello)))
+	mux.Handle("/home", d.Optional(http.HandlerFunc(sayHello)))
 	server := httptest.NewServer(mux)
 	defer server.Close()
 
@@ -63,12 +63,12 @@ func TestResponseOfEachRequest(t *testing.T) {
 		noScope    = `Bearer realm="shop", error="insufficient_scope", error_description="The access token lacks a scope.", scope="read write"`
 		notRecent  = `Bearer realm="shop", error="insufficient_user_authentication", error_description="A more recent login is required.", max_age="600"`
 	)
-	good := httpToken(t, nil)
-	with := func(changes map[string]any) string { return "Bearer " + httpToken(t, changes) }
+	good := shopToken(t, nil)
+	with := func(changes map[string]any) string { return "Bearer " + shopToken(t, changes) }
 	header := func(name string, value any) string {
 		h := map[string]any{"alg": "HS256", "typ": "JWT"}
 		h[name] = value
-		return "Bearer " + httpSign(t, httpSecret, h, httpPayload(nil))
+		return "Bearer " + signShopToken(t, shopSecret, h, shopPayload(nil))
 	}
 	tests := []struct {
 		name      string
@@ -85,13 +85,13 @@ func TestResponseOfEachRequest(t *testing.T) {
 		{"an empty cookie is no token", "/me", http.Header{"Cookie": {"session="}}, "", 401, none, usher.ErrNoToken},
 		{"an empty Bearer", "/me", http.Header{"Authorization": {"Bearer "}}, "", 401, invalid, usher.ErrTokenMalformed},
 		{"malformed", "/me", http.Header{"Authorization": {"Bearer a.b"}}, "", 401, invalid, usher.ErrTokenMalformed},
-		{"forged", "/me", http.Header{"Authorization": {"Bearer " + httpSign(t, "another secret of sufficient length", map[string]any{"alg": "HS256"}, httpPayload(nil))}}, "", 401, invalid, usher.ErrTokenSignature},
+		{"forged", "/me", http.Header{"Authorization": {"Bearer " + signShopToken(t, "another secret of sufficient length", map[string]any{"alg": "HS256"}, shopPayload(nil))}}, "", 401, invalid, usher.ErrTokenSignature},
 		{"unsigned", "/me", http.Header{"Authorization": {header("alg", "none")}}, "", 401, invalid, usher.ErrTokenSignature},
 		{"unknown key", "/me", http.Header{"Authorization": {header("kid", "elsewhere")}}, "", 401, invalid, usher.ErrUnknownKey},
 		{"wrong type", "/me", http.Header{"Authorization": {header("typ", "refresh")}}, "", 401, invalid, usher.ErrTokenType},
 		{"too large", "/me", http.Header{"Authorization": {"Bearer " + strings.Repeat("a", 9<<10)}}, "", 401, invalid, usher.ErrTokenTooLarge},
-		{"expired", "/me", http.Header{"Authorization": {with(map[string]any{"exp": httpNow().Unix()})}}, "", 401, expired, usher.ErrTokenExpired},
-		{"not yet valid", "/me", http.Header{"Authorization": {with(map[string]any{"nbf": httpNow().Unix() + 1})}}, "", 401, invalid, usher.ErrTokenNotYetValid},
+		{"expired", "/me", http.Header{"Authorization": {with(map[string]any{"exp": testClock().Unix()})}}, "", 401, expired, usher.ErrTokenExpired},
+		{"not yet valid", "/me", http.Header{"Authorization": {with(map[string]any{"nbf": testClock().Unix() + 1})}}, "", 401, invalid, usher.ErrTokenNotYetValid},
 		{"wrong issuer", "/me", http.Header{"Authorization": {with(map[string]any{"iss": "https://other.example"})}}, "", 401, invalid, usher.ErrTokenIssuer},
 		{"wrong audience", "/me", http.Header{"Authorization": {with(map[string]any{"aud": "other"})}}, "", 401, invalid, usher.ErrTokenAudience},
 		{"no subject", "/me", http.Header{"Authorization": {with(map[string]any{"sub": nil})}}, "", 401, invalid, usher.ErrTokenClaims},
@@ -107,7 +107,7 @@ func TestResponseOfEachRequest(t *testing.T) {
 		{"a guard's own error", "/odd", http.Header{"Authorization": {with(nil)}}, "", 403, notAllowed, nil},
 		{"denied by the handler", "/post", http.Header{"Authorization": {with(nil)}}, "", 403, notAllowed, usher.ErrForbidden},
 		{"forbidden by the user function", "/me", http.Header{"Authorization": {with(map[string]any{"sub": "banned"})}}, "", 403, notAllowed, usher.ErrForbidden},
-		{"an old login", "/pay", http.Header{"Authorization": {with(map[string]any{"auth_time": httpNow().Add(-11 * time.Minute).Unix()})}}, "", 401, notRecent, nil},
+		{"an old login", "/pay", http.Header{"Authorization": {with(map[string]any{"auth_time": testClock().Add(-11 * time.Minute).Unix()})}}, "", 401, notRecent, nil},
 		{"a cookie from another site", "/me", http.Header{"Cookie": {"session=" + good}, "Sec-Fetch-Site": {"cross-site"}}, "POST", 403, "", nil},
 		{"the store is down", "/me", http.Header{"Authorization": {with(map[string]any{"sub": "down"})}}, "", 503, "", usher.ErrUnavailable},
 		{"the session store is down", "/me", http.Header{"Authorization": {with(map[string]any{"sid": "unknown"})}}, "", 503, "", usher.ErrUnavailable},
@@ -125,7 +125,7 @@ func TestResponseOfEachRequest(t *testing.T) {
 		{"a good token", "/me", http.Header{"Authorization": {"Bearer " + good}}, "", 200, "", nil},
 		{"a good cookie", "/me", http.Header{"Cookie": {"session=" + good}}, "", 200, "", nil},
 		{"all scopes", "/write", http.Header{"Authorization": {with(map[string]any{"scope": "write read"})}}, "", 200, "", nil},
-		{"a recent login", "/pay", http.Header{"Authorization": {with(map[string]any{"auth_time": httpNow().Add(-9 * time.Minute).Unix()})}}, "", 200, "", nil},
+		{"a recent login", "/pay", http.Header{"Authorization": {with(map[string]any{"auth_time": testClock().Add(-9 * time.Minute).Unix()})}}, "", 200, "", nil},
 		{"an admin", "/admin", http.Header{"Authorization": {with(map[string]any{"role": "admin"})}}, "", 200, "", nil},
 	}
 	for _, test := range tests {
@@ -194,7 +194,7 @@ func TestResponseOfEachRequest(t *testing.T) {
 			var everything bytes.Buffer
 			_ = response.Header.Write(&everything)
 			everything.Write(body)
-			if shown := everything.String(); strings.Contains(shown, httpCause) || strings.Contains(shown, rej.Err.Error()) ||
+			if shown := everything.String(); strings.Contains(shown, secretCause) || strings.Contains(shown, rej.Err.Error()) ||
 				strings.Contains(shown, good) {
 				t.Errorf("the cause %q shows in\n%s", rej.Err, shown)
 			}
@@ -203,17 +203,17 @@ func TestResponseOfEachRequest(t *testing.T) {
 }
 
 func TestExpiredIsToldFromTheRest(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	describe := func(changes map[string]any) string {
-		httpServe(d.RequireFunc(httpGreet), httpRequest(httpToken(t, changes)))
+		serveRequest(d.RequireFunc(greet), requestWith(shopToken(t, changes)))
 		return d.refused(t).Description
 	}
-	expired := describe(map[string]any{"exp": httpNow().Unix() - 1})
+	expired := describe(map[string]any{"exp": testClock().Unix() - 1})
 	if !strings.Contains(expired, "expired") {
 		t.Errorf("an expired token is %q", expired)
 	}
 	other := describe(map[string]any{"iss": "other"})
-	for _, changes := range []map[string]any{{"sub": "gone"}, {"aud": "x"}, {"nbf": httpNow().Unix() + 9}, {"sub": nil}, {"sub": "nil"}} {
+	for _, changes := range []map[string]any{{"sub": "gone"}, {"aud": "x"}, {"nbf": testClock().Unix() + 9}, {"sub": nil}, {"sub": "nil"}} {
 		if got := describe(changes); got != other || got == expired {
 			t.Errorf("%v is described as %q, another as %q", changes, got, other)
 		}
@@ -222,11 +222,11 @@ func TestExpiredIsToldFromTheRest(t *testing.T) {
 
 // RFC 6750 §3: the scheme "MUST be followed by one or more auth-param values", so a realm is always there.
 func TestChallengeWithoutRealm(t *testing.T) {
-	m, err := usher.NewMiddleware(httpDecoder(t), httpFindUser, nil)
+	m, err := usher.NewMiddleware(shopDecoder(t), findShopUser, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := httpServe(m.RequireFunc(httpGreet), httpRequest(""))
+	w := serveRequest(m.RequireFunc(greet), requestWith(""))
 	if got := w.Header().Get("WWW-Authenticate"); !strings.HasPrefix(got, `Bearer realm="`) || strings.Contains(got, "error") {
 		t.Errorf("WWW-Authenticate is %q", got)
 	}
@@ -235,7 +235,7 @@ func TestChallengeWithoutRealm(t *testing.T) {
 // One mapping of errors, wherever they come from.
 func TestErrorsAreMappedAlikeWhereverTheyComeFrom(t *testing.T) {
 	var noRejection *usher.Rejection
-	own := &usher.Rejection{Status: http.StatusNotFound, Description: "No such page.", Err: errors.New(httpCause)}
+	own := &usher.Rejection{Status: http.StatusNotFound, Description: "No such page.", Err: errors.New(secretCause)}
 	step := &usher.Rejection{Status: http.StatusUnauthorized, Code: "insufficient_user_authentication", MaxAge: time.Minute}
 	tests := []struct {
 		err    error
@@ -256,46 +256,46 @@ func TestErrorsAreMappedAlikeWhereverTheyComeFrom(t *testing.T) {
 		{usher.ErrUnknownKey, 401, "invalid_token"},
 		{usher.ErrNoUser, 401, "invalid_token"},
 		{fmt.Errorf("deep: %w", fmt.Errorf("deeper: %w", usher.ErrNoUser)), 401, "invalid_token"},
-		{errors.Join(errors.New(httpCause), usher.ErrTokenRevoked), 401, "invalid_token"},
+		{errors.Join(errors.New(secretCause), usher.ErrTokenRevoked), 401, "invalid_token"},
 		{usher.ErrNoToken, 401, ""},
 		{usher.ErrManyTokens, 400, "invalid_request"},
 		{usher.ErrForbidden, 403, "insufficient_scope"},
-		{fmt.Errorf(httpCause+": %w", usher.ErrForbidden), 403, "insufficient_scope"},
+		{fmt.Errorf(secretCause+": %w", usher.ErrForbidden), 403, "insufficient_scope"},
 		{usher.ErrUnavailable, 503, ""},
-		{fmt.Errorf(httpCause+": %w", usher.ErrUnavailable), 503, ""},
+		{fmt.Errorf(secretCause+": %w", usher.ErrUnavailable), 503, ""},
 		{context.Canceled, 503, ""},
-		{fmt.Errorf(httpCause+": %w", context.DeadlineExceeded), 503, ""},
+		{fmt.Errorf(secretCause+": %w", context.DeadlineExceeded), 503, ""},
 		{own, 404, ""},
 		{fmt.Errorf("wrapped: %w", own), 404, ""},
 		{step, 401, "insufficient_user_authentication"},
-		{errors.New(httpCause), 0, ""},
+		{errors.New(secretCause), 0, ""},
 		{usher.ErrPasswordMismatch, 0, ""},
 		{usher.ErrPasswordUnfit, 422, ""},
 		{usher.ErrPasswordTooShort, 422, ""},
-		{fmt.Errorf(httpCause+": %w", usher.ErrPasswordTooLong), 422, ""},
+		{fmt.Errorf(secretCause+": %w", usher.ErrPasswordTooLong), 422, ""},
 		{usher.ErrPasswordInvalid, 422, ""},
 		{jwt.ErrTokenExpired, 0, ""}, // golang-jwt's own is not usher's
-		{&usher.ConfigError{Field: "x", Reason: httpCause}, 0, ""},
+		{&usher.ConfigError{Field: "x", Reason: secretCause}, 0, ""},
 		{noRejection, 0, ""},
 		{fmt.Errorf("wrapped: %w", noRejection), 0, ""},
 	}
 	for _, test := range tests {
-		failing := httpVerifier(func(context.Context, string) (*httpClaims, error) { return nil, test.err })
-		noUser := func(context.Context, *httpClaims) (*httpUser, error) { return &httpUser{}, test.err }
+		failing := verifierFunc(func(context.Context, string) (*shopClaims, error) { return nil, test.err })
+		noUser := func(context.Context, *shopClaims) (*shopUser, error) { return &shopUser{}, test.err }
 		refuse := func(context.Context) error { return test.err }
 		origins := map[string]http.Handler{}
-		middlewares := map[string]*httpRecorder{
-			"verifier": httpOpenWith(t, failing, nil, usher.MiddlewareOptions{}),
-			"Check":    httpOpen(t, usher.MiddlewareOptions{Check: func(context.Context, *usher.Claims) error { return test.err }}),
-			"user":     httpOpenWith(t, nil, noUser, usher.MiddlewareOptions{}),
-			"guard":    httpOpen(t, usher.MiddlewareOptions{}),
-			"Deny":     httpOpen(t, usher.MiddlewareOptions{}),
+		middlewares := map[string]*recordedShop{
+			"verifier": openShopWith(t, failing, nil, usher.MiddlewareOptions{}),
+			"Check":    openShop(t, usher.MiddlewareOptions{Check: func(context.Context, *usher.Claims) error { return test.err }}),
+			"user":     openShopWith(t, nil, noUser, usher.MiddlewareOptions{}),
+			"guard":    openShop(t, usher.MiddlewareOptions{}),
+			"Deny":     openShop(t, usher.MiddlewareOptions{}),
 		}
 		for name, d := range middlewares {
-			origins[name] = d.RequireFunc(httpGreet)
+			origins[name] = d.RequireFunc(greet)
 		}
-		origins["guard"] = middlewares["guard"].With(refuse).RequireFunc(httpGreet)
-		origins["Deny"] = middlewares["Deny"].RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+		origins["guard"] = middlewares["guard"].With(refuse).RequireFunc(greet)
+		origins["Deny"] = middlewares["Deny"].RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *shopUser) {
 			middlewares["Deny"].Deny(w, r, test.err)
 		})
 		for name, handler := range origins {
@@ -310,7 +310,7 @@ func TestErrorsAreMappedAlikeWhereverTheyComeFrom(t *testing.T) {
 				if name == "Deny" && errors.Is(test.err, usher.ErrNoUser) { // of another user than the one that asks
 					status, code = http.StatusNotFound, ""
 				}
-				w := httpServe(handler, httpRequest(httpToken(t, nil)))
+				w := serveRequest(handler, requestWith(shopToken(t, nil)))
 				rej := middlewares[name].refused(t)
 				if w.Code != status || rej == nil || rej.Status != status || rej.Code != code {
 					t.Fatalf("status %d, observed %+v; want %d %q", w.Code, rej, status, code)
@@ -322,7 +322,7 @@ func TestErrorsAreMappedAlikeWhereverTheyComeFrom(t *testing.T) {
 				} else if !errors.Is(rej, test.err) {
 					t.Errorf("observed %v, which is not the cause", rej.Err)
 				}
-				if strings.Contains(w.Body.String(), httpCause) {
+				if strings.Contains(w.Body.String(), secretCause) {
 					t.Errorf("the cause shows: %s", w.Body)
 				}
 				if got := w.Header().Get("Retry-After") != ""; got != (status == 503) {
@@ -341,23 +341,23 @@ func TestErrorsAreMappedAlikeWhereverTheyComeFrom(t *testing.T) {
 }
 
 func TestDenyWithoutAnErrorIsNoSuccess(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	w := httptest.NewRecorder()
-	d.Deny(w, httpRequest(""), nil)
-	httpWant(t, w, 500, "")
+	d.Deny(w, requestWith(""), nil)
+	wantResponse(t, w, 500, "")
 }
 
 func TestSharedRejectionIsNeverChanged(t *testing.T) {
 	shared := &usher.Rejection{Status: http.StatusUnauthorized}
 	guard := func(context.Context) error { return shared }
-	shop := httpOpen(t, usher.MiddlewareOptions{}).With(guard).RequireFunc(httpGreet)
-	bank := httpOpen(t, usher.MiddlewareOptions{Realm: "bank"}).With(guard).RequireFunc(httpGreet)
-	token := httpToken(t, nil)
+	shop := openShop(t, usher.MiddlewareOptions{}).With(guard).RequireFunc(greet)
+	bank := openShop(t, usher.MiddlewareOptions{Realm: "bank"}).With(guard).RequireFunc(greet)
+	token := shopToken(t, nil)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for realm, h := range map[string]http.Handler{"shop": shop, "bank": bank} {
-				if got := httpServe(h, httpRequest(token)).Header().Get("WWW-Authenticate"); got != `Bearer realm="`+realm+`"` {
+				if got := serveRequest(h, requestWith(token)).Header().Get("WWW-Authenticate"); got != `Bearer realm="`+realm+`"` {
 					t.Errorf("the challenge of %s is %q", realm, got)
 				}
 			}
@@ -371,8 +371,8 @@ func TestSharedRejectionIsNeverChanged(t *testing.T) {
 
 // sources → cross-origin check → decode → Check → user → guards → next.
 func TestOrderOfSteps(t *testing.T) {
-	var d *httpRecorder //nolint:staticcheck // what is opened looks at it
-	d = httpOpen(t, usher.MiddlewareOptions{
+	var d *recordedShop //nolint:staticcheck // what is opened looks at it
+	d = openShop(t, usher.MiddlewareOptions{
 		Sources: []usher.TokenSource{usher.FromCookie("session"), usher.FromBearer()},
 		Check: func(_ context.Context, c *usher.Claims) error {
 			if c.SessionID != "" {
@@ -390,8 +390,8 @@ func TestOrderOfSteps(t *testing.T) {
 	}).With(func(context.Context) error {
 		d.step("guard2")
 		return nil
-	}).RequireFunc(func(_ http.ResponseWriter, _ *http.Request, _ *httpUser) { d.step("next") })
-	good := httpToken(t, nil)
+	}).RequireFunc(func(_ http.ResponseWriter, _ *http.Request, _ *shopUser) { d.step("next") })
+	good := shopToken(t, nil)
 	tests := []struct {
 		name   string
 		header http.Header
@@ -404,15 +404,15 @@ func TestOrderOfSteps(t *testing.T) {
 		{"a bad cookie from elsewhere", http.Header{"Cookie": {"session=bad"}, "Sec-Fetch-Site": {"cross-site"}}, ""},
 		{"two tokens from elsewhere", http.Header{"Cookie": {"session=a; session=b"}, "Sec-Fetch-Site": {"cross-site"}}, ""},
 		{"a bad token", http.Header{"Cookie": {"session=bad"}}, "decode"},
-		{"revoked and no user", http.Header{"Cookie": {"session=" + httpToken(t, map[string]any{"sid": "ended", "sub": "gone"})}}, "decode check"},
-		{"no user", http.Header{"Cookie": {"session=" + httpToken(t, map[string]any{"sub": "gone"})}}, "decode check user"},
-		{"refused by the first guard", http.Header{"Cookie": {"session=" + httpToken(t, map[string]any{"role": "stop"})}}, "decode check user guard1"},
+		{"revoked and no user", http.Header{"Cookie": {"session=" + shopToken(t, map[string]any{"sid": "ended", "sub": "gone"})}}, "decode check"},
+		{"no user", http.Header{"Cookie": {"session=" + shopToken(t, map[string]any{"sub": "gone"})}}, "decode check user"},
+		{"refused by the first guard", http.Header{"Cookie": {"session=" + shopToken(t, map[string]any{"role": "stop"})}}, "decode check user guard1"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, "http://shop.example/", nil)
 			r.Header = test.header
-			httpServe(h, r)
+			serveRequest(h, r)
 			if got := d.took(); got != test.steps {
 				t.Errorf("took %q, want %q", got, test.steps)
 			}
@@ -424,8 +424,8 @@ func TestOrderOfSteps(t *testing.T) {
 }
 
 func TestOptional(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	h := d.Optional(http.HandlerFunc(httpHello))
+	d := openShop(t, usher.MiddlewareOptions{})
+	h := d.Optional(http.HandlerFunc(sayHello))
 	tests := []struct {
 		name          string
 		authorization []string
@@ -436,23 +436,23 @@ func TestOptional(t *testing.T) {
 		{"Basic", []string{"Basic dXNlcjpwYXNz"}, 200, "hello stranger"},
 		{"a scheme that begins alike", []string{"Bearertoken abc"}, 200, "hello stranger"},
 		{"an empty header", []string{""}, 200, "hello stranger"},
-		{"a good token", []string{"Bearer " + httpToken(t, nil)}, 200, "hello 7"},
+		{"a good token", []string{"Bearer " + shopToken(t, nil)}, 200, "hello 7"},
 		{"a bad token", []string{"Bearer nonsense"}, 401, ""},
 		{"an empty Bearer", []string{"Bearer"}, 401, ""},
 		{"an empty Bearer and a space", []string{"Bearer "}, 401, ""},
-		{"a Bearer with a tab", []string{"Bearer\t" + httpToken(t, nil)}, 401, ""},
+		{"a Bearer with a tab", []string{"Bearer\t" + shopToken(t, nil)}, 401, ""},
 		{"two Basics", []string{"Basic a", "Basic b"}, 400, ""},
-		{"a user who is gone", []string{"Bearer " + httpToken(t, map[string]any{"sub": "gone"})}, 401, ""},
-		{"a store that is down", []string{"Bearer " + httpToken(t, map[string]any{"sub": "down"})}, 503, ""},
-		{"a store that is broken", []string{"Bearer " + httpToken(t, map[string]any{"sub": "broken"})}, 500, ""},
+		{"a user who is gone", []string{"Bearer " + shopToken(t, map[string]any{"sub": "gone"})}, 401, ""},
+		{"a store that is down", []string{"Bearer " + shopToken(t, map[string]any{"sub": "down"})}, 503, ""},
+		{"a store that is broken", []string{"Bearer " + shopToken(t, map[string]any{"sub": "broken"})}, 500, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r := httpRequest("")
+			r := requestWith("")
 			if test.authorization != nil {
 				r.Header["Authorization"] = test.authorization
 			}
-			httpWant(t, httpServe(h, r), test.status, test.body)
+			wantResponse(t, serveRequest(h, r), test.status, test.body)
 			rej := d.refused(t)
 			if (rej != nil) != (test.status != 200) {
 				t.Errorf("observed %+v", rej)
@@ -485,15 +485,15 @@ func TestVaryNamesTheHeadersThatWereRead(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{Sources: test.sources})
-			hello := http.HandlerFunc(httpHello)
-			for name, h := range map[string]http.Handler{"Optional": d.Optional(hello), "Require": d.Require(hello), "RequireFunc": d.RequireFunc(httpGreet)} {
+			d := openShop(t, usher.MiddlewareOptions{Sources: test.sources})
+			hello := http.HandlerFunc(sayHello)
+			for name, h := range map[string]http.Handler{"Optional": d.Optional(hello), "Require": d.Require(hello), "RequireFunc": d.RequireFunc(greet)} {
 				want := test.require
 				if name == "Optional" {
 					want = test.optional
 				}
-				for _, token := range []string{"", "bad", httpToken(t, nil)} {
-					r := httpRequest(token)
+				for _, token := range []string{"", "bad", shopToken(t, nil)} {
+					r := requestWith(token)
 					w := httptest.NewRecorder()
 					w.Header().Set("Vary", "Accept-Encoding")
 					h.ServeHTTP(w, r)
@@ -509,41 +509,41 @@ func TestVaryNamesTheHeadersThatWereRead(t *testing.T) {
 
 func TestVaryIsSetBeforeACustomReject(t *testing.T) {
 	var vary string
-	d := httpOpen(t, usher.MiddlewareOptions{
+	d := openShop(t, usher.MiddlewareOptions{
 		Sources: []usher.TokenSource{usher.FromCookie("session")},
 		Reject:  func(w http.ResponseWriter, _ *http.Request, _ *usher.Rejection) { vary = w.Header().Get("Vary") },
 	})
-	httpServe(d.RequireFunc(httpGreet), httpRequest(""))
+	serveRequest(d.RequireFunc(greet), requestWith(""))
 	if vary != "Cookie" {
 		t.Errorf("Vary was %q", vary)
 	}
 }
 
 func TestNilUsersDoNotExist(t *testing.T) {
-	t.Run("pointer", httpNilUser(func() *httpUser { return nil }))
-	t.Run("map", httpNilUser(func() map[string]string { return nil }))
-	t.Run("slice", httpNilUser(func() []string { return nil }))
-	t.Run("func", httpNilUser(func() func() { return nil }))
-	t.Run("chan", httpNilUser(func() chan int { return nil }))
-	t.Run("interface", httpNilUser(func() fmt.Stringer { return nil }))
-	t.Run("any", httpNilUser(func() any { return nil }))
-	t.Run("a nil pointer in an interface", httpNilUser(func() any { return (*httpUser)(nil) }))
-	t.Run("a nil map in an interface", httpNilUser(func() any { return map[string]int(nil) }))
-	t.Run("a nil pointer in an error", httpNilUser(func() error { return (*usher.ConfigError)(nil) }))
-	t.Run("unsafe pointer", httpNilUser(func() unsafe.Pointer { return nil }))
-	t.Run("a nil unsafe pointer in an interface", httpNilUser(func() any { return unsafe.Pointer(nil) }))
+	t.Run("pointer", nilUser(func() *shopUser { return nil }))
+	t.Run("map", nilUser(func() map[string]string { return nil }))
+	t.Run("slice", nilUser(func() []string { return nil }))
+	t.Run("func", nilUser(func() func() { return nil }))
+	t.Run("chan", nilUser(func() chan int { return nil }))
+	t.Run("interface", nilUser(func() fmt.Stringer { return nil }))
+	t.Run("any", nilUser(func() any { return nil }))
+	t.Run("a nil pointer in an interface", nilUser(func() any { return (*shopUser)(nil) }))
+	t.Run("a nil map in an interface", nilUser(func() any { return map[string]int(nil) }))
+	t.Run("a nil pointer in an error", nilUser(func() error { return (*usher.ConfigError)(nil) }))
+	t.Run("unsafe pointer", nilUser(func() unsafe.Pointer { return nil }))
+	t.Run("a nil unsafe pointer in an interface", nilUser(func() any { return unsafe.Pointer(nil) }))
 }
 
-func httpNilUser[U any](nobody func() U) func(t *testing.T) {
+func nilUser[U any](nobody func() U) func(t *testing.T) {
 	return func(t *testing.T) {
 		var reason error
-		m, err := usher.NewMiddleware(httpDecoder(t), func(context.Context, *httpClaims) (U, error) { return nobody(), nil },
+		m, err := usher.NewMiddleware(shopDecoder(t), func(context.Context, *shopClaims) (U, error) { return nobody(), nil },
 			&usher.MiddlewareOptions{Observe: func(_ *http.Request, rej *usher.Rejection) { reason = rej.Err }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		h := m.RequireFunc(func(http.ResponseWriter, *http.Request, U) { t.Error("the handler was called") })
-		httpWant(t, httpServe(h, httpRequest(httpToken(t, nil))), 401, "")
+		wantResponse(t, serveRequest(h, requestWith(shopToken(t, nil))), 401, "")
 		if !errors.Is(reason, usher.ErrNoUser) {
 			t.Errorf("the reason is %v", reason)
 		}
@@ -551,17 +551,17 @@ func httpNilUser[U any](nobody func() U) func(t *testing.T) {
 }
 
 func TestZeroUsersOfOtherKindsExist(t *testing.T) {
-	t.Run("struct", httpZeroUser(httpUser{}))
-	t.Run("string", httpZeroUser(""))
-	t.Run("number", httpZeroUser(0))
-	t.Run("array", httpZeroUser([2]int{}))
-	t.Run("a struct in an interface", httpZeroUser[any](httpUser{}))
-	t.Run("an empty slice", httpZeroUser([]string{}))
+	t.Run("struct", zeroUser(shopUser{}))
+	t.Run("string", zeroUser(""))
+	t.Run("number", zeroUser(0))
+	t.Run("array", zeroUser([2]int{}))
+	t.Run("a struct in an interface", zeroUser[any](shopUser{}))
+	t.Run("an empty slice", zeroUser([]string{}))
 }
 
-func httpZeroUser[U any](user U) func(t *testing.T) {
+func zeroUser[U any](user U) func(t *testing.T) {
 	return func(t *testing.T) {
-		m, err := usher.NewMiddleware(httpDecoder(t), func(context.Context, *httpClaims) (U, error) { return user, nil }, nil)
+		m, err := usher.NewMiddleware(shopDecoder(t), func(context.Context, *shopClaims) (U, error) { return user, nil }, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -571,15 +571,15 @@ func httpZeroUser[U any](user U) func(t *testing.T) {
 			}
 			w.WriteHeader(http.StatusNoContent)
 		}))
-		httpWant(t, httpServe(h, httpRequest(httpToken(t, nil))), 204, "")
+		wantResponse(t, serveRequest(h, requestWith(shopToken(t, nil))), 204, "")
 	}
 }
 
 func TestVerifierWithoutClaimsOrErrorFailsClosed(t *testing.T) {
-	silent := httpVerifier(func(context.Context, string) (*httpClaims, error) { return nil, nil }) //nolint:nilnil // the point
-	d := httpOpenWith(t, silent, nil, usher.MiddlewareOptions{})
-	for _, h := range []http.Handler{d.RequireFunc(httpGreet), d.Optional(http.HandlerFunc(httpHello))} {
-		httpWant(t, httpServe(h, httpRequest("x")), 500, "")
+	silent := verifierFunc(func(context.Context, string) (*shopClaims, error) { return nil, nil }) //nolint:nilnil // the point
+	d := openShopWith(t, silent, nil, usher.MiddlewareOptions{})
+	for _, h := range []http.Handler{d.RequireFunc(greet), d.Optional(http.HandlerFunc(sayHello))} {
+		wantResponse(t, serveRequest(h, requestWith("x")), 500, "")
 		if rej := d.refused(t); rej.Err == nil {
 			t.Error("observed no cause")
 		}
@@ -590,18 +590,18 @@ func TestVerifierWithoutClaimsOrErrorFailsClosed(t *testing.T) {
 }
 
 func TestUserThatComesWithAnErrorIsDropped(t *testing.T) {
-	d := httpOpenWith(t, nil, func(context.Context, *httpClaims) (*httpUser, error) {
-		return &httpUser{ID: "7"}, errors.New(httpCause)
+	d := openShopWith(t, nil, func(context.Context, *shopClaims) (*shopUser, error) {
+		return &shopUser{ID: "7"}, errors.New(secretCause)
 	}, usher.MiddlewareOptions{})
-	ctx, err := d.Authenticate(httpRequest(httpToken(t, nil)))
+	ctx, err := d.Authenticate(requestWith(shopToken(t, nil)))
 	if user, ok := d.User(ctx); ok || err == nil {
 		t.Errorf("got %v and %v", user, err)
 	}
 }
 
 func TestRequireFuncHandsOverTheUser(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	h := d.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *httpUser) {
+	d := openShop(t, usher.MiddlewareOptions{})
+	h := d.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *shopUser) {
 		same, ok := d.User(r.Context())
 		claims, has := d.Claims(r.Context())
 		if !ok || same != user || !has || claims.Subject != user.ID || claims.Role != "editor" {
@@ -609,48 +609,48 @@ func TestRequireFuncHandsOverTheUser(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"role": "editor"}))), 204, "")
+	wantResponse(t, serveRequest(h, requestWith(shopToken(t, map[string]any{"role": "editor"}))), 204, "")
 }
 
 func TestClaimsAsUser(t *testing.T) {
-	m, err := usher.NewMiddleware(httpDecoder(t), usher.ClaimsAsUser, nil)
+	m, err := usher.NewMiddleware(shopDecoder(t), usher.ClaimsAsUser, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := m.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *httpClaims) {
+	h := m.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *shopClaims) {
 		if claims, ok := m.Claims(r.Context()); !ok || claims != user {
 			t.Errorf("the claims are %p, the user is %p", claims, user)
 		}
 		_, _ = io.WriteString(w, user.Role)
 	})
-	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"role": "editor"}))), 200, "editor")
+	wantResponse(t, serveRequest(h, requestWith(shopToken(t, map[string]any{"role": "editor"}))), 200, "editor")
 }
 
 func TestOwnCopyOfClaims(t *testing.T) {
 	meddle := func(c *usher.Claims) {
 		c.Subject, c.Scope = "root", "admin"
-		c.AuthTime = usher.NewNumericDate(httpNow())
+		c.AuthTime = usher.NewNumericDate(testClock())
 		for i := range c.Audience {
 			c.Audience[i] = "meddled"
 		}
 	}
-	token := httpToken(t, map[string]any{"scope": "read", "aud": []string{"a", "b"}})
-	key := usher.Must(usher.NewKey(usher.HS256, []byte(httpSecret)))
-	decoder := usher.Must(usher.NewDecoder[httpClaims](key, &usher.DecoderOptions{Audience: usher.Audience{"a"}, Now: httpNow, CacheSize: 10}))
+	token := shopToken(t, map[string]any{"scope": "read", "aud": []string{"a", "b"}})
+	key := usher.Must(usher.NewKey(usher.HS256, []byte(shopSecret)))
+	decoder := usher.Must(usher.NewDecoder[shopClaims](key, &usher.DecoderOptions{Audience: usher.Audience{"a"}, Now: testClock, CacheSize: 10}))
 
 	t.Run("guards do not see what the user function changed", func(t *testing.T) {
-		d := httpOpenWith(t, decoder, func(_ context.Context, c *httpClaims) (*httpUser, error) {
-			c.Claims.Subject, c.Claims.Scope, c.AuthTime = "root", "admin", usher.NewNumericDate(httpNow())
-			return &httpUser{ID: "7"}, nil
+		d := openShopWith(t, decoder, func(_ context.Context, c *shopClaims) (*shopUser, error) {
+			c.Claims.Subject, c.Claims.Scope, c.AuthTime = "root", "admin", usher.NewNumericDate(testClock())
+			return &shopUser{ID: "7"}, nil
 		}, usher.MiddlewareOptions{})
-		httpWant(t, httpServe(d.With(usher.RequireScope("admin")).RequireFunc(httpGreet), httpRequest(token)), 403, "")
-		httpWant(t, httpServe(d.With(usher.RequireScope("read")).RequireFunc(httpGreet), httpRequest(token)), 200, "")
-		httpWant(t, httpServe(d.With(usher.RequireRecentLogin(time.Hour)).RequireFunc(httpGreet), httpRequest(token)), 401, "")
+		wantResponse(t, serveRequest(d.With(usher.RequireScope("admin")).RequireFunc(greet), requestWith(token)), 403, "")
+		wantResponse(t, serveRequest(d.With(usher.RequireScope("read")).RequireFunc(greet), requestWith(token)), 200, "")
+		wantResponse(t, serveRequest(d.With(usher.RequireRecentLogin(time.Hour)).RequireFunc(greet), requestWith(token)), 401, "")
 	})
 	t.Run("a guard of one's own does not either", func(t *testing.T) {
-		d := httpOpenWith(t, decoder, func(_ context.Context, c *httpClaims) (*httpUser, error) {
+		d := openShopWith(t, decoder, func(_ context.Context, c *shopClaims) (*shopUser, error) {
 			c.Claims.Scope = "admin"
-			return &httpUser{ID: "7"}, nil
+			return &shopUser{ID: "7"}, nil
 		}, usher.MiddlewareOptions{})
 		guard := func(ctx context.Context) error {
 			if c, ok := usher.ClaimsFromContext[usher.Claims](ctx); !ok || c.Scope != "read" {
@@ -658,56 +658,56 @@ func TestOwnCopyOfClaims(t *testing.T) {
 			}
 			return nil
 		}
-		httpWant(t, httpServe(d.With(guard).RequireFunc(httpGreet), httpRequest(token)), 200, "")
+		wantResponse(t, serveRequest(d.With(guard).RequireFunc(greet), requestWith(token)), 200, "")
 	})
 	t.Run("inner guards do not see what an outer handler changed", func(t *testing.T) {
-		d := httpOpenWith(t, decoder, nil, usher.MiddlewareOptions{})
-		inner := d.With(usher.RequireScope("admin")).RequireFunc(httpGreet)
+		d := openShopWith(t, decoder, nil, usher.MiddlewareOptions{})
+		inner := d.With(usher.RequireScope("admin")).RequireFunc(greet)
 		h := d.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if c, ok := d.Claims(r.Context()); ok {
 				c.Claims.Scope = "admin"
 			}
 			inner.ServeHTTP(w, r)
 		}))
-		httpWant(t, httpServe(h, httpRequest(token)), 403, "")
+		wantResponse(t, serveRequest(h, requestWith(token)), 403, "")
 	})
 	t.Run("what Check changes nobody else sees", func(t *testing.T) {
-		d := httpOpenWith(t, decoder, nil, usher.MiddlewareOptions{Check: func(_ context.Context, c *usher.Claims) error {
+		d := openShopWith(t, decoder, nil, usher.MiddlewareOptions{Check: func(_ context.Context, c *usher.Claims) error {
 			meddle(c)
 			return nil
 		}})
 		for range 2 { // the second time from the cache
-			h := d.RequireFunc(func(_ http.ResponseWriter, r *http.Request, user *httpUser) {
+			h := d.RequireFunc(func(_ http.ResponseWriter, r *http.Request, user *shopUser) {
 				c, _ := d.Claims(r.Context())
 				if user.ID != "7" || c.Subject != "7" || c.Scope != "read" || strings.Join(c.Audience, " ") != "a b" {
 					t.Errorf("user %v, claims %+v", user, c)
 				}
 			})
-			httpWant(t, httpServe(h, httpRequest(token)), 200, "")
+			wantResponse(t, serveRequest(h, requestWith(token)), 200, "")
 		}
 	})
 	t.Run("Check sees the token's claims", func(t *testing.T) {
-		d := httpOpenWith(t, decoder, nil, usher.MiddlewareOptions{Check: func(_ context.Context, c *usher.Claims) error {
-			if c.Subject != "7" || c.Scope != "read" || strings.Join(c.Audience, " ") != "a b" || c.Issuer != httpIssuer {
+		d := openShopWith(t, decoder, nil, usher.MiddlewareOptions{Check: func(_ context.Context, c *usher.Claims) error {
+			if c.Subject != "7" || c.Scope != "read" || strings.Join(c.Audience, " ") != "a b" || c.Issuer != shopIssuer {
 				t.Errorf("claims %+v", c)
 			}
 			return nil
 		}})
-		httpWant(t, httpServe(d.RequireFunc(httpGreet), httpRequest(token)), 200, "hello 7")
+		wantResponse(t, serveRequest(d.RequireFunc(greet), requestWith(token)), 200, "hello 7")
 	})
 }
 
 func TestNestedMiddleware(t *testing.T) {
 	type bankUser struct{ Account string }
 	const once, twice = "decode check user", "decode check user decode check user"
-	token := httpToken(t, map[string]any{"scope": "read"})
+	token := shopToken(t, map[string]any{"scope": "read"})
 	// between returns a handler that changes the request on its way to next.
 	between := func(change func(*http.Request) *http.Request) func(http.Handler) http.Handler {
 		return func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, change(r)) })
 		}
 	}
-	bank := usher.Must(usher.NewMiddleware(httpDecoder(t), func(context.Context, *httpClaims) (*bankUser, error) {
+	bank := usher.Must(usher.NewMiddleware(shopDecoder(t), func(context.Context, *shopClaims) (*bankUser, error) {
 		return &bankUser{"account"}, nil
 	}, &usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromBearer(), usher.FromHeader("X-Bank")}}))
 	pass := func(next http.Handler) http.Handler { return next }
@@ -725,33 +725,33 @@ func TestNestedMiddleware(t *testing.T) {
 			return r.WithContext(ctx)
 		}), once},
 		{"in a context that can't be compared", between(func(r *http.Request) *http.Request {
-			return r.WithContext(httpListContext{r.Context(), []string{"a"}})
+			return r.WithContext(listContext{r.Context(), []string{"a"}})
 		}), once},
 		{"with another token", between(func(r *http.Request) *http.Request {
 			r = r.Clone(r.Context())
-			r.Header.Set("Authorization", "Bearer "+httpToken(t, map[string]any{"scope": "read write"}))
+			r.Header.Set("Authorization", "Bearer "+shopToken(t, map[string]any{"scope": "read write"}))
 			return r
 		}), twice},
 		{"with another user in between", between(func(r *http.Request) *http.Request {
-			return r.WithContext(usher.ContextWithUser(r.Context(), &httpUser{ID: "somebody"}))
+			return r.WithContext(usher.ContextWithUser(r.Context(), &shopUser{ID: "somebody"}))
 		}), twice},
 		{"with a user of another type in between", between(func(r *http.Request) *http.Request {
 			return r.WithContext(usher.ContextWithUser(r.Context(), bankUser{}))
 		}), twice},
 		{"with other claims in between", between(func(r *http.Request) *http.Request {
-			return r.WithContext(usher.ContextWithClaims(r.Context(), &httpClaims{Claims: usher.Claims{Subject: "somebody", Scope: "all"}}))
+			return r.WithContext(usher.ContextWithClaims(r.Context(), &shopClaims{Claims: usher.Claims{Subject: "somebody", Scope: "all"}}))
 		}), twice},
 		{"with another root in between", func(next http.Handler) http.Handler { return bank.Require(next) }, twice},
 		{"with another root's stranger in between", func(next http.Handler) http.Handler {
-			other := usher.Must(usher.NewMiddleware(httpDecoder(t), httpFindUser, &usher.MiddlewareOptions{
+			other := usher.Must(usher.NewMiddleware(shopDecoder(t), findShopUser, &usher.MiddlewareOptions{
 				Sources: []usher.TokenSource{usher.FromCookie("session")}}))
 			return other.Optional(next)
 		}, twice},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{})
-			end := d.With(usher.RequireScope("read")).RequireFunc(func(w http.ResponseWriter, r *http.Request, user *httpUser) {
+			d := openShop(t, usher.MiddlewareOptions{})
+			end := d.With(usher.RequireScope("read")).RequireFunc(func(w http.ResponseWriter, r *http.Request, user *shopUser) {
 				current, has := d.User(r.Context())
 				claims, _ := d.Claims(r.Context())
 				if !has || current != user || user.ID != "7" || claims == nil || claims.Subject != "7" {
@@ -762,7 +762,7 @@ func TestNestedMiddleware(t *testing.T) {
 			for name, outer := range map[string]func(http.Handler) http.Handler{
 				"Require": d.Require, "Optional": d.Optional, "With": d.With(ok).Require,
 			} {
-				httpWant(t, httpServe(outer(test.between(end)), httpRequest(token)), 200, "end")
+				wantResponse(t, serveRequest(outer(test.between(end)), requestWith(token)), 200, "end")
 				if got := d.took(); got != test.steps {
 					t.Errorf("within %s: took %q, want %q", name, got, test.steps)
 				}
@@ -771,16 +771,16 @@ func TestNestedMiddleware(t *testing.T) {
 	}
 }
 
-// httpListContext is a context that == can't compare.
-type httpListContext struct {
+// listContext is a context that == can't compare.
+type listContext struct {
 	context.Context
 	list []string
 }
 
 func TestNestedThreeTimesDecidesOnce(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	h := d.Optional(d.Require(d.With(usher.RequireScope("read")).RequireFunc(httpGreet)))
-	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"scope": "read"}))), 200, "hello 7")
+	d := openShop(t, usher.MiddlewareOptions{})
+	h := d.Optional(d.Require(d.With(usher.RequireScope("read")).RequireFunc(greet)))
+	wantResponse(t, serveRequest(h, requestWith(shopToken(t, map[string]any{"scope": "read"}))), 200, "hello 7")
 	if got := d.took(); got != "decode check user" {
 		t.Errorf("took %q", got)
 	}
@@ -789,14 +789,14 @@ func TestNestedThreeTimesDecidesOnce(t *testing.T) {
 // Whoever asks in a handler wants to know what is true now: the user may be gone, the session may have ended.
 func TestAskingAgainInAHandlerDecidesAnew(t *testing.T) {
 	var gone error
-	d := httpOpenWith(t, nil, func(ctx context.Context, c *httpClaims) (*httpUser, error) {
+	d := openShopWith(t, nil, func(ctx context.Context, c *shopClaims) (*shopUser, error) {
 		if gone != nil {
 			return nil, gone
 		}
-		return httpFindUser(ctx, c)
+		return findShopUser(ctx, c)
 	}, usher.MiddlewareOptions{})
-	token := httpToken(t, nil)
-	h := d.RequireFunc(func(_ http.ResponseWriter, r *http.Request, _ *httpUser) {
+	token := shopToken(t, nil)
+	h := d.RequireFunc(func(_ http.ResponseWriter, r *http.Request, _ *shopUser) {
 		d.took()
 		questions := map[string]func() error{
 			"Authenticate": func() error { _, err := d.Authenticate(r); return err },
@@ -830,24 +830,24 @@ func TestAskingAgainInAHandlerDecidesAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.took()
-		httpWant(t, httpServe(d.RequireFunc(httpGreet), r.WithContext(ctx)), 200, "hello 7")
+		wantResponse(t, serveRequest(d.RequireFunc(greet), r.WithContext(ctx)), 200, "hello 7")
 		if got := d.took(); got != "decode check user" {
 			t.Errorf("within Authenticate's context: took %q", got)
 		}
 	})
-	httpWant(t, httpServe(h, httpRequest(token)), 200, "")
+	wantResponse(t, serveRequest(h, requestWith(token)), 200, "")
 }
 
 // Without Check and guards no copy of the claims is kept for them: that neither costs a second decision, nor does a
 // guard that comes late go without.
 func TestNestedWithoutGuards(t *testing.T) {
 	loads := 0
-	m := usher.Must(usher.NewMiddleware(httpDecoder(t), func(context.Context, *httpClaims) (*httpUser, error) {
+	m := usher.Must(usher.NewMiddleware(shopDecoder(t), func(context.Context, *shopClaims) (*shopUser, error) {
 		loads++
-		return &httpUser{ID: "7"}, nil
+		return &shopUser{ID: "7"}, nil
 	}, nil))
-	token := httpToken(t, map[string]any{"scope": "read"})
-	h := m.Require(m.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *httpUser) {
+	token := shopToken(t, map[string]any{"scope": "read"})
+	h := m.Require(m.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *shopUser) {
 		if same, _ := m.User(r.Context()); same != user || loads != 1 {
 			t.Errorf("%v, %d users loaded", same, loads)
 		}
@@ -855,23 +855,23 @@ func TestNestedWithoutGuards(t *testing.T) {
 		if _, err := late.AuthenticateToken(r.Context(), token); err != nil {
 			t.Errorf("a late guard of a token: %v", err)
 		}
-		late.RequireFunc(httpGreet).ServeHTTP(w, r)
+		late.RequireFunc(greet).ServeHTTP(w, r)
 	}))
-	httpWant(t, httpServe(h, httpRequest(token)), 200, "hello 7")
+	wantResponse(t, serveRequest(h, requestWith(token)), 200, "hello 7")
 }
 
 func TestInnerGuardsAreAskedThoughTheDecisionIsReused(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	h := d.Require(d.With(usher.RequireScope("write")).RequireFunc(httpGreet))
-	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"scope": "read"}))), 403, "")
+	d := openShop(t, usher.MiddlewareOptions{})
+	h := d.Require(d.With(usher.RequireScope("write")).RequireFunc(greet))
+	wantResponse(t, serveRequest(h, requestWith(shopToken(t, map[string]any{"scope": "read"}))), 403, "")
 	if rej := d.refused(t); rej == nil || rej.Scope != "write" {
 		t.Errorf("observed %+v", rej)
 	}
 }
 
 func TestInnerRequireWithinAnonymousIsRefused(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	httpWant(t, httpServe(d.Optional(d.RequireFunc(httpGreet)), httpRequest("")), 401, "")
+	d := openShop(t, usher.MiddlewareOptions{})
+	wantResponse(t, serveRequest(d.Optional(d.RequireFunc(greet)), requestWith("")), 401, "")
 	if rej := d.refused(t); !errors.Is(rej, usher.ErrNoToken) {
 		t.Errorf("observed %v", rej)
 	}
@@ -883,12 +883,12 @@ func TestOtherRootReplacesUserAndClaimsAsAPair(t *testing.T) {
 		Account string `json:"account"`
 	}
 	type bankUser struct{ Account string }
-	key := usher.Must(usher.NewKey(usher.HS256, []byte(httpSecret)))
-	decoder := usher.Must(usher.NewDecoder[bankClaims](key, &usher.DecoderOptions{Now: httpNow}))
+	key := usher.Must(usher.NewKey(usher.HS256, []byte(shopSecret)))
+	decoder := usher.Must(usher.NewDecoder[bankClaims](key, &usher.DecoderOptions{Now: testClock}))
 	bank := usher.Must(usher.NewMiddleware(decoder, func(_ context.Context, c *bankClaims) (bankUser, error) {
 		return bankUser{c.Account}, nil
 	}, &usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromHeader("X-Bank")}}))
-	shop := httpOpen(t, usher.MiddlewareOptions{})
+	shop := openShop(t, usher.MiddlewareOptions{})
 
 	h := shop.Require(bank.RequireFunc(func(_ http.ResponseWriter, r *http.Request, user bankUser) {
 		ctx := r.Context()
@@ -908,18 +908,18 @@ func TestOtherRootReplacesUserAndClaimsAsAPair(t *testing.T) {
 			t.Errorf("the outer claims show: %v", c)
 		}
 	}))
-	r := httpRequest(httpToken(t, map[string]any{"sub": "7"}))
-	r.Header.Set("X-Bank", httpToken(t, map[string]any{"sub": "8", "account": "DE7"}))
-	httpWant(t, httpServe(h, r), 200, "")
+	r := requestWith(shopToken(t, map[string]any{"sub": "7"}))
+	r.Header.Set("X-Bank", shopToken(t, map[string]any{"sub": "8", "account": "DE7"}))
+	wantResponse(t, serveRequest(h, r), 200, "")
 }
 
 // Another root decides for itself even where all types and the token are the same: its Check may be stricter.
 func TestOtherRootOfTheSameTypesDecidesForItself(t *testing.T) {
-	outer := httpOpen(t, usher.MiddlewareOptions{})
-	inner := httpOpen(t, usher.MiddlewareOptions{
+	outer := openShop(t, usher.MiddlewareOptions{})
+	inner := openShop(t, usher.MiddlewareOptions{
 		Check: func(context.Context, *usher.Claims) error { return usher.ErrTokenRevoked },
 	})
-	httpWant(t, httpServe(outer.Require(inner.RequireFunc(httpGreet)), httpRequest(httpToken(t, nil))), 401, "")
+	wantResponse(t, serveRequest(outer.Require(inner.RequireFunc(greet)), requestWith(shopToken(t, nil))), 401, "")
 	if o, i := outer.took(), inner.took(); o != "decode check user" || i != "decode check" {
 		t.Errorf("the outer one took %q, the inner one %q", o, i)
 	}
@@ -928,10 +928,10 @@ func TestOtherRootOfTheSameTypesDecidesForItself(t *testing.T) {
 func TestAnonymousHidesAnOuterUser(t *testing.T) {
 	look := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
-		if user, ok := usher.UserFromContext[*httpUser](ctx); ok {
+		if user, ok := usher.UserFromContext[*shopUser](ctx); ok {
 			t.Errorf("the outer user shows: %v", user)
 		}
-		if claims, ok := usher.ClaimsFromContext[httpClaims](ctx); ok {
+		if claims, ok := usher.ClaimsFromContext[shopClaims](ctx); ok {
 			t.Errorf("the outer claims show: %v", claims)
 		}
 		if claims, ok := usher.ClaimsFromContext[usher.Claims](ctx); ok {
@@ -945,10 +945,10 @@ func TestAnonymousHidesAnOuterUser(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	outer := httpOpen(t, usher.MiddlewareOptions{})
-	inner := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
-	token := httpToken(t, map[string]any{"scope": "read", "auth_time": httpNow().Unix()})
-	httpWant(t, httpServe(outer.Require(inner.Optional(look)), httpRequest(token)), 204, "")
+	outer := openShop(t, usher.MiddlewareOptions{})
+	inner := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
+	token := shopToken(t, map[string]any{"scope": "read", "auth_time": testClock().Unix()})
+	wantResponse(t, serveRequest(outer.Require(inner.Optional(look)), requestWith(token)), 204, "")
 
 	// The same middleware, with the token taken away in between.
 	strip := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -956,23 +956,23 @@ func TestAnonymousHidesAnOuterUser(t *testing.T) {
 		r.Header.Del("Authorization")
 		outer.Optional(look).ServeHTTP(w, r)
 	})
-	httpWant(t, httpServe(outer.Require(strip), httpRequest(token)), 204, "")
+	wantResponse(t, serveRequest(outer.Require(strip), requestWith(token)), 204, "")
 
 	// A user by other means.
-	ctx := usher.ContextWithClaims(usher.ContextWithUser(t.Context(), &httpUser{ID: "9"}), &httpClaims{Claims: usher.Claims{Scope: "read"}})
-	httpWant(t, httpServe(outer.Optional(look), httpRequest("").WithContext(ctx)), 204, "")
+	ctx := usher.ContextWithClaims(usher.ContextWithUser(t.Context(), &shopUser{ID: "9"}), &shopClaims{Claims: usher.Claims{Scope: "read"}})
+	wantResponse(t, serveRequest(outer.Optional(look), requestWith("").WithContext(ctx)), 204, "")
 }
 
 func TestContextWithUserSaysNothingToAMiddleware(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	ctx := usher.ContextWithUser(t.Context(), &httpUser{ID: "9"})
-	ctx = usher.ContextWithClaims(ctx, &httpClaims{Claims: usher.Claims{Subject: "9"}})
-	httpWant(t, httpServe(d.RequireFunc(httpGreet), httpRequest("").WithContext(ctx)), 401, "")
-	httpWant(t, httpServe(d.RequireFunc(httpGreet), httpRequest(httpToken(t, nil)).WithContext(ctx)), 200, "hello 7")
+	d := openShop(t, usher.MiddlewareOptions{})
+	ctx := usher.ContextWithUser(t.Context(), &shopUser{ID: "9"})
+	ctx = usher.ContextWithClaims(ctx, &shopClaims{Claims: usher.Claims{Subject: "9"}})
+	wantResponse(t, serveRequest(d.RequireFunc(greet), requestWith("").WithContext(ctx)), 401, "")
+	wantResponse(t, serveRequest(d.RequireFunc(greet), requestWith(shopToken(t, nil)).WithContext(ctx)), 200, "hello 7")
 }
 
 func TestWithCopies(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	var asked []string
 	guard := func(name string) usher.Guard {
 		return func(context.Context) error {
@@ -980,9 +980,9 @@ func TestWithCopies(t *testing.T) {
 			return nil
 		}
 	}
-	run := func(m *usher.Middleware[httpClaims, *httpUser]) string {
+	run := func(m *usher.Middleware[shopClaims, *shopUser]) string {
 		asked = nil
-		httpWant(t, httpServe(m.RequireFunc(httpGreet), httpRequest(httpToken(t, nil))), 200, "hello 7")
+		wantResponse(t, serveRequest(m.RequireFunc(greet), requestWith(shopToken(t, nil))), 200, "hello 7")
 		return strings.Join(asked, " ")
 	}
 	base := d.With(guard("1"))
@@ -1015,15 +1015,15 @@ func TestWithCopies(t *testing.T) {
 }
 
 func TestHandlersOfOneMiddlewareServeConcurrently(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
-	h := d.Optional(d.With(usher.RequireScope("read")).RequireFunc(httpGreet))
+	d := openShop(t, usher.MiddlewareOptions{Sources: allSources()})
+	h := d.Optional(d.With(usher.RequireScope("read")).RequireFunc(greet))
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
 			id := fmt.Sprint(i)
 			for _, place := range []string{inBearer, inHeader, inCookie, inQuery} {
-				r := httpCarry(httpToken(t, map[string]any{"sub": id, "scope": "read"}), place)
-				w := httpServe(h, r)
+				r := requestCarrying(shopToken(t, map[string]any{"sub": id, "scope": "read"}), place)
+				w := serveRequest(h, r)
 				if w.Code != 200 || w.Body.String() != "hello "+id {
 					t.Errorf("user %s got %d %s", id, w.Code, w.Body)
 				}
@@ -1043,14 +1043,14 @@ func TestContextOfTheRequestFlowsThrough(t *testing.T) {
 			t.Errorf("value %v, error %v", ctx.Value(key{}), ctx.Err())
 		}
 	}
-	d := httpOpenWith(t,
-		httpVerifier(func(ctx context.Context, _ string) (*httpClaims, error) {
+	d := openShopWith(t,
+		verifierFunc(func(ctx context.Context, _ string) (*shopClaims, error) {
 			look(ctx)
-			return &httpClaims{}, nil
+			return &shopClaims{}, nil
 		}),
-		func(ctx context.Context, _ *httpClaims) (*httpUser, error) {
+		func(ctx context.Context, _ *shopClaims) (*shopUser, error) {
 			look(ctx)
-			return &httpUser{}, nil
+			return &shopUser{}, nil
 		},
 		usher.MiddlewareOptions{Check: func(ctx context.Context, _ *usher.Claims) error {
 			look(ctx)
@@ -1059,14 +1059,14 @@ func TestContextOfTheRequestFlowsThrough(t *testing.T) {
 	h := d.With(func(ctx context.Context) error {
 		look(ctx)
 		return nil
-	}).RequireFunc(func(_ http.ResponseWriter, r *http.Request, _ *httpUser) {
+	}).RequireFunc(func(_ http.ResponseWriter, r *http.Request, _ *shopUser) {
 		look(r.Context())
 		cancel()
 		if !errors.Is(r.Context().Err(), context.Canceled) {
 			t.Error("cancelling does not arrive")
 		}
 	})
-	httpWant(t, httpServe(h, httpRequest("x").WithContext(ctx)), 200, "")
+	wantResponse(t, serveRequest(h, requestWith("x").WithContext(ctx)), 200, "")
 	if seen != 5 {
 		t.Errorf("%d of 5 were called", seen)
 	}
@@ -1119,29 +1119,29 @@ func TestPreflights(t *testing.T) {
 		{"a body in chunks", chunked, 401},
 		{"a body of unknown length", unknown, 401},
 	}
-	hello := http.HandlerFunc(httpHello)
+	hello := http.HandlerFunc(sayHello)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{DangerouslyPassPreflight: true})
+			d := openShop(t, usher.MiddlewareOptions{DangerouslyPassPreflight: true})
 			guarded := d.With(usher.RequireScope("read"))
-			strict := httpOpen(t, usher.MiddlewareOptions{})
-			ctx := usher.ContextWithUser(t.Context(), &httpUser{ID: "outer"})
-			httpWant(t, httpServe(d.Require(hello), test.request.WithContext(ctx)), test.status, "")
+			strict := openShop(t, usher.MiddlewareOptions{})
+			ctx := usher.ContextWithUser(t.Context(), &shopUser{ID: "outer"})
+			wantResponse(t, serveRequest(d.Require(hello), test.request.WithContext(ctx)), test.status, "")
 			if rej := d.refused(t); (rej == nil) != (test.status == 200) {
 				t.Errorf("observed %+v", rej)
 			}
-			httpWant(t, httpServe(guarded.Require(hello), test.request), test.status, "")
+			wantResponse(t, serveRequest(guarded.Require(hello), test.request), test.status, "")
 			d.refused(t)
 			if test.status == 200 {
-				httpWant(t, httpServe(d.Require(hello), test.request.WithContext(ctx)), 200, "hello stranger")
+				wantResponse(t, serveRequest(d.Require(hello), test.request.WithContext(ctx)), 200, "hello stranger")
 			}
 			refused := max(test.status, 401)
 			if test.status == 400 {
 				refused = 400
 			}
-			httpWant(t, httpServe(d.RequireFunc(httpGreet), test.request), refused, "")
+			wantResponse(t, serveRequest(d.RequireFunc(greet), test.request), refused, "")
 			d.refused(t)
-			httpWant(t, httpServe(strict.Require(hello), test.request), refused, "")
+			wantResponse(t, serveRequest(strict.Require(hello), test.request), refused, "")
 			strict.refused(t)
 			_, err := strict.Authenticate(test.request)
 			if err == nil {
@@ -1153,18 +1153,18 @@ func TestPreflights(t *testing.T) {
 }
 
 func TestPreflightOfAnOptionalRoutePassesItsGuardsToo(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{DangerouslyPassPreflight: true})
+	d := openShop(t, usher.MiddlewareOptions{DangerouslyPassPreflight: true})
 	r := httptest.NewRequest(http.MethodOptions, "http://shop.example/", nil)
 	r.Header.Set("Origin", "https://pages.example")
 	r.Header.Set("Access-Control-Request-Method", "PUT")
-	hello := http.HandlerFunc(httpHello)
-	httpWant(t, httpServe(d.Optional(hello), r), 200, "hello stranger")
-	httpWant(t, httpServe(d.With(usher.RequireScope("read")).Optional(hello), r), 200, "hello stranger")
+	hello := http.HandlerFunc(sayHello)
+	wantResponse(t, serveRequest(d.Optional(hello), r), 200, "hello stranger")
+	wantResponse(t, serveRequest(d.With(usher.RequireScope("read")).Optional(hello), r), 200, "hello stranger")
 }
 
 // What a token's own checks answer is no reason to take the request for one without credentials.
 func TestPreflightWithATokenElsewhereIsNone(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{
+	d := openShop(t, usher.MiddlewareOptions{
 		Sources:                  []usher.TokenSource{usher.FromHeader("X-Access-Token")},
 		DangerouslyPassPreflight: true,
 		Check:                    func(context.Context, *usher.Claims) error { return usher.ErrNoToken },
@@ -1172,16 +1172,16 @@ func TestPreflightWithATokenElsewhereIsNone(t *testing.T) {
 	r := httptest.NewRequest(http.MethodOptions, "http://shop.example/", nil)
 	r.Header.Set("Origin", "https://pages.example")
 	r.Header.Set("Access-Control-Request-Method", "PUT")
-	r.Header.Set("X-Access-Token", httpToken(t, nil))
-	httpWant(t, httpServe(d.Require(http.HandlerFunc(httpHello)), r), 401, "")
+	r.Header.Set("X-Access-Token", shopToken(t, nil))
+	wantResponse(t, serveRequest(d.Require(http.HandlerFunc(sayHello)), r), 401, "")
 }
 
 func TestAuthenticate(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	type key struct{}
 	outer := context.WithValue(t.Context(), key{}, "value")
 
-	r := httpRequest(httpToken(t, nil)).WithContext(outer)
+	r := requestWith(shopToken(t, nil)).WithContext(outer)
 	ctx, err := d.Authenticate(r)
 	if user, ok := d.User(ctx); err != nil || !ok || user.ID != "7" || ctx.Value(key{}) != "value" {
 		t.Errorf("user %v, error %v", user, err)
@@ -1197,8 +1197,8 @@ func TestAuthenticate(t *testing.T) {
 	}
 
 	for name, r := range map[string]*http.Request{
-		"no token": httpRequest(""), "a bad one": httpRequest("bad"),
-		"nobody": httpRequest(httpToken(t, map[string]any{"sub": "gone"})),
+		"no token": requestWith(""), "a bad one": requestWith("bad"),
+		"nobody": requestWith(shopToken(t, map[string]any{"sub": "gone"})),
 	} {
 		r = r.WithContext(outer)
 		ctx, err := d.Authenticate(r)
@@ -1223,7 +1223,7 @@ func TestAuthenticate(t *testing.T) {
 	}
 
 	// The guards decide too, and the context of a refusal shows no user.
-	ctx, err = d.With(usher.RequireScope("read")).Authenticate(httpRequest(httpToken(t, nil)).WithContext(outer))
+	ctx, err = d.With(usher.RequireScope("read")).Authenticate(requestWith(shopToken(t, nil)).WithContext(outer))
 	if _, ok := d.User(ctx); ok || ctx != outer || !errors.Is(err, usher.ErrForbidden) {
 		t.Errorf("user %v, error %v", ok, err)
 	}
@@ -1231,12 +1231,12 @@ func TestAuthenticate(t *testing.T) {
 
 // An adapter that responds with Deny refuses once.
 func TestAuthenticateThenDenyIsObservedOnce(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	r := httpRequest("bad")
+	d := openShop(t, usher.MiddlewareOptions{})
+	r := requestWith("bad")
 	_, err := d.Authenticate(r)
 	w := httptest.NewRecorder()
 	d.Deny(w, r, err)
-	httpWant(t, w, 401, "")
+	wantResponse(t, w, 401, "")
 	if d.refused(t) == nil {
 		t.Error("never observed")
 	}
@@ -1244,12 +1244,12 @@ func TestAuthenticateThenDenyIsObservedOnce(t *testing.T) {
 
 // Nobody observes AuthenticateToken but its caller; what the caller denies then is observed, once.
 func TestAuthenticateTokenThenDenyIsObservedOnce(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	_, err := d.AuthenticateToken(t.Context(), "bad")
 	if rej := d.refused(t); rej != nil {
 		t.Errorf("observed %v", rej)
 	}
-	d.Deny(httptest.NewRecorder(), httpRequest(""), err)
+	d.Deny(httptest.NewRecorder(), requestWith(""), err)
 	if rej := d.refused(t); !errors.Is(rej, usher.ErrTokenMalformed) {
 		t.Errorf("observed %v", rej)
 	}
@@ -1257,16 +1257,16 @@ func TestAuthenticateTokenThenDenyIsObservedOnce(t *testing.T) {
 
 // Where one middleware refuses for a reason that it has from another, both observe it.
 func TestRefusalPassedOnIsObservedByBoth(t *testing.T) {
-	inner := httpOpen(t, usher.MiddlewareOptions{})
-	outer := httpOpen(t, usher.MiddlewareOptions{Realm: "bank", Sources: []usher.TokenSource{usher.FromHeader("X-Bank")}})
-	h := outer.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+	inner := openShop(t, usher.MiddlewareOptions{})
+	outer := openShop(t, usher.MiddlewareOptions{Realm: "bank", Sources: []usher.TokenSource{usher.FromHeader("X-Bank")}})
+	h := outer.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *shopUser) {
 		_, err := inner.Authenticate(r)
 		outer.Deny(w, r, err)
 	})
-	r := httpRequest("")
-	r.Header.Set("X-Bank", httpToken(t, nil))
-	w := httpServe(h, r)
-	httpWant(t, w, 401, "")
+	r := requestWith("")
+	r.Header.Set("X-Bank", shopToken(t, nil))
+	w := serveRequest(h, r)
+	wantResponse(t, w, 401, "")
 	if got := w.Header().Get("WWW-Authenticate"); got != `Bearer realm="bank"` {
 		t.Errorf("the challenge is %q", got)
 	}
@@ -1276,27 +1276,27 @@ func TestRefusalPassedOnIsObservedByBoth(t *testing.T) {
 }
 
 func TestAuthenticateToken(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
 	guarded := d.With(usher.RequireScope("read"))
 	type key struct{}
 	outer := context.WithValue(t.Context(), key{}, "value")
 	tests := []struct {
 		name   string
-		m      *usher.Middleware[httpClaims, *httpUser]
+		m      *usher.Middleware[shopClaims, *shopUser]
 		token  string
 		status int
 		code   string
 	}{
-		{"good", d.Middleware, httpToken(t, nil), 0, ""},
-		{"good for the guard", guarded, httpToken(t, map[string]any{"scope": "read"}), 0, ""},
+		{"good", d.Middleware, shopToken(t, nil), 0, ""},
+		{"good for the guard", guarded, shopToken(t, map[string]any{"scope": "read"}), 0, ""},
 		{"none", d.Middleware, "", 401, ""},
 		{"malformed", d.Middleware, "Bearer x", 401, "invalid_token"},
 		{"huge", d.Middleware, strings.Repeat(".", 1<<20), 401, "invalid_token"},
-		{"revoked user", d.Middleware, httpToken(t, map[string]any{"sub": "gone"}), 401, "invalid_token"},
-		{"broken", d.Middleware, httpToken(t, map[string]any{"sub": "broken"}), 500, ""},
-		{"down", d.Middleware, httpToken(t, map[string]any{"sub": "down"}), 503, ""},
-		{"refused by the guard", guarded, httpToken(t, nil), 403, "insufficient_scope"},
-		{"refused by a nil guard", d.With(nil), httpToken(t, nil), 500, ""},
+		{"revoked user", d.Middleware, shopToken(t, map[string]any{"sub": "gone"}), 401, "invalid_token"},
+		{"broken", d.Middleware, shopToken(t, map[string]any{"sub": "broken"}), 500, ""},
+		{"down", d.Middleware, shopToken(t, map[string]any{"sub": "down"}), 503, ""},
+		{"refused by the guard", guarded, shopToken(t, nil), 403, "insufficient_scope"},
+		{"refused by a nil guard", d.With(nil), shopToken(t, nil), 500, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -1324,24 +1324,24 @@ func TestAuthenticateToken(t *testing.T) {
 
 func TestObserveGetsTheRequest(t *testing.T) {
 	var path string
-	d := httpOpen(t, usher.MiddlewareOptions{Observe: func(r *http.Request, _ *usher.Rejection) { path = r.URL.Path }})
+	d := openShop(t, usher.MiddlewareOptions{Observe: func(r *http.Request, _ *usher.Rejection) { path = r.URL.Path }})
 	r := httptest.NewRequest(http.MethodGet, "http://shop.example/orders", nil)
-	httpServe(d.RequireFunc(httpGreet), r)
+	serveRequest(d.RequireFunc(greet), r)
 	if path != "/orders" {
 		t.Errorf("the path is %q", path)
 	}
 }
 
 func TestRefusalOfANestedMiddlewareIsObservedOnce(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	for name, h := range map[string]http.Handler{
-		"inner guard": d.Require(d.Allow(func(*httpUser) bool { return false }).RequireFunc(httpGreet)),
-		"outer guard": d.Allow(func(*httpUser) bool { return false }).Require(d.RequireFunc(httpGreet)),
-		"handler": d.Require(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+		"inner guard": d.Require(d.Allow(func(*shopUser) bool { return false }).RequireFunc(greet)),
+		"outer guard": d.Allow(func(*shopUser) bool { return false }).Require(d.RequireFunc(greet)),
+		"handler": d.Require(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *shopUser) {
 			d.Deny(w, r, usher.ErrForbidden)
 		})),
 	} {
-		httpWant(t, httpServe(h, httpRequest(httpToken(t, nil))), 403, "")
+		wantResponse(t, serveRequest(h, requestWith(shopToken(t, nil))), 403, "")
 		if d.refused(t) == nil {
 			t.Errorf("%s: never observed", name)
 		}
@@ -1350,7 +1350,7 @@ func TestRefusalOfANestedMiddlewareIsObservedOnce(t *testing.T) {
 
 func TestCustomRejectCantForgetTheHeaders(t *testing.T) {
 	var order []string
-	d := httpOpen(t, usher.MiddlewareOptions{
+	d := openShop(t, usher.MiddlewareOptions{
 		Observe: func(*http.Request, *usher.Rejection) { order = append(order, "observe") },
 		Reject: func(w http.ResponseWriter, _ *http.Request, rej *usher.Rejection) {
 			order = append(order, "reject")
@@ -1363,8 +1363,8 @@ func TestCustomRejectCantForgetTheHeaders(t *testing.T) {
 		},
 	})
 	mux := http.NewServeMux()
-	mux.Handle("/", d.RequireFunc(httpGreet))
-	mux.Handle("/deny", d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+	mux.Handle("/", d.RequireFunc(greet))
+	mux.Handle("/deny", d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *shopUser) {
 		d.Deny(w, r, usher.ErrForbidden)
 	}))
 	tests := []struct {
@@ -1375,16 +1375,16 @@ func TestCustomRejectCantForgetTheHeaders(t *testing.T) {
 		retry       bool
 	}{
 		{"/", "", 401, "sorry: An access token is required.", `Bearer realm="shop"`, false},
-		{"/", httpToken(t, map[string]any{"sub": "down"}), 503, "sorry: Try again later.", "", true},
-		{"/", httpToken(t, map[string]any{"sub": "broken"}), 500, "sorry: The request can't be served.", "", false},
-		{"/deny", httpToken(t, nil), 403, "sorry: This is not allowed.", `Bearer realm="shop", error="insufficient_scope", error_description="This is not allowed."`, false},
+		{"/", shopToken(t, map[string]any{"sub": "down"}), 503, "sorry: Try again later.", "", true},
+		{"/", shopToken(t, map[string]any{"sub": "broken"}), 500, "sorry: The request can't be served.", "", false},
+		{"/deny", shopToken(t, nil), 403, "sorry: This is not allowed.", `Bearer realm="shop", error="insufficient_scope", error_description="This is not allowed."`, false},
 	}
 	for _, test := range tests {
 		order = nil
-		r := httpRequest(test.token)
+		r := requestWith(test.token)
 		r.URL.Path = test.path
-		w := httpServe(mux, r)
-		httpWant(t, w, test.status, test.body)
+		w := serveRequest(mux, r)
+		wantResponse(t, w, test.status, test.body)
 		h := w.Header()
 		if h.Get("Cache-Control") != "no-store" || h.Get("WWW-Authenticate") != test.challenge || (h.Get("Retry-After") != "") != test.retry {
 			t.Errorf("%s: headers %v", test.path, h)
@@ -1396,13 +1396,13 @@ func TestCustomRejectCantForgetTheHeaders(t *testing.T) {
 }
 
 func TestCustomRejectMayFallBack(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{
+	d := openShop(t, usher.MiddlewareOptions{
 		Reject: func(w http.ResponseWriter, r *http.Request, rej *usher.Rejection) { rej.ServeHTTP(w, r) },
 	})
-	plain := httpOpen(t, usher.MiddlewareOptions{})
+	plain := openShop(t, usher.MiddlewareOptions{})
 	for _, token := range []string{"", "bad"} {
-		a := httpServe(d.RequireFunc(httpGreet), httpRequest(token))
-		b := httpServe(plain.RequireFunc(httpGreet), httpRequest(token))
+		a := serveRequest(d.RequireFunc(greet), requestWith(token))
+		b := serveRequest(plain.RequireFunc(greet), requestWith(token))
 		if a.Code != b.Code || a.Body.String() != b.Body.String() || fmt.Sprint(a.Header()) != fmt.Sprint(b.Header()) {
 			t.Errorf("%v %v, by default %v %v", a.Header(), a.Body, b.Header(), b.Body)
 		}
@@ -1410,39 +1410,39 @@ func TestCustomRejectMayFallBack(t *testing.T) {
 }
 
 func TestNewMiddlewareReportsEveryMistakeAtOnce(t *testing.T) {
-	var noDecoder *usher.Decoder[httpClaims]
-	var noVerifier httpVerifier
-	decoder := httpDecoder(t)
+	var noDecoder *usher.Decoder[shopClaims]
+	var noVerifier verifierFunc
+	decoder := shopDecoder(t)
 	tests := []struct {
 		name   string
-		v      usher.Verifier[httpClaims]
-		user   func(context.Context, *httpClaims) (*httpUser, error)
+		v      usher.Verifier[shopClaims]
+		user   func(context.Context, *shopClaims) (*shopUser, error)
 		opts   *usher.MiddlewareOptions
 		fields string
 	}{
-		{"nothing wrong", decoder, httpFindUser, nil, ""},
-		{"zero options", decoder, httpFindUser, &usher.MiddlewareOptions{}, ""},
-		{"no verifier", nil, httpFindUser, nil, "v"},
-		{"a nil decoder", noDecoder, httpFindUser, nil, "v"},
-		{"a decoder of nobody's making", new(usher.Decoder[httpClaims]), httpFindUser, nil, "v"},
-		{"a nil verifier func", noVerifier, httpFindUser, nil, "v"},
+		{"nothing wrong", decoder, findShopUser, nil, ""},
+		{"zero options", decoder, findShopUser, &usher.MiddlewareOptions{}, ""},
+		{"no verifier", nil, findShopUser, nil, "v"},
+		{"a nil decoder", noDecoder, findShopUser, nil, "v"},
+		{"a decoder of nobody's making", new(usher.Decoder[shopClaims]), findShopUser, nil, "v"},
+		{"a nil verifier func", noVerifier, findShopUser, nil, "v"},
 		{"no user", decoder, nil, nil, "user"},
-		{"a quote in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: `my "shop"`}, "MiddlewareOptions.Realm"},
-		{"a line in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: "a\r\nSet-Cookie: b"}, "MiddlewareOptions.Realm"},
-		{"a backslash in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: `a\b`}, "MiddlewareOptions.Realm"},
-		{"a letter beyond ASCII in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: "Zürich"}, "MiddlewareOptions.Realm"},
-		{"metadata", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "https://a.example/.well-known/oauth-protected-resource?x=y"}, ""},
-		{"metadata on loopback", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "http://127.0.0.1:8080/m"}, ""},
-		{"metadata on localhost", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "http://localhost/m"}, ""},
-		{"metadata over plain http", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "http://a.example/m"}, "MiddlewareOptions.ResourceMetadata"},
-		{"metadata without a host", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "/.well-known/m"}, "MiddlewareOptions.ResourceMetadata"},
-		{"metadata with a fragment", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "https://a.example/m#f"}, "MiddlewareOptions.ResourceMetadata"},
-		{"metadata with a password", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: "https://u:p@a.example/m"}, "MiddlewareOptions.ResourceMetadata"},
-		{"metadata with a quote", decoder, httpFindUser, &usher.MiddlewareOptions{ResourceMetadata: `https://a.example/"`}, "MiddlewareOptions.ResourceMetadata"},
-		{"scopes", decoder, httpFindUser, &usher.MiddlewareOptions{Scopes: []string{"read", "write:all"}}, ""},
-		{"an empty scope", decoder, httpFindUser, &usher.MiddlewareOptions{Scopes: []string{""}}, "MiddlewareOptions.Scopes"},
-		{"two scopes in one", decoder, httpFindUser, &usher.MiddlewareOptions{Scopes: []string{"read write"}}, "MiddlewareOptions.Scopes"},
-		{"bytes beyond UTF-8 in the realm", decoder, httpFindUser, &usher.MiddlewareOptions{Realm: "\xff"}, "MiddlewareOptions.Realm"},
+		{"a quote in the realm", decoder, findShopUser, &usher.MiddlewareOptions{Realm: `my "shop"`}, "MiddlewareOptions.Realm"},
+		{"a line in the realm", decoder, findShopUser, &usher.MiddlewareOptions{Realm: "a\r\nSet-Cookie: b"}, "MiddlewareOptions.Realm"},
+		{"a backslash in the realm", decoder, findShopUser, &usher.MiddlewareOptions{Realm: `a\b`}, "MiddlewareOptions.Realm"},
+		{"a letter beyond ASCII in the realm", decoder, findShopUser, &usher.MiddlewareOptions{Realm: "Zürich"}, "MiddlewareOptions.Realm"},
+		{"metadata", decoder, findShopUser, &usher.MiddlewareOptions{ResourceMetadata: "https://a.example/.well-known/oauth-protected-resource?x=y"}, ""},
+		{"metadata on loopback", decoder, findShopUser, &usher.MiddlewareOptions{ResourceMetadata: "http://127.0.0.1:8080/m"}, ""},
+		{"metadata on localhost", decoder, findShopUser, &usher.MiddlewareOptions{ResourceMetadata: "http://localhost/m"}, ""},
+		{"metadata over plain http", decoder, findShopUser, &usher.MiddlewareOptions{ResourceMetadata: "http://a.example/m"}, "MiddlewareOptions.ResourceMetadata"},
+		{"metadata without a host", decoder, findShopUser, &usher.MiddlewareOptions{ResourceMetadata: "/.well-known/m"}, "MiddlewareOptions.ResourceMetadata"},
+		{"metadata with a fragment", decoder, findShopUser, &usher.MiddlewareOptions{ResourceMetadata: "https://a.example/m#f"}, "MiddlewareOptions.ResourceMetadata"},
+		{"metadata with a password", decoder, findShopUser, &usher.MiddlewareOptions{ResourceMetadata: "https://u:p@a.example/m"}, "MiddlewareOptions.ResourceMetadata"},
+		{"metadata with a quote", decoder, findShopUser, &usher.MiddlewareOptions{ResourceMetadata: `https://a.example/"`}, "MiddlewareOptions.ResourceMetadata"},
+		{"scopes", decoder, findShopUser, &usher.MiddlewareOptions{Scopes: []string{"read", "write:all"}}, ""},
+		{"an empty scope", decoder, findShopUser, &usher.MiddlewareOptions{Scopes: []string{""}}, "MiddlewareOptions.Scopes"},
+		{"two scopes in one", decoder, findShopUser, &usher.MiddlewareOptions{Scopes: []string{"read write"}}, "MiddlewareOptions.Scopes"},
+		{"bytes beyond UTF-8 in the realm", decoder, findShopUser, &usher.MiddlewareOptions{Realm: "\xff"}, "MiddlewareOptions.Realm"},
 		{"everything wrong", nil, nil, &usher.MiddlewareOptions{
 			Realm: "\x00", Sources: []usher.TokenSource{{}, usher.FromCookie("")}, TrustedOrigins: []string{"shop", "*"},
 		}, "MiddlewareOptions.Realm MiddlewareOptions.Sources MiddlewareOptions.Sources MiddlewareOptions.TrustedOrigins MiddlewareOptions.TrustedOrigins user v"},
@@ -1450,7 +1450,7 @@ func TestNewMiddlewareReportsEveryMistakeAtOnce(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			m, err := usher.NewMiddleware(test.v, test.user, test.opts)
-			if got := strings.Join(httpFields(err), " "); got != test.fields {
+			if got := strings.Join(configFields(t, err), " "); got != test.fields {
 				t.Fatalf("reported %q, want %q: %v", got, test.fields, err)
 			}
 			if (m == nil) != (err != nil) {
@@ -1468,21 +1468,21 @@ func TestOptionsCantBeChangedAfterwards(t *testing.T) {
 	opts := &usher.MiddlewareOptions{
 		Sources: []usher.TokenSource{usher.FromBearer()}, TrustedOrigins: []string{"https://trusted.example"}, Realm: "before",
 	}
-	m := usher.Must(usher.NewMiddleware(httpDecoder(t), httpFindUser, opts))
+	m := usher.Must(usher.NewMiddleware(shopDecoder(t), findShopUser, opts))
 	opts.Sources[0], opts.Realm = usher.FromHeader("X-Token"), "after"
 	opts.Check = func(context.Context, *usher.Claims) error { return usher.ErrForbidden }
-	httpWant(t, httpServe(m.RequireFunc(httpGreet), httpRequest(httpToken(t, nil))), 200, "hello 7")
-	if got := httpServe(m.RequireFunc(httpGreet), httpRequest("")).Header().Get("WWW-Authenticate"); got != `Bearer realm="before"` {
+	wantResponse(t, serveRequest(m.RequireFunc(greet), requestWith(shopToken(t, nil))), 200, "hello 7")
+	if got := serveRequest(m.RequireFunc(greet), requestWith("")).Header().Get("WWW-Authenticate"); got != `Bearer realm="before"` {
 		t.Errorf("the challenge is %q", got)
 	}
 }
 
 // Mistakes that no constructor sees fail closed, and never panic.
 func TestMisuseIsA500(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	var nobody *usher.Middleware[httpClaims, *httpUser]
-	zero := &usher.Middleware[httpClaims, *httpUser]{}
-	hello := http.HandlerFunc(httpHello)
+	d := openShop(t, usher.MiddlewareOptions{})
+	var nobody *usher.Middleware[shopClaims, *shopUser]
+	zero := &usher.Middleware[shopClaims, *shopUser]{}
+	hello := http.HandlerFunc(sayHello)
 	for name, h := range map[string]func() http.Handler{
 		"Require(nil)":                  func() http.Handler { return d.Require(nil) },
 		"RequireFunc(nil)":              func() http.Handler { return d.RequireFunc(nil) },
@@ -1490,12 +1490,12 @@ func TestMisuseIsA500(t *testing.T) {
 		"Require of a nil HandlerFunc":  func() http.Handler { return d.Require(http.HandlerFunc(nil)) },
 		"Require of a nil ServeMux":     func() http.Handler { return d.Require((*http.ServeMux)(nil)) },
 		"the zero Middleware":           func() http.Handler { return zero.Require(hello) },
-		"the zero Middleware, with":     func() http.Handler { return zero.With(usher.RequireScope("x")).RequireFunc(httpGreet) },
+		"the zero Middleware, with":     func() http.Handler { return zero.With(usher.RequireScope("x")).RequireFunc(greet) },
 		"the zero Middleware, optional": func() http.Handler { return zero.Optional(hello) },
 		"a nil Middleware":              func() http.Handler { return nobody.Require(hello) },
-		"a nil Middleware, with":        func() http.Handler { return nobody.With(usher.RequireScope("x")).RequireFunc(httpGreet) },
+		"a nil Middleware, with":        func() http.Handler { return nobody.With(usher.RequireScope("x")).RequireFunc(greet) },
 		"a nil Middleware's Deny": func() http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { nobody.Deny(w, r, errors.New(httpCause)) })
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { nobody.Deny(w, r, errors.New(secretCause)) })
 		},
 		"a nil Middleware's Authenticate": func() http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -1515,7 +1515,7 @@ func TestMisuseIsA500(t *testing.T) {
 					t.Errorf("it panics: %v", p)
 				}
 			}()
-			httpWant(t, httpServe(h(), httpRequest(httpToken(t, nil))), 500, "")
+			wantResponse(t, serveRequest(h(), requestWith(shopToken(t, nil))), 500, "")
 			d.refused(t)
 		})
 	}
@@ -1523,7 +1523,7 @@ func TestMisuseIsA500(t *testing.T) {
 
 // Requests that no server makes, but adapters and tests do.
 func TestOddRequestsDoNotPanic(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources(), DangerouslyPassPreflight: true})
+	d := openShop(t, usher.MiddlewareOptions{Sources: allSources(), DangerouslyPassPreflight: true})
 	for name, r := range map[string]*http.Request{
 		"empty":          {},
 		"a bare POST":    {Method: http.MethodPost, Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}},
@@ -1532,20 +1532,20 @@ func TestOddRequestsDoNotPanic(t *testing.T) {
 		"nil values":     {Header: http.Header{"Authorization": nil, "Cookie": nil, "X-Access-Token": {}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := httpServe(d.RequireFunc(httpGreet), r)
+			w := serveRequest(d.RequireFunc(greet), r)
 			if w.Code != 401 && w.Code != 400 {
 				t.Errorf("got %d", w.Code)
 			}
 			d.refused(t)
-			httpServe(d.Optional(http.HandlerFunc(httpHello)), r)
+			serveRequest(d.Optional(http.HandlerFunc(sayHello)), r)
 			d.refused(t)
 		})
 	}
 }
 
 func TestRejectionIsTheMappingThatDenyUses(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	var nobody *usher.Middleware[httpClaims, *httpUser] // session's handlers have no middleware
+	d := openShop(t, usher.MiddlewareOptions{})
+	var nobody *usher.Middleware[shopClaims, *shopUser] // session's handlers have no middleware
 	own := &usher.Rejection{Status: 409, Description: "Taken."}
 	for _, test := range []struct {
 		err         error
@@ -1557,14 +1557,14 @@ func TestRejectionIsTheMappingThatDenyUses(t *testing.T) {
 		{usher.ErrPasswordTooShort, 422, "The password is too short."},
 		{usher.ErrPasswordTooLong, 422, "The password is too long."},
 		{usher.ErrPasswordInvalid, 422, "The password has a character that is not allowed."},
-		{fmt.Errorf("%w: "+httpCause, usher.ErrPasswordUnfit), 422, "This password can't be used."},
+		{fmt.Errorf("%w: "+secretCause, usher.ErrPasswordUnfit), 422, "This password can't be used."},
 		{usher.ErrUnavailable, 503, "Try again later."},
 		{fmt.Errorf("wrapped: %w", own), 409, "Taken."},
-		{errors.New(httpCause), 500, "The request can't be served."},
+		{errors.New(secretCause), 500, "The request can't be served."},
 		{nil, 500, "The request can't be served."},
 	} {
 		w := httptest.NewRecorder()
-		d.Deny(w, httpRequest(""), test.err)
+		d.Deny(w, requestWith(""), test.err)
 		d.refused(t)
 		for name, rej := range map[string]*usher.Rejection{"its own": d.Rejection(test.err), "of no middleware": nobody.Rejection(test.err)} {
 			if rej.Status != test.status || rej.Description != test.description || w.Code != test.status {
@@ -1580,8 +1580,8 @@ func TestRejectionIsTheMappingThatDenyUses(t *testing.T) {
 	}
 }
 
-// httpLog collects what is logged, without the time.
-func httpLog(level slog.Level) (*slog.Logger, *strings.Builder) {
+// testLog collects what is logged, without the time.
+func testLog(level slog.Level) (*slog.Logger, *strings.Builder) {
 	var log strings.Builder
 	return slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
@@ -1593,10 +1593,10 @@ func httpLog(level slog.Level) (*slog.Logger, *strings.Builder) {
 
 func TestFaultsAreLoggedWithoutObserve(t *testing.T) {
 	before := slog.Default()
-	logger, log := httpLog(slog.LevelDebug)
+	logger, log := testLog(slog.LevelDebug)
 	slog.SetDefault(logger)
 	t.Cleanup(func() { slog.SetDefault(before) })
-	m := usher.Must(usher.NewMiddleware(httpDecoder(t), httpFindUser, nil))
+	m := usher.Must(usher.NewMiddleware(shopDecoder(t), findShopUser, nil))
 	serve := func(token string, end bool) string {
 		log.Reset()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -1605,20 +1605,20 @@ func TestFaultsAreLoggedWithoutObserve(t *testing.T) {
 			cancel()
 		}
 		mux := http.NewServeMux()
-		mux.Handle("GET /orders/{id}", m.RequireFunc(httpGreet))
+		mux.Handle("GET /orders/{id}", m.RequireFunc(greet))
 		r := httptest.NewRequest(http.MethodGet, "http://shop.example/orders/7?access_token=secret", nil)
 		r.Header.Set("Authorization", "Bearer "+token)
-		httpServe(mux, r.WithContext(ctx))
+		serveRequest(mux, r.WithContext(ctx))
 		return log.String()
 	}
 	const broken = `level=ERROR msg="usher: request refused" status=500 reason=error method=GET route="GET /orders/{id}" sub=broken error="cause: dial tcp 10.1.2.3:5432"` + "\n"
-	if got := serve(httpToken(t, map[string]any{"sub": "broken"}), false); got != broken {
+	if got := serve(shopToken(t, map[string]any{"sub": "broken"}), false); got != broken {
 		t.Errorf("a fault is logged as %s", got)
 	}
-	if got := serve(httpToken(t, map[string]any{"sub": "down"}), false); !strings.Contains(got, "status=503 reason=unavailable") {
+	if got := serve(shopToken(t, map[string]any{"sub": "down"}), false); !strings.Contains(got, "status=503 reason=unavailable") {
 		t.Errorf("an outage is logged as %s", got)
 	}
-	if got := serve(httpToken(t, map[string]any{"sub": "down"}), true); got != "" {
+	if got := serve(shopToken(t, map[string]any{"sub": "down"}), true); got != "" {
 		t.Errorf("a client that hung up is logged as %s", got)
 	}
 	if got := serve("bad", false); got != "" {
@@ -1627,34 +1627,34 @@ func TestFaultsAreLoggedWithoutObserve(t *testing.T) {
 }
 
 func TestLogRejectionsLogsEveryRefusal(t *testing.T) {
-	logger, log := httpLog(slog.LevelInfo)
-	d := httpOpen(t, usher.MiddlewareOptions{Observe: usher.LogRejections(logger)})
+	logger, log := testLog(slog.LevelInfo)
+	d := openShop(t, usher.MiddlewareOptions{Observe: usher.LogRejections(logger)})
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	path := httpRequest("")
+	path := requestWith("")
 	path.URL.Path, path.URL.RawQuery, path.Method = "/"+strings.Repeat("a", 1000), "token=secret", strings.Repeat("M", 1000)
 	tests := []struct {
 		name    string
 		request *http.Request
 		want    string
 	}{
-		{"no token", httpRequest(""), `level=INFO msg="usher: request refused" status=401 reason=no_token method=GET route=/ error="usher: no token"`},
-		{"whose it was", httpRequest(httpToken(t, map[string]any{"sub": "gone", "sid": "s1"})),
+		{"no token", requestWith(""), `level=INFO msg="usher: request refused" status=401 reason=no_token method=GET route=/ error="usher: no token"`},
+		{"whose it was", requestWith(shopToken(t, map[string]any{"sub": "gone", "sid": "s1"})),
 			`level=INFO msg="usher: request refused" status=401 reason=no_user method=GET route=/ sub=gone sid=s1 error="usher: no such user: cause: dial tcp 10.1.2.3:5432"`},
-		{"an outage", httpRequest(httpToken(t, map[string]any{"sub": "down"})), `level=ERROR msg="usher: request refused" status=503 reason=unavailable `},
-		{"a hang-up", httpRequest(httpToken(t, map[string]any{"sub": "down"})).WithContext(ended), `level=INFO msg="usher: request refused" status=503 reason=canceled `},
+		{"an outage", requestWith(shopToken(t, map[string]any{"sub": "down"})), `level=ERROR msg="usher: request refused" status=503 reason=unavailable `},
+		{"a hang-up", requestWith(shopToken(t, map[string]any{"sub": "down"})).WithContext(ended), `level=INFO msg="usher: request refused" status=503 reason=canceled `},
 		{"a line has its limits", path, "method=" + strings.Repeat("M", 256) + "... route=/" + strings.Repeat("a", 255) + "... error"},
 	}
 	for _, test := range tests {
 		log.Reset()
-		httpServe(d.RequireFunc(httpGreet), test.request)
+		serveRequest(d.RequireFunc(greet), test.request)
 		if got := log.String(); !strings.Contains(got, test.want) || strings.Count(got, "\n") != 1 || strings.Contains(got, "secret") {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
 		}
 		d.refused(t)
 	}
-	quiet, log := httpLog(slog.LevelError)
-	usher.LogRejections(quiet)(httpRequest(""), &usher.Rejection{Status: 401})
+	quiet, log := testLog(slog.LevelError)
+	usher.LogRejections(quiet)(requestWith(""), &usher.Rejection{Status: 401})
 	usher.LogRejections(quiet)(&http.Request{}, &usher.Rejection{Status: 500})
 	if got := log.String(); strings.Count(got, "\n") != 1 {
 		t.Errorf("a quieter log has %s", got)

@@ -915,7 +915,7 @@ func timed(call func()) float64 {
 }
 
 func TestCheckPasswordRefusesAtCost12(t *testing.T) {
-	if tokRace {
+	if testRace {
 		t.Skip("cost 12 takes 16 times as long under the race detector, and there is no race to find")
 	}
 	refuse := func(hash, password string, want error, text string) func() {

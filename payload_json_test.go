@@ -20,15 +20,15 @@ func TestDecodeRefusesPayloadsThatAreNotOneStrictObject(t *testing.T) {
 		usher.Claims
 		Z any `json:"z"`
 	}
-	members := `"sub":"42","exp":` + tokSeconds(time.Hour)
-	unknown := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
-	known := tokDecoder[claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
-	tokCheckDecode(t, known, tokHS256(tokText("{"+members+"}")), nil)
-	for name, payload := range tokNotJSON(members) {
+	members := `"sub":"42","exp":` + secondsFromNow(time.Hour)
+	unknown := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
+	known := newDecoder[claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
+	checkDecode(t, known, signHS256(jsonText("{"+members+"}")), nil)
+	for name, payload := range notJSON(members) {
 		t.Run(name, func(t *testing.T) {
-			token := tokHS256(tokText(payload))
-			tokCheckDecode(t, unknown, token, usher.ErrTokenMalformed)
-			tokCheckDecode(t, known, token, usher.ErrTokenMalformed)
+			token := signHS256(jsonText(payload))
+			checkDecode(t, unknown, token, usher.ErrTokenMalformed)
+			checkDecode(t, known, token, usher.ErrTokenMalformed)
 			if strings.Contains(name, "escapes") {
 				return
 			}
@@ -36,7 +36,7 @@ func TestDecodeRefusesPayloadsThatAreNotOneStrictObject(t *testing.T) {
 			for _, name := range []string{"jti", "aud", "nbf"} {
 				payload := strings.ReplaceAll(payload, `"z"`, `"`+name+`"`)
 				if strings.Contains(payload, `"`+name+`"`) {
-					tokCheckDecode(t, unknown, tokHS256(tokText(payload)), usher.ErrTokenMalformed)
+					checkDecode(t, unknown, signHS256(jsonText(payload)), usher.ErrTokenMalformed)
 				}
 			}
 		})
@@ -52,8 +52,8 @@ func TestDecodeRefusesPayloadsThatAreNotOneStrictObject(t *testing.T) {
 		"a name twice, one of surrogates": `"😀":1,"\ud83d\ude00":2`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			tokCheckDecode(t, known, tokHS256(tokText("{"+members+","+payload+"}")), usher.ErrTokenMalformed)
-			tokCheckDecode(t, known, tokHS256(tokText("{"+payload+","+members+"}")), usher.ErrTokenMalformed)
+			checkDecode(t, known, signHS256(jsonText("{"+members+","+payload+"}")), usher.ErrTokenMalformed)
+			checkDecode(t, known, signHS256(jsonText("{"+payload+","+members+"}")), usher.ErrTokenMalformed)
 		})
 	}
 	t.Run("a name twice among many", func(t *testing.T) {
@@ -63,10 +63,10 @@ func TestDecodeRefusesPayloadsThatAreNotOneStrictObject(t *testing.T) {
 				for i := range count {
 					fmt.Fprintf(&b, `,"name %d":0`, i)
 				}
-				tokCheckDecode(t, known, tokHS256(tokText("{"+members+b.String()+"}")), nil)
+				checkDecode(t, known, signHS256(jsonText("{"+members+b.String()+"}")), nil)
 				fmt.Fprintf(&b, `,"name %d":0`, repeated)
-				tokCheckDecode(t, known, tokHS256(tokText("{"+members+b.String()+"}")), usher.ErrTokenMalformed)
-				tokCheckDecode(t, known, tokHS256(tokText("{"+b.String()[1:]+","+members+"}")), usher.ErrTokenMalformed)
+				checkDecode(t, known, signHS256(jsonText("{"+members+b.String()+"}")), usher.ErrTokenMalformed)
+				checkDecode(t, known, signHS256(jsonText("{"+b.String()[1:]+","+members+"}")), usher.ErrTokenMalformed)
 			}
 		}
 	})
@@ -75,7 +75,7 @@ func TestDecodeRefusesPayloadsThatAreNotOneStrictObject(t *testing.T) {
 // What is no JSON is malformed, also where a claim before it is of the wrong type: the reason does not depend on
 // the order of members.
 func TestDecodeReportsMalformedPayloadsBeforeWrongTypes(t *testing.T) {
-	d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	d := newDecoder[userClaims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
 	for _, wrong := range []string{`"jti":1`, `"role":1`, `"exp":null`, `"aud":[1]`, `"teams":"x"`} {
 		for _, broken := range []string{`"z":{"a":1,"a":1}`, `"z":[nonsense]`, `"z":["\ud800"]`, `"z":[1,]`, `"z":nonsense`, `"z":1,"z":1`,
 			`"nbf":[nonsense]`, `"nbf":[1}`, `"scope":{"a":1,"a":1}`, `"z":1}{`, `"teams":[nonsense]`} {
@@ -84,7 +84,7 @@ func TestDecodeReportsMalformedPayloadsBeforeWrongTypes(t *testing.T) {
 			}
 			for _, payload := range []string{wrong + "," + broken, broken + "," + wrong} {
 				t.Run(payload, func(t *testing.T) {
-					tokCheckDecode(t, d, tokHS256(tokText("{"+payload+"}")), usher.ErrTokenMalformed)
+					checkDecode(t, d, signHS256(jsonText("{"+payload+"}")), usher.ErrTokenMalformed)
 				})
 			}
 		}
@@ -94,13 +94,13 @@ func TestDecodeReportsMalformedPayloadsBeforeWrongTypes(t *testing.T) {
 		`"teams":[nonsense]`, `"teams":["a",]`, `"teams":["a" "b"]`, `"teams":["\ud800"]`, `"role":{"a":1,"a":2}`, `"role":[}`, `"teams":["a"}`,
 	} {
 		t.Run(broken, func(t *testing.T) {
-			tokCheckDecode(t, d, tokHS256(tokText("{"+broken+"}")), usher.ErrTokenMalformed)
+			checkDecode(t, d, signHS256(jsonText("{"+broken+"}")), usher.ErrTokenMalformed)
 		})
 	}
 }
 
 func TestDecodeAcceptsJSONInAnyForm(t *testing.T) {
-	d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	d := newDecoder[userClaims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
 	for _, payload := range []string{
 		` { "sub" : "42" , "exp" : 9999999999 , "role" : "admin" } `,
 		"\r\n\t{\"sub\":\r\n\t\"42\",\"exp\":9999999999,\"role\":\"admin\"}\r\n\t",
@@ -108,34 +108,34 @@ func TestDecodeAcceptsJSONInAnyForm(t *testing.T) {
 		`{"\u0073\u0075\u0062":"\u0034\u0032","\u0065xp":9999999999,"rol\u0065":"\u0061dmin"}`,
 		`{"":0,"x":null,"y":[],"z":{},"sub":"42","exp":9999999999.000,"role":"admin","😀":"\ud83d\ude00","n":-0.0e-0,"t":[true,false,null,{"a":[]}]}`,
 	} {
-		if c := tokCheckDecode(t, d, tokHS256(tokText(payload)), nil); c == nil || c.Subject != "42" || c.Role != "admin" {
+		if c := checkDecode(t, d, signHS256(jsonText(payload)), nil); c == nil || c.Subject != "42" || c.Role != "admin" {
 			t.Errorf("%s: %+v", payload, c)
 		}
 	}
-	c := tokCheckDecode(t, d, tokHS256(tokPayload().with("role", `"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00é😀\u0000\u007f\u2028"`)), nil)
+	c := checkDecode(t, d, signHS256(goodPayload().with("role", `"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00é😀\u0000\u007f\u2028"`)), nil)
 	if want := "\"\\/\b\f\n\r\té😀é😀\x00\x7f\u2028"; c == nil || c.Role != want {
 		t.Errorf("%q", c.Role)
 	}
 }
 
 func TestDecodeRefusesRegisteredClaimsOfTheWrongType(t *testing.T) {
-	d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{
+	d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{
 		AllowNoSubject: true, DangerouslyAllowNoExpiry: true, DangerouslyAllowAnyAudience: true,
 	})
 	texts := []string{"null", "1", "true", "false", "{}", "[]", `["a"]`, `{"a":"b"}`, "1.5", "-1"}
 	for _, claim := range []string{"iss", "sub", "jti", "sid", "scope"} {
 		for _, value := range texts {
-			tokCheckDecode(t, d, tokHS256(tokPayload().with(claim, value)), usher.ErrTokenClaims)
+			checkDecode(t, d, signHS256(goodPayload().with(claim, value)), usher.ErrTokenClaims)
 		}
 	}
 	for _, value := range []string{"null", "1", "true", "false", "{}", `{"a":"b"}`, "[1]", "[null]", `["a",null]`, `["a",1]`, `[["a"]]`, `[{}]`, `[true]`} {
-		tokCheckDecode(t, d, tokHS256(tokPayload().with("aud", value)), usher.ErrTokenClaims)
+		checkDecode(t, d, signHS256(goodPayload().with("aud", value)), usher.ErrTokenClaims)
 	}
 	for _, claim := range []string{"exp", "nbf", "iat", "auth_time"} {
-		for _, value := range append([]string{"null", `"1"`}, tokNoDates...) {
+		for _, value := range append([]string{"null", `"1"`}, noDates...) {
 			t.Run(claim+" "+value, func(t *testing.T) {
-				token := tokHS256(tokPayload().with(claim, value))
-				tokCheckDecode(t, d, token, usher.ErrTokenClaims)
+				token := signHS256(goodPayload().with(claim, value))
+				checkDecode(t, d, token, usher.ErrTokenClaims)
 				if _, err := d.Decode(t.Context(), token); err == nil || !strings.Contains(err.Error(), claim) {
 					t.Errorf("%v does not name the claim", err)
 				}
@@ -146,31 +146,31 @@ func TestDecodeRefusesRegisteredClaimsOfTheWrongType(t *testing.T) {
 
 // What is wrong with one claim is not forgotten over another that is right.
 func TestDecodeRefusesOneWrongClaimAmongOthers(t *testing.T) {
-	d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	d := newDecoder[userClaims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
 	claims := []string{`"sub":"42"`, `"exp":9999999999`, `"role":"admin"`, `"teams":["a"]`, `"z":1`}
 	for _, wrong := range []string{`"jti":1`, `"nbf":"1"`, `"aud":[1]`, `"role":1`, `"teams":"x"`} {
 		for at := range len(claims) + 1 {
 			name, _, _ := strings.Cut(wrong, ":")
 			members := slices.Insert(slices.Clone(claims), at, wrong)
 			members = slices.DeleteFunc(members, func(m string) bool { return m != wrong && strings.HasPrefix(m, name) })
-			tokCheckDecode(t, d, tokHS256(tokText("{"+strings.Join(members, ",")+"}")), usher.ErrTokenClaims)
+			checkDecode(t, d, signHS256(jsonText("{"+strings.Join(members, ",")+"}")), usher.ErrTokenClaims)
 		}
 	}
 }
 
 func TestDecodeKeepsFractionsOfDates(t *testing.T) {
-	d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
-	for text, nanos := range tokDates {
-		c := tokCheckDecode(t, d, tokHS256(tokPayload().with("iat", text).with("auth_time", text)), nil)
+	d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
+	for text, nanos := range testDates {
+		c := checkDecode(t, d, signHS256(goodPayload().with("iat", text).with("auth_time", text)), nil)
 		if c == nil || c.IssuedAt.UnixNano() != nanos || c.AuthTime.UnixNano() != nanos || c.IssuedAt.Location() != time.UTC || c.IssuedAt.IsZero() {
 			t.Errorf("%s: %+v", text, c)
 		}
 	}
-	e := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{})
+	e := newEncoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{})
 	for _, nanos := range []int64{0, 1, 5e8, 999_999_999, 123_456_000} {
 		want := usher.NumericDate{Time: time.Unix(1893553445, nanos).UTC()}
 		token := usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "42", AuthTime: want}))
-		if c := tokCheckDecode(t, d, token, nil); c == nil || c.AuthTime != want {
+		if c := checkDecode(t, d, token, nil); c == nil || c.AuthTime != want {
 			t.Errorf("%v: %+v", want, c)
 		}
 	}
@@ -185,24 +185,24 @@ func TestDecodeMatchesNamesExactly(t *testing.T) {
 			Name string `json:"name"`
 		} `json:"nested"`
 	}
-	d := tokDecoder[claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
-	payload := tokPayload().with("ROLE", `"a"`).with("Role", `"b"`).with("plain", `"c"`).with("role ", `"d"`).with("nested", `{"Name":"e","NAME":"f"}`)
-	c := tokCheckDecode(t, d, tokHS256(payload), nil)
+	d := newDecoder[claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
+	payload := goodPayload().with("ROLE", `"a"`).with("Role", `"b"`).with("plain", `"c"`).with("role ", `"d"`).with("nested", `{"Name":"e","NAME":"f"}`)
+	c := checkDecode(t, d, signHS256(payload), nil)
 	if c == nil || c.Role != "" || c.Plain != "" || c.Nested.Name != "" {
 		t.Errorf("%+v", c)
 	}
-	c = tokCheckDecode(t, d, tokHS256(payload.with("role", `"x"`).with("Plain", `"y"`).with("nested", `{"Name":"e","name":"z"}`)), nil)
+	c = checkDecode(t, d, signHS256(payload.with("role", `"x"`).with("Plain", `"y"`).with("nested", `{"Name":"e","name":"z"}`)), nil)
 	if c == nil || c.Role != "x" || c.Plain != "y" || c.Nested.Name != "z" {
 		t.Errorf("%+v", c)
 	}
 }
 
-// tokUpper has a JSON form of its own.
-type tokUpper string
+// testUpper has a JSON form of its own.
+type testUpper string
 
-func (u tokUpper) MarshalJSON() ([]byte, error) { return json.Marshal(strings.ToUpper(string(u))) }
+func (u testUpper) MarshalJSON() ([]byte, error) { return json.Marshal(strings.ToUpper(string(u))) }
 
-func (u *tokUpper) UnmarshalJSON(data []byte) error {
+func (u *testUpper) UnmarshalJSON(data []byte) error {
 	var text string
 	if err := json.Unmarshal(data, &text); err != nil {
 		return err
@@ -210,16 +210,16 @@ func (u *tokUpper) UnmarshalJSON(data []byte) error {
 	if text == "REFUSED" {
 		return errors.New("refused")
 	}
-	*u = tokUpper(strings.ToLower(text))
+	*u = testUpper(strings.ToLower(text))
 	return nil
 }
 
 type (
-	tokName  string
-	tokLevel uint8
-	tokNames []tokName
-	tokFlag  bool
-	tokInner struct {
+	testName  string
+	testLevel uint8
+	testNames []testName
+	testFlag  bool
+	testInner struct {
 		A int    `json:"a,omitempty"`
 		B string `json:"b"`
 	}
@@ -232,37 +232,37 @@ type (
 	}
 )
 
-// tokPrivate has fields of every kind, as claims types and as structs for encoding/json.
-type tokPrivate struct {
+// testPrivate has fields of every kind, as claims types and as structs for encoding/json.
+type testPrivate struct {
 	TokPromoted
 	TokPromotedDeep
 	Shadowed string `json:"shadowed"`
 
 	Untagged  string
 	String    string                 `json:"string"`
-	Name      tokName                `json:"name"`
+	Name      testName               `json:"name"`
 	Bool      bool                   `json:"bool"`
-	Flag      tokFlag                `json:"flag"`
+	Flag      testFlag               `json:"flag"`
 	Int       int                    `json:"int"`
 	Int8      int8                   `json:"int8"`
 	Int64     int64                  `json:"int64"`
 	Uint      uint                   `json:"uint"`
-	Level     tokLevel               `json:"level"`
+	Level     testLevel              `json:"level"`
 	Uintptr   uintptr                `json:"uintptr"`
 	Float     float64                `json:"float"`
 	Float32   float32                `json:"float32"`
 	Duration  time.Duration          `json:"duration"`
 	Time      time.Time              `json:"time"`
 	Addr      netip.Addr             `json:"addr"`
-	Upper     tokUpper               `json:"upper"`
-	UpperPtr  *tokUpper              `json:"upper_ptr"`
+	Upper     testUpper              `json:"upper"`
+	UpperPtr  *testUpper             `json:"upper_ptr"`
 	Date      usher.NumericDate      `json:"date"`
 	DateZero  usher.NumericDate      `json:"date_zero,omitzero"`
 	Aud       usher.Audience         `json:"audience"`
 	StringPtr *string                `json:"string_ptr"`
 	IntPtr    *int                   `json:"int_ptr"`
 	Strings   []string               `json:"strings"`
-	Names     tokNames               `json:"names"`
+	Names     testNames              `json:"names"`
 	Ints      []int                  `json:"ints"`
 	Bytes     []byte                 `json:"bytes"`
 	Array     [3]int                 `json:"array"`
@@ -276,9 +276,9 @@ type tokPrivate struct {
 	Numbers   []json.Number          `json:"numbers"`
 	NumberPtr *json.Number           `json:"number_ptr"`
 	NumberMap map[string]json.Number `json:"number_map"`
-	Inner     tokInner               `json:"inner"`
-	InnerPtr  *tokInner              `json:"inner_ptr"`
-	Inners    []tokInner             `json:"inners"`
+	Inner     testInner              `json:"inner"`
+	InnerPtr  *testInner             `json:"inner_ptr"`
+	Inners    []testInner            `json:"inners"`
 	Anonymous struct{ X int }        `json:"anonymous"`
 
 	OmitString  string         `json:"omit_string,omitempty"`
@@ -291,7 +291,7 @@ type tokPrivate struct {
 	OmitInts    []int          `json:"omit_ints,omitempty"`
 	OmitMap     map[string]int `json:"omit_map,omitempty"`
 	OmitAny     any            `json:"omit_any,omitempty"`
-	OmitInner   tokInner       `json:"omit_inner,omitempty"`
+	OmitInner   testInner      `json:"omit_inner,omitempty"`
 	OmitTime    time.Time      `json:"omit_time,omitempty"`
 	OmitArray   [0]int         `json:"omit_array,omitempty"`
 	OmitNumber  json.Number    `json:"omit_number,omitempty"`
@@ -300,7 +300,7 @@ type tokPrivate struct {
 	ZeroStrings []string       `json:"zero_strings,omitzero"`
 	ZeroMap     map[string]int `json:"zero_map,omitzero"`
 	ZeroTime    time.Time      `json:"zero_time,omitzero"`
-	ZeroInner   tokInner       `json:"zero_inner,omitzero"`
+	ZeroInner   testInner      `json:"zero_inner,omitzero"`
 	Both        []string       `json:"both,omitempty,omitzero"`
 
 	TextInt     int           `json:"text_int,string"`
@@ -310,9 +310,9 @@ type tokPrivate struct {
 	TextString  string        `json:"text_string,string"`
 	TextSlice   []int         `json:"text_slice,string"` // to no effect
 	TextOmit    int           `json:"text_omit,string,omitempty"`
-	TextName    tokName       `json:"text_name,string"`
+	TextName    testName      `json:"text_name,string"`
 	TextNumbers []json.Number `json:"text_numbers,string"` // to no effect
-	TextLevel   tokLevel      `json:"text_level,omitempty,string"`
+	TextLevel   testLevel     `json:"text_level,omitempty,string"`
 
 	Dash     string `json:"-"`
 	DashName string `json:"-,"`
@@ -323,32 +323,32 @@ type tokPrivate struct {
 	unexported string
 }
 
-type tokPrivateClaims struct {
+type privateClaims struct {
 	usher.Claims
-	tokPrivate
+	testPrivate
 }
 
-// tokRegistered are the names of Claims' own members.
-var tokRegistered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "auth_time"}
+// testRegistered are the names of Claims' own members.
+var testRegistered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "auth_time"}
 
-func tokFull() tokPrivate {
-	text, number, unsigned, upper, digits := "pointed", 7, uint(8), tokUpper("pointed"), json.Number("9.0")
-	inner := tokInner{A: 1, B: "b"}
-	return tokPrivate{
+func testFull() testPrivate {
+	text, number, unsigned, upper, digits := "pointed", 7, uint(8), testUpper("pointed"), json.Number("9.0")
+	inner := testInner{A: 1, B: "b"}
+	return testPrivate{
 		TokPromoted: TokPromoted{Promoted: "p", Shadowed: "hidden"}, TokPromotedDeep: TokPromotedDeep{Deep: "deep"}, Shadowed: "seen",
 		Untagged: "u", String: "a\"\\\n<&>é😀\u2028\x7f", Name: "name", Bool: true, Flag: true, Int: -1, Int8: math.MinInt8, Int64: math.MinInt64,
 		Uint: math.MaxUint, Level: 255, Uintptr: 9, Float: 1.5e300, Float32: 0.1, Duration: 90 * time.Second,
-		Time: tokNow.Add(5), Addr: netip.MustParseAddr("::1"), Upper: "upper", UpperPtr: &upper,
-		Date: usher.NewNumericDate(tokNow), DateZero: usher.NewNumericDate(tokNow), Aud: usher.Audience{"one"},
-		StringPtr: &text, IntPtr: &number, Strings: []string{"a", "", "é\""}, Names: tokNames{"n"}, Ints: []int{1, 2}, Bytes: []byte{0, 255, 1},
+		Time: testNow.Add(5), Addr: netip.MustParseAddr("::1"), Upper: "upper", UpperPtr: &upper,
+		Date: usher.NewNumericDate(testNow), DateZero: usher.NewNumericDate(testNow), Aud: usher.Audience{"one"},
+		StringPtr: &text, IntPtr: &number, Strings: []string{"a", "", "é\""}, Names: testNames{"n"}, Ints: []int{1, 2}, Bytes: []byte{0, 255, 1},
 		Array: [3]int{1, 2, 3}, ByteArray: [3]byte{1, 2, 3}, Map: map[string]int{"b": 2, "a": 1}, IntMap: map[int]string{2: "b", -1: "a"},
 		TextMap: map[netip.Addr]bool{netip.MustParseAddr("127.0.0.1"): true},
 		Any:     map[string]any{"list": []any{1.0, "x", nil, true}}, Raw: json.RawMessage(`{"a":[1,2]}`), Number: "12.50",
 		Numbers: []json.Number{"1", "-2.50"}, NumberPtr: &digits, NumberMap: map[string]json.Number{"a": "1e3"},
-		Inner: inner, InnerPtr: &inner, Inners: []tokInner{inner, {}}, Anonymous: struct{ X int }{5},
+		Inner: inner, InnerPtr: &inner, Inners: []testInner{inner, {}}, Anonymous: struct{ X int }{5},
 		OmitString: "x", OmitBool: true, OmitInt: 1, OmitUint: 1, OmitFloat: 1, OmitPtr: new(int), OmitStrings: []string{"x"}, OmitInts: []int{0},
-		OmitMap: map[string]int{"x": 0}, OmitAny: 0.0, OmitInner: inner, OmitTime: tokNow, OmitNumber: "1",
-		ZeroString: "x", ZeroStrings: []string{"x"}, ZeroMap: map[string]int{"x": 1}, ZeroTime: tokNow, ZeroInner: inner, Both: []string{"x"},
+		OmitMap: map[string]int{"x": 0}, OmitAny: 0.0, OmitInner: inner, OmitTime: testNow, OmitNumber: "1",
+		ZeroString: "x", ZeroStrings: []string{"x"}, ZeroMap: map[string]int{"x": 1}, ZeroTime: testNow, ZeroInner: inner, Both: []string{"x"},
 		TextInt: -5, TextUint: &unsigned, TextFloat: 1.5, TextBool: true, TextString: "x", TextSlice: []int{1}, TextOmit: 1, TextName: "n", TextLevel: 3,
 		TextNumbers: []json.Number{"8"},
 		Dash:        "x", DashName: "x", Odd: "x", NoName: "x", Foreign: "x",
@@ -358,34 +358,34 @@ func tokFull() tokPrivate {
 
 // Private claims are written as encoding/json writes them.
 func TestEncodeWritesPrivateClaimsAsEncodingJSONDoes(t *testing.T) {
-	e := tokEncoder[tokPrivateClaims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{})
-	empty := tokPrivate{
-		Strings: []string{}, Names: tokNames{}, Ints: []int{}, Bytes: []byte{}, Map: map[string]int{}, IntMap: map[int]string{}, Aud: usher.Audience{},
+	e := newEncoder[privateClaims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{})
+	empty := testPrivate{
+		Strings: []string{}, Names: testNames{}, Ints: []int{}, Bytes: []byte{}, Map: map[string]int{}, IntMap: map[int]string{}, Aud: usher.Audience{},
 		OmitStrings: []string{}, OmitInts: []int{}, OmitMap: map[string]int{}, OmitAny: []int{}, ZeroStrings: []string{}, ZeroMap: map[string]int{},
 		Both: []string{}, TextUint: new(uint), Number: "0", Raw: json.RawMessage("null"),
 	}
-	several := tokFull()
+	several := testFull()
 	several.Aud = usher.Audience{"one", "two"}
-	several.Any = []any{json.Number("1e3"), tokUpper("x"), tokInner{B: "<>"}, &several.Inner, time.Second}
+	several.Any = []any{json.Number("1e3"), testUpper("x"), testInner{B: "<>"}, &several.Inner, time.Second}
 	several.Raw = json.RawMessage(" [ 1 ,2 ] ")
-	for name, private := range map[string]tokPrivate{"full": tokFull(), "zero": {}, "empty": empty, "several": several} {
+	for name, private := range map[string]testPrivate{"full": testFull(), "zero": {}, "empty": empty, "several": several} {
 		t.Run(name, func(t *testing.T) {
 			text, err := json.Marshal(private)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := tokRaw(t, string(text))
-			token, err := e.Encode(t.Context(), tokPrivateClaims{Claims: usher.Claims{Subject: "42"}, tokPrivate: private})
+			want := testRaw(t, string(text))
+			token, err := e.Encode(t.Context(), privateClaims{Claims: usher.Claims{Subject: "42"}, testPrivate: private})
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, payload := tokOpen(t, token)
-			got := tokRaw(t, payload)
-			for _, name := range tokRegistered {
+			_, payload := openToken(t, token)
+			got := testRaw(t, payload)
+			for _, name := range testRegistered {
 				delete(got, name)
 			}
 			for name := range want {
-				if g, w := tokSame(t, got[name]), tokSame(t, want[name]); g != w {
+				if g, w := testSame(t, got[name]), testSame(t, want[name]); g != w {
 					t.Errorf("%s: %s, want %s", name, got[name], want[name])
 				}
 				delete(got, name)
@@ -397,7 +397,7 @@ func TestEncodeWritesPrivateClaimsAsEncodingJSONDoes(t *testing.T) {
 	}
 }
 
-func tokRaw(tb testing.TB, text string) map[string]json.RawMessage {
+func testRaw(tb testing.TB, text string) map[string]json.RawMessage {
 	tb.Helper()
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(text), &members); err != nil {
@@ -406,8 +406,8 @@ func tokRaw(tb testing.TB, text string) map[string]json.RawMessage {
 	return members
 }
 
-// tokSame returns the same text for JSON that means the same, numbers as they are written.
-func tokSame(tb testing.TB, text json.RawMessage) string {
+// testSame returns the same text for JSON that means the same, numbers as they are written.
+func testSame(tb testing.TB, text json.RawMessage) string {
 	tb.Helper()
 	if text == nil {
 		return "nothing"
@@ -432,25 +432,25 @@ func TestNumbersInStrings(t *testing.T) {
 		Number json.Number         `json:"number,string"`
 		Key    map[json.Number]int `json:"key"`
 	}
-	key := tokHMAC(t, tokSecret, "")
-	d := tokDecoder[claims](t, key, usher.DecoderOptions{})
-	if c := tokCheckDecode(t, d, tokHS256(tokPayload().with("key", `{"1.5":7,"x":8,"":9}`)), nil); c == nil || c.Key["1.5"] != 7 || c.Key["x"] != 8 || c.Key[""] != 9 {
+	key := hmacKey(t, testSecret, "")
+	d := newDecoder[claims](t, key, usher.DecoderOptions{})
+	if c := checkDecode(t, d, signHS256(goodPayload().with("key", `{"1.5":7,"x":8,"":9}`)), nil); c == nil || c.Key["1.5"] != 7 || c.Key["x"] != 8 || c.Key[""] != 9 {
 		t.Errorf("as a key: %v", c)
 	}
 	for text, want := range map[string]json.Number{`"12"`: "12", `"-1.50e3"`: "-1.50e3", `"\u0031"`: "1", "null": ""} {
-		if c := tokCheckDecode(t, d, tokHS256(tokPayload().with("number", text)), nil); c == nil || c.Number != want {
+		if c := checkDecode(t, d, signHS256(goodPayload().with("number", text)), nil); c == nil || c.Number != want {
 			t.Errorf("%s: %v", text, c)
 		}
 	}
 	for _, text := range []string{"12", `"x"`, `""`, `"1h"`, `" 1"`, `"0102"`, `"null"`, "true", "[]"} {
-		tokCheckDecode(t, d, tokHS256(tokPayload().with("number", text)), usher.ErrTokenClaims)
+		checkDecode(t, d, signHS256(goodPayload().with("number", text)), usher.ErrTokenClaims)
 	}
-	e := tokEncoder[claims](t, key, usher.EncoderOptions{})
+	e := newEncoder[claims](t, key, usher.EncoderOptions{})
 	for number, want := range map[json.Number]string{"12.50": `"12.50"`, "": `"0"`} {
-		_, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), claims{
+		_, payload := openToken(t, usher.Must(e.Encode(t.Context(), claims{
 			Claims: usher.Claims{Subject: "42"}, Number: number, Key: map[json.Number]int{"": 9, "1.5": 7, "x": 8},
 		})))
-		if raw := tokRaw(t, payload); string(raw["number"]) != want || string(raw["key"]) != `{"":9,"1.5":7,"x":8}` {
+		if raw := testRaw(t, payload); string(raw["number"]) != want || string(raw["key"]) != `{"":9,"1.5":7,"x":8}` {
 			t.Errorf("%q: %s and %s, want %s", number, raw["number"], raw["key"], want)
 		}
 	}
@@ -458,8 +458,8 @@ func TestNumbersInStrings(t *testing.T) {
 
 // Private claims are read as encoding/json reads them.
 func TestDecodeReadsPrivateClaimsAsEncodingJSONDoes(t *testing.T) {
-	d := tokDecoder[tokPrivateClaims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{MaxSize: 64 << 10})
-	fields := reflect.VisibleFields(reflect.TypeFor[tokPrivate]())
+	d := newDecoder[privateClaims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{MaxSize: 64 << 10})
+	fields := reflect.VisibleFields(reflect.TypeFor[testPrivate]())
 	values := []string{
 		"null", "true", "false", "0", "1", "-1", "-0", "127", "128", "-128", "-129", "255", "256", "1.0", "1.5", "1e2", "1E-2", "9223372036854775807",
 		"9223372036854775808", "18446744073709551615", "18446744073709551616", "1e400", "12.50",
@@ -478,45 +478,45 @@ func TestDecodeReadsPrivateClaimsAsEncodingJSONDoes(t *testing.T) {
 		}
 		t.Run(field.Name, func(t *testing.T) {
 			for _, value := range values {
-				quoted := usher.Must(tokJSON(name))
-				var want tokPrivate
+				quoted := usher.Must(canonicalJSON(name))
+				var want testPrivate
 				wantErr := json.Unmarshal([]byte("{"+quoted+":"+value+"}"), &want)
-				payload := `{"sub":"42","exp":` + tokSeconds(time.Hour) + "," + quoted + ":" + value + "}"
-				c, err := d.Decode(t.Context(), tokHS256(tokText(payload)))
+				payload := `{"sub":"42","exp":` + secondsFromNow(time.Hour) + "," + quoted + ":" + value + "}"
+				c, err := d.Decode(t.Context(), signHS256(jsonText(payload)))
 				if (err == nil) != (wantErr == nil) {
 					t.Errorf("%s: %v, encoding/json says %v", value, err, wantErr)
 					continue
 				}
 				if err != nil {
-					tokCheckKind(t, err, usher.ErrTokenClaims)
+					checkKind(t, err, usher.ErrTokenClaims)
 					continue
 				}
 				if foldsCase := strings.Contains(value, `"A"`) || strings.Contains(value, `"x":5`); foldsCase {
 					continue // where names match exactly here
 				}
-				if !reflect.DeepEqual(c.tokPrivate, want) {
-					t.Errorf("%s: %+v, want %+v", value, c.tokPrivate, want)
+				if !reflect.DeepEqual(c.testPrivate, want) {
+					t.Errorf("%s: %+v, want %+v", value, c.testPrivate, want)
 				}
 			}
 		})
 	}
-	text := usher.Must(json.Marshal(tokFull()))
-	var want tokPrivate
+	text := usher.Must(json.Marshal(testFull()))
+	var want testPrivate
 	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
 	}
-	c := tokCheckDecode(t, d, tokHS256(tokText(`{"sub":"42","exp":`+tokSeconds(time.Hour)+","+string(text[1:]))), nil)
-	if c != nil && !reflect.DeepEqual(c.tokPrivate, want) {
-		t.Errorf("%+v, want %+v", c.tokPrivate, want)
+	c := checkDecode(t, d, signHS256(jsonText(`{"sub":"42","exp":`+secondsFromNow(time.Hour)+","+string(text[1:]))), nil)
+	if c != nil && !reflect.DeepEqual(c.testPrivate, want) {
+		t.Errorf("%+v, want %+v", c.testPrivate, want)
 	}
 }
 
 // A value that a private claim can't hold is the token's fault, and the error names the claim.
 func TestDecodeNamesThePrivateClaimThatIsWrong(t *testing.T) {
-	d := tokDecoder[tokPrivateClaims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+	d := newDecoder[privateClaims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
 	for claim, value := range map[string]string{"string": "1", "int8": "128", "strings": `"a"`, "upper": `"REFUSED"`, "inner": "[]", "time": `"noon"`} {
-		token := tokHS256(tokPayload().with(claim, value))
-		tokCheckDecode(t, d, token, usher.ErrTokenClaims)
+		token := signHS256(goodPayload().with(claim, value))
+		checkDecode(t, d, token, usher.ErrTokenClaims)
 		if _, err := d.Decode(t.Context(), token); err == nil || !strings.Contains(err.Error(), claim) {
 			t.Errorf("%v does not name %s", err, claim)
 		}
@@ -525,61 +525,61 @@ func TestDecodeNamesThePrivateClaimThatIsWrong(t *testing.T) {
 		"inner": `{"a":1,"a":1}`, "any": `{"a":1,"a":1}`, "raw": `{"a":1,"a":1}`, "map": `{"a":1,"a":1}`, "inners": `[{"b":"","b":""}]`,
 		"int_map": `{"1":"","1":""}`, "string": `{"a":1,"a":1}`,
 	} {
-		tokCheckDecode(t, d, tokHS256(tokPayload().with(claim, value)), usher.ErrTokenMalformed)
+		checkDecode(t, d, signHS256(goodPayload().with(claim, value)), usher.ErrTokenMalformed)
 	}
 }
 
-// tokForeignOptions has tag options that encoding/json does not know, though other libraries may.
-type tokForeignOptions struct {
+// foreignOptions has tag options that encoding/json does not know, though other libraries may.
+type foreignOptions struct {
 	Inline  map[string]int `json:"inline,inline"`
 	Unknown map[string]int `json:"unknown,unknown"`
 	Format  time.Time      `json:"format,format:unix"`
 	Base    []byte         `json:"base,format:hex"`
 	Fold    string         `json:"fold,case:ignore"`
-	Fold2   tokInner       `json:"fold2,nocase"`
-	Embed   tokInner       `json:"embed,embed"`
+	Fold2   testInner      `json:"fold2,nocase"`
+	Embed   testInner      `json:"embed,embed"`
 }
 
-// tokNoOptions is the same without: encoding/json of Go 1.27 refuses some of them.
-type tokNoOptions struct {
+// noOptions is the same without: encoding/json of Go 1.27 refuses some of them.
+type noOptions struct {
 	Inline  map[string]int `json:"inline"`
 	Unknown map[string]int `json:"unknown"`
 	Format  time.Time      `json:"format"`
 	Base    []byte         `json:"base"`
 	Fold    string         `json:"fold"`
-	Fold2   tokInner       `json:"fold2"`
-	Embed   tokInner       `json:"embed"`
+	Fold2   testInner      `json:"fold2"`
+	Embed   testInner      `json:"embed"`
 }
 
-type tokForeignClaims struct {
+type foreignClaims struct {
 	usher.Claims
-	tokForeignOptions
+	foreignOptions
 }
 
 func TestPrivateClaimsIgnoreForeignTagOptions(t *testing.T) {
-	e := tokEncoder[tokForeignClaims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{})
-	d := tokDecoder[tokForeignClaims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
-	inner := tokInner{A: 1, B: "b"}
-	private := tokForeignOptions{
-		Inline: map[string]int{"i": 1}, Unknown: map[string]int{"u": 1}, Format: tokNow, Base: []byte{1, 2}, Fold: "f", Fold2: inner, Embed: inner,
+	e := newEncoder[foreignClaims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{})
+	d := newDecoder[foreignClaims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
+	inner := testInner{A: 1, B: "b"}
+	private := foreignOptions{
+		Inline: map[string]int{"i": 1}, Unknown: map[string]int{"u": 1}, Format: testNow, Base: []byte{1, 2}, Fold: "f", Fold2: inner, Embed: inner,
 	}
-	want := tokRaw(t, string(usher.Must(json.Marshal(tokNoOptions(private)))))
-	token, err := e.Encode(t.Context(), tokForeignClaims{usher.Claims{Subject: "42"}, private})
+	want := testRaw(t, string(usher.Must(json.Marshal(noOptions(private)))))
+	token, err := e.Encode(t.Context(), foreignClaims{usher.Claims{Subject: "42"}, private})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, payload := tokOpen(t, token)
-	got := tokRaw(t, payload)
+	_, payload := openToken(t, token)
+	got := testRaw(t, payload)
 	for name := range want {
-		if g, w := tokSame(t, got[name]), tokSame(t, want[name]); g != w {
+		if g, w := testSame(t, got[name]), testSame(t, want[name]); g != w {
 			t.Errorf("%s: %s, want %s", name, got[name], want[name])
 		}
 	}
-	if c := tokCheckDecode(t, d, token, nil); c != nil && !reflect.DeepEqual(c.tokForeignOptions, private) {
-		t.Errorf("%+v, want %+v", c.tokForeignOptions, private)
+	if c := checkDecode(t, d, token, nil); c != nil && !reflect.DeepEqual(c.foreignOptions, private) {
+		t.Errorf("%+v, want %+v", c.foreignOptions, private)
 	}
-	c := tokCheckDecode(t, d, tokHS256(tokPayload().with("FOLD", `"x"`).with("fold2", `{"B":"x"}`).with("FOLD2", "1")), nil)
+	c := checkDecode(t, d, signHS256(goodPayload().with("FOLD", `"x"`).with("fold2", `{"B":"x"}`).with("FOLD2", "1")), nil)
 	if c != nil && (c.Fold != "" || c.Fold2.B != "") { // names match exactly whatever the tag says
-		t.Errorf("%+v", c.tokForeignOptions)
+		t.Errorf("%+v", c.foreignOptions)
 	}
 }

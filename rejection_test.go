@@ -19,7 +19,7 @@ import (
 )
 
 func TestRejectionIsAnError(t *testing.T) {
-	cause := fmt.Errorf("%w: "+httpCause, usher.ErrTokenExpired)
+	cause := fmt.Errorf("%w: "+secretCause, usher.ErrTokenExpired)
 	rej := &usher.Rejection{Status: 401, Code: "invalid_token", Description: "The access token has expired.", Err: cause}
 	if !errors.Is(rej, usher.ErrTokenExpired) || !errors.Is(rej, usher.ErrInvalidToken) || errors.Unwrap(rej) != cause { //nolint:errorlint // the very one
 		t.Error("it does not unwrap to its cause")
@@ -27,10 +27,10 @@ func TestRejectionIsAnError(t *testing.T) {
 	if got := rej.Error(); got != rej.Description {
 		t.Errorf("the text is %q", got)
 	}
-	if got := (&usher.Rejection{Status: 500, Err: cause}).Error(); got == "" || strings.Contains(got, httpCause) {
+	if got := (&usher.Rejection{Status: 500, Err: cause}).Error(); got == "" || strings.Contains(got, secretCause) {
 		t.Errorf("the text without a description is %q", got)
 	}
-	if text := fmt.Sprintf("%v %s", rej, rej); strings.Contains(text, httpCause) {
+	if text := fmt.Sprintf("%v %s", rej, rej); strings.Contains(text, secretCause) {
 		t.Errorf("it prints as %q", text)
 	}
 }
@@ -70,7 +70,7 @@ func TestChallenge(t *testing.T) {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 			w := httptest.NewRecorder()
-			test.rej.ServeHTTP(w, httpRequest(""))
+			test.rej.ServeHTTP(w, requestWith(""))
 			if got := w.Header().Get("WWW-Authenticate"); got != test.want {
 				t.Errorf("the header is %s, want %s", got, test.want)
 			}
@@ -78,10 +78,10 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// httpChallenge is what RFC 6750 §3 allows: parameters whose values hold %x20-21 / %x23-5B / %x5D-7E.
-var httpChallenge = regexp.MustCompile(`^Bearer( [a-z_]+="[ !#-\[\]-~]*"(, [a-z_]+="[ !#-\[\]-~]*")*)?$`)
+// testChallenge is what RFC 6750 §3 allows: parameters whose values hold %x20-21 / %x23-5B / %x5D-7E.
+var testChallenge = regexp.MustCompile(`^Bearer( [a-z_]+="[ !#-\[\]-~]*"(, [a-z_]+="[ !#-\[\]-~]*")*)?$`)
 
-func httpNasty() []string {
+func testNasty() []string {
 	nasty := []string{
 		"", " ", `"`, `\`, `\"`, `", error="invalid_token`, "a\r\nSet-Cookie: a=b", "a\nb", "a\rb", "\x00", "\x1f", "\x7f", "\x80", "\xff\xfe",
 		"tab\there", "Zürich", "日本語", "😀", "\u2028", "\ufeff", "\u202e", "\ufffd", "\xed\xa0\x80", "</script><script>alert(1)</script>",
@@ -94,41 +94,41 @@ func httpNasty() []string {
 }
 
 func TestChallengesHoldNoOtherCharacters(t *testing.T) {
-	for _, text := range httpNasty() {
+	for _, text := range testNasty() {
 		for _, rej := range []*usher.Rejection{
 			{Status: 401, Code: text, Description: text, Scope: text, MaxAge: time.Hour},
 			{Status: 403, Code: text, Description: text, Scope: text},
 			{Status: 400, Code: "invalid_request", Description: text},
-			{Status: 401, Code: "invalid_token", Description: text, Err: errors.New(httpCause)},
+			{Status: 401, Code: "invalid_token", Description: text, Err: errors.New(secretCause)},
 			{Status: 500, Description: text},
 		} {
-			httpCheckRejection(t, rej)
+			checkRejection(t, rej)
 		}
 	}
 }
 
 // Whatever a Rejection holds, its challenge is one of RFC 6750's, its body a problem, and nothing panics.
 func FuzzRejection(f *testing.F) {
-	for i, text := range httpNasty()[:40] {
+	for i, text := range testNasty()[:40] {
 		f.Add(400+i, text, text, text, int64(i)*int64(time.Second))
 	}
 	f.Add(math.MinInt, "invalid_token", "a", "b", int64(math.MinInt64))
 	f.Add(math.MaxInt, "invalid_token", "a", "b", int64(math.MaxInt64))
 	f.Fuzz(func(t *testing.T, status int, code, description, scope string, maxAge int64) {
-		httpCheckRejection(t, &usher.Rejection{
-			Status: status, Code: code, Description: description, Scope: scope, MaxAge: time.Duration(maxAge), Err: errors.New(httpCause),
+		checkRejection(t, &usher.Rejection{
+			Status: status, Code: code, Description: description, Scope: scope, MaxAge: time.Duration(maxAge), Err: errors.New(secretCause),
 		})
 	})
 }
 
-func httpCheckRejection(t *testing.T, rej *usher.Rejection) {
+func checkRejection(t *testing.T, rej *usher.Rejection) {
 	t.Helper()
 	challenge := rej.Challenge()
-	if challenge != "" && !httpChallenge.MatchString(challenge) {
+	if challenge != "" && !testChallenge.MatchString(challenge) {
 		t.Errorf("%+v has the challenge %q", rej, challenge)
 	}
 	w := httptest.NewRecorder()
-	rej.ServeHTTP(w, httpRequest(""))
+	rej.ServeHTTP(w, requestWith(""))
 	if w.Code < 400 || w.Code > 599 {
 		t.Errorf("status %d becomes %d", rej.Status, w.Code)
 	}
@@ -146,7 +146,7 @@ func httpCheckRejection(t *testing.T, rej *usher.Rejection) {
 	if utf8.ValidString(rej.Description) && rej.Description != "" && problem.Detail != rej.Description {
 		t.Errorf("%q becomes %q", rej.Description, problem.Detail)
 	}
-	if strings.Contains(w.Body.String(), httpCause) && !strings.Contains(rej.Description, httpCause) {
+	if strings.Contains(w.Body.String(), secretCause) && !strings.Contains(rej.Description, secretCause) {
 		t.Errorf("the cause shows in %s", body)
 	}
 }
@@ -168,19 +168,19 @@ func TestRejectionOverTheNetwork(t *testing.T) {
 func TestOddStatusNeverPanicsNorSucceeds(t *testing.T) {
 	for _, status := range []int{math.MinInt, -1, 0, 1, 99, 100, 101, 199, 200, 204, 301, 304, 399, 600, 999, 1000, math.MaxInt} {
 		rej := &usher.Rejection{Status: status, Description: "Odd."}
-		httpWant(t, httpServe(rej, httpRequest("")), 500, "")
+		wantResponse(t, serveRequest(rej, requestWith("")), 500, "")
 
-		d := httpOpenWith(t, nil, func(context.Context, *httpClaims) (*httpUser, error) { return &httpUser{}, rej }, usher.MiddlewareOptions{
+		d := openShopWith(t, nil, func(context.Context, *shopClaims) (*shopUser, error) { return &shopUser{}, rej }, usher.MiddlewareOptions{
 			Reject: func(w http.ResponseWriter, _ *http.Request, rej *usher.Rejection) { w.WriteHeader(rej.Status) },
 		})
-		httpWant(t, httpServe(d.RequireFunc(httpGreet), httpRequest(httpToken(t, nil))), 500, "")
+		wantResponse(t, serveRequest(d.RequireFunc(greet), requestWith(shopToken(t, nil))), 500, "")
 		if got := d.refused(t); got.Status != 500 || got.Description != "Odd." {
 			t.Errorf("status %d: observed %+v", status, got)
 		}
 	}
 	for _, status := range []int{400, 401, 402, 403, 404, 409, 410, 418, 422, 423, 429, 451, 499, 500, 501, 503, 599} {
-		w := httpServe(&usher.Rejection{Status: status}, httpRequest(""))
-		httpWant(t, w, status, "")
+		w := serveRequest(&usher.Rejection{Status: status}, requestWith(""))
+		wantResponse(t, w, status, "")
 		if w.Header().Get("Cache-Control") != "no-store" || (w.Header().Get("Retry-After") != "") != (status == 503) {
 			t.Errorf("%d: headers %v", status, w.Header())
 		}
@@ -192,11 +192,11 @@ func TestNilRejection(t *testing.T) {
 	if rej.Challenge() != "" || rej.Error() == "" || rej.Unwrap() != nil {
 		t.Errorf("%q %q %v", rej.Challenge(), rej.Error(), rej.Unwrap())
 	}
-	httpWant(t, httpServe(rej, httpRequest("")), 500, "")
+	wantResponse(t, serveRequest(rej, requestWith("")), 500, "")
 }
 
 func TestRetryAfterIsANumberOfSeconds(t *testing.T) {
-	w := httpServe(&usher.Rejection{Status: 503}, httpRequest(""))
+	w := serveRequest(&usher.Rejection{Status: 503}, requestWith(""))
 	if got := w.Header().Get("Retry-After"); !regexp.MustCompile(`^[1-9][0-9]*$`).MatchString(got) {
 		t.Errorf("Retry-After is %q", got)
 	}
@@ -205,20 +205,20 @@ func TestRetryAfterIsANumberOfSeconds(t *testing.T) {
 func TestRejectionIsNotChangedByServing(t *testing.T) {
 	rej := usher.Rejection{Status: 7, Code: "a\"", Description: "\xff", Scope: "\n", MaxAge: 5, Err: usher.ErrForbidden}
 	before := rej
-	httpServe(&rej, httpRequest(""))
+	serveRequest(&rej, requestWith(""))
 	if !reflect.DeepEqual(rej, before) { //nolint:govet // the cause is the very same one
 		t.Errorf("it became %+v", rej)
 	}
 }
 
-// httpReasonError is an error of another package that brings a reason.
-type httpReasonError struct {
+// reasonError is an error of another package that brings a reason.
+type reasonError struct {
 	error
 	reason string
 }
 
-func (e httpReasonError) Unwrap() error  { return e.error }
-func (e httpReasonError) Reason() string { return e.reason }
+func (e reasonError) Unwrap() error  { return e.error }
+func (e reasonError) Reason() string { return e.reason }
 
 // The words are fixed: dashboards and alerts count them.
 func TestReasonIsOneOfTheDocumentedWords(t *testing.T) {
@@ -226,7 +226,7 @@ func TestReasonIsOneOfTheDocumentedWords(t *testing.T) {
 		return &usher.Rejection{Status: 401, Err: fmt.Errorf("wrapped: %w", err)}
 	}
 	own := func(err error, reason string) *usher.Rejection {
-		return &usher.Rejection{Status: 401, Err: fmt.Errorf("wrapped: %w", httpReasonError{err, reason})}
+		return &usher.Rejection{Status: 401, Err: fmt.Errorf("wrapped: %w", reasonError{err, reason})}
 	}
 	var none *usher.Rejection
 	tests := []struct {
@@ -290,40 +290,40 @@ func TestReasonIsOneOfTheDocumentedWords(t *testing.T) {
 
 // Each refusal of the middleware's own has its reason.
 func TestReasonsOfTheMiddlewaresRefusals(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
-	good := httpToken(t, map[string]any{"scope": "read"})
-	crossSite := httpCarry(good, inCookie)
+	d := openShop(t, usher.MiddlewareOptions{Sources: allSources()})
+	good := shopToken(t, map[string]any{"scope": "read"})
+	crossSite := requestCarrying(good, inCookie)
 	crossSite.Method = http.MethodPost
 	crossSite.Header.Set("Sec-Fetch-Site", "cross-site")
-	unreadable := httpRequest("")
+	unreadable := requestWith("")
 	unreadable.URL.RawQuery = "%zz"
-	bare := httpRequest("")
+	bare := requestWith("")
 	bare.Header.Set("Authorization", good)
-	plain := d.RequireFunc(httpGreet)
+	plain := d.RequireFunc(greet)
 	tests := []struct {
 		name    string
 		handler http.Handler
 		request *http.Request
 		want    string
 	}{
-		{"no token", plain, httpRequest(""), "no_token"},
-		{"two tokens", plain, httpCarry(good, inBearer, inQuery), "many_tokens"},
+		{"no token", plain, requestWith(""), "no_token"},
+		{"two tokens", plain, requestCarrying(good, inBearer, inQuery), "many_tokens"},
 		{"an unreadable query", plain, unreadable, "request"},
 		{"cross-origin", plain, crossSite, "cross_origin"},
 		{"no scheme", plain, bare, "malformed"},
-		{"malformed", plain, httpRequest("a.b"), "malformed"},
-		{"bound to a key", plain, httpRequest(httpToken(t, map[string]any{"cnf": httpBound()})), "unconfirmed"},
-		{"no user", plain, httpRequest(httpToken(t, map[string]any{"sub": "gone"})), "no_user"},
-		{"no scope", d.With(usher.RequireScope("write")).RequireFunc(httpGreet), httpRequest(good), "scope"},
-		{"no scope, and a stranger", d.With(usher.RequireScope("write")).Optional(http.HandlerFunc(httpHello)), httpRequest(""), "no_token"},
-		{"an old login", d.With(usher.RequireRecentLogin(time.Hour)).RequireFunc(httpGreet), httpRequest(good), "login_too_old"},
-		{"no right", d.Allow(func(*httpUser) bool { return false }).RequireFunc(httpGreet), httpRequest(good), "forbidden"},
-		{"a guard's own error", d.With(func(context.Context) error { return errors.New("x") }).RequireFunc(httpGreet), httpRequest(good), "forbidden"},
-		{"a mistake", d.With(nil).RequireFunc(httpGreet), httpRequest(good), "error"},
+		{"malformed", plain, requestWith("a.b"), "malformed"},
+		{"bound to a key", plain, requestWith(shopToken(t, map[string]any{"cnf": testBound()})), "unconfirmed"},
+		{"no user", plain, requestWith(shopToken(t, map[string]any{"sub": "gone"})), "no_user"},
+		{"no scope", d.With(usher.RequireScope("write")).RequireFunc(greet), requestWith(good), "scope"},
+		{"no scope, and a stranger", d.With(usher.RequireScope("write")).Optional(http.HandlerFunc(sayHello)), requestWith(""), "no_token"},
+		{"an old login", d.With(usher.RequireRecentLogin(time.Hour)).RequireFunc(greet), requestWith(good), "login_too_old"},
+		{"no right", d.Allow(func(*shopUser) bool { return false }).RequireFunc(greet), requestWith(good), "forbidden"},
+		{"a guard's own error", d.With(func(context.Context) error { return errors.New("x") }).RequireFunc(greet), requestWith(good), "forbidden"},
+		{"a mistake", d.With(nil).RequireFunc(greet), requestWith(good), "error"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			httpServe(test.handler, test.request)
+			serveRequest(test.handler, test.request)
 			rej := d.refused(t)
 			if got := rej.Reason(); got != test.want {
 				t.Errorf("%q, want %q: %v", got, test.want, rej.Err)
@@ -391,8 +391,8 @@ func TestChallengeNamesTheSchemesOfTheSources(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{Sources: test.sources})
-			if got := httpServe(d.RequireFunc(httpGreet), httpRequest("")).Header().Get("WWW-Authenticate"); got != test.want {
+			d := openShop(t, usher.MiddlewareOptions{Sources: test.sources})
+			if got := serveRequest(d.RequireFunc(greet), requestWith("")).Header().Get("WWW-Authenticate"); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 			if got := d.Rejection(usher.ErrTokenExpired).Challenge(); strings.Count(got, "expired") != strings.Count(test.want, "realm") {
@@ -404,21 +404,21 @@ func TestChallengeNamesTheSchemesOfTheSources(t *testing.T) {
 
 // MCP clients find out from the challenge where to get a token (RFC 9728 §5.1), and with which scopes.
 func TestChallengeNamesMetadataAndScopes(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{
+	d := openShop(t, usher.MiddlewareOptions{
 		ResourceMetadata: "https://shop.example/.well-known/oauth-protected-resource", Scopes: []string{"read", "write"},
 	})
 	const metadata = `, resource_metadata="https://shop.example/.well-known/oauth-protected-resource"`
 	challenge := func(h http.Handler, token string) string {
-		return httpServe(h, httpRequest(token)).Header().Get("WWW-Authenticate")
+		return serveRequest(h, requestWith(token)).Header().Get("WWW-Authenticate")
 	}
-	if got := challenge(d.RequireFunc(httpGreet), ""); got != `Bearer realm="shop", scope="read write"`+metadata {
+	if got := challenge(d.RequireFunc(greet), ""); got != `Bearer realm="shop", scope="read write"`+metadata {
 		t.Errorf("to a stranger: %s", got)
 	}
-	if got := challenge(d.RequireFunc(httpGreet), "bad"); !strings.HasSuffix(got, metadata) || strings.Contains(got, "scope") {
+	if got := challenge(d.RequireFunc(greet), "bad"); !strings.HasSuffix(got, metadata) || strings.Contains(got, "scope") {
 		t.Errorf("to a bad token: %s", got)
 	}
-	scoped := d.With(usher.RequireScope("admin")).RequireFunc(httpGreet)
-	if got := challenge(scoped, httpToken(t, nil)); !strings.HasSuffix(got, `scope="admin"`+metadata) {
+	scoped := d.With(usher.RequireScope("admin")).RequireFunc(greet)
+	if got := challenge(scoped, shopToken(t, nil)); !strings.HasSuffix(got, `scope="admin"`+metadata) {
 		t.Errorf("to a token without the scope: %s", got)
 	}
 }

@@ -22,19 +22,19 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// httpBound is the cnf of a token that is bound to a key.
-func httpBound() map[string]any { return map[string]any{"jkt": httpThumbprint("a key")} }
+// testBound is the cnf of a token that is bound to a key.
+func testBound() map[string]any { return map[string]any{"jkt": testThumbprint("a key")} }
 
-func httpThumbprint(of string) string {
+func testThumbprint(of string) string {
 	sum := sha256.Sum256([]byte(of))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func TestBoundTokensAreRefusedUnlessConfirmed(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	bound := httpToken(t, map[string]any{"cnf": httpBound()})
-	w := httpServe(d.RequireFunc(httpGreet), httpRequest(bound))
-	httpWant(t, w, 401, "")
+	d := openShop(t, usher.MiddlewareOptions{})
+	bound := shopToken(t, map[string]any{"cnf": testBound()})
+	w := serveRequest(d.RequireFunc(greet), requestWith(bound))
+	wantResponse(t, w, 401, "")
 	rej := d.refused(t)
 	if rej.Reason() != "unconfirmed" || rej.Code != "invalid_token" || !errors.Is(rej, usher.ErrTokenClaims) ||
 		!strings.Contains(rej.Err.Error(), "MiddlewareOptions.Confirm") {
@@ -43,7 +43,7 @@ func TestBoundTokensAreRefusedUnlessConfirmed(t *testing.T) {
 	if got := d.took(); got != "decode" {
 		t.Errorf("took %q", got)
 	}
-	httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), httpRequest(bound)), 401, "")
+	wantResponse(t, serveRequest(d.Optional(http.HandlerFunc(sayHello)), requestWith(bound)), 401, "")
 }
 
 // A token that came without a request comes without a proof too, and Confirm decides about tokens that are not bound as well.
@@ -55,15 +55,15 @@ func TestAuthenticateTokenRefusesWhatConfirmWouldDecide(t *testing.T) {
 			return nil, nil
 		},
 	} {
-		d := httpOpen(t, usher.MiddlewareOptions{Confirm: confirm})
+		d := openShop(t, usher.MiddlewareOptions{Confirm: confirm})
 		for kind, test := range map[string]struct {
 			claims  map[string]any
 			refused bool
 		}{
-			"a bound token":  {map[string]any{"cnf": httpBound()}, true},
+			"a bound token":  {map[string]any{"cnf": testBound()}, true},
 			"a bearer token": {nil, confirm != nil},
 		} {
-			_, err := d.AuthenticateToken(t.Context(), httpToken(t, test.claims))
+			_, err := d.AuthenticateToken(t.Context(), shopToken(t, test.claims))
 			rej, ok := errors.AsType[*usher.Rejection](err)
 			isUnconfirmed := ok && rej.Status == 401 && rej.Reason() == "unconfirmed" && errors.Is(err, usher.ErrTokenClaims)
 			if isUnconfirmed != test.refused || !test.refused && err != nil {
@@ -75,8 +75,8 @@ func TestAuthenticateTokenRefusesWhatConfirmWouldDecide(t *testing.T) {
 
 func TestConfirmDecidesAboutEveryToken(t *testing.T) {
 	var answer error
-	token := httpToken(t, map[string]any{"cnf": httpBound(), "aud": nil})
-	d := httpOpen(t, usher.MiddlewareOptions{
+	token := shopToken(t, map[string]any{"cnf": testBound(), "aud": nil})
+	d := openShop(t, usher.MiddlewareOptions{
 		Confirm: func(r *http.Request, got string, c *usher.Claims) (http.Header, error) {
 			if r.URL.Path != "/" || got != token || c.Subject != "7" || c.Confirmation == nil || c.Confirmation.KeyThumbprint == "" {
 				t.Errorf("asked about %q and %+v", got, c)
@@ -98,17 +98,17 @@ func TestConfirmDecidesAboutEveryToken(t *testing.T) {
 		{"out of reach", usher.ErrUnavailable, 503, "unavailable", `DPoP algs="ES256"`},
 		{"a Rejection of its own", &usher.Rejection{Status: 401, Code: "use_dpop_nonce", Header: http.Header{
 			"Www-Authenticate": {"DPoP error=\"use_dpop_nonce\""}}}, 401, "token", `DPoP error="use_dpop_nonce"`},
-		{"an error of its own", errors.New(httpCause), 500, "error", `DPoP algs="ES256"`},
+		{"an error of its own", errors.New(secretCause), 500, "error", `DPoP algs="ES256"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			answer = test.err
-			w := httpServe(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *httpUser) {
+			w := serveRequest(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *shopUser) {
 				if c, _ := d.Claims(r.Context()); c.Confirmation == nil || c.Confirmation.KeyThumbprint == "" || user.ID != "7" {
 					t.Errorf("Confirm changed the claims: %+v", c)
 				}
-			}), httpRequest(token))
-			httpWant(t, w, test.status, "")
+			}), requestWith(token))
+			wantResponse(t, w, test.status, "")
 			if got := w.Header()["Dpop-Nonce"]; len(got) != 1 || got[0] != "n" {
 				t.Errorf("the header is lost: %v", w.Header())
 			}
@@ -118,7 +118,7 @@ func TestConfirmDecidesAboutEveryToken(t *testing.T) {
 			if rej := d.refused(t); test.status != 200 && rej.Reason() != test.reason {
 				t.Errorf("the reason is %q", rej.Reason())
 			}
-			ctx, headers, rej := d.Decide(httpRequest(token), false)
+			ctx, headers, rej := d.Decide(requestWith(token), false)
 			if _, ok := d.User(ctx); headers.Get("Dpop-Nonce") != "n" || ok != (test.status == 200) || (rej == nil) != ok {
 				t.Errorf("Decide: %v, %v", headers, rej)
 			}
@@ -130,11 +130,11 @@ func TestConfirmDecidesAboutEveryToken(t *testing.T) {
 // Each request needs a proof of its own, so with Confirm nothing is reused.
 func TestConfirmIsAskedByEveryHandler(t *testing.T) {
 	asked := 0
-	d := httpOpen(t, usher.MiddlewareOptions{Confirm: func(*http.Request, string, *usher.Claims) (http.Header, error) {
+	d := openShop(t, usher.MiddlewareOptions{Confirm: func(*http.Request, string, *usher.Claims) (http.Header, error) {
 		asked++
 		return nil, nil
 	}})
-	httpWant(t, httpServe(d.Require(d.RequireFunc(httpGreet)), httpRequest(httpToken(t, nil))), 200, "hello 7")
+	wantResponse(t, serveRequest(d.Require(d.RequireFunc(greet)), requestWith(shopToken(t, nil))), 200, "hello 7")
 	if asked != 2 {
 		t.Errorf("asked %d times", asked)
 	}
@@ -152,8 +152,8 @@ func TestMutualTLSByHand(t *testing.T) {
 		}
 		return nil, nil
 	}
-	d := httpOpen(t, usher.MiddlewareOptions{Confirm: confirm})
-	server := httptest.NewUnstartedServer(d.RequireFunc(httpGreet))
+	d := openShop(t, usher.MiddlewareOptions{Confirm: confirm})
+	server := httptest.NewUnstartedServer(d.RequireFunc(greet))
 	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 	server.StartTLS()
 	defer server.Close()
@@ -168,9 +168,9 @@ func TestMutualTLSByHand(t *testing.T) {
 		status      int
 	}{
 		{"its own certificate", map[string]any{"x5t#S256": thumbprint}, true, 200},
-		{"another certificate", map[string]any{"x5t#S256": httpThumbprint("another")}, true, 401},
+		{"another certificate", map[string]any{"x5t#S256": testThumbprint("another")}, true, 401},
 		{"no certificate", map[string]any{"x5t#S256": thumbprint}, false, 401},
-		{"a token that is bound to a key", httpBound(), true, 401},
+		{"a token that is bound to a key", testBound(), true, 401},
 		{"a bearer token", nil, true, 401},
 	}
 	for _, test := range tests {
@@ -187,7 +187,7 @@ func TestMutualTLSByHand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.Header.Set("Authorization", "Bearer "+httpToken(t, map[string]any{"cnf": test.cnf}))
+			r.Header.Set("Authorization", "Bearer "+shopToken(t, map[string]any{"cnf": test.cnf}))
 			response, err := transport.RoundTrip(r)
 			if err != nil {
 				t.Fatal(err)
@@ -205,7 +205,7 @@ func TestMutualTLSByHand(t *testing.T) {
 
 // Whoever's token it was that was refused, the log can say so. An outage judges nothing.
 func TestRefusalsSayWhoseTokenItWas(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{Check: func(_ context.Context, c *usher.Claims) error {
+	d := openShop(t, usher.MiddlewareOptions{Check: func(_ context.Context, c *usher.Claims) error {
 		switch c.SessionID {
 		case "ended":
 			return usher.ErrTokenRevoked
@@ -216,28 +216,28 @@ func TestRefusalsSayWhoseTokenItWas(t *testing.T) {
 	}})
 	own := &usher.Rejection{Status: 402, Description: "Pay first."}
 	refuse := func(err error) http.Handler {
-		return d.With(func(context.Context) error { return err }).RequireFunc(httpGreet)
+		return d.With(func(context.Context) error { return err }).RequireFunc(greet)
 	}
-	plain := d.RequireFunc(httpGreet)
+	plain := d.RequireFunc(greet)
 	tests := []struct {
 		name    string
 		handler http.Handler
 		changes map[string]any
 		subject string // "": nobody's
 	}{
-		{"expired", plain, map[string]any{"exp": httpNow().Unix()}, "7"},
+		{"expired", plain, map[string]any{"exp": testClock().Unix()}, "7"},
 		{"another issuer", plain, map[string]any{"iss": "https://other.example"}, "7"},
-		{"bound to a key", plain, map[string]any{"cnf": httpBound()}, "7"},
+		{"bound to a key", plain, map[string]any{"cnf": testBound()}, "7"},
 		{"revoked", plain, map[string]any{"sid": "ended"}, "7"},
 		{"a user who is gone", plain, map[string]any{"sub": "gone"}, "gone"},
 		{"a nil user", plain, map[string]any{"sub": "nil"}, "nil"},
 		{"a user who is banned", plain, map[string]any{"sub": "banned"}, "banned"},
-		{"no scope", d.With(usher.RequireScope("write")).RequireFunc(httpGreet), nil, "7"},
-		{"an old login", d.With(usher.RequireRecentLogin(time.Minute)).RequireFunc(httpGreet), nil, "7"},
-		{"no right", d.Allow(func(*httpUser) bool { return false }).RequireFunc(httpGreet), nil, "7"},
+		{"no scope", d.With(usher.RequireScope("write")).RequireFunc(greet), nil, "7"},
+		{"an old login", d.With(usher.RequireRecentLogin(time.Minute)).RequireFunc(greet), nil, "7"},
+		{"no right", d.Allow(func(*shopUser) bool { return false }).RequireFunc(greet), nil, "7"},
 		{"a guard's Rejection", refuse(own), nil, "7"},
-		{"a guard's own error", refuse(errors.New(httpCause)), nil, "7"},
-		{"denied by the handler", d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+		{"a guard's own error", refuse(errors.New(secretCause)), nil, "7"},
+		{"denied by the handler", d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *shopUser) {
 			d.Deny(w, r, usher.ErrForbidden)
 		}), nil, "7"},
 		{"an outage of Check", plain, map[string]any{"sid": "unknown"}, ""},
@@ -247,7 +247,7 @@ func TestRefusalsSayWhoseTokenItWas(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			httpServe(test.handler, httpRequest(httpToken(t, test.changes)))
+			serveRequest(test.handler, requestWith(shopToken(t, test.changes)))
 			rej := d.refused(t)
 			if rej == nil {
 				t.Fatal("not refused")
@@ -264,7 +264,7 @@ func TestRefusalsSayWhoseTokenItWas(t *testing.T) {
 	if _, ok := errors.AsType[*usher.TokenError](own); ok || own.Err != nil {
 		t.Error("the guard's own Rejection was changed")
 	}
-	httpServe(plain, httpRequest(httpSign(t, "another secret of sufficient length", map[string]any{"alg": "HS256"}, httpPayload(nil))))
+	serveRequest(plain, requestWith(signShopToken(t, "another secret of sufficient length", map[string]any{"alg": "HS256"}, shopPayload(nil))))
 	if token, ok := errors.AsType[*usher.TokenError](d.refused(t)); ok {
 		t.Errorf("a forged token is said to be %q's", token.Claims.Subject)
 	}
@@ -299,9 +299,9 @@ func TestHangUpsAreToldFromOutages(t *testing.T) {
 				cancel()
 			}
 			defer cancel()
-			fail := func(context.Context, *httpClaims) (*httpUser, error) { return nil, test.err }
-			d := httpOpenWith(t, nil, fail, usher.MiddlewareOptions{})
-			httpServe(d.RequireFunc(httpGreet), httpRequest(httpToken(t, nil)).WithContext(ctx))
+			fail := func(context.Context, *shopClaims) (*shopUser, error) { return nil, test.err }
+			d := openShopWith(t, nil, fail, usher.MiddlewareOptions{})
+			serveRequest(d.RequireFunc(greet), requestWith(shopToken(t, nil)).WithContext(ctx))
 			rej := d.refused(t)
 			if rej.Reason() != test.reason || rej.Status != test.status || !errors.Is(rej, test.err) {
 				t.Errorf("%q, %d, %v", rej.Reason(), rej.Status, rej.Err)
@@ -311,9 +311,9 @@ func TestHangUpsAreToldFromOutages(t *testing.T) {
 	t.Run("in a guard", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		d := httpOpen(t, usher.MiddlewareOptions{})
-		h := d.With(func(context.Context) error { return odd }).RequireFunc(httpGreet)
-		httpServe(h, httpRequest(httpToken(t, nil)).WithContext(ctx))
+		d := openShop(t, usher.MiddlewareOptions{})
+		h := d.With(func(context.Context) error { return odd }).RequireFunc(greet)
+		serveRequest(h, requestWith(shopToken(t, nil)).WithContext(ctx))
 		if rej := d.refused(t); rej.Reason() != "canceled" {
 			t.Errorf("%q, %v", rej.Reason(), rej.Err)
 		}
@@ -324,9 +324,9 @@ func TestHangUpsAreToldFromOutages(t *testing.T) {
 func TestUploadsLeaveNoFiles(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	stored := 0
-	h := d.Optional(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+	h := d.Optional(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *shopUser) {
 		if err := r.ParseMultipartForm(1); err != nil {
 			t.Error(err)
 		}
@@ -349,7 +349,7 @@ func TestUploadsLeaveNoFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", form.FormDataContentType())
-	r.Header.Set("Authorization", "Bearer "+httpToken(t, nil))
+	r.Header.Set("Authorization", "Bearer "+shopToken(t, nil))
 	response, err := server.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -366,15 +366,15 @@ func TestUploadsLeaveNoFiles(t *testing.T) {
 
 // A logger around the middleware sees the pattern of a mux inside.
 func TestPatternOfAnInnerMuxIsSeenOutside(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	mux := http.NewServeMux()
-	mux.Handle("GET /posts/{id}", http.HandlerFunc(httpHello))
+	mux.Handle("GET /posts/{id}", http.HandlerFunc(sayHello))
 	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("a bug") })
 	for path, want := range map[string]string{"/posts/7": "GET /posts/{id}", "/panic": "GET /panic", "/nowhere": ""} {
 		for name, h := range map[string]http.Handler{"Require": d.Require(mux), "Optional within": d.Require(d.Optional(mux))} {
-			r := httpRequest(httpToken(t, nil))
+			r := requestWith(shopToken(t, nil))
 			r.URL.Path = path
-			httpServe(h, r)
+			serveRequest(h, r)
 			if r.Pattern != want {
 				t.Errorf("%s of %s: the pattern is %q", name, path, r.Pattern)
 			}
@@ -384,7 +384,7 @@ func TestPatternOfAnInnerMuxIsSeenOutside(t *testing.T) {
 
 // A middleware knows whom its own root let in: an admin of one service is nobody to the other.
 func TestUserAndClaimsAreThoseOfTheMiddlewaresOwnRoot(t *testing.T) {
-	staff, admins := httpOpen(t, usher.MiddlewareOptions{}), httpOpen(t, usher.MiddlewareOptions{})
+	staff, admins := openShop(t, usher.MiddlewareOptions{}), openShop(t, usher.MiddlewareOptions{})
 	derived := staff.With(usher.RequireScope("read"))
 	h := staff.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
@@ -403,10 +403,10 @@ func TestUserAndClaimsAreThoseOfTheMiddlewaresOwnRoot(t *testing.T) {
 		if claims, ok := derived.Claims(ctx); !ok || claims.Subject != "7" {
 			t.Errorf("a middleware of the same root does not know %v", claims)
 		}
-		if user, ok := usher.UserFromContext[*httpUser](ctx); !ok || user.ID != "7" {
+		if user, ok := usher.UserFromContext[*shopUser](ctx); !ok || user.ID != "7" {
 			t.Errorf("UserFromContext does not know %v", user)
 		}
-		ctx = usher.ContextWithClaims(usher.ContextWithUser(ctx, &httpUser{ID: "8"}), &httpClaims{Role: "test"})
+		ctx = usher.ContextWithClaims(usher.ContextWithUser(ctx, &shopUser{ID: "8"}), &shopClaims{Role: "test"})
 		if user, ok := admins.User(ctx); !ok || user.ID != "8" {
 			t.Errorf("ContextWithUser is ignored: %v", user)
 		}
@@ -414,7 +414,7 @@ func TestUserAndClaimsAreThoseOfTheMiddlewaresOwnRoot(t *testing.T) {
 			t.Errorf("ContextWithClaims is ignored: %v", claims)
 		}
 	}))
-	httpWant(t, httpServe(h, httpRequest(httpToken(t, nil))), 200, "")
+	wantResponse(t, serveRequest(h, requestWith(shopToken(t, nil))), 200, "")
 
 	// The guards of one root see nothing of the other's.
 	guarded := staff.With(func(ctx context.Context) error {
@@ -426,12 +426,12 @@ func TestUserAndClaimsAreThoseOfTheMiddlewaresOwnRoot(t *testing.T) {
 		}
 		return nil
 	})
-	httpWant(t, httpServe(guarded.RequireFunc(httpGreet), httpRequest(httpToken(t, nil))), 200, "hello 7")
-	if got := httpServe(staff.Require(admins.Allow(func(*httpUser) bool { return true }).RequireFunc(httpGreet)),
-		httpRequest(httpToken(t, nil))); got.Code != 200 {
+	wantResponse(t, serveRequest(guarded.RequireFunc(greet), requestWith(shopToken(t, nil))), 200, "hello 7")
+	if got := serveRequest(staff.Require(admins.Allow(func(*shopUser) bool { return true }).RequireFunc(greet)),
+		requestWith(shopToken(t, nil))); got.Code != 200 {
 		t.Errorf("Allow within another root: %d", got.Code)
 	}
-	var nobody *usher.Middleware[httpClaims, *httpUser]
+	var nobody *usher.Middleware[shopClaims, *shopUser]
 	if _, ok := nobody.User(t.Context()); ok {
 		t.Error("a nil Middleware knows somebody")
 	}
@@ -439,8 +439,8 @@ func TestUserAndClaimsAreThoseOfTheMiddlewaresOwnRoot(t *testing.T) {
 
 // A GraphQL directive, for example, calls guards with the context of a request.
 func TestGuardsWorkInAHandlersContext(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
-	token := httpToken(t, map[string]any{"scope": "read", "auth_time": httpNow().Add(-time.Minute).Unix()})
+	d := openShop(t, usher.MiddlewareOptions{})
+	token := shopToken(t, map[string]any{"scope": "read", "auth_time": testClock().Add(-time.Minute).Unix()})
 	ask := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
 		for name, test := range map[string]struct {
@@ -460,8 +460,8 @@ func TestGuardsWorkInAHandlersContext(t *testing.T) {
 			t.Errorf("denied with %+v", rej)
 		}
 	})
-	httpWant(t, httpServe(d.Require(ask), httpRequest(token)), 200, "")
-	httpWant(t, httpServe(d.With(usher.RequireScope("read")).Require(ask), httpRequest(token)), 200, "")
+	wantResponse(t, serveRequest(d.Require(ask), requestWith(token)), 200, "")
+	wantResponse(t, serveRequest(d.With(usher.RequireScope("read")).Require(ask), requestWith(token)), 200, "")
 	ctx, err := d.AuthenticateToken(t.Context(), token)
 	if err != nil || usher.RequireScope("read")(ctx) != nil || usher.RequireScope("write")(ctx) == nil {
 		t.Errorf("in AuthenticateToken's context: %v", err)
@@ -470,34 +470,34 @@ func TestGuardsWorkInAHandlersContext(t *testing.T) {
 
 // What the user function and handlers do to their copy of the claims raises nobody's rights.
 func TestGuardsInAHandlerDoNotSeeWhatItChanged(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	d := openShop(t, usher.MiddlewareOptions{})
 	h := d.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		c, _ := d.Claims(r.Context())
-		c.Scope, c.AuthTime = "admin", usher.NewNumericDate(httpNow())
+		c.Scope, c.AuthTime = "admin", usher.NewNumericDate(testClock())
 		if usher.RequireScope("admin")(r.Context()) == nil || usher.RequireRecentLogin(time.Hour)(r.Context()) == nil {
 			t.Error("a guard saw the change")
 		}
 	}))
-	httpWant(t, httpServe(h, httpRequest(httpToken(t, map[string]any{"scope": "read"}))), 200, "")
+	wantResponse(t, serveRequest(h, requestWith(shopToken(t, map[string]any{"scope": "read"}))), 200, "")
 }
 
 func TestResponsesToTokensFromElsewhereArePrivate(t *testing.T) {
-	token := httpToken(t, nil)
+	token := shopToken(t, nil)
 	fromFunc := usher.FromFunc(func(r *http.Request) (string, bool, error) {
 		value := r.Header.Get("X-Custom")
 		return value, value != "", nil
 	}, "X-Custom")
-	sources := append(httpSources(), fromFunc)
+	sources := append(allSources(), fromFunc)
 	request := func(place string) *http.Request {
 		if place == "func" {
-			r := httpRequest("")
+			r := requestWith("")
 			r.Header.Set("X-Custom", token)
 			return r
 		}
-		return httpCarry(token, place)
+		return requestCarrying(token, place)
 	}
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: sources})
-	for _, place := range append(httpPlaces(), "func") {
+	d := openShop(t, usher.MiddlewareOptions{Sources: sources})
+	for _, place := range append(allPlaces(), "func") {
 		for name, test := range map[string]struct{ outer, handler, want string }{
 			"the default":                   {"", "", "private"},
 			"the handler says otherwise":    {"", "public, max-age=60", "public, max-age=60"},
@@ -525,37 +525,37 @@ func TestResponsesToTokensFromElsewhereArePrivate(t *testing.T) {
 		}
 	}
 	// Pages for everybody may still be kept.
-	w := httpServe(d.Optional(http.HandlerFunc(httpHello)), httpRequest(""))
+	w := serveRequest(d.Optional(http.HandlerFunc(sayHello)), requestWith(""))
 	if got := w.Header(); got.Get("Cache-Control") != "" || got.Get("Vary") == "" {
 		t.Errorf("an anonymous page has the headers %v", got)
 	}
 	// A refusal is never stored.
-	r := httpCarry("bad", inCookie)
-	if got := httpServe(d.RequireFunc(httpGreet), r).Header()["Cache-Control"]; len(got) != 1 || got[0] != "no-store" {
+	r := requestCarrying("bad", inCookie)
+	if got := serveRequest(d.RequireFunc(greet), r).Header()["Cache-Control"]; len(got) != 1 || got[0] != "no-store" {
 		t.Errorf("a refusal has Cache-Control %q", got)
 	}
 }
 
 func TestDecideIsAllThatRequireAndOptionalDo(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources(), DangerouslyPassPreflight: true})
-	good := httpToken(t, nil)
+	d := openShop(t, usher.MiddlewareOptions{Sources: allSources(), DangerouslyPassPreflight: true})
+	good := shopToken(t, nil)
 	preflight := httptest.NewRequest(http.MethodOptions, "http://shop.example/", nil)
 	preflight.Header.Set("Origin", "https://pages.example")
 	preflight.Header.Set("Access-Control-Request-Method", "PUT")
-	crossSite := httpCarry(good, inCookie)
+	crossSite := requestCarrying(good, inCookie)
 	crossSite.Method = http.MethodPost
 	crossSite.Header.Set("Sec-Fetch-Site", "cross-site")
 	for name, r := range map[string]*http.Request{
-		"good": httpRequest(good), "none": httpRequest(""), "bad": httpRequest("bad"), "cookie": httpCarry(good, inCookie),
-		"query": httpCarry(good, inQuery), "socket": httpCarry(good, inSocket), "two": httpCarry(good, inBearer, inQuery),
+		"good": requestWith(good), "none": requestWith(""), "bad": requestWith("bad"), "cookie": requestCarrying(good, inCookie),
+		"query": requestCarrying(good, inQuery), "socket": requestCarrying(good, inSocket), "two": requestCarrying(good, inBearer, inQuery),
 		"bare": {Header: http.Header{"Authorization": {"a.b.c"}}}, "preflight": preflight, "cross-site": crossSite,
 	} {
 		for _, optional := range []bool{false, true} {
-			h := d.Require(http.HandlerFunc(httpHello))
+			h := d.Require(http.HandlerFunc(sayHello))
 			if optional {
-				h = d.Optional(http.HandlerFunc(httpHello))
+				h = d.Optional(http.HandlerFunc(sayHello))
 			}
-			want := httpServe(h, r)
+			want := serveRequest(h, r)
 			observed := d.refused(t)
 			ctx, headers, rej := d.Decide(r, optional)
 			again := d.refused(t)
@@ -569,7 +569,7 @@ func TestDecideIsAllThatRequireAndOptionalDo(t *testing.T) {
 				}
 				rej.ServeHTTP(w, r)
 			} else {
-				httpHello(w, r.WithContext(ctx))
+				sayHello(w, r.WithContext(ctx))
 			}
 			if w.Code != want.Code || w.Body.String() != want.Body.String() || fmt.Sprint(w.Header()) != fmt.Sprint(want.Header()) {
 				t.Errorf("%s, optional %v: %d %v %v, want %d %v %v", name, optional, w.Code, w.Header(), w.Body, want.Code, want.Header(), want.Body)

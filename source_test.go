@@ -19,20 +19,20 @@ import (
 )
 
 func TestEachSourceFindsItsToken(t *testing.T) {
-	token := httpToken(t, nil)
-	for _, place := range httpPlaces() {
+	token := shopToken(t, nil)
+	for _, place := range allPlaces() {
 		t.Run(place, func(t *testing.T) {
-			alone := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{httpSource(place)}})
-			httpWant(t, httpServe(alone.RequireFunc(httpGreet), httpCarry(token, place)), 200, "hello 7")
-			httpWant(t, httpServe(alone.RequireFunc(httpGreet), httpCarry(token)), 401, "")
+			alone := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{sourceOf(place)}})
+			wantResponse(t, serveRequest(alone.RequireFunc(greet), requestCarrying(token, place)), 200, "hello 7")
+			wantResponse(t, serveRequest(alone.RequireFunc(greet), requestCarrying(token)), 401, "")
 			if rej := alone.refused(t); !errors.Is(rej, usher.ErrNoToken) || rej.Code != "" {
 				t.Errorf("observed %+v", rej)
 			}
-			all := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
-			httpWant(t, httpServe(all.RequireFunc(httpGreet), httpCarry(token, place)), 200, "hello 7")
-			for _, other := range httpPlaces() {
+			all := openShop(t, usher.MiddlewareOptions{Sources: allSources()})
+			wantResponse(t, serveRequest(all.RequireFunc(greet), requestCarrying(token, place)), 200, "hello 7")
+			for _, other := range allPlaces() {
 				if other != place {
-					httpWant(t, httpServe(alone.Optional(http.HandlerFunc(httpHello)), httpCarry(token, other)), 200, "hello stranger")
+					wantResponse(t, serveRequest(alone.Optional(http.HandlerFunc(sayHello)), requestCarrying(token, other)), 200, "hello stranger")
 				}
 			}
 		})
@@ -42,18 +42,18 @@ func TestEachSourceFindsItsToken(t *testing.T) {
 // Two tokens are a 400 in every combination of places, in every order of the sources, whether they are the same
 // or not, and on optional routes too.
 func TestTwoTokensAreNeverFirstWins(t *testing.T) {
-	token := httpToken(t, nil)
-	forward := httpSources()
+	token := shopToken(t, nil)
+	forward := allSources()
 	backward := slices.Clone(forward)
 	slices.Reverse(backward)
 	var combinations [][]string
-	for i, a := range httpPlaces() {
-		for j, b := range httpPlaces()[i:] {
+	for i, a := range allPlaces() {
+		for j, b := range allPlaces()[i:] {
 			if a == inForm && b == inSocket {
 				continue // a form is posted, a WebSocket is opened with GET
 			}
 			combinations = append(combinations, []string{a, b})
-			for _, c := range httpPlaces()[i+j:] {
+			for _, c := range allPlaces()[i+j:] {
 				if a == inForm && c == inSocket || b == inForm && c == inSocket {
 					continue
 				}
@@ -64,11 +64,11 @@ func TestTwoTokensAreNeverFirstWins(t *testing.T) {
 	for _, places := range combinations {
 		t.Run(strings.Join(places, "+"), func(t *testing.T) {
 			for _, sources := range [][]usher.TokenSource{forward, backward} {
-				d := httpOpen(t, usher.MiddlewareOptions{Sources: sources})
-				for _, h := range []http.Handler{d.RequireFunc(httpGreet), d.Optional(http.HandlerFunc(httpHello))} {
+				d := openShop(t, usher.MiddlewareOptions{Sources: sources})
+				for _, h := range []http.Handler{d.RequireFunc(greet), d.Optional(http.HandlerFunc(sayHello))} {
 					for _, token := range []string{token, "bad"} {
-						w := httpServe(h, httpCarry(token, places...))
-						httpWant(t, w, 400, "")
+						w := serveRequest(h, requestCarrying(token, places...))
+						wantResponse(t, w, 400, "")
 						rej := d.refused(t)
 						if rej == nil || rej.Code != "invalid_request" || !errors.Is(rej, usher.ErrManyTokens) {
 							t.Errorf("observed %+v", rej)
@@ -98,41 +98,41 @@ func TestEmptyTokens(t *testing.T) {
 		request *http.Request
 		status  int // on an optional route
 	}{
-		{"header", httpCarry("", inHeader), 401},
-		{"query", httpCarry("", inQuery), 401},
-		{"form", httpCarry("", inForm), 401},
-		{"socket", httpCarry("", inSocket), 401},
-		{"bearer", httpCarry("", inBearer), 401},
-		{"cookie", httpCarry("", inCookie), 200},
-		{"two empty cookies", httpCarry("", inCookie, inCookie), 200},
-		{"an empty bearer and an empty header", httpCarry("", inBearer, inHeader), 400},
-		{"an empty bearer and an empty cookie", httpCarry("", inBearer, inCookie), 401},
+		{"header", requestCarrying("", inHeader), 401},
+		{"query", requestCarrying("", inQuery), 401},
+		{"form", requestCarrying("", inForm), 401},
+		{"socket", requestCarrying("", inSocket), 401},
+		{"bearer", requestCarrying("", inBearer), 401},
+		{"cookie", requestCarrying("", inCookie), 200},
+		{"two empty cookies", requestCarrying("", inCookie, inCookie), 200},
+		{"an empty bearer and an empty header", requestCarrying("", inBearer, inHeader), 400},
+		{"an empty bearer and an empty cookie", requestCarrying("", inBearer, inCookie), 401},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
-			httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), test.request), test.status, "")
+			d := openShop(t, usher.MiddlewareOptions{Sources: allSources()})
+			wantResponse(t, serveRequest(d.Optional(http.HandlerFunc(sayHello)), test.request), test.status, "")
 			if rej := d.refused(t); test.status == 401 && rej.Code != "invalid_token" {
 				t.Errorf("observed %+v", rej)
 			}
 		})
 	}
 	t.Run("an empty cookie beside a good token", func(t *testing.T) {
-		d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
-		r := httpCarry("", inCookie)
-		r.Header.Set("Authorization", "Bearer "+httpToken(t, nil))
-		httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 200, "hello 7")
+		d := openShop(t, usher.MiddlewareOptions{Sources: allSources()})
+		r := requestCarrying("", inCookie)
+		r.Header.Set("Authorization", "Bearer "+shopToken(t, nil))
+		wantResponse(t, serveRequest(d.RequireFunc(greet), r), 200, "hello 7")
 	})
 	t.Run("an empty bearer beside a good cookie", func(t *testing.T) {
-		d := httpOpen(t, usher.MiddlewareOptions{Sources: httpSources()})
-		r := httpCarry(httpToken(t, nil), inCookie)
+		d := openShop(t, usher.MiddlewareOptions{Sources: allSources()})
+		r := requestCarrying(shopToken(t, nil), inCookie)
 		r.Header.Set("Authorization", "Bearer")
-		httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 400, "")
+		wantResponse(t, serveRequest(d.RequireFunc(greet), r), 400, "")
 	})
 }
 
 func TestAuthorizationSchemes(t *testing.T) {
-	token := httpToken(t, nil)
+	token := shopToken(t, nil)
 	tests := []struct {
 		name   string
 		source usher.TokenSource
@@ -167,10 +167,10 @@ func TestAuthorizationSchemes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{test.source}})
-			r := httpRequest("")
+			d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{test.source}})
+			r := requestWith("")
 			r.Header.Set("Authorization", test.value)
-			httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), r), test.status, test.body)
+			wantResponse(t, serveRequest(d.Optional(http.HandlerFunc(sayHello)), r), test.status, test.body)
 		})
 	}
 }
@@ -179,11 +179,11 @@ func TestTwoHeadersAreRefusedWhateverTheirScheme(t *testing.T) {
 	for name, source := range map[string]usher.TokenSource{
 		"Bearer": usher.FromBearer(), "JWT": usher.FromAuthorization("JWT"), "bare": usher.FromAuthorization(""),
 	} {
-		d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{source}})
+		d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{source}})
 		for _, values := range [][]string{{"Bearer a", "Bearer b"}, {"Basic a", "Bearer b"}, {"Bearer a", ""}, {"Basic a", "Digest b"}} {
-			r := httpRequest("")
+			r := requestWith("")
 			r.Header["Authorization"] = values
-			if w := httpServe(d.Optional(http.HandlerFunc(httpHello)), r); w.Code != 400 {
+			if w := serveRequest(d.Optional(http.HandlerFunc(sayHello)), r); w.Code != 400 {
 				t.Errorf("%s, %q: %d", name, values, w.Code)
 			}
 			d.refused(t)
@@ -192,19 +192,19 @@ func TestTwoHeadersAreRefusedWhateverTheirScheme(t *testing.T) {
 }
 
 func TestTwoSchemesShareTheHeader(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromBearer(), usher.FromAuthorization("JWT")}})
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromBearer(), usher.FromAuthorization("JWT")}})
 	for _, scheme := range []string{"Bearer ", "JWT "} {
-		r := httpRequest("")
-		r.Header.Set("Authorization", scheme+httpToken(t, nil))
-		httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 200, "hello 7")
+		r := requestWith("")
+		r.Header.Set("Authorization", scheme+shopToken(t, nil))
+		wantResponse(t, serveRequest(d.RequireFunc(greet), r), 200, "hello 7")
 	}
-	r := httpRequest("")
+	r := requestWith("")
 	r.Header["Authorization"] = []string{"Bearer a", "JWT b"}
-	httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 400, "")
+	wantResponse(t, serveRequest(d.RequireFunc(greet), r), 400, "")
 }
 
 func TestCookies(t *testing.T) {
-	token := httpToken(t, nil)
+	token := shopToken(t, nil)
 	tests := []struct {
 		name    string
 		cookies []string
@@ -232,16 +232,16 @@ func TestCookies(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
-			r := httpRequest("")
+			d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
+			r := requestWith("")
 			r.Header["Cookie"] = test.cookies
-			httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), r), test.status, test.body)
+			wantResponse(t, serveRequest(d.Optional(http.HandlerFunc(sayHello)), r), test.status, test.body)
 		})
 	}
 }
 
 func TestCookieTokensAreCheckedForTheirOrigin(t *testing.T) {
-	token := httpToken(t, nil)
+	token := shopToken(t, nil)
 	cookie := func(headers ...string) http.Header {
 		h := http.Header{"Cookie": {"session=" + token}}
 		for i := 0; i < len(headers); i += 2 {
@@ -283,7 +283,7 @@ func TestCookieTokensAreCheckedForTheirOrigin(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{
+			d := openShop(t, usher.MiddlewareOptions{
 				Sources:        []usher.TokenSource{usher.FromCookie("session"), usher.FromBearer()},
 				TrustedOrigins: []string{"https://app.example:8443"},
 			})
@@ -292,8 +292,8 @@ func TestCookieTokensAreCheckedForTheirOrigin(t *testing.T) {
 			for _, h := range []http.Handler{d.Require(next), d.Optional(next)} {
 				r := httptest.NewRequest(test.method, "http://shop.example/", nil)
 				r.Header = test.header
-				w := httpServe(h, r)
-				httpWant(t, w, test.status, "")
+				w := serveRequest(h, r)
+				wantResponse(t, w, test.status, "")
 				rej := d.refused(t)
 				if test.status == 200 {
 					if method != test.method {
@@ -352,11 +352,11 @@ func TestTrustedOriginsArePlain(t *testing.T) {
 		"https://%61pp.example":         false,
 		"mailto:ann@app.example":        false,
 	} {
-		m, err := usher.NewMiddleware(httpDecoder(t), httpFindUser, &usher.MiddlewareOptions{
+		m, err := usher.NewMiddleware(shopDecoder(t), findShopUser, &usher.MiddlewareOptions{
 			Sources:        []usher.TokenSource{usher.FromCookie("session")},
 			TrustedOrigins: []string{"https://fine.example", origin},
 		})
-		if got := strings.Join(httpFields(err), " "); (got == "") != plain || !plain && got != "MiddlewareOptions.TrustedOrigins" {
+		if got := strings.Join(configFields(t, err), " "); (got == "") != plain || !plain && got != "MiddlewareOptions.TrustedOrigins" {
 			t.Errorf("%q: %v", origin, err)
 		}
 		if (m == nil) == plain {
@@ -366,9 +366,9 @@ func TestTrustedOriginsArePlain(t *testing.T) {
 }
 
 func TestQueryTokens(t *testing.T) {
-	token := httpToken(t, nil)
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromQuery("access_token"), usher.FromBearer()}})
-	page := d.Optional(http.HandlerFunc(httpHello))
+	token := shopToken(t, nil)
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromQuery("access_token"), usher.FromBearer()}})
+	page := d.Optional(http.HandlerFunc(sayHello))
 	tests := []struct {
 		name, query      string
 		status           int
@@ -387,8 +387,8 @@ func TestQueryTokens(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w := httpServe(page, httptest.NewRequest(http.MethodGet, "http://shop.example/?"+test.query, nil))
-			httpWant(t, w, test.status, test.body)
+			w := serveRequest(page, httptest.NewRequest(http.MethodGet, "http://shop.example/?"+test.query, nil))
+			wantResponse(t, w, test.status, test.body)
 			if got := w.Header().Get("Referrer-Policy"); got != test.referrer {
 				t.Errorf("Referrer-Policy is %q", got)
 			}
@@ -404,17 +404,17 @@ func TestQueryTokens(t *testing.T) {
 		})
 	}
 	t.Run("a bearer token is as ever", func(t *testing.T) {
-		w := httpServe(page, httpRequest(token))
+		w := serveRequest(page, requestWith(token))
 		if w.Header().Get("Referrer-Policy") != "" || w.Header().Get("Cache-Control") != "" {
 			t.Errorf("headers %v", w.Header())
 		}
 	})
 	t.Run("before a custom Reject", func(t *testing.T) {
-		d := httpOpen(t, usher.MiddlewareOptions{
+		d := openShop(t, usher.MiddlewareOptions{
 			Sources: []usher.TokenSource{usher.FromQuery("t")},
 			Reject:  func(w http.ResponseWriter, _ *http.Request, rej *usher.Rejection) { w.WriteHeader(rej.Status) },
 		})
-		w := httpServe(d.RequireFunc(httpGreet), httptest.NewRequest(http.MethodGet, "/?t=bad", nil))
+		w := serveRequest(d.RequireFunc(greet), httptest.NewRequest(http.MethodGet, "/?t=bad", nil))
 		if w.Code != 401 || w.Header().Get("Referrer-Policy") != "no-referrer" || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%d, headers %v", w.Code, w.Header())
 		}
@@ -423,7 +423,7 @@ func TestQueryTokens(t *testing.T) {
 
 func TestFormTokens(t *testing.T) {
 	const urlencoded = "application/x-www-form-urlencoded"
-	token := httpToken(t, nil)
+	token := shopToken(t, nil)
 	body := "title=a&access_token=" + token
 	filled := func(size int) string { return body + "&fill=" + strings.Repeat("x", size-len(body)-len("&fill=")) }
 	tests := []struct {
@@ -453,7 +453,7 @@ func TestFormTokens(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
+			d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
 			server := httptest.NewServer(d.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if test.want == "hello 7" {
 					if got := r.PostFormValue("access_token"); got != token {
@@ -464,7 +464,7 @@ func TestFormTokens(t *testing.T) {
 						t.Errorf("the handler reads %q, %v", got, err)
 					}
 				}
-				httpHello(w, r)
+				sayHello(w, r)
 			})))
 			defer server.Close()
 			r, err := http.NewRequestWithContext(t.Context(), test.method, server.URL+"/"+test.query, strings.NewReader(test.body))
@@ -494,22 +494,22 @@ func TestFormTokens(t *testing.T) {
 func TestFormInSeveralPartsIsNotSearched(t *testing.T) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	if err := errors.Join(form.WriteField("access_token", httpToken(t, nil)), form.Close()); err != nil {
+	if err := errors.Join(form.WriteField("access_token", shopToken(t, nil)), form.Close()); err != nil {
 		t.Fatal(err)
 	}
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
 	r := httptest.NewRequest(http.MethodPost, "/", &body)
 	r.Header.Set("Content-Type", form.FormDataContentType())
-	httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), r), 200, "hello stranger")
+	wantResponse(t, serveRequest(d.Optional(http.HandlerFunc(sayHello)), r), 200, "hello stranger")
 }
 
 // A form that never ends is read no further than the limit.
 func TestFormIsReadUpToItsLimit(t *testing.T) {
-	read := &httpEndless{}
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
+	read := &endless{}
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
 	r := httptest.NewRequest(http.MethodPost, "/", read)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 400, "")
+	wantResponse(t, serveRequest(d.RequireFunc(greet), r), 400, "")
 	if read.bytes > 130<<10 {
 		t.Errorf("%d bytes were read", read.bytes)
 	}
@@ -518,10 +518,10 @@ func TestFormIsReadUpToItsLimit(t *testing.T) {
 	}
 }
 
-// httpEndless is a body without an end.
-type httpEndless struct{ bytes int }
+// endless is a body without an end.
+type endless struct{ bytes int }
 
-func (e *httpEndless) Read(p []byte) (int, error) {
+func (e *endless) Read(p []byte) (int, error) {
 	for i := range p {
 		p[i] = 'x'
 	}
@@ -530,9 +530,9 @@ func (e *httpEndless) Read(p []byte) (int, error) {
 }
 
 func TestFormThatWasParsedBefore(t *testing.T) {
-	token := httpToken(t, nil)
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
-	nested := d.Require(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+	token := shopToken(t, nil)
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
+	nested := d.Require(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *shopUser) {
 		_, _ = io.WriteString(w, r.PostFormValue("title"))
 	}))
 	for name, h := range map[string]http.Handler{
@@ -546,7 +546,7 @@ func TestFormThatWasParsedBefore(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(url.Values{"title": {"a"}, "access_token": {token}}.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		w := httpServe(h, r)
+		w := serveRequest(h, r)
 		if w.Code != 200 || w.Body.String() != "a" {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
@@ -557,7 +557,7 @@ func TestFormThatWasParsedBefore(t *testing.T) {
 }
 
 func TestWebSocketTokens(t *testing.T) {
-	token := httpToken(t, nil)
+	token := shopToken(t, nil)
 	tests := []struct {
 		name      string
 		upgrade   string
@@ -587,8 +587,8 @@ func TestWebSocketTokens(t *testing.T) {
 		{"the marker and a comma", "websocket", []string{"usher.bearer, "}, 401, "", ""},
 		{"the marker twice", "websocket", []string{"usher.bearer, " + token + ", usher.bearer, " + token}, 400, "", ""},
 	}
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromWebSocketProtocol("usher.bearer")}})
-	server := httptest.NewServer(d.Optional(http.HandlerFunc(httpHello)))
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromWebSocketProtocol("usher.bearer")}})
+	server := httptest.NewServer(d.Optional(http.HandlerFunc(sayHello)))
 	defer server.Close()
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -620,8 +620,8 @@ func TestWebSocketTokens(t *testing.T) {
 
 // The 101 that a handler writes by itself has the marker, and the token nowhere.
 func TestWebSocketHandshake(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromWebSocketProtocol("usher.bearer")}})
-	server := httptest.NewServer(d.RequireFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpUser) {
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromWebSocketProtocol("usher.bearer")}})
+	server := httptest.NewServer(d.RequireFunc(func(w http.ResponseWriter, _ *http.Request, _ *shopUser) {
 		w.Header().Set("Connection", "Upgrade")
 		w.Header().Set("Upgrade", "websocket")
 		w.WriteHeader(http.StatusSwitchingProtocols)
@@ -632,7 +632,7 @@ func TestWebSocketHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	token := httpToken(t, nil)
+	token := shopToken(t, nil)
 	fmt.Fprintf(connection, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Protocol: usher.bearer, %s\r\n\r\n", token)
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
@@ -653,7 +653,7 @@ func TestUnfitSourcesAreReported(t *testing.T) {
 		wrong   bool
 	}{
 		{"none", nil, false},
-		{"all kinds", httpSources(), false},
+		{"all kinds", allSources(), false},
 		{"two cookies of different names", []usher.TokenSource{usher.FromCookie("a"), usher.FromCookie("A")}, false},
 		{"two schemes", []usher.TokenSource{usher.FromBearer(), usher.FromAuthorization("JWT")}, false},
 		{"a scheme, and a cookie and a header of its name", []usher.TokenSource{usher.FromAuthorization("JWT"), usher.FromCookie("JWT"), usher.FromHeader("JWT")}, false},
@@ -682,12 +682,12 @@ func TestUnfitSourcesAreReported(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := usher.NewMiddleware(httpDecoder(t), httpFindUser, &usher.MiddlewareOptions{Sources: test.sources})
+			_, err := usher.NewMiddleware(shopDecoder(t), findShopUser, &usher.MiddlewareOptions{Sources: test.sources})
 			want := ""
 			if test.wrong {
 				want = "MiddlewareOptions.Sources"
 			}
-			if got := strings.Join(httpFields(err), " "); got != want {
+			if got := strings.Join(configFields(t, err), " "); got != want {
 				t.Errorf("reported %q: %v", got, err)
 			}
 		})
@@ -696,25 +696,25 @@ func TestUnfitSourcesAreReported(t *testing.T) {
 
 // A service that moves from bare tokens to Bearer takes both for a while.
 func TestBareAndBearerTokensAreTakenTogether(t *testing.T) {
-	token := httpToken(t, nil)
+	token := shopToken(t, nil)
 	for _, sources := range [][]usher.TokenSource{
 		{usher.FromBearer(), usher.FromAuthorization("")}, {usher.FromAuthorization(""), usher.FromBearer()},
 	} {
-		d := httpOpen(t, usher.MiddlewareOptions{Sources: sources})
+		d := openShop(t, usher.MiddlewareOptions{Sources: sources})
 		for value, want := range map[string]int{
 			token: 200, "Bearer " + token: 200, "bearer " + token: 200, "Basic dXNlcjpwYXNz": 401, "Basic a.b": 401, "Bearer": 401, "Bearer a.b": 401, "": 401,
 		} {
-			r := httpRequest("")
+			r := requestWith("")
 			r.Header.Set("Authorization", value)
-			httpWant(t, httpServe(d.RequireFunc(httpGreet), r), want, "")
+			wantResponse(t, serveRequest(d.RequireFunc(greet), r), want, "")
 		}
 	}
 }
 
 // The operator learns what is wrong with the Authorization header; nothing of it gets into the log.
 func TestNoTokenSaysWhatIsWrongWithAuthorization(t *testing.T) {
-	token := httpToken(t, nil)
-	d := httpOpen(t, usher.MiddlewareOptions{})
+	token := shopToken(t, nil)
+	d := openShop(t, usher.MiddlewareOptions{})
 	tests := []struct {
 		name, value string
 		is          error
@@ -726,9 +726,9 @@ func TestNoTokenSaysWhatIsWrongWithAuthorization(t *testing.T) {
 		{"none", "", usher.ErrNoToken, ""},
 	}
 	for _, test := range tests {
-		r := httpRequest("")
+		r := requestWith("")
 		r.Header.Set("Authorization", test.value)
-		httpServe(d.RequireFunc(httpGreet), r)
+		serveRequest(d.RequireFunc(greet), r)
 		rej := d.refused(t)
 		if !errors.Is(rej, test.is) || !strings.Contains(rej.Err.Error(), test.says) ||
 			test.value != "" && strings.Contains(rej.Err.Error(), test.value) {
@@ -739,9 +739,9 @@ func TestNoTokenSaysWhatIsWrongWithAuthorization(t *testing.T) {
 
 // Whoever sends a token and forgets its scheme is not taken for anonymous.
 func TestOptionalRefusesABareTokenThatNoSourceReads(t *testing.T) {
-	token := httpToken(t, nil)
+	token := shopToken(t, nil)
 	bare := func(values ...string) *http.Request {
-		r := httpRequest("")
+		r := requestWith("")
 		r.Header["Authorization"] = values
 		return r
 	}
@@ -760,8 +760,8 @@ func TestOptionalRefusesABareTokenThatNoSourceReads(t *testing.T) {
 		{"nothing", nil, bare(""), 200},
 	}
 	for _, test := range tests {
-		d := httpOpen(t, usher.MiddlewareOptions{Sources: test.sources})
-		w := httpServe(d.Optional(http.HandlerFunc(httpHello)), test.request)
+		d := openShop(t, usher.MiddlewareOptions{Sources: test.sources})
+		w := serveRequest(d.Optional(http.HandlerFunc(sayHello)), test.request)
 		if w.Code != test.status {
 			t.Errorf("%s: %d", test.name, w.Code)
 		}
@@ -769,20 +769,20 @@ func TestOptionalRefusesABareTokenThatNoSourceReads(t *testing.T) {
 			t.Errorf("%s: %q %q", test.name, rej.Code, rej.Reason())
 		}
 	}
-	r := httpCarry(token, inCookie) // a token elsewhere is found, and the other is none
+	r := requestCarrying(token, inCookie) // a token elsewhere is found, and the other is none
 	r.Header.Set("Authorization", token)
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromBearer(), usher.FromCookie("session")}})
-	httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), r), 200, "hello 7")
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromBearer(), usher.FromCookie("session")}})
+	wantResponse(t, serveRequest(d.Optional(http.HandlerFunc(sayHello)), r), 200, "hello 7")
 }
 
 // A form that is too long to be searched spoils no token in a better place, and reaches the handler whole.
 func TestLongFormsBesideABearerToken(t *testing.T) {
-	token := httpToken(t, nil)
+	token := shopToken(t, nil)
 	long := "text=" + strings.Repeat("x", 70<<10)
 	many := strings.Repeat("a=b&", 1000) + "c=d"
 	sources := []usher.TokenSource{usher.FromForm("access_token"), usher.FromForm("token"), usher.FromBearer()}
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: sources})
-	server := httptest.NewServer(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+	d := openShop(t, usher.MiddlewareOptions{Sources: sources})
+	server := httptest.NewServer(d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *shopUser) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
@@ -833,8 +833,8 @@ func TestLongFormsBesideABearerToken(t *testing.T) {
 
 // An outer handler's own limit is the handler's to report.
 func TestFormBeyondAnOuterLimitBesideABearerToken(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token"), usher.FromBearer()}})
-	h := d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *httpUser) {
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token"), usher.FromBearer()}})
+	h := d.RequireFunc(func(w http.ResponseWriter, r *http.Request, _ *shopUser) {
 		if _, err := io.ReadAll(r.Body); !errors.As(err, new(*http.MaxBytesError)) {
 			t.Errorf("the handler got %v", err)
 		}
@@ -842,20 +842,20 @@ func TestFormBeyondAnOuterLimitBesideABearerToken(t *testing.T) {
 	})
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("text="+strings.Repeat("x", 2000)))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Authorization", "Bearer "+httpToken(t, nil))
+	r.Header.Set("Authorization", "Bearer "+shopToken(t, nil))
 	r.Body = http.MaxBytesReader(nil, r.Body, 1000)
-	httpWant(t, httpServe(h, r), 413, "")
+	wantResponse(t, serveRequest(h, r), 413, "")
 }
 
 func TestFromFunc(t *testing.T) {
-	token := httpToken(t, nil)
+	token := shopToken(t, nil)
 	var answer struct {
 		token string
 		found bool
 		err   error
 	}
 	source := usher.FromFunc(func(*http.Request) (string, bool, error) { return answer.token, answer.found, answer.err }, "X-Custom")
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{source, usher.FromBearer()}})
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{source, usher.FromBearer()}})
 	tests := []struct {
 		name   string
 		token  string
@@ -874,15 +874,15 @@ func TestFromFunc(t *testing.T) {
 		{"a token and an error", token, true, usher.ErrTokenMalformed, 401, ""},
 		{"an outage", "", false, usher.ErrUnavailable, 503, ""},
 		{"a Rejection", "", false, &usher.Rejection{Status: 415}, 415, ""},
-		{"an error of its own", "", false, errors.New(httpCause), 500, ""},
+		{"an error of its own", "", false, errors.New(secretCause), 500, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			answer.token, answer.found, answer.err = test.token, test.found, test.err
-			httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), httpRequest("")), test.status, test.body)
+			wantResponse(t, serveRequest(d.Optional(http.HandlerFunc(sayHello)), requestWith("")), test.status, test.body)
 			d.refused(t)
 			if test.found && test.err == nil {
-				httpWant(t, httpServe(d.Optional(http.HandlerFunc(httpHello)), httpRequest(token)), 400, "")
+				wantResponse(t, serveRequest(d.Optional(http.HandlerFunc(sayHello)), requestWith(token)), 400, "")
 				d.refused(t)
 			}
 		})
@@ -903,11 +903,11 @@ func TestFromFuncOfCookiesIsCheckedForItsOrigin(t *testing.T) {
 	}{
 		"of cookies": {[]string{"X-A", "cookie"}, 403}, "of another header": {[]string{"X-A"}, 200}, "of none": {nil, 200},
 	} {
-		d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromFunc(find, test.vary...)}})
-		r := httpCarry(httpToken(t, nil), inCookie)
+		d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromFunc(find, test.vary...)}})
+		r := requestCarrying(shopToken(t, nil), inCookie)
 		r.Method = http.MethodPost
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
-		httpWant(t, httpServe(d.RequireFunc(httpGreet), r), test.status, "")
+		wantResponse(t, serveRequest(d.RequireFunc(greet), r), test.status, "")
 		if rej := d.refused(t); test.status == 403 && rej.Reason() != "cross_origin" {
 			t.Errorf("%s: %q", name, rej.Reason())
 		}
@@ -923,12 +923,12 @@ func TestUnfitFuncsAreReported(t *testing.T) {
 		"a header's value":  {usher.FromFunc(find, "X-A: b")},
 		"one source, twice": {same, same},
 	} {
-		_, err := usher.NewMiddleware(httpDecoder(t), httpFindUser, &usher.MiddlewareOptions{Sources: sources})
-		if got := strings.Join(httpFields(err), " "); got != "MiddlewareOptions.Sources" {
+		_, err := usher.NewMiddleware(shopDecoder(t), findShopUser, &usher.MiddlewareOptions{Sources: sources})
+		if got := strings.Join(configFields(t, err), " "); got != "MiddlewareOptions.Sources" {
 			t.Errorf("%s: %q: %v", name, got, err)
 		}
 	}
-	if _, err := usher.NewMiddleware(httpDecoder(t), httpFindUser, &usher.MiddlewareOptions{
+	if _, err := usher.NewMiddleware(shopDecoder(t), findShopUser, &usher.MiddlewareOptions{
 		Sources: []usher.TokenSource{usher.FromFunc(find, "X-A"), usher.FromFunc(find, "X-A")},
 	}); err != nil {
 		t.Errorf("two functions: %v", err)
@@ -937,16 +937,16 @@ func TestUnfitFuncsAreReported(t *testing.T) {
 
 // The operator of a service with pages on another origin learns which option to set.
 func TestCrossOriginRefusalNamesTheOriginAndTheOption(t *testing.T) {
-	d := httpOpen(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
-	r := httpCarry(httpToken(t, nil), inCookie)
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("session")}})
+	r := requestCarrying(shopToken(t, nil), inCookie)
 	r.Method = http.MethodPost
 	r.Header.Set("Origin", "https://app.example")
-	httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 403, "")
+	wantResponse(t, serveRequest(d.RequireFunc(greet), r), 403, "")
 	if text := d.refused(t).Err.Error(); !strings.Contains(text, `"https://app.example"`) || !strings.Contains(text, "TrustedOrigins") {
 		t.Errorf("%s", text)
 	}
 	r.Header.Set("Origin", "https://app.example/"+strings.Repeat("a", 2000))
-	httpWant(t, httpServe(d.RequireFunc(httpGreet), r), 403, "")
+	wantResponse(t, serveRequest(d.RequireFunc(greet), r), 403, "")
 	if text := d.refused(t).Err.Error(); len(text) > 500 {
 		t.Errorf("%d bytes", len(text))
 	}

@@ -23,10 +23,10 @@ import (
 )
 
 func TestDecodeReturnsTheClaims(t *testing.T) {
-	d := tokDecoder[tokUser](t, tokKey(t, usher.HS256), usher.DecoderOptions{DangerouslyAllowAnyAudience: true})
-	c := tokCheckDecode(t, d, tokHS256(tokText(`{"iss":"login","sub":"42","aud":["a","b"],"exp":1893553446.25,"nbf":1,
+	d := newDecoder[userClaims](t, testKey(t, usher.HS256), usher.DecoderOptions{DangerouslyAllowAnyAudience: true})
+	c := checkDecode(t, d, signHS256(jsonText(`{"iss":"login","sub":"42","aud":["a","b"],"exp":1893553446.25,"nbf":1,
 		"iat":2,"jti":"id","sid":"session","scope":"read write","auth_time":3,"role":"admin","teams":["x","y"],"more":{"a":[1]}}`)), nil)
-	want := tokUser{
+	want := userClaims{
 		Claims: usher.Claims{
 			Issuer: "login", Subject: "42", Audience: usher.Audience{"a", "b"},
 			ExpiresAt: usher.NumericDate{Time: time.Unix(1893553446, 250_000_000).UTC()},
@@ -43,7 +43,7 @@ func TestDecodeReturnsTheClaims(t *testing.T) {
 // The order of checks is the order of reasons: a token with two faults is refused for the first.
 func TestDecodeReportsTheFirstOfTwoFaults(t *testing.T) {
 	type token struct {
-		header, payload   tokObject
+		header, payload   jsonObject
 		payloadSuffix     string
 		secret            []byte
 		afterTheSignature string
@@ -58,34 +58,34 @@ func TestDecodeReportsTheFirstOfTwoFaults(t *testing.T) {
 		{"critical extension", usher.ErrTokenMalformed, func(k *token) { k.header = k.header.with("crit", `["b64"]`) }},
 		{"unsupported algorithm", usher.ErrTokenSignature, func(k *token) { k.header = k.header.with("alg", `"none"`) }},
 		{"unknown key", usher.ErrUnknownKey, func(k *token) { k.header = k.header.with("kid", `"other"`) }},
-		{"forged", usher.ErrTokenSignature, func(k *token) { k.secret = tokOtherSecret }},
+		{"forged", usher.ErrTokenSignature, func(k *token) { k.secret = otherSecret }},
 		{"payload with something after it", usher.ErrTokenMalformed, func(k *token) { k.payloadSuffix = "{}" }},
 		{"claim of the wrong type", usher.ErrTokenClaims, func(k *token) { k.payload = k.payload.with("jti", "1") }},
-		{"expired", usher.ErrTokenExpired, func(k *token) { k.payload = k.payload.with("exp", tokSeconds(-time.Second)) }},
-		{"not yet valid", usher.ErrTokenNotYetValid, func(k *token) { k.payload = k.payload.with("nbf", tokSeconds(time.Second)) }},
-		{"too old", usher.ErrTokenExpired, func(k *token) { k.payload = k.payload.with("iat", tokSeconds(-2*time.Hour)) }},
+		{"expired", usher.ErrTokenExpired, func(k *token) { k.payload = k.payload.with("exp", secondsFromNow(-time.Second)) }},
+		{"not yet valid", usher.ErrTokenNotYetValid, func(k *token) { k.payload = k.payload.with("nbf", secondsFromNow(time.Second)) }},
+		{"too old", usher.ErrTokenExpired, func(k *token) { k.payload = k.payload.with("iat", secondsFromNow(-2*time.Hour)) }},
 		{"wrong issuer", usher.ErrTokenIssuer, func(k *token) { k.payload = k.payload.with("iss", `"other"`) }},
 		{"wrong audience", usher.ErrTokenAudience, func(k *token) { k.payload = k.payload.with("aud", `"other"`) }},
 		{"wrong type of token", usher.ErrTokenType, func(k *token) { k.header = k.header.with("typ", `"refresh"`) }},
 		{"no subject", usher.ErrTokenClaims, func(k *token) { k.payload = k.payload.with("sub", "") }},
 		{"refused by Validate", usher.ErrTokenClaims, func(k *token) { k.payload = k.payload.with("allowed", "false") }},
 	}
-	d := tokDecoder[tokValidated](t, tokKey(t, usher.HS256).WithID("key"), usher.DecoderOptions{
+	d := newDecoder[testValidated](t, testKey(t, usher.HS256).WithID("key"), usher.DecoderOptions{
 		Issuer: "login", Audience: usher.Audience{"api"}, MaxAge: time.Hour,
 	})
 	decode := func(t *testing.T, want error, faults ...func(*token)) error {
 		t.Helper()
 		k := token{
-			header: tokHeader().with("kid", `"key"`),
-			payload: tokPayload().with("iss", `"login"`).with("aud", `"api"`).with("iat", tokSeconds(0)).
+			header: goodHeader().with("kid", `"key"`),
+			payload: goodPayload().with("iss", `"login"`).with("aud", `"api"`).with("iat", secondsFromNow(0)).
 				with("allowed", "true"),
-			secret: tokSecret,
+			secret: testSecret,
 		}
 		for _, fault := range faults {
 			fault(&k)
 		}
-		token := tokJoin("HS256", k.secret, k.header.String(), k.payload.String()+k.payloadSuffix) + k.afterTheSignature
-		tokCheckDecode(t, d, token, want)
+		token := signToken("HS256", k.secret, k.header.String(), k.payload.String()+k.payloadSuffix) + k.afterTheSignature
+		checkDecode(t, d, token, want)
 		_, err := d.Decode(t.Context(), token)
 		return err
 	}
@@ -110,13 +110,13 @@ func TestDecodeReportsTheFirstOfTwoFaults(t *testing.T) {
 
 var errNotAllowed = errors.New("not allowed")
 
-// tokValidated has a rule of its own.
-type tokValidated struct {
+// testValidated has a rule of its own.
+type testValidated struct {
 	usher.Claims
 	Allowed bool `json:"allowed"`
 }
 
-func (c *tokValidated) Validate() error {
+func (c *testValidated) Validate() error {
 	if !c.Allowed {
 		return errNotAllowed
 	}
@@ -124,27 +124,27 @@ func (c *tokValidated) Validate() error {
 }
 
 func TestDecodeLimitsTheSize(t *testing.T) {
-	key := tokKey(t, usher.HS256)
+	key := testKey(t, usher.HS256)
 	ofSize := func(size int) string {
 		for pad := size*3/4 - 200; ; pad++ {
-			token := tokHS256(tokPayload().with("pad", `"`+strings.Repeat("x", pad)+`"`))
+			token := signHS256(goodPayload().with("pad", `"`+strings.Repeat("x", pad)+`"`))
 			if len(token) >= size {
 				return token
 			}
 		}
 	}
-	byDefault := tokDecoder[usher.Claims](t, key, usher.DecoderOptions{})
+	byDefault := newDecoder[usher.Claims](t, key, usher.DecoderOptions{})
 	fits := ofSize(8<<10 - 1)
 	if len(fits) > 8<<10 {
 		t.Fatalf("%d bytes", len(fits))
 	}
-	tokCheckDecode(t, byDefault, fits, nil)
-	tokCheckDecode(t, byDefault, ofSize(8<<10+1), usher.ErrTokenTooLarge)
+	checkDecode(t, byDefault, fits, nil)
+	checkDecode(t, byDefault, ofSize(8<<10+1), usher.ErrTokenTooLarge)
 
-	token := tokHS256(tokPayload())
-	tokCheckDecode(t, tokDecoder[usher.Claims](t, key, usher.DecoderOptions{MaxSize: len(token)}), token, nil)
-	tokCheckDecode(t, tokDecoder[usher.Claims](t, key, usher.DecoderOptions{MaxSize: len(token) - 1}), token, usher.ErrTokenTooLarge)
-	tokCheckDecode(t, tokDecoder[usher.Claims](t, key, usher.DecoderOptions{MaxSize: 64 << 10}), ofSize(60_000), nil)
+	token := signHS256(goodPayload())
+	checkDecode(t, newDecoder[usher.Claims](t, key, usher.DecoderOptions{MaxSize: len(token)}), token, nil)
+	checkDecode(t, newDecoder[usher.Claims](t, key, usher.DecoderOptions{MaxSize: len(token) - 1}), token, usher.ErrTokenTooLarge)
+	checkDecode(t, newDecoder[usher.Claims](t, key, usher.DecoderOptions{MaxSize: 64 << 10}), ofSize(60_000), nil)
 }
 
 // What an attacker sends without a key must cost next to nothing, however long it is.
@@ -152,21 +152,21 @@ func TestDecodeRefusesFloodsAtOnce(t *testing.T) {
 	million := 1 << 20
 	nested := strings.Repeat("[", 200_000) + strings.Repeat("]", 200_000)
 	floods := []struct{ name, token string }{
-		{"a one-megabyte header", tokJoin("HS256", tokOtherSecret, tokHeader().with("x", `"`+strings.Repeat("x", million)+`"`).String(), "{}")},
+		{"a one-megabyte header", signToken("HS256", otherSecret, goodHeader().with("x", `"`+strings.Repeat("x", million)+`"`).String(), "{}")},
 		{"a megabyte of dots", strings.Repeat(".", million)},
 		{"a megabyte of nothing", strings.Repeat("A", million)},
-		{"a megabyte of a signature", tokHS256(tokPayload()) + strings.Repeat("A", million)},
-		{"nested arrays in the payload", tokHS256(tokPayload().with("x", nested))},
-		{"nested arrays in the header", tokJoin("HS256", tokSecret, tokHeader().with("x", nested).String(), tokPayload().String())},
+		{"a megabyte of a signature", signHS256(goodPayload()) + strings.Repeat("A", million)},
+		{"nested arrays in the payload", signHS256(goodPayload().with("x", nested))},
+		{"nested arrays in the header", signToken("HS256", testSecret, goodHeader().with("x", nested).String(), goodPayload().String())},
 	}
 	for _, flood := range floods {
 		t.Run(flood.name, func(t *testing.T) {
-			d := tokDecoder[tokUser](t, tokKey(t, usher.HS256), usher.DecoderOptions{CacheSize: 100})
-			router := usher.Must(usher.ByIssuer(map[string]usher.Verifier[tokUser]{"login": d}))
-			for _, v := range []usher.Verifier[tokUser]{d, router} {
-				tokCheckDecode(t, v, flood.token, usher.ErrTokenTooLarge)
-				took, bytes := tokCost(t, v, flood.token)
-				if took > time.Millisecond && !tokRace || bytes > 4<<10 {
+			d := newDecoder[userClaims](t, testKey(t, usher.HS256), usher.DecoderOptions{CacheSize: 100})
+			router := usher.Must(usher.ByIssuer(map[string]usher.Verifier[userClaims]{"login": d}))
+			for _, v := range []usher.Verifier[userClaims]{d, router} {
+				checkDecode(t, v, flood.token, usher.ErrTokenTooLarge)
+				took, bytes := testCost(t, v, flood.token)
+				if took > time.Millisecond && !testRace || bytes > 4<<10 {
 					t.Errorf("took %v and %d bytes", took, bytes)
 				}
 			}
@@ -192,24 +192,24 @@ func TestDecodeBoundsTheCostOfLargeTokens(t *testing.T) {
 	}{
 		{"dots", strings.Repeat(".", 1<<20), usher.ErrTokenMalformed},
 		{"segments", strings.Repeat("A.", 1<<19), usher.ErrTokenMalformed},
-		{"a long header", tokJoin("HS256", tokOtherSecret, tokHeader().with("x", `"`+strings.Repeat("x", 1<<20)+`"`).String(), "{}"), usher.ErrTokenSignature},
-		{"nested arrays in the header", tokJoin("HS256", tokSecret, tokHeader().with("x", nested).String(), tokPayload().String()), usher.ErrTokenMalformed},
-		{"nested arrays in a forged payload", tokJoin("HS256", tokOtherSecret, tokHeader().String(), tokPayload().with("any", nested).String()), usher.ErrTokenSignature},
-		{"nested arrays in an unknown claim", tokHS256(tokPayload().with("x", nested)), usher.ErrTokenMalformed},
-		{"nested arrays in a private claim", tokHS256(tokPayload().with("any", nested)), usher.ErrTokenMalformed},
-		{"nested objects in a private claim", tokHS256(tokPayload().with("any", objects)), usher.ErrTokenMalformed},
-		{"nested arrays alone", tokHS256(tokText(nested)), usher.ErrTokenMalformed},
-		{"many claims", tokHS256(tokText("{" + names.String() + tokPayload().String()[1:])), nil},
-		{"many names in the header", tokJoin("HS256", tokSecret, "{"+names.String()+tokHeader().String()[1:], tokPayload().String()), nil},
-		{"a date with many digits", tokHS256(tokPayload().with("nbf", "0."+strings.Repeat("0", 1<<20)+"e99")), nil},
+		{"a long header", signToken("HS256", otherSecret, goodHeader().with("x", `"`+strings.Repeat("x", 1<<20)+`"`).String(), "{}"), usher.ErrTokenSignature},
+		{"nested arrays in the header", signToken("HS256", testSecret, goodHeader().with("x", nested).String(), goodPayload().String()), usher.ErrTokenMalformed},
+		{"nested arrays in a forged payload", signToken("HS256", otherSecret, goodHeader().String(), goodPayload().with("any", nested).String()), usher.ErrTokenSignature},
+		{"nested arrays in an unknown claim", signHS256(goodPayload().with("x", nested)), usher.ErrTokenMalformed},
+		{"nested arrays in a private claim", signHS256(goodPayload().with("any", nested)), usher.ErrTokenMalformed},
+		{"nested objects in a private claim", signHS256(goodPayload().with("any", objects)), usher.ErrTokenMalformed},
+		{"nested arrays alone", signHS256(jsonText(nested)), usher.ErrTokenMalformed},
+		{"many claims", signHS256(jsonText("{" + names.String() + goodPayload().String()[1:])), nil},
+		{"many names in the header", signToken("HS256", testSecret, "{"+names.String()+goodHeader().String()[1:], goodPayload().String()), nil},
+		{"a date with many digits", signHS256(goodPayload().with("nbf", "0."+strings.Repeat("0", 1<<20)+"e99")), nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := tokDecoder[claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{MaxSize: maxSize})
-			tokCheckDecode(t, d, test.token, test.want)
-			if tokRace {
+			d := newDecoder[claims](t, testKey(t, usher.HS256), usher.DecoderOptions{MaxSize: maxSize})
+			checkDecode(t, d, test.token, test.want)
+			if testRace {
 				return // it takes its time
 			}
-			took, bytes := tokCost(t, d, test.token)
+			took, bytes := testCost(t, d, test.token)
 			if most := 20 * len(test.token); bytes > uint64(most) {
 				t.Errorf("took %d bytes for %d", bytes, len(test.token))
 			}
@@ -220,8 +220,8 @@ func TestDecodeBoundsTheCostOfLargeTokens(t *testing.T) {
 	}
 }
 
-// tokCost returns the least time and memory of a few decodings.
-func tokCost[C any](tb testing.TB, v usher.Verifier[C], token string) (time.Duration, uint64) {
+// testCost returns the least time and memory of a few decodings.
+func testCost[C any](tb testing.TB, v usher.Verifier[C], token string) (time.Duration, uint64) {
 	tb.Helper()
 	least, bytes := time.Hour, uint64(1<<62)
 	for range 5 {
@@ -237,7 +237,7 @@ func tokCost[C any](tb testing.TB, v usher.Verifier[C], token string) (time.Dura
 }
 
 func TestDecodeRefusesWhatIsNotThreeCanonicalSegments(t *testing.T) {
-	good := tokJoin("HS256", tokSecret, tokHeader().String()+" ", tokPayload().String())
+	good := signToken("HS256", testSecret, goodHeader().String()+" ", goodPayload().String())
 	segments := strings.Split(good, ".")
 	// A segment of 43 characters, such as HS256's signature, has two spare bits: the last character could be
 	// any of four.
@@ -295,13 +295,13 @@ func TestDecodeRefusesWhatIsNotThreeCanonicalSegments(t *testing.T) {
 		tests["percent sign in the "+name] = changed(s[:4] + "%41" + s[4:])
 		tests["an impossible length of the "+name] = changed(s[:len(s)/4*4] + "A")
 	}
-	d := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{CacheSize: 10})
-	tokCheckDecode(t, d, good, nil)
+	d := newDecoder[usher.Claims](t, testKey(t, usher.HS256), usher.DecoderOptions{CacheSize: 10})
+	checkDecode(t, d, good, nil)
 	for name, token := range tests {
 		t.Run(name, func(t *testing.T) {
-			tokCheckDecode(t, d, token, usher.ErrTokenMalformed)
-			fresh := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{})
-			tokCheckDecode(t, fresh, token, usher.ErrTokenMalformed)
+			checkDecode(t, d, token, usher.ErrTokenMalformed)
+			fresh := newDecoder[usher.Claims](t, testKey(t, usher.HS256), usher.DecoderOptions{})
+			checkDecode(t, fresh, token, usher.ErrTokenMalformed)
 		})
 	}
 	for _, token := range []string{"", "a.b", "a.b.c.d", "a.b..c", "a.b.c.", ".b.c"} {
@@ -312,47 +312,47 @@ func TestDecodeRefusesWhatIsNotThreeCanonicalSegments(t *testing.T) {
 }
 
 func TestDecodeReportsAMalformedSegmentWhateverElseIsWrong(t *testing.T) {
-	unavailable := &tokSource{keys: func(context.Context, string) ([]usher.Key, error) { return nil, usher.ErrUnavailable }}
+	unavailable := &fakeKeySource{keys: func(context.Context, string) ([]usher.Key, error) { return nil, usher.ErrUnavailable }}
 	for name, test := range map[string]struct {
 		keys   usher.KeySource
-		header tokObject
+		header jsonObject
 	}{
-		"unsupported algorithm": {tokKey(t, usher.HS256), tokHeader().with("alg", `"none"`)},
-		"unknown kid":           {tokKey(t, usher.HS256), tokHeader().with("kid", `"x"`)},
-		"forged":                {tokHMAC(t, tokOtherSecret, ""), tokHeader()},
-		"source out of reach":   {unavailable, tokHeader()},
+		"unsupported algorithm": {testKey(t, usher.HS256), goodHeader().with("alg", `"none"`)},
+		"unknown kid":           {testKey(t, usher.HS256), goodHeader().with("kid", `"x"`)},
+		"forged":                {hmacKey(t, otherSecret, ""), goodHeader()},
+		"source out of reach":   {unavailable, goodHeader()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			good := tokJoin("HS256", tokSecret, test.header.String(), tokPayload().String())
+			good := signToken("HS256", testSecret, test.header.String(), goodPayload().String())
 			segments := strings.Split(good, ".")
-			d := tokDecoder[usher.Claims](t, test.keys, usher.DecoderOptions{})
-			tokCheckDecode(t, d, segments[0]+"."+segments[1]+"=."+segments[2], usher.ErrTokenMalformed)
-			tokCheckDecode(t, d, good+"\n", usher.ErrTokenMalformed)
+			d := newDecoder[usher.Claims](t, test.keys, usher.DecoderOptions{})
+			checkDecode(t, d, segments[0]+"."+segments[1]+"=."+segments[2], usher.ErrTokenMalformed)
+			checkDecode(t, d, good+"\n", usher.ErrTokenMalformed)
 		})
 	}
 }
 
 // An issuer may sign what it has encoded wrongly, and it is still not canonical.
 func TestDecodeRefusesMalformedSegmentsThatAreSigned(t *testing.T) {
-	d := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{})
-	header, payload := tokB64(tokHeader().String()), tokB64(tokPayload().String())
+	d := newDecoder[usher.Claims](t, testKey(t, usher.HS256), usher.DecoderOptions{})
+	header, payload := base64Of(goodHeader().String()), base64Of(goodPayload().String())
 	for _, input := range []string{
 		header + "." + payload + "=", header + "=." + payload, header + ".\n" + payload, header + "." + payload + " ", header + "." + payload[:5],
 	} {
-		tokCheckDecode(t, d, input+"."+tokB64(tokSign("HS256", tokSecret, input)), usher.ErrTokenMalformed)
+		checkDecode(t, d, input+"."+base64Of(signBytes("HS256", testSecret, input)), usher.ErrTokenMalformed)
 	}
 }
 
 // The signature covers bytes: nothing of the payload is looked at before it is known to be good.
 func TestDecodeVerifiesBeforeItParsesThePayload(t *testing.T) {
-	d := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{})
+	d := newDecoder[usher.Claims](t, testKey(t, usher.HS256), usher.DecoderOptions{})
 	for _, payload := range []string{"{", "not JSON", `{"sub":1}`, `{"exp":1}`, "\xff", `{}{}`} {
-		tokCheckDecode(t, d, tokJoin("HS256", tokOtherSecret, tokHeader().String(), payload), usher.ErrTokenSignature)
+		checkDecode(t, d, signToken("HS256", otherSecret, goodHeader().String(), payload), usher.ErrTokenSignature)
 	}
 }
 
-// tokNotJSON are texts that are not one strict JSON object with a member `"z":1` in it.
-func tokNotJSON(members string) map[string]string {
+// notJSON are texts that are not one strict JSON object with a member `"z":1` in it.
+func notJSON(members string) map[string]string {
 	inside := func(member string) string { return "{" + members + "," + member + "}" }
 	return map[string]string{
 		"nothing":                       "",
@@ -437,14 +437,14 @@ func tokNotJSON(members string) map[string]string {
 }
 
 func TestDecodeRefusesHeadersThatAreNotOneStrictObject(t *testing.T) {
-	d := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{})
-	for name, header := range tokNotJSON(`"alg":"HS256","typ":"JWT"`) {
+	d := newDecoder[usher.Claims](t, testKey(t, usher.HS256), usher.DecoderOptions{})
+	for name, header := range notJSON(`"alg":"HS256","typ":"JWT"`) {
 		t.Run(name, func(t *testing.T) {
-			token := tokJoin("HS256", tokSecret, header, tokPayload().String())
+			token := signToken("HS256", testSecret, header, goodPayload().String())
 			if header == "" {
 				token = "IA" + token // an empty segment is another test's
 			}
-			tokCheckDecode(t, d, token, usher.ErrTokenMalformed)
+			checkDecode(t, d, token, usher.ErrTokenMalformed)
 		})
 	}
 	for name, header := range map[string]string{
@@ -469,9 +469,9 @@ func TestDecodeRefusesHeadersThatAreNotOneStrictObject(t *testing.T) {
 		"kid with half surrogate": `{"alg":"HS256","kid":"\ud800"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			source := tokFixed(tokHMAC(t, tokSecret, ""))
-			d := tokDecoder[usher.Claims](t, source, usher.DecoderOptions{})
-			tokCheckDecode(t, d, tokJoin("HS256", tokSecret, header, tokPayload().String()), usher.ErrTokenMalformed)
+			source := fixedKeys(hmacKey(t, testSecret, ""))
+			d := newDecoder[usher.Claims](t, source, usher.DecoderOptions{})
+			checkDecode(t, d, signToken("HS256", testSecret, header, goodPayload().String()), usher.ErrTokenMalformed)
 			if n := source.calls.Load(); n != 0 {
 				t.Errorf("%d look-ups", n)
 			}
@@ -484,17 +484,17 @@ func TestDecodeRefusesUnsupportedAlgorithmsBeforeAnyLookup(t *testing.T) {
 		"", `"none"`, `"None"`, `"NONE"`, `"hs256"`, `"HS256 "`, `"HS255"`, `"HS"`, `"ES256K"`, `"RSA-OAEP"`, `"dir"`, `""`, "null", "256",
 		`["HS256"]`, `{"HS256":1}`, "true", `"Ed448"`, `"ed25519"`, `"ES521"`, `"HS256\u0000"`, `"` + strings.Repeat("HS256", 500) + `"`,
 	} {
-		source := tokFixed(tokHMAC(t, tokSecret, ""))
-		d := tokDecoder[usher.Claims](t, source, usher.DecoderOptions{})
-		header := tokHeader().with("alg", alg).String()
-		tokCheckDecode(t, d, tokJoin("HS256", tokSecret, header, tokPayload().String()), usher.ErrTokenSignature)
+		source := fixedKeys(hmacKey(t, testSecret, ""))
+		d := newDecoder[usher.Claims](t, source, usher.DecoderOptions{})
+		header := goodHeader().with("alg", alg).String()
+		checkDecode(t, d, signToken("HS256", testSecret, header, goodPayload().String()), usher.ErrTokenSignature)
 		if n := source.calls.Load(); n != 0 {
 			t.Errorf("%s: %d look-ups", alg, n)
 		}
 	}
-	d := tokDecoder[usher.Claims](t, tokKey(t, usher.HS256), usher.DecoderOptions{})
-	tokCheckDecode(t, d, tokJoin("HS256", tokSecret, `{"ALG":"HS256"}`, tokPayload().String()), usher.ErrTokenSignature)
-	tokCheckDecode(t, d, tokB64(`{"alg":"none"}`)+"."+tokB64(tokPayload().String())+".AA", usher.ErrTokenSignature)
+	d := newDecoder[usher.Claims](t, testKey(t, usher.HS256), usher.DecoderOptions{})
+	checkDecode(t, d, signToken("HS256", testSecret, `{"ALG":"HS256"}`, goodPayload().String()), usher.ErrTokenSignature)
+	checkDecode(t, d, base64Of(`{"alg":"none"}`)+"."+base64Of(goodPayload().String())+".AA", usher.ErrTokenSignature)
 }
 
 func TestDecodeAcceptsHeadersInAnyForm(t *testing.T) {
@@ -508,10 +508,10 @@ func TestDecodeAcceptsHeadersInAnyForm(t *testing.T) {
 			"x5u":"https://attacker.example/x","x5c":["AAAA"],"x5t":"AAAA"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, "key"), usher.DecoderOptions{})
-			token := tokJoin("HS256", tokSecret, header, tokPayload().String())
-			tokCheckDecode(t, d, token, nil)
-			tokCheckDecode(t, d, token, nil) // now that the header is known
+			d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, "key"), usher.DecoderOptions{})
+			token := signToken("HS256", testSecret, header, goodPayload().String())
+			checkDecode(t, d, token, nil)
+			checkDecode(t, d, token, nil) // now that the header is known
 		})
 	}
 }
@@ -519,64 +519,64 @@ func TestDecodeAcceptsHeadersInAnyForm(t *testing.T) {
 // Keys come from the source alone (RFC 8725 §3.10).
 func TestDecodeNeverFollowsKeysInTheHeader(t *testing.T) {
 	other := usher.Must(rsa.GenerateKey(rand.Reader, 2048))
-	jwk := fmt.Sprintf(`{"kty":"RSA","n":%q,"e":"AQAB"}`, tokB64(other.N.Bytes()))
+	jwk := fmt.Sprintf(`{"kty":"RSA","n":%q,"e":"AQAB"}`, base64Of(other.N.Bytes()))
 	header := fmt.Sprintf(`{"alg":"RS256","jwk":%s,"jku":"http://127.0.0.1:1/","x5u":"http://127.0.0.1:1/","x5c":["AA"]}`, jwk)
-	d := tokDecoder[usher.Claims](t, tokKey(t, usher.RS256), usher.DecoderOptions{})
-	tokCheckDecode(t, d, tokJoin("RS256", other, header, tokPayload().String()), usher.ErrTokenSignature)
-	tokCheckDecode(t, d, tokJoin("RS256", tokRSA(), header, tokPayload().String()), nil)
+	d := newDecoder[usher.Claims](t, testKey(t, usher.RS256), usher.DecoderOptions{})
+	checkDecode(t, d, signToken("RS256", other, header, goodPayload().String()), usher.ErrTokenSignature)
+	checkDecode(t, d, signToken("RS256", rsaKey2048(), header, goodPayload().String()), nil)
 }
 
 // A header that is known byte for byte need not be read again; all else is done for every token.
 func TestDecodeChecksEveryTokenThoughItKnowsTheHeader(t *testing.T) {
-	keys := []usher.Key{tokHMAC(t, tokSecret, "key")}
+	keys := []usher.Key{hmacKey(t, testSecret, "key")}
 	var got []string
-	source := &tokSource{keys: func(_ context.Context, kid string) ([]usher.Key, error) {
+	source := &fakeKeySource{keys: func(_ context.Context, kid string) ([]usher.Key, error) {
 		got = append(got, kid)
 		return keys, nil
 	}}
-	d := tokDecoder[usher.Claims](t, source, usher.DecoderOptions{})
-	header := tokHeader().with("kid", `"key"`).String()
+	d := newDecoder[usher.Claims](t, source, usher.DecoderOptions{})
+	header := goodHeader().with("kid", `"key"`).String()
 	token := func(secret []byte, sub string) string {
-		return tokJoin("HS256", secret, header, tokPayload().with("sub", sub).String())
+		return signToken("HS256", secret, header, goodPayload().with("sub", sub).String())
 	}
 	for i := range 3 {
-		tokCheckDecode(t, d, token(tokSecret, fmt.Sprintf(`"%d"`, i)), nil)
+		checkDecode(t, d, token(testSecret, fmt.Sprintf(`"%d"`, i)), nil)
 	}
-	tokCheckDecode(t, d, token(tokOtherSecret, `"4"`), usher.ErrTokenSignature)
-	keys = []usher.Key{tokHMAC(t, tokOtherSecret, "key")}
-	tokCheckDecode(t, d, token(tokSecret, `"5"`), usher.ErrTokenSignature)
-	keys = []usher.Key{tokHMAC(t, tokSecret, "other key")}
-	tokCheckDecode(t, d, token(tokSecret, `"6"`), usher.ErrUnknownKey)
+	checkDecode(t, d, token(otherSecret, `"4"`), usher.ErrTokenSignature)
+	keys = []usher.Key{hmacKey(t, otherSecret, "key")}
+	checkDecode(t, d, token(testSecret, `"5"`), usher.ErrTokenSignature)
+	keys = []usher.Key{hmacKey(t, testSecret, "other key")}
+	checkDecode(t, d, token(testSecret, `"6"`), usher.ErrUnknownKey)
 	if want := "[key key key key key key]"; fmt.Sprint(got) != want {
 		t.Errorf("look-ups %v, want %s", got, want)
 	}
 	// More headers than anybody remembers.
 	for i := range 30 {
-		header := tokHeader().with("x", fmt.Sprint(i)).String()
-		d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
-		tokCheckDecode(t, d, tokJoin("HS256", tokSecret, header, tokPayload().String()), nil)
+		header := goodHeader().with("x", fmt.Sprint(i)).String()
+		d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
+		checkDecode(t, d, signToken("HS256", testSecret, header, goodPayload().String()), nil)
 	}
 }
 
 func TestDecodeVerifiesEveryAlgorithm(t *testing.T) {
-	for _, alg := range tokAlgorithms {
+	for _, alg := range allAlgorithms {
 		t.Run(string(alg), func(t *testing.T) {
-			key := tokKey(t, alg)
-			good := tokJoin(string(alg), tokMaterial(alg), tokHeader().with("alg", `"`+string(alg)+`"`).String(), tokPayload().String())
-			d := tokDecoder[usher.Claims](t, key, usher.DecoderOptions{})
-			c := tokCheckDecode(t, d, good, nil)
+			key := testKey(t, alg)
+			good := signToken(string(alg), materialOf(alg), goodHeader().with("alg", `"`+string(alg)+`"`).String(), goodPayload().String())
+			d := newDecoder[usher.Claims](t, key, usher.DecoderOptions{})
+			c := checkDecode(t, d, good, nil)
 			if c == nil || c.Subject != "42" {
 				t.Errorf("claims %v", c)
 			}
 			if public, ok := key.Public(); ok {
-				tokCheckDecode(t, tokDecoder[usher.Claims](t, public, usher.DecoderOptions{}), good, nil)
+				checkDecode(t, newDecoder[usher.Claims](t, public, usher.DecoderOptions{}), good, nil)
 			}
 			at := strings.LastIndexByte(good, '.')
 			input := good[:at]
 			signature, _ := base64.RawURLEncoding.DecodeString(good[at+1:])
 			for i := 0; i < len(signature); i += 7 {
 				signature[i] ^= 0x10
-				tokCheckDecode(t, d, input+"."+tokB64(signature), usher.ErrTokenSignature)
+				checkDecode(t, d, input+"."+base64Of(signature), usher.ErrTokenSignature)
 				signature[i] ^= 0x10
 			}
 			for name, wrong := range map[string][]byte{
@@ -588,45 +588,45 @@ func TestDecodeVerifiesEveryAlgorithm(t *testing.T) {
 				"zeros":         make([]byte, len(signature)),
 				"twice":         append(slices.Clip(signature), signature...),
 			} {
-				t.Run(name, func(t *testing.T) { tokCheckDecode(t, d, input+"."+tokB64(wrong), usher.ErrTokenSignature) })
+				t.Run(name, func(t *testing.T) { checkDecode(t, d, input+"."+base64Of(wrong), usher.ErrTokenSignature) })
 			}
-			payload := tokPayload().with("sub", `"43"`).String()
+			payload := goodPayload().with("sub", `"43"`).String()
 			header, _, _ := strings.Cut(good, ".")
-			tokCheckDecode(t, d, header+"."+tokB64(payload)+good[at:], usher.ErrTokenSignature)
+			checkDecode(t, d, header+"."+base64Of(payload)+good[at:], usher.ErrTokenSignature)
 		})
 	}
 }
 
 // The algorithm is the key's, whatever the header says (RFC 8725 §3.1).
 func TestDecodeNeverConfusesAlgorithms(t *testing.T) {
-	for _, alg := range tokAlgorithms {
-		for _, other := range tokAlgorithms {
+	for _, alg := range allAlgorithms {
+		for _, other := range allAlgorithms {
 			if alg[:2] == other[:2] && (alg == other || alg[:2] == "Ed") { // Ed25519 has two names
 				continue
 			}
-			d := tokDecoder[usher.Claims](t, tokKey(t, alg), usher.DecoderOptions{})
-			token := tokJoin(string(other), tokMaterial(other), tokHeader().with("alg", `"`+string(other)+`"`).String(), tokPayload().String())
-			tokCheckDecode(t, d, token, usher.ErrUnknownKey)
+			d := newDecoder[usher.Claims](t, testKey(t, alg), usher.DecoderOptions{})
+			token := signToken(string(other), materialOf(other), goodHeader().with("alg", `"`+string(other)+`"`).String(), goodPayload().String())
+			checkDecode(t, d, token, usher.ErrUnknownKey)
 			// Signed by the key's algorithm, named as another.
-			token = tokJoin(string(alg), tokMaterial(alg), tokHeader().with("alg", `"`+string(other)+`"`).String(), tokPayload().String())
-			tokCheckDecode(t, d, token, usher.ErrUnknownKey)
+			token = signToken(string(alg), materialOf(alg), goodHeader().with("alg", `"`+string(other)+`"`).String(), goodPayload().String())
+			checkDecode(t, d, token, usher.ErrUnknownKey)
 		}
 	}
 }
 
 func TestDecodeWantsThePSSSaltOfTheHash(t *testing.T) {
 	for _, alg := range []usher.Algorithm{usher.PS256, usher.PS384, usher.PS512} {
-		hash := tokHash(string(alg))
-		d := tokDecoder[usher.Claims](t, tokKey(t, alg), usher.DecoderOptions{})
+		hash := hashOf(string(alg))
+		d := newDecoder[usher.Claims](t, testKey(t, alg), usher.DecoderOptions{})
 		for _, length := range []int{0, 20, 32, 48, 64, rsa.PSSSaltLengthAuto} {
-			input := tokB64(`{"alg":"`+string(alg)+`"}`) + "." + tokB64(tokPayload().String())
+			input := base64Of(`{"alg":"`+string(alg)+`"}`) + "." + base64Of(goodPayload().String())
 			h := hash.New()
 			h.Write([]byte(input))
 			options := &rsa.PSSOptions{SaltLength: length}
 			if length == 0 { // which PSSOptions takes for "auto"
 				options.SaltLength = 1
 			}
-			signature, err := rsa.SignPSS(rand.Reader, tokRSA(), hash, h.Sum(nil), options)
+			signature, err := rsa.SignPSS(rand.Reader, rsaKey2048(), hash, h.Sum(nil), options)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -634,51 +634,51 @@ func TestDecodeWantsThePSSSaltOfTheHash(t *testing.T) {
 			if length == hash.Size() {
 				want = nil
 			}
-			tokCheckDecode(t, d, input+"."+tokB64(signature), want)
+			checkDecode(t, d, input+"."+base64Of(signature), want)
 		}
 	}
 }
 
 // RFC 7518 §3.4: two numbers of the curve's length, and nothing else.
 func TestDecodeWantsECDSASignaturesOfFixedLength(t *testing.T) {
-	key := tokP256()
-	d := tokDecoder[usher.Claims](t, tokKey(t, usher.ES256), usher.DecoderOptions{})
-	input := tokB64(`{"alg":"ES256"}`) + "." + tokB64(tokPayload().String())
+	key := p256Key()
+	d := newDecoder[usher.Claims](t, testKey(t, usher.ES256), usher.DecoderOptions{})
+	input := base64Of(`{"alg":"ES256"}`) + "." + base64Of(goodPayload().String())
 	digest := sha256.Sum256([]byte(input))
 	var short []byte // begins with a zero byte, which integers could do without
 	for short == nil {
-		if signature := tokSign("ES256", key, input); signature[0] == 0 {
+		if signature := signBytes("ES256", key, input); signature[0] == 0 {
 			short = signature
 		}
 	}
-	tokCheckDecode(t, d, input+"."+tokB64(short), nil)
-	tokCheckDecode(t, d, input+"."+tokB64(short[1:]), usher.ErrTokenSignature)
-	tokCheckDecode(t, d, input+"."+tokB64(append([]byte{0}, short...)), usher.ErrTokenSignature)
+	checkDecode(t, d, input+"."+base64Of(short), nil)
+	checkDecode(t, d, input+"."+base64Of(short[1:]), usher.ErrTokenSignature)
+	checkDecode(t, d, input+"."+base64Of(append([]byte{0}, short...)), usher.ErrTokenSignature)
 	wide := append([]byte{0}, short[:32]...)
-	tokCheckDecode(t, d, input+"."+tokB64(append(append(wide, 0), short[32:]...)), usher.ErrTokenSignature)
+	checkDecode(t, d, input+"."+base64Of(append(append(wide, 0), short[32:]...)), usher.ErrTokenSignature)
 	der, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokCheckDecode(t, d, input+"."+tokB64(der), usher.ErrTokenSignature)
+	checkDecode(t, d, input+"."+base64Of(der), usher.ErrTokenSignature)
 	// CVE-2022-21449: r and s of zero, or of the curve's order.
-	tokCheckDecode(t, d, input+"."+tokB64(make([]byte, 64)), usher.ErrTokenSignature)
+	checkDecode(t, d, input+"."+base64Of(make([]byte, 64)), usher.ErrTokenSignature)
 	order := make([]byte, 64)
 	key.Params().N.FillBytes(order[:32])
 	new(big.Int).Set(key.Params().N).FillBytes(order[32:])
-	tokCheckDecode(t, d, input+"."+tokB64(order), usher.ErrTokenSignature)
+	checkDecode(t, d, input+"."+base64Of(order), usher.ErrTokenSignature)
 }
 
 func TestDecodeFindsTheKey(t *testing.T) {
-	a, b := tokHMAC(t, tokSecret, "a"), tokHMAC(t, tokOtherSecret, "b")
-	anonymous := tokHMAC(t, tokSecret, "")
+	a, b := hmacKey(t, testSecret, "a"), hmacKey(t, otherSecret, "b")
+	anonymous := hmacKey(t, testSecret, "")
 	var nine []usher.Key
 	for i := range 8 {
-		nine = append(nine, tokHMAC(t, tokNumberedSecret(i), fmt.Sprint(i)))
+		nine = append(nine, hmacKey(t, numberedSecret(i), fmt.Sprint(i)))
 	}
 	nine = append(nine, a)
 	eight := nine[1:]
-	mixed := []usher.Key{tokKey(t, usher.HS384), tokKey(t, usher.HS512), tokKey(t, usher.EdDSA), {}, {}}
+	mixed := []usher.Key{testKey(t, usher.HS384), testKey(t, usher.HS512), testKey(t, usher.EdDSA), {}, {}}
 	mixed = append(mixed, eight...)
 	long := strings.Repeat("k", 256)
 	for name, test := range map[string]struct {
@@ -691,13 +691,13 @@ func TestDecodeFindsTheKey(t *testing.T) {
 		"an unknown ID":                                  {[]usher.Key{a, b}, `"c"`, usher.ErrUnknownKey},
 		"an ID in another case":                          {[]usher.Key{a, b}, `"A"`, usher.ErrUnknownKey},
 		"an ID with space":                               {[]usher.Key{a, b}, `"a "`, usher.ErrUnknownKey},
-		"the ID of a key of another algorithm":           {[]usher.Key{tokKey(t, usher.HS512).WithID("a"), b}, `"a"`, usher.ErrUnknownKey},
+		"the ID of a key of another algorithm":           {[]usher.Key{testKey(t, usher.HS512).WithID("a"), b}, `"a"`, usher.ErrUnknownKey},
 		"a kid where no key has one":                     {[]usher.Key{anonymous}, `"a"`, usher.ErrUnknownKey},
-		"one of two with the same ID":                    {[]usher.Key{tokHMAC(t, tokOtherSecret, "a"), a}, `"a"`, nil},
+		"one of two with the same ID":                    {[]usher.Key{hmacKey(t, otherSecret, "a"), a}, `"a"`, nil},
 		"no kid, one key":                                {[]usher.Key{anonymous}, "", nil},
 		"no kid, a key that has an ID":                   {[]usher.Key{b, a}, "", nil},
 		"no kid, none fits":                              {[]usher.Key{b, b.WithID("c")}, "", usher.ErrTokenSignature},
-		"no kid, other algorithms":                       {[]usher.Key{tokKey(t, usher.HS512), tokKey(t, usher.RS256)}, "", usher.ErrUnknownKey},
+		"no kid, other algorithms":                       {[]usher.Key{testKey(t, usher.HS512), testKey(t, usher.RS256)}, "", usher.ErrUnknownKey},
 		"no kid, the eighth key":                         {eight, "", nil},
 		"no kid, the ninth key":                          {nine, "", usher.ErrTokenSignature},
 		"no kid, the eighth key of its algorithm":        {mixed, "", nil},
@@ -713,13 +713,13 @@ func TestDecodeFindsTheKey(t *testing.T) {
 		"a path as kid, as some use to look for keys in": {[]usher.Key{a}, `"../../../dev/null"`, usher.ErrUnknownKey},
 	} {
 		t.Run(name, func(t *testing.T) {
-			token := tokJoin("HS256", tokSecret, tokHeader().with("kid", test.kid).String(), tokPayload().String())
-			fromSource := tokDecoder[usher.Claims](t, tokFixed(test.keys...), usher.DecoderOptions{CacheSize: 10})
-			tokCheckDecode(t, fromSource, token, test.want)
-			tokCheckDecode(t, fromSource, token, test.want)
+			token := signToken("HS256", testSecret, goodHeader().with("kid", test.kid).String(), goodPayload().String())
+			fromSource := newDecoder[usher.Claims](t, fixedKeys(test.keys...), usher.DecoderOptions{CacheSize: 10})
+			checkDecode(t, fromSource, token, test.want)
+			checkDecode(t, fromSource, token, test.want)
 			set := usher.Keys(test.keys)
-			if d, err := usher.NewDecoder[usher.Claims](set, &usher.DecoderOptions{Now: tokClock}); err == nil {
-				tokCheckDecode(t, d, token, test.want)
+			if d, err := usher.NewDecoder[usher.Claims](set, &usher.DecoderOptions{Now: testClock}); err == nil {
+				checkDecode(t, d, token, test.want)
 			} else if len(set) > 0 && !strings.Contains(name, "zero") && set[3] != (usher.Key{}) {
 				t.Errorf("NewDecoder: %v", err)
 			}
@@ -729,14 +729,14 @@ func TestDecodeFindsTheKey(t *testing.T) {
 
 func TestDecodeTellsWhichKeyWasUnknown(t *testing.T) {
 	for _, keys := range []usher.KeySource{
-		tokHMAC(t, tokSecret, "known-key"),
-		usher.Keys{tokHMAC(t, tokSecret, "known-key")},
-		usher.Must(usher.NewKeyRing(tokHMAC(t, tokSecret, "known-key"))),
-		tokFixed(tokHMAC(t, tokSecret, "known-key")),
+		hmacKey(t, testSecret, "known-key"),
+		usher.Keys{hmacKey(t, testSecret, "known-key")},
+		usher.Must(usher.NewKeyRing(hmacKey(t, testSecret, "known-key"))),
+		fixedKeys(hmacKey(t, testSecret, "known-key")),
 	} {
-		d := tokDecoder[usher.Claims](t, keys, usher.DecoderOptions{})
-		header := tokHeader().with("kid", `"asked-\"key"`).String()
-		_, err := d.Decode(t.Context(), tokJoin("HS256", tokSecret, header, tokPayload().String()))
+		d := newDecoder[usher.Claims](t, keys, usher.DecoderOptions{})
+		header := goodHeader().with("kid", `"asked-\"key"`).String()
+		_, err := d.Decode(t.Context(), signToken("HS256", testSecret, header, goodPayload().String()))
 		for _, text := range []string{"known-key", `asked-\"key`} {
 			if err == nil || !strings.Contains(err.Error(), text) {
 				t.Errorf("%T: %v does not name %s", keys, err, text)
@@ -745,15 +745,15 @@ func TestDecodeTellsWhichKeyWasUnknown(t *testing.T) {
 	}
 	var many usher.Keys
 	for i := range 1000 {
-		many = append(many, tokHMAC(t, tokSecret, fmt.Sprintf("%d%s", i, strings.Repeat("k", 200))))
+		many = append(many, hmacKey(t, testSecret, fmt.Sprintf("%d%s", i, strings.Repeat("k", 200))))
 	}
-	d := tokDecoder[usher.Claims](t, many, usher.DecoderOptions{})
-	_, err := d.Decode(t.Context(), tokJoin("HS256", tokSecret, tokHeader().with("kid", `"x"`).String(), tokPayload().String()))
+	d := newDecoder[usher.Claims](t, many, usher.DecoderOptions{})
+	_, err := d.Decode(t.Context(), signToken("HS256", testSecret, goodHeader().with("kid", `"x"`).String(), goodPayload().String()))
 	if err == nil || len(err.Error()) > 1024 {
 		t.Errorf("the text has %d bytes", len(err.Error()))
 	}
-	d = tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, "known-key"), usher.DecoderOptions{})
-	_, err = d.Decode(t.Context(), tokJoin("RS256", tokRSA(), `{"alg":"RS256"}`, tokPayload().String()))
+	d = newDecoder[usher.Claims](t, hmacKey(t, testSecret, "known-key"), usher.DecoderOptions{})
+	_, err = d.Decode(t.Context(), signToken("RS256", rsaKey2048(), `{"alg":"RS256"}`, goodPayload().String()))
 	for _, text := range []string{"RS256", "HS256", "known-key"} {
 		if err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%v does not name %s", err, text)
@@ -764,16 +764,16 @@ func TestDecodeTellsWhichKeyWasUnknown(t *testing.T) {
 // What a stranger wrote is quoted, shortened, and only where it helps the operator.
 func TestDecodeErrorsQuoteLittle(t *testing.T) {
 	secretly := strings.Repeat("private-text\u202e\x01", 20)
-	quoted := usher.Must(tokJSON(secretly))
-	d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{
+	quoted := usher.Must(canonicalJSON(secretly))
+	d := newDecoder[userClaims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{
 		Issuer: "login", Audience: usher.Audience{"api"},
 	})
-	good := tokPayload().with("iss", `"login"`).with("aud", `"api"`)
+	good := goodPayload().with("iss", `"login"`).with("aud", `"api"`)
 	for name, token := range map[string]string{
-		"kid": tokJoin("HS256", tokSecret, tokHeader().with("kid", usher.Must(tokJSON(secretly[:200]))).String(), good.String()),
-		"alg": tokJoin("HS256", tokSecret, tokHeader().with("alg", quoted).String(), good.String()),
-		"typ": tokJoin("HS256", tokSecret, tokHeader().with("typ", quoted).String(), good.String()),
-		"iss": tokHS256(good.with("iss", quoted)),
+		"kid": signToken("HS256", testSecret, goodHeader().with("kid", usher.Must(canonicalJSON(secretly[:200]))).String(), good.String()),
+		"alg": signToken("HS256", testSecret, goodHeader().with("alg", quoted).String(), good.String()),
+		"typ": signToken("HS256", testSecret, goodHeader().with("typ", quoted).String(), good.String()),
+		"iss": signHS256(good.with("iss", quoted)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.Decode(t.Context(), token)
@@ -787,15 +787,15 @@ func TestDecodeErrorsQuoteLittle(t *testing.T) {
 		})
 	}
 	for name, token := range map[string]string{
-		"aud":             tokHS256(good.with("aud", quoted)),
-		"sub":             tokHS256(good.with("sub", `["private-text"]`)),
-		"jti":             tokHS256(good.with("jti", `["private-text"]`)),
-		"exp":             tokHS256(good.with("exp", quoted)),
-		"a private claim": tokHS256(good.with("teams", quoted)),
-		"a name":          tokHS256(tokText(`{"private-text":1,"private-text":1}`)),
-		"no JSON":         tokHS256(tokText("private-text")),
-		"a header":        tokJoin("HS256", tokSecret, `{"private-text"}`, good.String()),
-		"crit":            tokJoin("HS256", tokSecret, `{"alg":"HS256","crit":["private-text"]}`, good.String()),
+		"aud":             signHS256(good.with("aud", quoted)),
+		"sub":             signHS256(good.with("sub", `["private-text"]`)),
+		"jti":             signHS256(good.with("jti", `["private-text"]`)),
+		"exp":             signHS256(good.with("exp", quoted)),
+		"a private claim": signHS256(good.with("teams", quoted)),
+		"a name":          signHS256(jsonText(`{"private-text":1,"private-text":1}`)),
+		"no JSON":         signHS256(jsonText("private-text")),
+		"a header":        signToken("HS256", testSecret, `{"private-text"}`, good.String()),
+		"crit":            signToken("HS256", testSecret, `{"alg":"HS256","crit":["private-text"]}`, good.String()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := d.Decode(t.Context(), token); err == nil || strings.Contains(err.Error(), "private-text") {
@@ -811,14 +811,14 @@ func TestDecodePassesTheSourcesErrorsAndContext(t *testing.T) {
 	cancel()
 	other := errors.New("the source's own error")
 	for _, want := range []error{usher.ErrUnavailable, usher.ErrUnknownKey, context.Canceled, other} {
-		source := &tokSource{keys: func(ctx context.Context, _ string) ([]usher.Key, error) {
+		source := &fakeKeySource{keys: func(ctx context.Context, _ string) ([]usher.Key, error) {
 			if ctx.Value(contextKey{}) != "value" || ctx.Err() == nil {
 				t.Error("another context")
 			}
-			return []usher.Key{tokHMAC(t, tokSecret, "")}, fmt.Errorf("wrapped: %w", want)
+			return []usher.Key{hmacKey(t, testSecret, "")}, fmt.Errorf("wrapped: %w", want)
 		}}
-		d := tokDecoder[usher.Claims](t, source, usher.DecoderOptions{})
-		c, err := d.Decode(ctx, tokHS256(tokPayload()))
+		d := newDecoder[usher.Claims](t, source, usher.DecoderOptions{})
+		c, err := d.Decode(ctx, signHS256(goodPayload()))
 		if c != nil || !errors.Is(err, want) {
 			t.Errorf("%v, %v, want %v", c, err, want)
 		}
@@ -829,63 +829,63 @@ func TestDecodePassesTheSourcesErrorsAndContext(t *testing.T) {
 }
 
 func TestDecodeChecksTimes(t *testing.T) {
-	at := func(d time.Duration) string { return tokSeconds(d) }
+	at := func(d time.Duration) string { return secondsFromNow(d) }
 	for name, test := range map[string]struct {
-		payload tokObject
+		payload jsonObject
 		opts    usher.DecoderOptions
 		want    error
 	}{
-		"exp ahead":                              {payload: tokPayload().with("exp", at(time.Second))},
-		"exp is now":                             {payload: tokPayload().with("exp", at(0)), want: usher.ErrTokenExpired},
-		"exp has passed":                         {payload: tokPayload().with("exp", at(-time.Second)), want: usher.ErrTokenExpired},
-		"exp a fraction ahead":                   {payload: tokPayload().with("exp", at(0)+".000000001")},
-		"exp is zero":                            {payload: tokPayload().with("exp", "0"), want: usher.ErrTokenExpired},
-		"exp is zero, none needed":               {payload: tokPayload().with("exp", "0"), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenExpired},
-		"exp 0.0, none needed":                   {payload: tokPayload().with("exp", "0.0"), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenExpired},
-		"exp missing":                            {payload: tokPayload().with("exp", ""), want: usher.ErrTokenClaims},
-		"exp missing, none needed":               {payload: tokPayload().with("exp", ""), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}},
-		"exp has passed, none needed":            {payload: tokPayload().with("exp", at(-1)), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenExpired},
-		"exp null, none needed":                  {payload: tokPayload().with("exp", "null"), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenClaims},
-		"exp in another case":                    {payload: tokPayload().with("exp", "").with("EXP", at(time.Hour)), want: usher.ErrTokenClaims},
-		"exp in the last second of all":          {payload: tokPayload().with("exp", "253402300799")},
-		"exp has passed within the leeway":       {payload: tokPayload().with("exp", at(-59*time.Second)), opts: usher.DecoderOptions{Leeway: time.Minute}},
-		"exp has passed by the leeway":           {payload: tokPayload().with("exp", at(-time.Minute)), opts: usher.DecoderOptions{Leeway: time.Minute}, want: usher.ErrTokenExpired},
-		"nbf has passed":                         {payload: tokPayload().with("nbf", at(-time.Second))},
-		"nbf is now":                             {payload: tokPayload().with("nbf", at(0))},
-		"nbf ahead":                              {payload: tokPayload().with("nbf", at(time.Second)), want: usher.ErrTokenNotYetValid},
-		"nbf a fraction ahead":                   {payload: tokPayload().with("nbf", at(0)+".000000001"), want: usher.ErrTokenNotYetValid},
-		"nbf is zero":                            {payload: tokPayload().with("nbf", "0")},
-		"nbf far ahead":                          {payload: tokPayload().with("nbf", "253402300799"), want: usher.ErrTokenNotYetValid},
-		"nbf ahead by the leeway":                {payload: tokPayload().with("nbf", at(time.Minute)), opts: usher.DecoderOptions{Leeway: time.Minute}},
-		"nbf ahead by more":                      {payload: tokPayload().with("nbf", at(61*time.Second)), opts: usher.DecoderOptions{Leeway: time.Minute}, want: usher.ErrTokenNotYetValid},
-		"iat ahead, no MaxAge":                   {payload: tokPayload().with("iat", at(time.Hour))},
-		"iat missing, no MaxAge":                 {payload: tokPayload()},
-		"iat missing":                            {payload: tokPayload(), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenClaims},
-		"iat null":                               {payload: tokPayload().with("iat", "null"), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenClaims},
-		"iat is now":                             {payload: tokPayload().with("iat", at(0)), opts: usher.DecoderOptions{MaxAge: time.Hour}},
-		"iat ahead":                              {payload: tokPayload().with("iat", at(time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenNotYetValid},
-		"iat ahead by the leeway":                {payload: tokPayload().with("iat", at(time.Minute)), opts: usher.DecoderOptions{MaxAge: time.Hour, Leeway: time.Minute}},
-		"iat ahead by more":                      {payload: tokPayload().with("iat", at(61*time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour, Leeway: time.Minute}, want: usher.ErrTokenNotYetValid},
-		"iat as old as allowed":                  {payload: tokPayload().with("iat", at(-time.Hour)), opts: usher.DecoderOptions{MaxAge: time.Hour}},
-		"iat older":                              {payload: tokPayload().with("iat", at(-time.Hour-time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenExpired},
-		"iat is zero":                            {payload: tokPayload().with("iat", "0"), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenExpired},
-		"iat older by more than the leeway":      {payload: tokPayload().with("iat", at(-time.Hour-61*time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour, Leeway: time.Minute}, want: usher.ErrTokenExpired},
-		"auth_time ahead is not for the decoder": {payload: tokPayload().with("auth_time", at(time.Hour))},
+		"exp ahead":                              {payload: goodPayload().with("exp", at(time.Second))},
+		"exp is now":                             {payload: goodPayload().with("exp", at(0)), want: usher.ErrTokenExpired},
+		"exp has passed":                         {payload: goodPayload().with("exp", at(-time.Second)), want: usher.ErrTokenExpired},
+		"exp a fraction ahead":                   {payload: goodPayload().with("exp", at(0)+".000000001")},
+		"exp is zero":                            {payload: goodPayload().with("exp", "0"), want: usher.ErrTokenExpired},
+		"exp is zero, none needed":               {payload: goodPayload().with("exp", "0"), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenExpired},
+		"exp 0.0, none needed":                   {payload: goodPayload().with("exp", "0.0"), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenExpired},
+		"exp missing":                            {payload: goodPayload().with("exp", ""), want: usher.ErrTokenClaims},
+		"exp missing, none needed":               {payload: goodPayload().with("exp", ""), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}},
+		"exp has passed, none needed":            {payload: goodPayload().with("exp", at(-1)), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenExpired},
+		"exp null, none needed":                  {payload: goodPayload().with("exp", "null"), opts: usher.DecoderOptions{DangerouslyAllowNoExpiry: true}, want: usher.ErrTokenClaims},
+		"exp in another case":                    {payload: goodPayload().with("exp", "").with("EXP", at(time.Hour)), want: usher.ErrTokenClaims},
+		"exp in the last second of all":          {payload: goodPayload().with("exp", "253402300799")},
+		"exp has passed within the leeway":       {payload: goodPayload().with("exp", at(-59*time.Second)), opts: usher.DecoderOptions{Leeway: time.Minute}},
+		"exp has passed by the leeway":           {payload: goodPayload().with("exp", at(-time.Minute)), opts: usher.DecoderOptions{Leeway: time.Minute}, want: usher.ErrTokenExpired},
+		"nbf has passed":                         {payload: goodPayload().with("nbf", at(-time.Second))},
+		"nbf is now":                             {payload: goodPayload().with("nbf", at(0))},
+		"nbf ahead":                              {payload: goodPayload().with("nbf", at(time.Second)), want: usher.ErrTokenNotYetValid},
+		"nbf a fraction ahead":                   {payload: goodPayload().with("nbf", at(0)+".000000001"), want: usher.ErrTokenNotYetValid},
+		"nbf is zero":                            {payload: goodPayload().with("nbf", "0")},
+		"nbf far ahead":                          {payload: goodPayload().with("nbf", "253402300799"), want: usher.ErrTokenNotYetValid},
+		"nbf ahead by the leeway":                {payload: goodPayload().with("nbf", at(time.Minute)), opts: usher.DecoderOptions{Leeway: time.Minute}},
+		"nbf ahead by more":                      {payload: goodPayload().with("nbf", at(61*time.Second)), opts: usher.DecoderOptions{Leeway: time.Minute}, want: usher.ErrTokenNotYetValid},
+		"iat ahead, no MaxAge":                   {payload: goodPayload().with("iat", at(time.Hour))},
+		"iat missing, no MaxAge":                 {payload: goodPayload()},
+		"iat missing":                            {payload: goodPayload(), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenClaims},
+		"iat null":                               {payload: goodPayload().with("iat", "null"), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenClaims},
+		"iat is now":                             {payload: goodPayload().with("iat", at(0)), opts: usher.DecoderOptions{MaxAge: time.Hour}},
+		"iat ahead":                              {payload: goodPayload().with("iat", at(time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenNotYetValid},
+		"iat ahead by the leeway":                {payload: goodPayload().with("iat", at(time.Minute)), opts: usher.DecoderOptions{MaxAge: time.Hour, Leeway: time.Minute}},
+		"iat ahead by more":                      {payload: goodPayload().with("iat", at(61*time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour, Leeway: time.Minute}, want: usher.ErrTokenNotYetValid},
+		"iat as old as allowed":                  {payload: goodPayload().with("iat", at(-time.Hour)), opts: usher.DecoderOptions{MaxAge: time.Hour}},
+		"iat older":                              {payload: goodPayload().with("iat", at(-time.Hour-time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenExpired},
+		"iat is zero":                            {payload: goodPayload().with("iat", "0"), opts: usher.DecoderOptions{MaxAge: time.Hour}, want: usher.ErrTokenExpired},
+		"iat older by more than the leeway":      {payload: goodPayload().with("iat", at(-time.Hour-61*time.Second)), opts: usher.DecoderOptions{MaxAge: time.Hour, Leeway: time.Minute}, want: usher.ErrTokenExpired},
+		"auth_time ahead is not for the decoder": {payload: goodPayload().with("auth_time", at(time.Hour))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.opts.CacheSize = 10
-			d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), test.opts)
-			tokCheckDecode(t, d, tokHS256(test.payload), test.want)
-			tokCheckDecode(t, d, tokHS256(test.payload), test.want)
+			d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), test.opts)
+			checkDecode(t, d, signHS256(test.payload), test.want)
+			checkDecode(t, d, signHS256(test.payload), test.want)
 		})
 	}
 }
 
 func TestDecodeUsesTheRealClockByDefault(t *testing.T) {
-	d := usher.Must(usher.NewDecoder[usher.Claims](tokHMAC(t, tokSecret, ""), nil))
+	d := usher.Must(usher.NewDecoder[usher.Claims](hmacKey(t, testSecret, ""), nil))
 	in := func(d time.Duration) string { return fmt.Sprint(time.Now().Add(d).Unix()) }
-	tokCheckDecode(t, d, tokHS256(tokPayload().with("exp", in(time.Minute))), nil)
-	tokCheckDecode(t, d, tokHS256(tokPayload().with("exp", in(-time.Minute))), usher.ErrTokenExpired)
+	checkDecode(t, d, signHS256(goodPayload().with("exp", in(time.Minute))), nil)
+	checkDecode(t, d, signHS256(goodPayload().with("exp", in(-time.Minute))), usher.ErrTokenExpired)
 }
 
 func TestDecodeChecksIssuerAudienceTypeAndSubject(t *testing.T) {
@@ -948,15 +948,15 @@ func TestDecodeChecksIssuerAudienceTypeAndSubject(t *testing.T) {
 		"sub missing, numbers allowed":   {"sub", "", numeric, usher.ErrTokenClaims},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), test.opts)
-			c := tokCheckDecode(t, d, tokHS256(tokPayload().with(test.claim, test.value)), test.want)
+			d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), test.opts)
+			c := checkDecode(t, d, signHS256(goodPayload().with(test.claim, test.value)), test.want)
 			if test.claim == "sub" && test.value != "" && c != nil && c.Subject != strings.Trim(test.value, `"`) {
 				t.Errorf("sub %q", c.Subject)
 			}
 		})
 	}
-	d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), options{})
-	if _, err := d.Decode(t.Context(), tokHS256(tokPayload().with("aud", `"api"`))); err == nil ||
+	d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), options{})
+	if _, err := d.Decode(t.Context(), signHS256(goodPayload().with("aud", `"api"`))); err == nil ||
 		!strings.Contains(err.Error(), "DecoderOptions.Audience") {
 		t.Errorf("%v does not name the option", err)
 	}
@@ -1008,74 +1008,74 @@ func TestDecodeChecksTheTypeOfToken(t *testing.T) {
 		{"kb+jwt", `"\u212ab+jwt"`, usher.ErrTokenType},
 	} {
 		t.Run(test.asked+" "+test.typ, func(t *testing.T) {
-			d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Type: test.asked})
-			token := tokJoin("HS256", tokSecret, tokHeader().with("typ", test.typ).String(), tokPayload().String())
-			tokCheckDecode(t, d, token, test.want)
-			tokCheckDecode(t, d, token, test.want)
+			d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{Type: test.asked})
+			token := signToken("HS256", testSecret, goodHeader().with("typ", test.typ).String(), goodPayload().String())
+			checkDecode(t, d, token, test.want)
+			checkDecode(t, d, token, test.want)
 		})
 	}
 	for _, typ := range []string{"null", "1", `["JWT"]`, "{}", "true"} {
-		d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
-		token := tokJoin("HS256", tokSecret, tokHeader().with("typ", typ).String(), tokPayload().String())
+		d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
+		token := signToken("HS256", testSecret, goodHeader().with("typ", typ).String(), goodPayload().String())
 		if c, err := d.Decode(t.Context(), token); c != nil || !errors.Is(err, usher.ErrInvalidToken) {
 			t.Errorf("typ %s: %v", typ, err)
 		}
 	}
 }
 
-type tokValidateByValue struct {
+type validateByValue struct {
 	usher.Claims
 	Role string `json:"role"`
 }
 
-func (c tokValidateByValue) Validate() error {
+func (c validateByValue) Validate() error {
 	if c.Role != "admin" {
 		return fmt.Errorf("role %q: %w", c.Role, errNotAllowed)
 	}
 	return nil
 }
 
-// tokInnerRule is embedded, and brings its method along.
-type tokInnerRule struct {
+// innerRule is embedded, and brings its method along.
+type innerRule struct {
 	Role string `json:"role"`
 }
 
-func (r *tokInnerRule) Validate() error {
+func (r *innerRule) Validate() error {
 	if r == nil || r.Role != "admin" {
 		return errNotAllowed
 	}
 	return nil
 }
 
-type tokValidatePromoted struct {
+type validatePromoted struct {
 	usher.Claims
-	tokInnerRule
+	innerRule
 }
 
 func TestDecodeRunsValidate(t *testing.T) {
 	check := func(t *testing.T, decode func(token string) error) {
 		t.Helper()
-		if err := decode(tokHS256(tokPayload().with("role", `"admin"`))); err != nil {
+		if err := decode(signHS256(goodPayload().with("role", `"admin"`))); err != nil {
 			t.Errorf("refused: %v", err)
 		}
-		err := decode(tokHS256(tokPayload().with("role", `"guest"`)))
-		tokCheckKind(t, err, usher.ErrTokenClaims)
+		err := decode(signHS256(goodPayload().with("role", `"guest"`)))
+		checkKind(t, err, usher.ErrTokenClaims)
 		if !errors.Is(err, errNotAllowed) || !strings.Contains(err.Error(), "not allowed") {
 			t.Errorf("%v is not Validate's error", err)
 		}
 	}
 	t.Run("by value", func(t *testing.T) {
-		d := tokDecoder[tokValidateByValue](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+		d := newDecoder[validateByValue](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
 		check(t, func(token string) error { _, err := d.Decode(t.Context(), token); return err })
 	})
 	t.Run("promoted", func(t *testing.T) {
-		d := tokDecoder[tokValidatePromoted](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
+		d := newDecoder[validatePromoted](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
 		check(t, func(token string) error { _, err := d.Decode(t.Context(), token); return err })
 	})
 }
 
 func TestNewDecoderReportsMistakes(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "")
+	key := hmacKey(t, testSecret, "")
 	var noRing *usher.KeyRing
 	for name, test := range map[string]struct {
 		keys  usher.KeySource
@@ -1088,9 +1088,9 @@ func TestNewDecoderReportsMistakes(t *testing.T) {
 		"a nil set":                 {usher.Keys(nil), usher.DecoderOptions{}, "keys"},
 		"a set with the zero Key":   {usher.Keys{key, {}}, usher.DecoderOptions{}, "keys"},
 		"a nil ring":                {noRing, usher.DecoderOptions{}, "keys"},
-		"a nil source":              {(*tokNobodysKeys)(nil), usher.DecoderOptions{}, "keys"},
+		"a nil source":              {(*nobodysKeys)(nil), usher.DecoderOptions{}, "keys"},
 		"a ring of nobody's making": {new(usher.KeyRing), usher.DecoderOptions{}, "keys"},
-		"a nil source of a type":    {(*tokSource)(nil), usher.DecoderOptions{}, "keys"},
+		"a nil source of a type":    {(*fakeKeySource)(nil), usher.DecoderOptions{}, "keys"},
 		"too much leeway":           {key, usher.DecoderOptions{Leeway: 5*time.Minute + 1}, "DecoderOptions.Leeway"},
 		"negative leeway":           {key, usher.DecoderOptions{Leeway: -1}, "DecoderOptions.Leeway"},
 		"negative MaxAge":           {key, usher.DecoderOptions{MaxAge: -1}, "DecoderOptions.MaxAge"},
@@ -1119,7 +1119,7 @@ func TestNewDecoderReportsMistakes(t *testing.T) {
 			if d != nil {
 				t.Error("there is a decoder")
 			}
-			tokWantConfig(t, err, test.field)
+			wantConfigError(t, err, test.field)
 		})
 	}
 	for _, opts := range []*usher.DecoderOptions{nil, {}, {Leeway: 5 * time.Minute, MaxAge: time.Second, MaxSize: 64, CacheSize: 1}, {Leeway: time.Millisecond, Type: "application/example; part=1"}} {
@@ -1134,25 +1134,25 @@ func TestNewDecoderReportsMistakes(t *testing.T) {
 	_, err := usher.NewDecoder[wrongShape](nil, &usher.DecoderOptions{
 		Leeway: time.Hour, MaxAge: -1, MaxSize: -1, CacheSize: -1, Audience: usher.Audience{""}, Type: "\x00",
 	})
-	if n := len(tokConfigErrors(t, err)); n != 8 {
+	if n := len(configErrors(t, err)); n != 8 {
 		t.Errorf("%d of 8 mistakes: %v", n, err)
 	}
 }
 
 func TestDecoderKeepsItsOwnOptions(t *testing.T) {
-	keys := usher.Keys{tokHMAC(t, tokSecret, "")}
-	opts := usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, Now: tokClock}
+	keys := usher.Keys{hmacKey(t, testSecret, "")}
+	opts := usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, Now: testClock}
 	d := usher.Must(usher.NewDecoder[usher.Claims](keys, &opts))
-	keys[0] = tokHMAC(t, tokOtherSecret, "")
+	keys[0] = hmacKey(t, otherSecret, "")
 	opts.Issuer, opts.Audience[0], opts.Now = "other", "other", nil
-	tokCheckDecode(t, d, tokHS256(tokPayload().with("iss", `"login"`).with("aud", `"api"`)), nil)
-	tokCheckDecode(t, d, tokHS256(tokPayload().with("iss", `"login"`).with("aud", `"other"`)), usher.ErrTokenAudience)
+	checkDecode(t, d, signHS256(goodPayload().with("iss", `"login"`).with("aud", `"api"`)), nil)
+	checkDecode(t, d, signHS256(goodPayload().with("iss", `"login"`).with("aud", `"other"`)), usher.ErrTokenAudience)
 }
 
 func TestDecoderOfNobodysMakingIsAnError(t *testing.T) {
 	var none *usher.Decoder[usher.Claims]
 	for _, d := range []*usher.Decoder[usher.Claims]{none, {}} {
-		if c, err := d.Decode(t.Context(), tokHS256(tokPayload())); c != nil || err == nil {
+		if c, err := d.Decode(t.Context(), signHS256(goodPayload())); c != nil || err == nil {
 			t.Errorf("%v, %v", c, err)
 		}
 	}
@@ -1160,13 +1160,13 @@ func TestDecoderOfNobodysMakingIsAnError(t *testing.T) {
 
 func TestDecoderServesManyAtOnce(t *testing.T) {
 	for _, cacheSize := range []int{0, 3} {
-		d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{CacheSize: cacheSize})
+		d := newDecoder[userClaims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{CacheSize: cacheSize})
 		var wg sync.WaitGroup
 		for i := range 8 {
 			wg.Go(func() {
 				for j := range 50 {
 					sub := fmt.Sprint(i, j%5)
-					token := tokJoin("HS256", tokSecret, tokHeader().with("n", fmt.Sprint(j%3)).String(), tokPayload().with("sub", `"`+sub+`"`).String())
+					token := signToken("HS256", testSecret, goodHeader().with("n", fmt.Sprint(j%3)).String(), goodPayload().with("sub", `"`+sub+`"`).String())
 					c, err := d.Decode(t.Context(), token)
 					if err != nil || c.Subject != sub {
 						t.Errorf("%v, %v, want sub %s", c, err, sub)
@@ -1188,10 +1188,10 @@ func TestDecodeReadsTheTokensOfRFC7515(t *testing.T) {
 	secret, _ := base64.RawURLEncoding.DecodeString(
 		"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
 	key := usher.Must(usher.NewKey(usher.HS256, secret))
-	d := tokDecoder[usher.Claims](t, key, usher.DecoderOptions{
+	d := newDecoder[usher.Claims](t, key, usher.DecoderOptions{
 		Issuer: "joe", AllowNoSubject: true, Now: func() time.Time { return time.Unix(1300819379, 0) },
 	})
-	tokCheckDecode(t, d, "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9."+
+	checkDecode(t, d, "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9."+
 		"eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."+
 		"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", nil)
 }
@@ -1206,16 +1206,16 @@ func FuzzDecode(f *testing.F) {
 		Time   time.Time      `json:"time"`
 		List   []string       `json:"list"`
 	}
-	d := tokDecoder[claims](f, tokHMAC(f, tokSecret, ""), usher.DecoderOptions{CacheSize: 4})
-	for _, text := range tokNotJSON(`"alg":"HS256"`) {
-		f.Add(text, tokPayload().String())
+	d := newDecoder[claims](f, hmacKey(f, testSecret, ""), usher.DecoderOptions{CacheSize: 4})
+	for _, text := range notJSON(`"alg":"HS256"`) {
+		f.Add(text, goodPayload().String())
 	}
-	for _, text := range tokNotJSON(`"sub":"1"`) {
-		f.Add(tokHeader().String(), text)
+	for _, text := range notJSON(`"sub":"1"`) {
+		f.Add(goodHeader().String(), text)
 	}
-	f.Add(tokHeader().String(), tokPayload().with("any", `{"a":[1,{}]}`).with("map", `{"a":1}`).with("number", "1e3").String())
+	f.Add(goodHeader().String(), goodPayload().with("any", `{"a":[1,{}]}`).with("map", `{"a":1}`).with("number", "1e3").String())
 	f.Fuzz(func(t *testing.T, header, payload string) {
-		token := tokJoin("HS256", tokSecret, header, payload)
+		token := signToken("HS256", testSecret, header, payload)
 		c, err := d.Decode(t.Context(), token)
 		if (c == nil) == (err == nil) {
 			t.Errorf("claims %v with error %v", c, err)
@@ -1231,11 +1231,11 @@ func FuzzDecode(f *testing.F) {
 
 // Old versions of Kubernetes write an empty kid.
 func TestDecodeTakesAnEmptyKidForNone(t *testing.T) {
-	token := tokJoin("HS256", tokSecret, `{"alg":"HS256","kid":""}`, tokPayload().String())
-	tokCheckDecode(t, tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, "key"), usher.DecoderOptions{}), token, nil)
+	token := signToken("HS256", testSecret, `{"alg":"HS256","kid":""}`, goodPayload().String())
+	checkDecode(t, newDecoder[usher.Claims](t, hmacKey(t, testSecret, "key"), usher.DecoderOptions{}), token, nil)
 	for _, kid := range []string{"null", "1", "[]", "{}", "true"} {
-		token := tokJoin("HS256", tokSecret, `{"alg":"HS256","kid":`+kid+`}`, tokPayload().String())
-		tokCheckDecode(t, tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, "key"), usher.DecoderOptions{}), token, usher.ErrTokenMalformed)
+		token := signToken("HS256", testSecret, `{"alg":"HS256","kid":`+kid+`}`, goodPayload().String())
+		checkDecode(t, newDecoder[usher.Claims](t, hmacKey(t, testSecret, "key"), usher.DecoderOptions{}), token, usher.ErrTokenMalformed)
 	}
 }
 
@@ -1251,32 +1251,32 @@ func TestDecodeComparesMediaTypesAsRFC7515Says(t *testing.T) {
 		{"application/text/plain", "text/plain", usher.ErrTokenType},
 		{"application/", "", usher.ErrTokenType},
 	} {
-		token := tokJoin("HS256", tokSecret, tokHeader().with("typ", strconv.Quote(test.typ)).String(), tokPayload().String())
-		tokCheckDecode(t, tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Type: test.option}), token, test.want)
+		token := signToken("HS256", testSecret, goodHeader().with("typ", strconv.Quote(test.typ)).String(), goodPayload().String())
+		checkDecode(t, newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{Type: test.option}), token, test.want)
 	}
 }
 
 func TestSizeErrorsNameTheOption(t *testing.T) {
-	_, err := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{MaxSize: 64}).Decode(t.Context(), tokHS256(tokPayload()))
-	if tokCheckKind(t, err, usher.ErrTokenTooLarge); err == nil || !strings.Contains(err.Error(), "DecoderOptions.MaxSize allows 64") {
+	_, err := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{MaxSize: 64}).Decode(t.Context(), signHS256(goodPayload()))
+	if checkKind(t, err, usher.ErrTokenTooLarge); err == nil || !strings.Contains(err.Error(), "DecoderOptions.MaxSize allows 64") {
 		t.Error(err)
 	}
 }
 
-// tokFussy refuses everything, and says why.
-type tokFussy struct{}
+// testFussy refuses everything, and says why.
+type testFussy struct{}
 
 var errFussy = errors.New("not today")
 
-func (*tokFussy) UnmarshalJSON([]byte) error { return errFussy }
+func (*testFussy) UnmarshalJSON([]byte) error { return errFussy }
 
 func TestErrorsOfAFieldsOwnTypeStayInTheChain(t *testing.T) {
 	type claims struct {
 		usher.Claims
-		Fussy tokFussy `json:"fussy"`
+		Fussy testFussy `json:"fussy"`
 	}
-	_, err := tokDecoder[claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{}).Decode(t.Context(), tokHS256(tokPayload().with("fussy", "1")))
-	if tokCheckKind(t, err, usher.ErrTokenClaims); !errors.Is(err, errFussy) || !strings.Contains(err.Error(), "not today") {
+	_, err := newDecoder[claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{}).Decode(t.Context(), signHS256(goodPayload().with("fussy", "1")))
+	if checkKind(t, err, usher.ErrTokenClaims); !errors.Is(err, errFussy) || !strings.Contains(err.Error(), "not today") {
 		t.Error(err)
 	}
 }

@@ -14,23 +14,23 @@ import (
 )
 
 func TestEncodeFillsWhatIsAbsent(t *testing.T) {
-	fraction := tokNow.Add(123456789)
-	e := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, "key"), usher.EncoderOptions{
+	fraction := testNow.Add(123456789)
+	e := newEncoder[usher.Claims](t, hmacKey(t, testSecret, "key"), usher.EncoderOptions{
 		Issuer: "login", Audience: usher.Audience{"api"}, TTL: time.Hour, Now: func() time.Time { return fraction },
 	})
 	token, err := e.Encode(t.Context(), usher.Claims{Subject: "42"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	header, payload := tokOpen(t, token)
-	if got := fmt.Sprint(tokMembers(t, header)); got != "map[alg:HS256 kid:key typ:JWT]" {
+	header, payload := openToken(t, token)
+	if got := fmt.Sprint(membersOf(t, header)); got != "map[alg:HS256 kid:key typ:JWT]" {
 		t.Errorf("header %s", got)
 	}
-	members := tokMembers(t, payload)
+	members := membersOf(t, payload)
 	id, _ := members["jti"].(string)
 	delete(members, "jti")
 	want := map[string]any{
-		"iss": "login", "sub": "42", "aud": "api", "iat": float64(tokNow.Unix()), "exp": float64(tokNow.Unix() + 3601),
+		"iss": "login", "sub": "42", "aud": "api", "iat": float64(testNow.Unix()), "exp": float64(testNow.Unix() + 3601),
 	}
 	if fmt.Sprint(members) != fmt.Sprint(want) {
 		t.Errorf("payload %s, want %v", payload, want)
@@ -40,8 +40,8 @@ func TestEncodeFillsWhatIsAbsent(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for range 100 {
-		_, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "42"})))
-		id, _ := tokMembers(t, payload)["jti"].(string)
+		_, payload := openToken(t, usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "42"})))
+		id, _ := membersOf(t, payload)["jti"].(string)
 		if seen[id] {
 			t.Fatalf("jti %q twice", id)
 		}
@@ -50,33 +50,33 @@ func TestEncodeFillsWhatIsAbsent(t *testing.T) {
 }
 
 func TestEncodeLeavesWhatIsThere(t *testing.T) {
-	e := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{
+	e := newEncoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{
 		Issuer: "login", Audience: usher.Audience{"api"}, NotBefore: true,
 	})
 	claims := usher.Claims{
 		Issuer: "other", Subject: "42", Audience: usher.Audience{"a", "b"}, ID: "id", SessionID: "session", Scope: "read",
-		ExpiresAt: usher.NewNumericDate(tokNow.Add(-time.Hour)), NotBefore: usher.NewNumericDate(tokNow.Add(-time.Minute)),
-		IssuedAt: usher.NewNumericDate(tokNow.Add(-time.Second)), AuthTime: usher.NewNumericDate(time.Unix(0, 0)),
+		ExpiresAt: usher.NewNumericDate(testNow.Add(-time.Hour)), NotBefore: usher.NewNumericDate(testNow.Add(-time.Minute)),
+		IssuedAt: usher.NewNumericDate(testNow.Add(-time.Second)), AuthTime: usher.NewNumericDate(time.Unix(0, 0)),
 	}
-	_, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), claims)))
+	_, payload := openToken(t, usher.Must(e.Encode(t.Context(), claims)))
 	want := fmt.Sprint(map[string]any{
 		"iss": "other", "sub": "42", "aud": []any{"a", "b"}, "jti": "id", "sid": "session", "scope": "read",
-		"exp": float64(tokNow.Unix() - 3600), "nbf": float64(tokNow.Unix() - 60), "iat": float64(tokNow.Unix() - 1), "auth_time": 0.0,
+		"exp": float64(testNow.Unix() - 3600), "nbf": float64(testNow.Unix() - 60), "iat": float64(testNow.Unix() - 1), "auth_time": 0.0,
 	})
-	if got := fmt.Sprint(tokMembers(t, payload)); got != want {
+	if got := fmt.Sprint(membersOf(t, payload)); got != want {
 		t.Errorf("payload %s, want %s", got, want)
 	}
 }
 
 func TestEncodeUsesItsDefaults(t *testing.T) {
 	for _, opts := range []*usher.EncoderOptions{nil, {}} {
-		e := usher.Must(usher.NewEncoder[usher.Claims](tokHMAC(t, tokSecret, ""), opts))
+		e := usher.Must(usher.NewEncoder[usher.Claims](hmacKey(t, testSecret, ""), opts))
 		before := time.Now().Unix()
-		header, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "42"})))
-		if got := fmt.Sprint(tokMembers(t, header)); got != "map[alg:HS256 typ:JWT]" { // and no kid
+		header, payload := openToken(t, usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "42"})))
+		if got := fmt.Sprint(membersOf(t, header)); got != "map[alg:HS256 typ:JWT]" { // and no kid
 			t.Errorf("header %s", got)
 		}
-		members := tokMembers(t, payload)
+		members := membersOf(t, payload)
 		iat, exp := members["iat"].(float64), members["exp"].(float64)
 		if int64(iat) < before || int64(iat) > time.Now().Unix() || exp-iat < 900 || exp-iat > 901 || len(members) != 4 {
 			t.Errorf("payload %s", payload)
@@ -85,24 +85,24 @@ func TestEncodeUsesItsDefaults(t *testing.T) {
 			t.Errorf("TTL %v", e.TTL())
 		}
 	}
-	e := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{TTL: 90 * time.Second})
+	e := newEncoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{TTL: 90 * time.Second})
 	if e.TTL() != 90*time.Second {
 		t.Errorf("TTL %v", e.TTL())
 	}
 }
 
 func TestEncodeSetsNotBeforeToIssuedAt(t *testing.T) {
-	e := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{NotBefore: true})
+	e := newEncoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{NotBefore: true})
 	c := usher.Claims{Subject: "1"}
-	if e.Fill(&c); !c.NotBefore.Equal(tokNow) || !c.NotBefore.Equal(c.IssuedAt.Time) {
+	if e.Fill(&c); !c.NotBefore.Equal(testNow) || !c.NotBefore.Equal(c.IssuedAt.Time) {
 		t.Errorf("nbf %v, iat %v", c.NotBefore, c.IssuedAt)
 	}
-	early := usher.NewNumericDate(tokNow.Add(-time.Hour))
+	early := usher.NewNumericDate(testNow.Add(-time.Hour))
 	c = usher.Claims{Subject: "1", IssuedAt: early}
 	if e.Fill(&c); c.NotBefore != early {
 		t.Errorf("nbf %v, iat %v", c.NotBefore, c.IssuedAt)
 	}
-	without := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{})
+	without := newEncoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{})
 	if c = (usher.Claims{}); !without.Fill(&c).NotBefore.IsZero() {
 		t.Errorf("nbf %v", c.NotBefore)
 	}
@@ -110,14 +110,14 @@ func TestEncodeSetsNotBeforeToIssuedAt(t *testing.T) {
 
 func TestFillReturnsTheEmbeddedClaims(t *testing.T) {
 	audience := usher.Audience{"api"}
-	e := tokEncoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{Issuer: "login", Audience: audience, TTL: time.Minute})
-	user := tokUser{Role: "admin"}
+	e := newEncoder[userClaims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{Issuer: "login", Audience: audience, TTL: time.Minute})
+	user := userClaims{Role: "admin"}
 	c := e.Fill(&user)
 	if c != &user.Claims {
 		t.Fatal("not the embedded claims")
 	}
-	if c.Issuer != "login" || fmt.Sprint(c.Audience) != "[api]" || !c.IssuedAt.Equal(tokNow) ||
-		!c.ExpiresAt.Equal(tokNow.Add(time.Minute)) || c.ID == "" || c.Subject != "" || user.Role != "admin" {
+	if c.Issuer != "login" || fmt.Sprint(c.Audience) != "[api]" || !c.IssuedAt.Equal(testNow) ||
+		!c.ExpiresAt.Equal(testNow.Add(time.Minute)) || c.ID == "" || c.Subject != "" || user.Role != "admin" {
 		t.Errorf("%+v", user)
 	}
 	filled := user
@@ -125,12 +125,12 @@ func TestFillReturnsTheEmbeddedClaims(t *testing.T) {
 		t.Errorf("filled twice: %+v, then %+v", filled, user)
 	}
 	c.Audience[0], audience[0] = "changed", "changed" // neither is the encoder's
-	if again := e.Fill(new(tokUser)); fmt.Sprint(again.Audience) != "[api]" {
+	if again := e.Fill(new(userClaims)); fmt.Sprint(again.Audience) != "[api]" {
 		t.Errorf("aud %v", again.Audience)
 	}
 	c.Subject = "42" // more is set
-	_, payload := tokOpen(t, usher.Must(e.Encode(t.Context(), user)))
-	if members := tokMembers(t, payload); members["sub"] != "42" || members["jti"] != filled.ID || members["role"] != "admin" {
+	_, payload := openToken(t, usher.Must(e.Encode(t.Context(), user)))
+	if members := membersOf(t, payload); members["sub"] != "42" || members["jti"] != filled.ID || members["role"] != "admin" {
 		t.Errorf("payload %s", payload)
 	}
 	if e.Fill(nil) != nil {
@@ -139,8 +139,8 @@ func TestFillReturnsTheEmbeddedClaims(t *testing.T) {
 }
 
 func TestEncodeDoesNotChangeItsArgument(t *testing.T) {
-	e := tokEncoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{Audience: usher.Audience{"api"}})
-	user := tokUser{Claims: usher.Claims{Subject: "1", Audience: make(usher.Audience, 0, 4)}}
+	e := newEncoder[userClaims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{Audience: usher.Audience{"api"}})
+	user := userClaims{Claims: usher.Claims{Subject: "1", Audience: make(usher.Audience, 0, 4)}}
 	usher.Must(e.Encode(t.Context(), user))
 	if len(user.Audience) != 0 || user.Audience[:1][0] != "" || user.ID != "" || !user.ExpiresAt.IsZero() {
 		t.Errorf("%+v", user)
@@ -156,13 +156,13 @@ func TestEncodeWritesHeaders(t *testing.T) {
 		{"quote\" back\\slash \n ключ </script>", "", "map[alg:HS256 kid:quote\" back\\slash \n ключ </script> typ:JWT]"},
 		{strings.Repeat("k", 256), "", "map[alg:HS256 kid:" + strings.Repeat("k", 256) + " typ:JWT]"},
 	} {
-		key := tokHMAC(t, tokSecret, test.kid)
-		token := usher.Must(tokEncoder[usher.Claims](t, key, usher.EncoderOptions{Type: test.typ}).Encode(t.Context(), usher.Claims{Subject: "1"}))
-		header, _ := tokOpen(t, token)
-		if got := fmt.Sprint(tokMembers(t, header)); got != test.want {
+		key := hmacKey(t, testSecret, test.kid)
+		token := usher.Must(newEncoder[usher.Claims](t, key, usher.EncoderOptions{Type: test.typ}).Encode(t.Context(), usher.Claims{Subject: "1"}))
+		header, _ := openToken(t, token)
+		if got := fmt.Sprint(membersOf(t, header)); got != test.want {
 			t.Errorf("header %s, want %s", got, test.want)
 		}
-		tokCheckDecode(t, tokDecoder[usher.Claims](t, key, usher.DecoderOptions{Type: test.typ}), token, nil)
+		checkDecode(t, newDecoder[usher.Claims](t, key, usher.DecoderOptions{Type: test.typ}), token, nil)
 	}
 }
 
@@ -194,36 +194,36 @@ func TestEncodeRefusesWhatNobodyCouldRead(t *testing.T) {
 		"a function in a map":          {Claims: good, Map: map[string]any{"a": func() {}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := tokEncoder[private](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{})
+			e := newEncoder[private](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{})
 			token, err := e.Encode(t.Context(), claims)
 			if token != "" {
 				t.Errorf("there is a token")
 			}
-			tokCheckKind(t, err, usher.ErrTokenClaims)
+			checkKind(t, err, usher.ErrTokenClaims)
 		})
 	}
-	e := tokEncoder[private](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{AllowNoSubject: true})
+	e := newEncoder[private](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{AllowNoSubject: true})
 	for _, claims := range []private{{}, {Claims: usher.Claims{ExpiresAt: at(end.Add(-time.Second)), NotBefore: at(time.Unix(0, 0))}}} {
 		if _, err := e.Encode(t.Context(), claims); err != nil {
 			t.Error(err)
 		}
 	}
-	late := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{Now: func() time.Time { return end.Add(-time.Second) }})
+	late := newEncoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{Now: func() time.Time { return end.Add(-time.Second) }})
 	_, err := late.Encode(t.Context(), good)
-	tokCheckKind(t, err, usher.ErrTokenClaims)
-	_, err = tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{})
+	checkKind(t, err, usher.ErrTokenClaims)
+	_, err = newEncoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{})
 	if err == nil || !strings.Contains(err.Error(), "sub") || !strings.Contains(err.Error(), "AllowNoSubject") {
 		t.Errorf("%v does not name sub and the option", err)
 	}
 }
 
-// tokPicky refuses claims that were not filled first.
-type tokPicky struct {
+// picky refuses claims that were not filled first.
+type picky struct {
 	usher.Claims
 	Role string `json:"role"`
 }
 
-func (c *tokPicky) Validate() error {
+func (c *picky) Validate() error {
 	if c.ID == "" || c.IssuedAt.IsZero() || c.ExpiresAt.IsZero() {
 		return errors.New("not filled")
 	}
@@ -235,17 +235,17 @@ func (c *tokPicky) Validate() error {
 }
 
 func TestEncodeRunsValidate(t *testing.T) {
-	source := tokFixed(tokHMAC(t, tokSecret, ""))
-	e := tokEncoder[tokPicky](t, source, usher.EncoderOptions{})
-	token, err := e.Encode(t.Context(), tokPicky{Claims: usher.Claims{Subject: "1"}})
-	tokCheckKind(t, err, usher.ErrTokenClaims)
+	source := fixedKeys(hmacKey(t, testSecret, ""))
+	e := newEncoder[picky](t, source, usher.EncoderOptions{})
+	token, err := e.Encode(t.Context(), picky{Claims: usher.Claims{Subject: "1"}})
+	checkKind(t, err, usher.ErrTokenClaims)
 	if token != "" || !errors.Is(err, errNotAllowed) || source.calls.Load() != 0 {
 		t.Errorf("%q, %v, %d calls for a key", token, err, source.calls.Load())
 	}
-	if _, err := e.Encode(t.Context(), tokPicky{Claims: usher.Claims{Subject: "1"}, Role: "admin"}); err != nil {
+	if _, err := e.Encode(t.Context(), picky{Claims: usher.Claims{Subject: "1"}, Role: "admin"}); err != nil {
 		t.Error(err)
 	}
-	_, err = tokEncoder[tokValidateByValue](t, source, usher.EncoderOptions{}).Encode(t.Context(), tokValidateByValue{Claims: usher.Claims{Subject: "1"}})
+	_, err = newEncoder[validateByValue](t, source, usher.EncoderOptions{}).Encode(t.Context(), validateByValue{Claims: usher.Claims{Subject: "1"}})
 	if !errors.Is(err, errNotAllowed) {
 		t.Errorf("%v", err)
 	}
@@ -253,14 +253,14 @@ func TestEncodeRunsValidate(t *testing.T) {
 
 // Tests and migrations may want a token that has expired.
 func TestEncodeDoesNotWantExpToLieAhead(t *testing.T) {
-	e := tokEncoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{})
-	d := tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{})
-	for _, exp := range []time.Time{tokNow.Add(-time.Hour), time.Unix(0, 0)} {
+	e := newEncoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{})
+	d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
+	for _, exp := range []time.Time{testNow.Add(-time.Hour), time.Unix(0, 0)} {
 		token, err := e.Encode(t.Context(), usher.Claims{Subject: "1", ExpiresAt: usher.NewNumericDate(exp)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		tokCheckDecode(t, d, token, usher.ErrTokenExpired)
+		checkDecode(t, d, token, usher.ErrTokenExpired)
 	}
 }
 
@@ -268,43 +268,43 @@ func TestEncodePassesTheErrorsOfItsKeys(t *testing.T) {
 	type contextKey struct{}
 	ctx := context.WithValue(t.Context(), contextKey{}, "value")
 	for _, want := range []error{usher.ErrUnavailable, context.Canceled, errors.New("the source's own error")} {
-		source := &tokSource{keys: func(ctx context.Context, _ string) ([]usher.Key, error) {
+		source := &fakeKeySource{keys: func(ctx context.Context, _ string) ([]usher.Key, error) {
 			if ctx.Value(contextKey{}) != "value" {
 				t.Error("another context")
 			}
 			return nil, fmt.Errorf("wrapped: %w", want)
 		}}
-		token, err := tokEncoder[usher.Claims](t, source, usher.EncoderOptions{}).Encode(ctx, usher.Claims{Subject: "1"})
+		token, err := newEncoder[usher.Claims](t, source, usher.EncoderOptions{}).Encode(ctx, usher.Claims{Subject: "1"})
 		if token != "" || !errors.Is(err, want) || errors.Is(err, usher.ErrInvalidToken) {
 			t.Errorf("%q, %v, want %v", token, err, want)
 		}
 	}
-	public, _ := tokKey(t, usher.EdDSA).Public()
-	for _, key := range []usher.Key{{}, public, tokHMAC(t, tokSecret, strings.Repeat("k", 257)), tokHMAC(t, tokSecret, "\xff")} {
-		token, err := tokEncoder[usher.Claims](t, tokFixed(key), usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{Subject: "1"})
-		if token != "" || len(tokConfigErrors(t, err)) != 1 {
+	public, _ := testKey(t, usher.EdDSA).Public()
+	for _, key := range []usher.Key{{}, public, hmacKey(t, testSecret, strings.Repeat("k", 257)), hmacKey(t, testSecret, "\xff")} {
+		token, err := newEncoder[usher.Claims](t, fixedKeys(key), usher.EncoderOptions{}).Encode(t.Context(), usher.Claims{Subject: "1"})
+		if token != "" || len(configErrors(t, err)) != 1 {
 			t.Errorf("%v: %q, %v", key, token, err)
 		}
 	}
 }
 
 func TestEncodeSignsWithTheKeyOfTheMoment(t *testing.T) {
-	keys := []usher.Key{tokHMAC(t, tokSecret, "a")}
-	source := &tokSource{keys: func(context.Context, string) ([]usher.Key, error) { return keys, nil }}
-	e := tokEncoder[usher.Claims](t, source, usher.EncoderOptions{})
-	for _, key := range []usher.Key{keys[0], tokHMAC(t, tokOtherSecret, "b"), tokKey(t, usher.ES256)} {
+	keys := []usher.Key{hmacKey(t, testSecret, "a")}
+	source := &fakeKeySource{keys: func(context.Context, string) ([]usher.Key, error) { return keys, nil }}
+	e := newEncoder[usher.Claims](t, source, usher.EncoderOptions{})
+	for _, key := range []usher.Key{keys[0], hmacKey(t, otherSecret, "b"), testKey(t, usher.ES256)} {
 		keys[0] = key
 		token := usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "1"}))
-		tokCheckDecode(t, tokDecoder[usher.Claims](t, key, usher.DecoderOptions{}), token, nil)
+		checkDecode(t, newDecoder[usher.Claims](t, key, usher.DecoderOptions{}), token, nil)
 	}
 }
 
-// tokNobodysKeys is a source of keys whose nil pointer is of no use.
-type tokNobodysKeys struct{ usher.KeyRing }
+// nobodysKeys is a source of keys whose nil pointer is of no use.
+type nobodysKeys struct{ usher.KeyRing }
 
 func TestNewEncoderReportsMistakes(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "")
-	public, _ := tokKey(t, usher.EdDSA).Public()
+	key := hmacKey(t, testSecret, "")
+	public, _ := testKey(t, usher.EdDSA).Public()
 	var noRing *usher.KeyRing
 	for name, test := range map[string]struct {
 		keys  usher.SigningKeys
@@ -319,9 +319,9 @@ func TestNewEncoderReportsMistakes(t *testing.T) {
 		"a set that begins with zero": {usher.Keys{{}, key}, usher.EncoderOptions{}, "keys"},
 		"a set whose first verifies":  {usher.Keys{public, key}, usher.EncoderOptions{}, "keys"},
 		"a nil ring":                  {noRing, usher.EncoderOptions{}, "keys"},
-		"a nil source":                {(*tokNobodysKeys)(nil), usher.EncoderOptions{}, "keys"},
+		"a nil source":                {(*nobodysKeys)(nil), usher.EncoderOptions{}, "keys"},
 		"a ring of nobody's making":   {new(usher.KeyRing), usher.EncoderOptions{}, "keys"},
-		"a nil source of a type":      {(*tokSource)(nil), usher.EncoderOptions{}, "keys"},
+		"a nil source of a type":      {(*fakeKeySource)(nil), usher.EncoderOptions{}, "keys"},
 		"a negative TTL":              {key, usher.EncoderOptions{TTL: -time.Hour}, "EncoderOptions.TTL"},
 		"a TTL of less than a second": {key, usher.EncoderOptions{TTL: time.Second - 1}, "EncoderOptions.TTL"},
 		"an empty audience":           {key, usher.EncoderOptions{Audience: usher.Audience{""}}, "EncoderOptions.Audience"},
@@ -336,7 +336,7 @@ func TestNewEncoderReportsMistakes(t *testing.T) {
 			if e != nil {
 				t.Error("there is an encoder")
 			}
-			tokWantConfig(t, err, test.field)
+			wantConfigError(t, err, test.field)
 		})
 	}
 	type wrongShape struct {
@@ -344,26 +344,26 @@ func TestNewEncoderReportsMistakes(t *testing.T) {
 		Expiry string `json:"exp"`
 	}
 	_, err := usher.NewEncoder[wrongShape](usher.Key{}, &usher.EncoderOptions{TTL: -1, Audience: usher.Audience{""}, Type: "\x00"})
-	if n := len(tokConfigErrors(t, err)); n != 5 {
+	if n := len(configErrors(t, err)); n != 5 {
 		t.Errorf("%d of 5 mistakes: %v", n, err)
 	}
 	if _, err := usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{TTL: time.Second}); err != nil {
 		t.Error(err)
 	}
 	// A source of one's own is asked when there is something to sign, not before.
-	source := tokFixed()
+	source := fixedKeys()
 	if _, err := usher.NewEncoder[usher.Claims](source, nil); err != nil || source.calls.Load() != 0 {
 		t.Errorf("%v, %d calls", err, source.calls.Load())
 	}
 }
 
 func TestEncoderKeepsItsOwnOptions(t *testing.T) {
-	keys := usher.Keys{tokHMAC(t, tokSecret, "")}
-	opts := usher.EncoderOptions{Issuer: "login", Now: tokClock}
+	keys := usher.Keys{hmacKey(t, testSecret, "")}
+	opts := usher.EncoderOptions{Issuer: "login", Now: testClock}
 	e := usher.Must(usher.NewEncoder[usher.Claims](keys, &opts))
 	keys[0], opts.Issuer, opts.Now = usher.Key{}, "other", nil
 	token := usher.Must(e.Encode(t.Context(), usher.Claims{Subject: "1"}))
-	tokCheckDecode(t, tokDecoder[usher.Claims](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Issuer: "login"}), token, nil)
+	checkDecode(t, newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{Issuer: "login"}), token, nil)
 }
 
 func TestEncoderOfNobodysMakingIsAnError(t *testing.T) {
@@ -379,16 +379,16 @@ func TestEncoderOfNobodysMakingIsAnError(t *testing.T) {
 }
 
 func TestEncodersAndDecodersAgree(t *testing.T) {
-	for _, alg := range tokAlgorithms {
+	for _, alg := range allAlgorithms {
 		t.Run(string(alg), func(t *testing.T) {
-			key := tokKey(t, alg).WithID("key")
+			key := testKey(t, alg).WithID("key")
 			opts := usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, MaxAge: time.Hour}
-			e := tokEncoder[tokUser](t, key, usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"web", "api"}, NotBefore: true})
-			want := tokUser{Claims: usher.Claims{Subject: "42", Scope: "a b", SessionID: "s"}, Role: "ад\"\\<&\u2028", Teams: []string{"a", "б"}}
+			e := newEncoder[userClaims](t, key, usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"web", "api"}, NotBefore: true})
+			want := userClaims{Claims: usher.Claims{Subject: "42", Scope: "a b", SessionID: "s"}, Role: "ад\"\\<&\u2028", Teams: []string{"a", "б"}}
 			e.Fill(&want)
 			want.ExpiresAt.Time = want.ExpiresAt.Add(123456789) // fractions are kept
 			token := usher.Must(e.Encode(t.Context(), want))
-			got := tokCheckDecode(t, tokDecoder[tokUser](t, key, opts), token, nil)
+			got := checkDecode(t, newDecoder[userClaims](t, key, opts), token, nil)
 			if fmt.Sprintf("%#v", *got) != fmt.Sprintf("%#v", want) {
 				t.Errorf("got  %#v\nwant %#v", *got, want)
 			}
@@ -397,29 +397,29 @@ func TestEncodersAndDecodersAgree(t *testing.T) {
 }
 
 func TestEncodeEscapesWhatNeedsIt(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "")
-	e, d := tokEncoder[tokUser](t, key, usher.EncoderOptions{}), tokDecoder[tokUser](t, key, usher.DecoderOptions{})
+	key := hmacKey(t, testSecret, "")
+	e, d := newEncoder[userClaims](t, key, usher.EncoderOptions{}), newDecoder[userClaims](t, key, usher.DecoderOptions{})
 	for c := range rune(0x100) {
 		text := string(c)
-		token, err := e.Encode(t.Context(), tokUser{Claims: usher.Claims{Subject: text}, Role: text, Teams: []string{text}})
+		token, err := e.Encode(t.Context(), userClaims{Claims: usher.Claims{Subject: text}, Role: text, Teams: []string{text}})
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
-		if got := tokCheckDecode(t, d, token, nil); got != nil && (got.Subject != text || got.Role != text || got.Teams[0] != text) {
+		if got := checkDecode(t, d, token, nil); got != nil && (got.Subject != text || got.Role != text || got.Teams[0] != text) {
 			t.Errorf("%q comes back as %q, %q, %q", text, got.Subject, got.Role, got.Teams)
 		}
 	}
 }
 
 func TestEncoderServesManyAtOnce(t *testing.T) {
-	e := tokEncoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.EncoderOptions{Audience: usher.Audience{"api"}})
-	d := tokDecoder[tokUser](t, tokHMAC(t, tokSecret, ""), usher.DecoderOptions{Audience: usher.Audience{"api"}})
+	e := newEncoder[userClaims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{Audience: usher.Audience{"api"}})
+	d := newDecoder[userClaims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{Audience: usher.Audience{"api"}})
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
 			for j := range 50 {
 				sub := strings.Repeat(fmt.Sprint(i), 1+j)
-				token, err := e.Encode(t.Context(), tokUser{Claims: usher.Claims{Subject: sub}, Role: sub})
+				token, err := e.Encode(t.Context(), userClaims{Claims: usher.Claims{Subject: sub}, Role: sub})
 				if err != nil {
 					t.Error(err)
 					return
@@ -436,10 +436,10 @@ func TestEncoderServesManyAtOnce(t *testing.T) {
 
 // iat is rounded down and exp up: no token lives shorter than its TTL, or a second longer.
 func TestNoTokenLivesShorterThanItsTTL(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "")
+	key := hmacKey(t, testSecret, "")
 	for _, fraction := range []time.Duration{0, 1, 123 * time.Millisecond, time.Second - 1} {
-		issued := tokNow.Add(fraction)
-		e := tokEncoder[usher.Claims](t, key, usher.EncoderOptions{TTL: time.Second, Now: func() time.Time { return issued }})
+		issued := testNow.Add(fraction)
+		e := newEncoder[usher.Claims](t, key, usher.EncoderOptions{TTL: time.Second, Now: func() time.Time { return issued }})
 		var c usher.Claims
 		e.Fill(&c)
 		if lives := c.ExpiresAt.Sub(issued); lives < time.Second || lives >= 2*time.Second || c.IssuedAt.After(issued) {
@@ -452,20 +452,20 @@ func TestNoTokenLivesShorterThanItsTTL(t *testing.T) {
 }
 
 func TestEncodeLimitsTheSize(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "")
+	key := hmacKey(t, testSecret, "")
 	claims := usher.Claims{Subject: "42", ID: strings.Repeat("x", 300)}
-	size := len(usher.Must(tokEncoder[usher.Claims](t, key, usher.EncoderOptions{}).Encode(t.Context(), claims)))
-	token, err := tokEncoder[usher.Claims](t, key, usher.EncoderOptions{MaxSize: size}).Encode(t.Context(), claims)
+	size := len(usher.Must(newEncoder[usher.Claims](t, key, usher.EncoderOptions{}).Encode(t.Context(), claims)))
+	token, err := newEncoder[usher.Claims](t, key, usher.EncoderOptions{MaxSize: size}).Encode(t.Context(), claims)
 	if err != nil || len(token) != size {
 		t.Errorf("%d bytes where %d are allowed: %v", len(token), size, err)
 	}
-	_, err = tokEncoder[usher.Claims](t, key, usher.EncoderOptions{MaxSize: size - 1}).Encode(t.Context(), claims)
-	if tokCheckKind(t, err, usher.ErrTokenTooLarge); err == nil || !strings.Contains(err.Error(), "EncoderOptions.MaxSize") {
+	_, err = newEncoder[usher.Claims](t, key, usher.EncoderOptions{MaxSize: size - 1}).Encode(t.Context(), claims)
+	if checkKind(t, err, usher.ErrTokenTooLarge); err == nil || !strings.Contains(err.Error(), "EncoderOptions.MaxSize") {
 		t.Errorf("%v does not name the option", err)
 	}
 	claims.ID = strings.Repeat("x", 8<<10)
-	_, err = tokEncoder[usher.Claims](t, key, usher.EncoderOptions{}).Encode(t.Context(), claims)
-	tokCheckKind(t, err, usher.ErrTokenTooLarge)
+	_, err = newEncoder[usher.Claims](t, key, usher.EncoderOptions{}).Encode(t.Context(), claims)
+	checkKind(t, err, usher.ErrTokenTooLarge)
 }
 
 func TestNewEncoderRefusesOptionsThatCannotBeMeant(t *testing.T) {
@@ -477,44 +477,44 @@ func TestNewEncoderRefusesOptionsThatCannotBeMeant(t *testing.T) {
 		"Type":         {Type: "JWT,at+jwt"},
 		"SubjectClaim": {SubjectClaim: "aud"},
 	} {
-		_, err := usher.NewEncoder[usher.Claims](tokHMAC(t, tokSecret, ""), &opts)
-		tokWantConfig(t, err, "EncoderOptions."+field)
+		_, err := usher.NewEncoder[usher.Claims](hmacKey(t, testSecret, ""), &opts)
+		wantConfigError(t, err, "EncoderOptions."+field)
 	}
 }
 
 func TestAnotherClaimMaySayWhoTheSubjectIs(t *testing.T) {
-	key := tokHMAC(t, tokSecret, "")
-	_, err := usher.NewEncoder[tokUser](key, &usher.EncoderOptions{SubjectClaim: " user_id"})
-	tokWantConfig(t, err, "EncoderOptions.SubjectClaim", "blanks")
-	e := tokEncoder[tokUser](t, key, usher.EncoderOptions{SubjectClaim: "user_id"})
-	d := tokDecoder[tokUser](t, key, usher.DecoderOptions{SubjectClaim: "user_id"})
-	token := usher.Must(e.Encode(t.Context(), tokUser{Claims: usher.Claims{Subject: "42"}, Role: "admin"}))
-	_, payload := tokOpen(t, token)
-	if members := tokMembers(t, payload); members["user_id"] != "42" || members["sub"] != nil {
+	key := hmacKey(t, testSecret, "")
+	_, err := usher.NewEncoder[userClaims](key, &usher.EncoderOptions{SubjectClaim: " user_id"})
+	wantConfigError(t, err, "EncoderOptions.SubjectClaim", "blanks")
+	e := newEncoder[userClaims](t, key, usher.EncoderOptions{SubjectClaim: "user_id"})
+	d := newDecoder[userClaims](t, key, usher.DecoderOptions{SubjectClaim: "user_id"})
+	token := usher.Must(e.Encode(t.Context(), userClaims{Claims: usher.Claims{Subject: "42"}, Role: "admin"}))
+	_, payload := openToken(t, token)
+	if members := membersOf(t, payload); members["user_id"] != "42" || members["sub"] != nil {
 		t.Errorf("payload %s", payload)
 	}
-	if c := tokCheckDecode(t, d, token, nil); c != nil && (c.Subject != "42" || c.Role != "admin") {
+	if c := checkDecode(t, d, token, nil); c != nil && (c.Subject != "42" || c.Role != "admin") {
 		t.Errorf("%+v", c)
 	}
-	tokCheckDecode(t, tokDecoder[tokUser](t, key, usher.DecoderOptions{}), token, usher.ErrTokenClaims)
+	checkDecode(t, newDecoder[userClaims](t, key, usher.DecoderOptions{}), token, usher.ErrTokenClaims)
 
-	payloads := tokObject{"exp": tokSeconds(time.Hour), "user_id": `"42"`}
-	if c := tokCheckDecode(t, d, tokHS256(payloads.with("sub", `"7"`)), nil); c != nil && c.Subject != "42" {
+	payloads := jsonObject{"exp": secondsFromNow(time.Hour), "user_id": `"42"`}
+	if c := checkDecode(t, d, signHS256(payloads.with("sub", `"7"`)), nil); c != nil && c.Subject != "42" {
 		t.Errorf("%+v", c)
 	}
-	for _, wrong := range []tokObject{
+	for _, wrong := range []jsonObject{
 		payloads.with("user_id", ""), payloads.with("user_id", "42"), payloads.with("user_id", `""`), payloads.with("user_id", "null"), payloads.with("sub", "7"),
 	} {
-		tokCheckDecode(t, d, tokHS256(wrong), usher.ErrTokenClaims)
+		checkDecode(t, d, signHS256(wrong), usher.ErrTokenClaims)
 	}
-	numeric := tokDecoder[tokUser](t, key, usher.DecoderOptions{SubjectClaim: "user_id", AllowNumericSubject: true})
-	if c := tokCheckDecode(t, numeric, tokHS256(payloads.with("user_id", "42")), nil); c != nil && c.Subject != "42" {
+	numeric := newDecoder[userClaims](t, key, usher.DecoderOptions{SubjectClaim: "user_id", AllowNumericSubject: true})
+	if c := checkDecode(t, numeric, signHS256(payloads.with("user_id", "42")), nil); c != nil && c.Subject != "42" {
 		t.Errorf("%+v", c)
 	}
-	tokCheckDecode(t, numeric, tokHS256(payloads.with("user_id", "4.2")), usher.ErrTokenClaims)
+	checkDecode(t, numeric, signHS256(payloads.with("user_id", "4.2")), usher.ErrTokenClaims)
 
-	_, err = usher.NewDecoder[tokUser](key, &usher.DecoderOptions{SubjectClaim: "role"})
-	tokWantConfig(t, err, "DecoderOptions.SubjectClaim", "field")
-	_, err = usher.NewEncoder[tokUser](key, &usher.EncoderOptions{SubjectClaim: "role"})
-	tokWantConfig(t, err, "EncoderOptions.SubjectClaim", "field")
+	_, err = usher.NewDecoder[userClaims](key, &usher.DecoderOptions{SubjectClaim: "role"})
+	wantConfigError(t, err, "DecoderOptions.SubjectClaim", "field")
+	_, err = usher.NewEncoder[userClaims](key, &usher.EncoderOptions{SubjectClaim: "role"})
+	wantConfigError(t, err, "EncoderOptions.SubjectClaim", "field")
 }
