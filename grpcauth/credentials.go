@@ -10,17 +10,17 @@ import (
 
 // CredentialsOptions are the options of [NewCredentials]; nil means the defaults.
 type CredentialsOptions struct {
-	// DangerouslyAllowPlaintext sends tokens over connections without TLS too, where anybody on the way can read them. It is for
-	// servers on the loopback interface, in tests and in development.
+	// DangerouslyAllowPlaintext sends tokens over connections without TLS too, where anybody on the way can read them. It is
+	// for servers on the loopback interface, in tests and in development.
 	DangerouslyAllowPlaintext bool
 }
 
 // NewCredentials returns credentials for clients that send the token with every call: as an option of the connection,
 // grpc.WithPerRPCCredentials, or of a call, grpc.PerRPCCredentials.
 //
-// token is called for each call, concurrently, with the call's context. If it returns "", the call is made without a token. Its
-// error fails the call: as it is if it is a gRPC status, else as Unauthenticated. A token that comes from a login is best cached until shortly
-// before it expires.
+// token is called for each call, concurrently, with the call's context. If it returns "", the call is made without a token.
+// Its error fails the call: as it is if it is a gRPC status, else as Unauthenticated. A token that comes from a login is
+// best cached until shortly before it expires.
 //
 // Without TLS the connection can't be made, or the call fails, and no token is sent. A nil token is a [usher.ConfigError].
 func NewCredentials(token func(ctx context.Context) (string, error), opts *CredentialsOptions) (credentials.PerRPCCredentials, error) {

@@ -7,14 +7,14 @@
 //	stream, err := grpcauth.Stream(auth, opts)
 //	server := grpc.NewServer(grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(stream))
 //
-// A handler finds its user with auth.User(ctx), or with usher.UserFromContext. Every method wants a token, those of health and
-// reflection too, unless Options.Public names it. Guards come with the middleware: auth.With(usher.RequireScope("write")) is an
-// Authenticator of its own, and Options.For chooses it for some methods.
+// A handler finds its user with auth.User(ctx), or with usher.UserFromContext. Every method wants a token, those of health
+// and reflection too, unless Options.Public names it. Guards come with the middleware:
+// auth.With(usher.RequireScope("write")) is an Authenticator of its own, and Options.For chooses it for some methods.
 //
 // Clients learn a code, one safe sentence, and a reason to act on. [Status] has the list. The cause goes to Options.Observe.
 //
-// A stream ends when its token does. A token that is bound to a key (DPoP, mutual TLS) is refused, because a call has no HTTP
-// request to prove possession with.
+// A stream ends when its token does. A token that is bound to a key (DPoP, mutual TLS) is refused, because a call has no
+// HTTP request to prove possession with.
 //
 // Calls of methods that the server does not have are answered by gRPC, Unimplemented, without asking for a token, unless
 // grpc.UnknownServiceHandler is set.

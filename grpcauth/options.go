@@ -15,10 +15,11 @@ import (
 	"github.com/go-usher/usher/internal/quote"
 )
 
-// Authenticator decides about a token. A [usher.Middleware] is one, with its guards: auth, auth.With(guard), auth.Allow(may).
+// Authenticator decides about a token. A [usher.Middleware] is one, with its guards: auth, auth.With(guard),
+// auth.Allow(may).
 //
-// AuthenticateToken returns the context for the handler. "" is no token. A [*usher.Rejection] in the chain of its error is used
-// as it is. Other errors are mapped as by [usher.Middleware.Rejection], except that ErrNoUser is a 401. It is called
+// AuthenticateToken returns the context for the handler. "" is no token. A [*usher.Rejection] in the chain of its error is
+// used as it is. Other errors are mapped as by [usher.Middleware.Rejection], except that ErrNoUser is a 401. It is called
 // concurrently.
 type Authenticator interface {
 	AuthenticateToken(ctx context.Context, token string) (context.Context, error)
@@ -26,15 +27,15 @@ type Authenticator interface {
 
 // Options are the options of [Unary] and [Stream]; nil means the defaults.
 type Options struct {
-	// Public are the services and methods that anybody may call: "grpc.health.v1.Health", or "/grpc.health.v1.Health/Check". A
-	// token that comes with such a call is not looked at. The default is none: health and reflection want a token too.
+	// Public are the services and methods that anybody may call: "grpc.health.v1.Health", or "/grpc.health.v1.Health/Check".
+	// A token that comes with such a call is not looked at. The default is none: health and reflection want a token too.
 	Public []string
-	// For chooses the Authenticator of a method, such as "/grpc.health.v1.Health/Check", that Public does not name. If required
-	// is false, anybody may call the method. With For, the constructor's auth is not used, and may be nil.
+	// For chooses the Authenticator of a method, such as "/grpc.health.v1.Health/Check", that Public does not name. If
+	// required is false, anybody may call the method. With For, the constructor's auth is not used, and may be nil.
 	For func(fullMethod string) (auth Authenticator, required bool)
-	// Observe is called once for every refusal: of a call, of a stream that ends with its token, and of a handler that returned
-	// a *usher.Rejection. ctx is the call's own. If nil, refusals with a 5xx status are logged to slog.Default, except those
-	// whose client hung up. [LogRejections] logs every refusal.
+	// Observe is called once for every refusal: of a call, of a stream that ends with its token, and of a handler that
+	// returned a *usher.Rejection. ctx is the call's own. If nil, refusals with a 5xx status are logged to slog.Default,
+	// except those whose client hung up. [LogRejections] logs every refusal.
 	Observe func(ctx context.Context, fullMethod string, rej *usher.Rejection)
 	// Recheck is how often the Authenticator is asked again about the token of an open stream, and so how soon a stream ends
 	// whose session has ended. The default, 0, is not before the token's end. If it answers that something is unavailable,
@@ -42,8 +43,8 @@ type Options struct {
 	Recheck time.Duration
 }
 
-// LogRejections returns a function for Options.Observe that logs every refusal as [usher.LogRejections] does. The route is the
-// full method. A nil log is slog.Default.
+// LogRejections returns a function for Options.Observe that logs every refusal as [usher.LogRejections] does. The route is
+// the full method. A nil log is slog.Default.
 func LogRejections(log *slog.Logger) func(ctx context.Context, fullMethod string, rej *usher.Rejection) {
 	line := usher.LogRejections(log)
 	return func(ctx context.Context, fullMethod string, rej *usher.Rejection) {
@@ -72,7 +73,8 @@ func newPolicy(auth Authenticator, opts *Options) (*policy, error) {
 	}
 	for _, name := range p.opts.Public {
 		if !isService(name) && !isMethod(name) {
-			add("Options.Public", fmt.Sprintf("holds %s, which is neither a service, such as grpc.health.v1.Health, nor a method, such as /grpc.health.v1.Health/Check", quote.Text(name)))
+			add("Options.Public", fmt.Sprintf("holds %s, which is neither a service, such as grpc.health.v1.Health, nor a "+
+				"method, such as /grpc.health.v1.Health/Check", quote.Text(name)))
 		}
 	}
 	switch {

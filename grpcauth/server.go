@@ -32,11 +32,11 @@ func Unary(auth Authenticator, opts *Options) (grpc.UnaryServerInterceptor, erro
 
 // Stream returns an interceptor for streams. It does what that of [Unary] does, when the stream begins.
 //
-// When the token expires, auth is asked again. If it refuses the token, as it does unless the decoder has a Leeway, the stream ends: its
-// context is cancelled, with the [*usher.Rejection] as its cause, RecvMsg and SendMsg fail, and the client gets the Rejection's [Status],
-// whatever the handler returns. A RecvMsg that is waiting returns at once. A SendMsg that waits for a client that doesn't read
-// returns only when the client reads or hangs up. Options.Recheck asks earlier, to end streams whose session has ended. The user in
-// the context remains that of the beginning.
+// When the token expires, auth is asked again. If it refuses the token, as it does unless the decoder has a Leeway, the
+// stream ends: its context is cancelled, with the [*usher.Rejection] as its cause, RecvMsg and SendMsg fail, and the client
+// gets the Rejection's [Status], whatever the handler returns. A RecvMsg that is waiting returns at once. A SendMsg that
+// waits for a client that doesn't read returns only when the client reads or hangs up. Options.Recheck asks earlier, to end
+// streams whose session has ended. The user in the context remains that of the beginning.
 func Stream(auth Authenticator, opts *Options) (grpc.StreamServerInterceptor, error) {
 	p, err := newPolicy(auth, opts)
 	if err != nil {
@@ -104,7 +104,8 @@ func (p *policy) handlerError(ctx context.Context, fullMethod string, err error)
 	return err
 }
 
-// bearer returns the token of an Authorization header, "" if there is none. An empty one is a bad token, not none.
+// bearer returns the token of an Authorization header, "" if there is none. As for HTTP, an empty token and one without a
+// scheme are bad ones.
 func bearer(values []string) (string, error) {
 	switch {
 	case len(values) == 0:
@@ -112,15 +113,19 @@ func bearer(values []string) (string, error) {
 	case len(values) > 1:
 		return "", usher.ErrManyTokens
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", nil
+	scheme, token := values[0], ""
+	if i := strings.IndexAny(scheme, " \t"); i >= 0 {
+		scheme, token = scheme[:i], strings.TrimLeft(scheme[i:], " ")
 	}
-	token = strings.TrimLeft(token, " ")
-	if token == "" {
-		return "", fmt.Errorf("%w: the token is empty", usher.ErrTokenMalformed)
+	switch bearer := strings.EqualFold(scheme, "Bearer"); {
+	case bearer && token == "":
+		return "", fmt.Errorf("%w: it is empty", usher.ErrTokenMalformed)
+	case bearer:
+		return token, nil
+	case token == "" && strings.Contains(scheme, "."):
+		return "", fmt.Errorf("%w: it has no scheme; Bearer stands before a token", usher.ErrTokenMalformed)
 	}
-	return token, nil
+	return "", nil
 }
 
 // rejection returns the error of an Authenticator as a refusal.

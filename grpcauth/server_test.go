@@ -43,9 +43,9 @@ func TestEveryRefusalReachesTheClientWithItsCodeAndReason(t *testing.T) {
 	good := tokenOf(t, kit, "42")
 	rows := map[string]row{
 		"no token":           {nil, codes.Unauthenticated, "no_token", 0, nil},
-		"another scheme":     {[]string{"Basic NDI6cHc="}, codes.Unauthenticated, "no_token", 0, nil},
-		"no scheme":          {[]string{good}, codes.Unauthenticated, "no_token", 0, nil},
-		"scheme run on":      {[]string{"Bearer" + good}, codes.Unauthenticated, "no_token", 0, nil},
+		"another scheme":     {[]string{"Basic NDI6.cHc="}, codes.Unauthenticated, "no_token", 0, nil},
+		"no scheme":          {[]string{good}, codes.Unauthenticated, "malformed", 0, nil},
+		"scheme run on":      {[]string{"Bearer" + good}, codes.Unauthenticated, "malformed", 0, nil},
 		"empty token":        {[]string{"Bearer"}, codes.Unauthenticated, "malformed", 0, nil},
 		"blank token":        {[]string{"Bearer   "}, codes.Unauthenticated, "malformed", 0, nil},
 		"two tokens":         {[]string{"Bearer " + good, "Bearer " + good}, codes.InvalidArgument, "many_tokens", 0, nil},

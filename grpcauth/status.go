@@ -17,8 +17,8 @@ import (
 // Domain is the domain of the ErrorInfo in statuses.
 const Domain = "github.com/go-usher/usher"
 
-// Status returns the gRPC status of a refusal. Its message is [usher.Rejection.Error], and nothing in it comes from the cause.
-// The code follows from the Rejection's Status:
+// Status returns the gRPC status of a refusal. Its message is [usher.Rejection.Error], and nothing in it comes from the
+// cause. The code follows from the Rejection's Status:
 //
 //	400, 415, 422  InvalidArgument
 //	401            Unauthenticated
@@ -29,9 +29,9 @@ const Domain = "github.com/go-usher/usher"
 //	413, 429       ResourceExhausted
 //	503            Unavailable
 //
-// Any other 4xx is FailedPrecondition, and all else Internal. The details are an ErrorInfo, with [usher.Rejection.Reason] as its
-// reason, [Domain], and "scope" and "max_age" (in seconds) as its metadata if the Rejection has them; and a RetryInfo, for
-// Unavailable and wherever RetryAfter is set for a 429.
+// Any other 4xx is FailedPrecondition, and all else Internal. The details are an ErrorInfo, with [usher.Rejection.Reason] as
+// its reason, [Domain], and "scope" and "max_age" (in seconds) as its metadata if the Rejection has them; and a RetryInfo,
+// for Unavailable and wherever RetryAfter is set for a 429.
 func Status(rej *usher.Rejection) *status.Status {
 	st := status.New(code(rej), strings.ToValidUTF8(rej.Error(), "?"))
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: rej.Reason(), Domain: Domain, Metadata: needs(rej)}}

@@ -53,8 +53,8 @@ func expiry(ctx context.Context) time.Time {
 	return time.Time{}
 }
 
-// renew asks again about the token of an open stream, and returns the refusal that ends it. A panic is one, for nobody can recover it
-// here: there is no handler on the stack.
+// renew asks again about the token of an open stream, and returns the refusal that ends it. A panic is one, for nobody can
+// recover it here: there is no handler on the stack.
 func (p *policy) renew(ctx context.Context, fullMethod string, admitted admission, over bool) (rej *usher.Rejection) {
 	defer func() {
 		if v := recover(); v != nil {

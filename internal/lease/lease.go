@@ -1,5 +1,5 @@
-// Package lease ends a context when the permission that it was given for is over: at a set time, or when somebody who is asked every so often
-// says so.
+// Package lease ends a context when the permission that it was given for is over: at a set time, or when somebody who is
+// asked every so often says so.
 package lease
 
 import (
@@ -15,9 +15,9 @@ type Terms struct {
 	End time.Time
 	// Every is how often Renew is asked before that; 0 means not at all.
 	Every time.Duration
-	// Renew decides whether the lease goes on. Its error ends the lease. over says that End has passed; Renew is then asked every second, or
-	// every Every if that is shorter, for as long as it returns nil. Its context ends with the lease, and after a time limit. It is
-	// never called twice at a time, and must not panic.
+	// Renew decides whether the lease goes on. Its error ends the lease. over says that End has passed; Renew is then asked
+	// every second, or every Every if that is shorter, for as long as it returns nil. Its context ends with the lease, and
+	// after a time limit. It is never called twice at a time, and must not panic.
 	Renew func(ctx context.Context, over bool) error
 }
 
@@ -62,8 +62,8 @@ func (l *Lease) Err() error {
 	return l.err
 }
 
-// Stop ends the lease, and waits for a call of Renew that is under way, whose context it cancels. It returns Err; nothing ends the lease after
-// that. It may be called twice.
+// Stop ends the lease, and waits for a call of Renew that is under way, whose context it cancels. It returns Err; nothing
+// ends the lease after that. It may be called twice.
 func (l *Lease) Stop() error {
 	l.mu.Lock()
 	l.stopped = true
@@ -76,8 +76,8 @@ func (l *Lease) Stop() error {
 	return l.Err()
 }
 
-// Wait calls f in a goroutine and returns its error, or Err if the lease ends before f returns. Then f goes on, and what it calls has to be
-// ended by other means. If f panics, so does Wait.
+// Wait calls f in a goroutine and returns its error, or Err if the lease ends before f returns. Then f goes on, and what it
+// calls has to be ended by other means. If f panics, so does Wait.
 func (l *Lease) Wait(f func() error) error {
 	if err := l.Err(); err != nil {
 		return err

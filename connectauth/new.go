@@ -1,0 +1,152 @@
+package connectauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"connectrpc.com/connect"
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/nilcheck"
+)
+
+// New returns an option for handlers that lets in calls with a good token only. It reads the token from the Authorization
+// header (Bearer, in any case) before any message of the call is read, and calls the handler with the context that auth
+// returns, which has the user and the claims. Calls that auth refuses get [Error], and neither interceptors nor the handler
+// run. Two Authorization headers are CodeInvalidArgument.
+//
+// If a handler's error is a [*usher.Rejection], and is no [*connect.Error], the client gets its [Error] too: a handler may
+// return auth.Rejection(usher.ErrForbidden).
+//
+// When the token of a stream expires, auth is asked again. If it refuses the token, as it does unless the decoder has a
+// Leeway, the stream ends: the handler's context is cancelled, with the [*usher.Rejection] as its cause, Receive and Send
+// fail, and the client gets the Rejection's [Error], whatever the handler returns. A Receive that is waiting returns at
+// once. A Send that waits for a client that doesn't read returns only when the client reads or hangs up. Over HTTP/1.1 a
+// client that has not ended its own messages may learn of the end only when it does. Options.Recheck asks earlier, to end
+// streams whose session has ended. The user in the context remains that of the beginning.
+//
+// Mistakes are reported as [usher.ConfigError], all of them at once.
+func New(auth Authenticator, opts *Options) (connect.HandlerOption, error) {
+	p, err := newPolicy(auth, opts)
+	if err != nil {
+		return nil, err
+	}
+	return connect.WithHandlerOptions(connect.WithRequestGate(p.gate), connect.WithInterceptors(p)), nil
+}
+
+// FromMiddleware returns an Authenticator for handlers inside usher's HTTP middleware, which decides about their requests.
+// It lets in every call whose context has claims, and refuses all others with usher.ErrNoToken. It is for tokens that only
+// the middleware can read: those in cookies, and those that are bound to a key. With it, [New] maps the errors of handlers,
+// and ends streams when their token expires; Options.Recheck does nothing more.
+func FromMiddleware() Authenticator { return fromMiddleware{} }
+
+// admissionKey finds what the gate has decided about a call.
+type admissionKey struct{}
+
+// admission is what is known about a call that may go on.
+type admission struct {
+	ctx   context.Context
+	auth  Authenticator
+	token string
+}
+
+// gate decides about a call.
+func (p *policy) gate(ctx context.Context, spec connect.Spec, peer connect.Peer, header http.Header) (context.Context, error) {
+	auth, required := p.choose(spec.Procedure)
+	if !required {
+		return ctx, nil
+	}
+	token, err := bearer(header.Values("Authorization"))
+	if err == nil && nilcheck.IsNil(auth) {
+		err = &usher.ConfigError{Field: "Options.For", Reason: "returned no Authenticator for a procedure that requires one"}
+	}
+	var admitted context.Context
+	if err == nil {
+		admitted, err = auth.AuthenticateToken(ctx, token)
+	}
+	if err == nil && admitted == nil {
+		err = errors.New("connectauth: the Authenticator returned neither a context nor an error")
+	}
+	if err != nil {
+		return nil, p.refuse(ctx, spec, peer, rejection(err))
+	}
+	if spec.StreamType != connect.StreamTypeUnary {
+		admitted = context.WithValue(admitted, admissionKey{}, &admission{admitted, auth, token})
+	}
+	return admitted, nil
+}
+
+// WrapUnary maps the errors of handlers.
+func (p *policy) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		resp, err := next(ctx, req)
+		if err != nil {
+			return nil, p.handlerError(ctx, req.Spec(), req.Peer(), err)
+		}
+		return resp, nil
+	}
+}
+
+// WrapStreamingClient does nothing: policies are for handlers.
+func (p *policy) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}
+
+// refuse returns the error that the client gets. Where Connect's response is a plain one of HTTP, it has the headers that
+// refusals have; elsewhere they would be trailers, which none of them may be (RFC 9110 §6.5.1).
+func (p *policy) refuse(ctx context.Context, spec connect.Spec, peer connect.Peer, rej *usher.Rejection) error {
+	p.observe(ctx, spec.Procedure, rej)
+	err := Error(rej)
+	if peer.Protocol == connect.ProtocolConnect && spec.StreamType == connect.StreamTypeUnary {
+		rej.SetHeaders(err.Meta())
+	}
+	return err
+}
+
+// handlerError maps the error of a handler, if it is a refusal.
+func (p *policy) handlerError(ctx context.Context, spec connect.Spec, peer connect.Peer, err error) error {
+	if _, ok := errors.AsType[*connect.Error](err); ok {
+		return err
+	}
+	if rej, ok := errors.AsType[*usher.Rejection](err); ok && rej != nil {
+		return p.refuse(ctx, spec, peer, rej)
+	}
+	return err
+}
+
+// bearer returns the token of an Authorization header, "" if there is none. As for HTTP, an empty token and one without a
+// scheme are bad ones.
+func bearer(values []string) (string, error) {
+	switch {
+	case len(values) == 0:
+		return "", nil
+	case len(values) > 1:
+		return "", usher.ErrManyTokens
+	}
+	scheme, token := values[0], ""
+	if i := strings.IndexAny(scheme, " \t"); i >= 0 {
+		scheme, token = scheme[:i], strings.TrimLeft(scheme[i:], " ")
+	}
+	switch bearer := strings.EqualFold(scheme, "Bearer"); {
+	case bearer && token == "":
+		return "", fmt.Errorf("%w: it is empty", usher.ErrTokenMalformed)
+	case bearer:
+		return token, nil
+	case token == "" && strings.Contains(scheme, "."):
+		return "", fmt.Errorf("%w: it has no scheme; Bearer stands before a token", usher.ErrTokenMalformed)
+	}
+	return "", nil
+}
+
+// rejection returns the error of an Authenticator as a refusal.
+func rejection(err error) *usher.Rejection {
+	if rej, ok := errors.AsType[*usher.Rejection](err); ok && rej != nil {
+		return rej
+	}
+	if errors.Is(err, usher.ErrNoUser) && !errors.Is(err, usher.ErrUnavailable) {
+		return &usher.Rejection{Status: http.StatusUnauthorized, Code: "invalid_token", Description: "The access token is not valid.", Err: err}
+	}
+	return (*usher.Middleware[usher.Claims, *usher.Claims])(nil).Rejection(err) // the mapping needs no middleware
+}

@@ -1,0 +1,139 @@
+package connectauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/nilcheck"
+	"github.com/go-usher/usher/internal/quote"
+)
+
+// Authenticator decides about a token. A [usher.Middleware] is one, with its guards: auth, auth.With(guard),
+// auth.Allow(may).
+//
+// AuthenticateToken returns the context for the handler. "" is no token. A [*usher.Rejection] in the chain of its error is
+// used as it is. Other errors are mapped as by [usher.Middleware.Rejection], except that ErrNoUser is a 401. It is called
+// concurrently.
+type Authenticator interface {
+	AuthenticateToken(ctx context.Context, token string) (context.Context, error)
+}
+
+// Options are the options of [New]; nil means the defaults.
+type Options struct {
+	// Public are the services and procedures that anybody may call: "grpc.health.v1.Health", or
+	// "/grpc.health.v1.Health/Check". A token that comes with such a call is not looked at. The default is none: health and
+	// reflection want a token too.
+	Public []string
+	// For chooses the Authenticator of a procedure, such as "/grpc.health.v1.Health/Check", that Public does not name. If
+	// required is false, anybody may call the procedure. With For, the auth of New is not used, and may be nil.
+	For func(procedure string) (auth Authenticator, required bool)
+	// Observe is called once for every refusal: of a call, of a stream that ends with its token, and of a handler that
+	// returned a *usher.Rejection. ctx is the call's own. If nil, refusals with a 5xx status are logged to slog.Default,
+	// except those whose client hung up. [LogRejections] logs every refusal.
+	Observe func(ctx context.Context, procedure string, rej *usher.Rejection)
+	// Recheck is how often the Authenticator is asked again about the token of an open stream, and so how soon a stream ends
+	// whose session has ended. The default, 0, is not before the token's end. If it answers that something is unavailable,
+	// Observe is told, and the stream goes on until its token ends.
+	Recheck time.Duration
+}
+
+// LogRejections returns a function for Options.Observe that logs every refusal as [usher.LogRejections] does. The route is
+// the procedure. A nil log is slog.Default.
+func LogRejections(log *slog.Logger) func(ctx context.Context, procedure string, rej *usher.Rejection) {
+	line := usher.LogRejections(log)
+	return func(ctx context.Context, procedure string, rej *usher.Rejection) {
+		// This is what the request was, unless it was a GET.
+		line((&http.Request{Method: http.MethodPost, Pattern: procedure}).WithContext(ctx), rej)
+	}
+}
+
+// policy is what is done with a call.
+type policy struct {
+	auth   Authenticator
+	opts   Options
+	logged func(ctx context.Context, procedure string, rej *usher.Rejection)
+}
+
+func newPolicy(auth Authenticator, opts *Options) (*policy, error) {
+	p := &policy{auth: auth, logged: LogRejections(nil)}
+	if opts != nil {
+		p.opts = *opts
+		p.opts.Public = slices.Clone(opts.Public)
+	}
+	var wrong []error
+	add := func(field, reason string) { wrong = append(wrong, &usher.ConfigError{Field: field, Reason: reason}) }
+	if nilcheck.IsNil(auth) && (p.opts.For == nil || auth != nil) {
+		add("auth", "is nil; it is a *usher.Middleware, for example")
+	}
+	for _, name := range p.opts.Public {
+		if !isService(name) && !isProcedure(name) {
+			add("Options.Public", fmt.Sprintf("holds %s, which is neither a service, such as grpc.health.v1.Health, nor a "+
+				"procedure, such as /grpc.health.v1.Health/Check", quote.Text(name)))
+		}
+	}
+	switch {
+	case p.opts.Recheck < 0:
+		add("Options.Recheck", fmt.Sprintf("is %v, which is negative", p.opts.Recheck))
+	case p.opts.Recheck > 0 && p.opts.Recheck < time.Second:
+		add("Options.Recheck", fmt.Sprintf("is %v, less than a second; durations have a unit, as in 30*time.Second", p.opts.Recheck))
+	}
+	return p, errors.Join(wrong...)
+}
+
+// isService reports whether name is a full name of Protocol Buffers.
+func isService(name string) bool {
+	for part := range strings.SplitSeq(name, ".") {
+		if part == "" || strings.Trim(part, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func isProcedure(name string) bool {
+	service, method, ok := cutProcedure(name)
+	return ok && isService(service) && isService(method)
+}
+
+// cutProcedure takes "/service/method" apart.
+func cutProcedure(procedure string) (service, method string, ok bool) {
+	path, ok := strings.CutPrefix(procedure, "/")
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(path, "/")
+}
+
+// choose returns the Authenticator for a procedure, and false if anybody may call it.
+func (p *policy) choose(procedure string) (Authenticator, bool) {
+	if len(p.opts.Public) > 0 {
+		service, _, ok := cutProcedure(procedure)
+		if ok && (slices.Contains(p.opts.Public, procedure) || slices.Contains(p.opts.Public, service)) {
+			return nil, false
+		}
+	}
+	if p.opts.For != nil {
+		return p.opts.For(procedure)
+	}
+	return p.auth, true
+}
+
+// observe tells the operator about a refusal.
+func (p *policy) observe(ctx context.Context, procedure string, rej *usher.Rejection) {
+	switch {
+	case p.opts.Observe != nil:
+		p.opts.Observe(ctx, procedure, rej)
+	case isServerError(rej) && rej.Reason() != "canceled":
+		p.logged(ctx, procedure, rej)
+	}
+}
+
+// isServerError reports whether the status of a refusal is 5xx, which is also what becomes of one that is out of range.
+func isServerError(rej *usher.Rejection) bool { return rej.Status < 400 || rej.Status > 499 }
