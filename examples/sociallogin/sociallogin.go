@@ -1,0 +1,159 @@
+// Package sociallogin shows "Log in with …": OpenID Connect's authorization code flow with PKCE, for any provider, ending in a
+// session of this service. It is one file to copy.
+package sociallogin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/jwks"
+	"github.com/go-usher/usher/session"
+)
+
+// Claims are those of an ID token (OpenID Connect Core §2).
+type Claims struct {
+	usher.Claims
+	Nonce           string `json:"nonce"`
+	AuthorizedParty string `json:"azp"`
+	Email           string `json:"email"`
+	EmailVerified   bool   `json:"email_verified"` // otherwise anybody may have entered the address
+}
+
+// Config describes a provider and this service's registration there.
+type Config struct {
+	Issuer                 string // exactly as in its ID tokens, such as "https://accounts.google.com"
+	Endpoint               oauth2.Endpoint
+	ClientID, ClientSecret string
+	RedirectURL            string       // of Callback
+	Client                 *http.Client // nil for http.DefaultClient
+
+	// Find returns the user whom the provider knows by this subject, and creates one if there is none. Look them up by
+	// issuer and subject; the email may change, and may have been somebody else's.
+	Find func(ctx context.Context, c *Claims) (subject string, err error)
+}
+
+// Provider has the two routes of a login with a provider.
+type Provider struct {
+	cfg     Config
+	oauth   oauth2.Config
+	decoder *usher.Decoder[Claims]
+	login   *session.Login
+}
+
+// New returns the routes for a provider. login may be made without an authenticator.
+func New(login *session.Login, cfg Config) (*Provider, error) {
+	if cfg.Client == nil {
+		cfg.Client = http.DefaultClient
+	}
+	keys, err := jwks.NewIssuer(cfg.Issuer, &jwks.RemoteOptions{Client: cfg.Client})
+	if err != nil {
+		return nil, err
+	}
+	decoder, err := usher.NewDecoder[Claims](keys, &usher.DecoderOptions{
+		Issuer: cfg.Issuer, Audience: usher.Audience{cfg.ClientID}, Leeway: 30 * time.Second,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Provider{
+		cfg: cfg,
+		oauth: oauth2.Config{
+			ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, Endpoint: cfg.Endpoint, RedirectURL: cfg.RedirectURL,
+			Scopes: []string{"openid", "email"},
+		},
+		decoder: decoder,
+		login:   login,
+	}, nil
+}
+
+// The cookie ties the callback to the browser that began the login. Only this host can set it.
+const cookieName = "__Host-social-login"
+
+// Begin serves GET: it sends the browser to the provider.
+func (p *Provider) Begin(w http.ResponseWriter, r *http.Request) {
+	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieName, Value: state + "." + nonce + "." + verifier, Path: "/", MaxAge: 600,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+	w.Header().Set("Cache-Control", "no-store")
+	url := p.oauth.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce))
+	http.Redirect(w, r, url, http.StatusSeeOther)
+}
+
+// Callback serves GET: the browser comes back from the provider.
+func (p *Provider) Callback(w http.ResponseWriter, r *http.Request) {
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	if err := p.finish(w, r, time.Now()); err != nil {
+		p.login.Deny(w, r, err)
+	}
+}
+
+func (p *Provider) finish(w http.ResponseWriter, r *http.Request, began time.Time) error {
+	query := r.URL.Query()
+	var parts []string
+	if cookie, err := r.Cookie(cookieName); err == nil {
+		parts = strings.Split(cookie.Value, ".")
+	}
+	if len(parts) != 3 || !same(query.Get("state"), parts[0]) {
+		return &usher.Rejection{Status: http.StatusBadRequest, Description: "The login was not begun in this browser, or it is over. Begin again."}
+	}
+	if iss := query.Get("iss"); iss != "" && iss != p.cfg.Issuer { // RFC 9207: the code may be meant for another provider
+		return refused(fmt.Errorf("the callback is of issuer %q", iss))
+	}
+	if query.Get("code") == "" {
+		return refused(fmt.Errorf("there is no code; error: %q", query.Get("error")))
+	}
+	ctx := context.WithValue(r.Context(), oauth2.HTTPClient, p.cfg.Client)
+	token, err := p.oauth.Exchange(ctx, query.Get("code"), oauth2.VerifierOption(parts[2]))
+	if answer := (*oauth2.RetrieveError)(nil); errors.As(err, &answer) && answer.Response.StatusCode < 500 {
+		return refused(fmt.Errorf("the exchange of the code: %w", err))
+	}
+	if err != nil {
+		return fmt.Errorf("%w: the provider: %w", usher.ErrUnavailable, err)
+	}
+	claims, err := p.identity(r.Context(), token, parts[1])
+	if err != nil {
+		return err
+	}
+	subject, err := p.cfg.Find(r.Context(), claims)
+	if err != nil {
+		return err
+	}
+	return p.login.Finish(w, r, subject, session.About{AuthTime: began, Data: "amr=fed"})
+}
+
+// identity returns the claims of the ID token, checked as OpenID Connect Core §3.1.3.7 wants it.
+func (p *Provider) identity(ctx context.Context, token *oauth2.Token, nonce string) (*Claims, error) {
+	text, _ := token.Extra("id_token").(string)
+	claims, err := p.decoder.Decode(ctx, text)
+	switch {
+	case errors.Is(err, usher.ErrUnavailable):
+		return nil, err
+	case err != nil:
+		return nil, refused(fmt.Errorf("the ID token: %w", err))
+	case !same(claims.Nonce, nonce):
+		return nil, refused(errors.New("the ID token has another nonce"))
+	case claims.AuthorizedParty != p.cfg.ClientID && (claims.AuthorizedParty != "" || len(claims.Audience) > 1):
+		return nil, refused(fmt.Errorf("the ID token is for %q", claims.AuthorizedParty))
+	}
+	return claims, nil
+}
+
+// same compares secrets. Nothing equals an empty one.
+func same(a, b string) bool {
+	return b != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+}
+
+func refused(err error) error {
+	return &usher.Rejection{Status: http.StatusUnauthorized, Description: "The provider did not log you in.", Err: err}
+}
