@@ -41,6 +41,7 @@ func read(t *testing.T, body string) answer {
 
 // A refusal by the directive is an error in a response with the status 200; a bad token is refused before GraphQL begins.
 func TestTheServiceAnswersAsTheMiddlewareDecides(t *testing.T) {
+	drive.Quiet(t)
 	statuses := map[string]int{"BAD_REQUEST": 400, "UNAUTHENTICATED": 401, "FORBIDDEN": 403, "INTERNAL_SERVER_ERROR": 500, "UNAVAILABLE": 503}
 	kit := drive.New(t, usher.MiddlewareOptions{Reject: gqlgen.Reject})
 	drive.Run(t, drive.Service{

@@ -2,6 +2,7 @@ package twirp_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -79,7 +80,7 @@ func TestAClientOfTwirpUnderstandsTheRefusals(t *testing.T) {
 				}
 				return
 			}
-			refused, ok := err.(twirp.Error)
+			refused, ok := errors.AsType[twirp.Error](err)
 			if !ok || refused.Code() != test.code || refused.Msg() != test.message || refused.Meta("reason") != test.reason {
 				t.Errorf("the error is %v (%q), want %s: %s (%q)", err, refused.Meta("reason"), test.code, test.message, test.reason)
 			}
