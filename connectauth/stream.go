@@ -32,7 +32,9 @@ func (p *policy) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect
 			},
 		})
 		defer func() { _ = permit.Stop() }() // if the handler panics
-		err := next(permit.Context(), &handlerConn{conn, permit})
+		receive := lease.NewCaller(permit, conn.Receive)
+		defer receive.Stop()
+		err := next(permit.Context(), &handlerConn{conn, permit, receive})
 		if ended := permit.Stop(); ended != nil {
 			return ofStream(ended)
 		}
@@ -80,12 +82,17 @@ func (p *policy) renew(ctx context.Context, procedure string, admitted *admissio
 // handlerConn is a stream that ends with its permit.
 type handlerConn struct {
 	connect.StreamingHandlerConn
-	permit *lease.Lease
+	permit  *lease.Lease
+	receive *lease.Caller
 }
 
 // Receive returns when the permit ends. The server ends the Receive inside when the handler returns.
 func (c *handlerConn) Receive(m any) error {
-	return ofStream(c.permit.Wait(func() error { return c.StreamingHandlerConn.Receive(m) }))
+	err := c.receive.Call(m)
+	if c.Spec().StreamType == connect.StreamTypeServer { // there is but one message
+		c.receive.Rest()
+	}
+	return ofStream(err)
 }
 
 // Send sends nothing once the permit has ended.

@@ -34,7 +34,9 @@ func (p *policy) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 			},
 		})
 		defer func() { _ = permit.Stop() }() // if the handler panics
-		result = handler(srv, &serverStream{ss, permit})
+		receive := lease.NewCaller(permit, ss.RecvMsg)
+		defer receive.Stop()
+		result = handler(srv, &serverStream{ss, permit, receive, info.IsClientStream})
 		if ended := permit.Stop(); ended != nil {
 			return ofStream(ended)
 		}
@@ -77,7 +79,9 @@ func (p *policy) renew(ctx context.Context, fullMethod string, admitted admissio
 // serverStream is a stream that ends with its permit.
 type serverStream struct {
 	grpc.ServerStream
-	permit *lease.Lease
+	permit  *lease.Lease
+	receive *lease.Caller
+	many    bool // the client may send more than one message
 }
 
 // Context returns the context that has the user.
@@ -85,7 +89,11 @@ func (s *serverStream) Context() context.Context { return s.permit.Context() }
 
 // RecvMsg returns when the permit ends. gRPC ends the RecvMsg inside when the handler returns.
 func (s *serverStream) RecvMsg(m any) error {
-	return ofStream(s.permit.Wait(func() error { return s.ServerStream.RecvMsg(m) }))
+	err := s.receive.Call(m)
+	if !s.many {
+		s.receive.Rest()
+	}
+	return ofStream(err)
 }
 
 // SendMsg sends nothing once the permit has ended.

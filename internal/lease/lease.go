@@ -4,7 +4,6 @@ package lease
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -75,40 +74,6 @@ func (l *Lease) Stop() error {
 	l.asking.Wait()
 	return l.Err()
 }
-
-// Wait calls f in a goroutine and returns its error, or Err if the lease ends before f returns. Then f goes on, and what it
-// calls has to be ended by other means. If f panics, so does Wait.
-func (l *Lease) Wait(f func() error) error {
-	if err := l.Err(); err != nil {
-		return err
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		result := outcome{err: errExited}
-		defer func() {
-			result.panicked = recover()
-			done <- result
-		}()
-		result.err = f()
-	}()
-	select {
-	case result := <-done:
-		if result.panicked != nil {
-			panic(result.panicked) //nolint:forbidigo // it is f's own, on its way to the caller's recover
-		}
-		return result.err
-	case <-l.ended:
-		return l.Err()
-	}
-}
-
-// outcome is how a function ended.
-type outcome struct {
-	err      error
-	panicked any
-}
-
-var errExited = errors.New("lease: the goroutine exited")
 
 // ask calls Renew, and sets the timer anew or ends the lease.
 func (l *Lease) ask() {

@@ -3,7 +3,6 @@ package lease_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,42 +131,4 @@ func TestAQuestionHasATimeLimit(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	})
-}
-
-func TestWaitReturnsWhatComesFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		end := time.Now().Add(time.Minute)
-		l := lease.Start(t.Context(), lease.Terms{End: end, Renew: func(context.Context, bool) error { return errOver }})
-		defer func() { _ = l.Stop() }()
-		errOwn := errors.New("own")
-		if err := l.Wait(func() error { return errOwn }); !errors.Is(err, errOwn) {
-			t.Errorf("the function's error: %v", err)
-		}
-		if err := l.Wait(func() error { return nil }); err != nil {
-			t.Errorf("none: %v", err)
-		}
-		if err := l.Wait(func() error { runtime.Goexit(); return nil }); err == nil {
-			t.Error("a function that never returned has succeeded")
-		}
-		release := make(chan struct{})
-		if err := l.Wait(func() error { <-release; return nil }); !errors.Is(err, errOver) || time.Now().Before(end) {
-			t.Errorf("the end: %v", err)
-		}
-		close(release)
-		if err := l.Wait(func() error { t.Error("called after the end"); return nil }); !errors.Is(err, errOver) {
-			t.Errorf("after the end: %v", err)
-		}
-	})
-}
-
-func TestWaitPanicsAsItsFunctionDoes(t *testing.T) {
-	l := lease.Start(t.Context(), lease.Terms{})
-	defer func() { _ = l.Stop() }()
-	defer func() {
-		if v := recover(); v != "oops" {
-			t.Errorf("recovered %v", v)
-		}
-	}()
-	_ = l.Wait(func() error { panic("oops") })
-	t.Error("no panic")
 }
