@@ -5,7 +5,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
+
+// patience is how long a test waits for what should happen at once.
+const patience = 20 * time.Second
 
 // Client sends requests to a server. It keeps its connections, follows no redirects, and stores no cookies.
 type Client struct {
@@ -21,6 +25,7 @@ func NewClient(t testing.TB, base string) *Client {
 	t.Cleanup(transport.CloseIdleConnections)
 	return &Client{t, base, &http.Client{
 		Transport:     transport,
+		Timeout:       patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

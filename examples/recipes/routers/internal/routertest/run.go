@@ -253,12 +253,12 @@ func streams(t *testing.T, _ *Recipe, s *Service, c *Client) {
 	if line, err := next(); line != "tick\n" {
 		t.Fatalf("the first line is %q, %v", line, err)
 	}
-	s.Ticks <- struct{}{}
+	s.tick(t)
 	if line, err := next(); line != "tick\n" {
 		t.Fatalf("the second line is %q, %v", line, err)
 	}
 	s.Clock.Advance(time.Hour)
-	s.Ticks <- struct{}{}
+	s.tick(t)
 	if line, err := next(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the token has expired, the stream goes on with %q, %v", line, err)
 	}

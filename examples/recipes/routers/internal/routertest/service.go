@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/examples/recipes/routers/internal/users"
@@ -77,6 +78,16 @@ func (s *Service) lastRoute() string {
 		return "no request was refused"
 	}
 	return s.routes[len(s.routes)-1]
+}
+
+// tick lets the stream write a line.
+func (s *Service) tick(t testing.TB) {
+	t.Helper()
+	select {
+	case s.Ticks <- struct{}{}:
+	case <-time.After(patience):
+		t.Fatal("no stream waits for a tick")
+	}
 }
 
 // Login starts a session and returns its access token and its ID.

@@ -1,0 +1,226 @@
+package fiber2recipe_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+
+	"github.com/go-usher/usher"
+	fiber2recipe "github.com/go-usher/usher/examples/recipes/routers/fiber2"
+	"github.com/go-usher/usher/examples/recipes/routers/internal/routertest"
+)
+
+func TestFiber2(t *testing.T) {
+	routertest.Run(t, routertest.Recipe{
+		Serve: func(t *testing.T, s *routertest.Service) string {
+			return serve(t, usher.Must(fiber2recipe.New(s.Auth, s.Sessions, s.Ticks)))
+		},
+		Refusal:   func(_ int, description string) string { return fmt.Sprintf(`{"error":%q}`, description) },
+		Head:      http.StatusOK, // fiber routes them to GET
+		Preflight: http.StatusMethodNotAllowed,
+		Route:     "/me",
+	})
+}
+
+// serve serves an app until the test ends, and returns its URL.
+func serve(t *testing.T, app *fiber.App) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served sync.WaitGroup
+	served.Go(func() {
+		if err := app.Listener(listener); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		if err := app.Shutdown(); err != nil {
+			t.Error(err)
+		}
+		served.Wait()
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// serving serves routes that a test adds to an app.
+func serving(t *testing.T, add func(app *fiber.App)) *routertest.Client {
+	t.Helper()
+	app := fiber.New(fiber.Config{DisableStartupMessage: true})
+	add(app)
+	return routertest.NewClient(t, serve(t, app))
+}
+
+func public(c *fiber.Ctx) error { return c.SendString("public") }
+
+func TestTheDefaultErrorHandlerKeepsStatusAndHeaders(t *testing.T) {
+	s := routertest.NewService(t)
+	c := serving(t, func(app *fiber.App) { app.Get("/me", fiber2recipe.Protect(s.Auth, false), public) })
+	got := c.Do("GET /me")
+	if got.Status != http.StatusUnauthorized || got.Body != "An access token is required." || got.Header.Get("WWW-Authenticate") == "" {
+		t.Errorf("%d %q %v, want a 401 with a text and a challenge", got.Status, got.Body, got.Header)
+	}
+}
+
+// TestTheAdaptorTakesTwoTokensForOne is the wrong way: it fails if the adaptor ever copies all headers.
+func TestTheAdaptorTakesTwoTokensForOne(t *testing.T) {
+	s := routertest.NewService(t)
+	c := serving(t, func(app *fiber.App) { app.Get("/me", adaptor.HTTPMiddleware(s.Auth.Require), public) })
+	alice, _ := s.Login(t, "1")
+	bob, _ := s.Login(t, "2")
+	if got := c.Do("GET /me", routertest.Bearer(alice), routertest.Bearer(bob)); got.Status != http.StatusOK {
+		t.Errorf("two tokens through adaptor.HTTPMiddleware: %d: it has become as strict as the glue", got.Status)
+	}
+}
+
+// TestTheAdaptorLosesTheUser is the wrong way: it copies the values of contexts that it knows the fields of.
+func TestTheAdaptorLosesTheUser(t *testing.T) {
+	s := routertest.NewService(t)
+	c := serving(t, func(app *fiber.App) {
+		app.Get("/me", adaptor.HTTPMiddleware(s.Auth.Require), func(c *fiber.Ctx) error {
+			_, inUsers := s.Auth.User(c.UserContext())
+			_, inFasthttps := s.Auth.User(c.Context())
+			return c.SendString(fmt.Sprint(inUsers, inFasthttps))
+		})
+	})
+	alice, _ := s.Login(t, "1")
+	if got := c.Do("GET /me", routertest.Bearer(alice)); got.Body != "false false" {
+		t.Errorf("through adaptor.HTTPMiddleware, the user is found: %q", got.Body)
+	}
+}
+
+// TestUseProtectsOnlyTheRoutesBelowIt is why the recipe gives the middleware to each route.
+func TestUseProtectsOnlyTheRoutesBelowIt(t *testing.T) {
+	s := routertest.NewService(t)
+	c := serving(t, func(app *fiber.App) {
+		app.Get("/above", public)
+		app.Use(fiber2recipe.Protect(s.Auth, false))
+		app.Get("/below", public)
+	})
+	if above, below := c.Do("GET /above").Status, c.Do("GET /below").Status; above != http.StatusOK || below != http.StatusUnauthorized {
+		t.Errorf("above Use: %d, below: %d, want 200 and 401", above, below)
+	}
+}
+
+func TestHeadersOfOtherMiddlewaresStay(t *testing.T) {
+	s := routertest.NewService(t)
+	c := serving(t, func(app *fiber.App) {
+		app.Use(func(c *fiber.Ctx) error {
+			c.Vary("Origin")
+			return c.Next()
+		}, fiber2recipe.Protect(s.Auth, false))
+		app.Get("/me", public)
+	})
+	token, _ := s.Login(t, "1")
+	for _, token := range []string{token, "bad"} {
+		if got := c.Do("GET /me", routertest.Bearer(token)); len(got.Header.Values("Vary")) < 2 || got.Header.Get("Vary") != "Origin" {
+			t.Errorf("%d with Vary %q, want Origin first and usher's after it", got.Status, got.Header.Values("Vary"))
+		}
+	}
+}
+
+// kept is what a service may keep beyond a request: in a log, in a table of sessions.
+type kept struct {
+	want                               string
+	ctx                                context.Context
+	token, agent, path, value, subject string
+}
+
+func (k *kept) changed(s *routertest.Service) error {
+	user, _ := s.Auth.User(k.ctx)
+	claims, _ := s.Auth.Claims(k.ctx)
+	if user == nil || claims == nil || claims.Subject != k.subject {
+		return errors.New("the context lost its user")
+	}
+	for what, pair := range map[string][2]string{
+		"token": {k.token, "Bearer " + k.want}, "User-Agent": {k.agent, k.want}, "path": {k.path, "/keep/" + k.want}, "path value": {k.value, k.want},
+	} {
+		if pair[0] != pair[1] {
+			return fmt.Errorf("a %s that was kept has changed from %q to %q", what, pair[1], pair[0])
+		}
+	}
+	return nil
+}
+
+// TestWhatIsKeptOfARequestDoesNotChange: fasthttp reuses its buffers, and fiber its contexts, under load at once.
+func TestWhatIsKeptOfARequestDoesNotChange(t *testing.T) {
+	s := routertest.NewService(t)
+	var mu sync.Mutex
+	var all []*kept
+	keep := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		claims, _ := s.Auth.Claims(r.Context())
+		k := &kept{
+			want: strings.Clone(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")), ctx: r.Context(),
+			token: r.Header.Get("Authorization"), agent: r.UserAgent(), path: r.URL.Path, value: r.PathValue("id"), subject: claims.Subject,
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, k)
+	})
+	app := fiber.New(fiber.Config{DisableStartupMessage: true})
+	app.Get("/keep/:id", fiber2recipe.Protect(s.Auth, false), fiber2recipe.Handler(keep))
+	url := serve(t, app)
+
+	const clients, requests = 4, 50
+	var done sync.WaitGroup
+	for i := range clients {
+		subject := fmt.Sprint(i%2 + 1)
+		c := routertest.NewClient(t, url)
+		var tokens []string
+		for range 5 {
+			token, _ := s.Login(t, subject)
+			tokens = append(tokens, token)
+		}
+		done.Go(func() {
+			for n := range requests {
+				token := tokens[n%len(tokens)]
+				if got := c.Do("GET /keep/"+token, routertest.Bearer(token), routertest.Header("User-Agent", token)); got.Status != http.StatusOK {
+					t.Errorf("GET /keep: %d %s", got.Status, got.Body)
+				}
+			}
+		})
+	}
+	done.Wait()
+	if len(all) != clients*requests {
+		t.Fatalf("%d requests were kept, want %d", len(all), clients*requests)
+	}
+	for _, k := range all {
+		if err := k.changed(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestAStreamEndsWhenItsClientIsGone: at the next write, for fasthttp does not watch the connection.
+func TestAStreamEndsWhenItsClientIsGone(t *testing.T) {
+	s := routertest.NewService(t)
+	app := usher.Must(fiber2recipe.New(s.Auth, s.Sessions, s.Ticks))
+	c := routertest.NewClient(t, serve(t, app))
+	token, _ := s.Login(t, "1")
+	response := c.Open("GET /stream", routertest.Bearer(token))
+	if _, err := response.Body.Read(make([]byte, len("tick\n"))); err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- app.Shutdown() }() // waits for the stream
+	for {
+		select {
+		case s.Ticks <- struct{}{}:
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		}
+	}
+}
