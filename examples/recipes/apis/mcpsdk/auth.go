@@ -76,10 +76,10 @@ func NewHandler[C, U any](
 	return auth.Require(untilExpiry(stepUp(auth, guards, bind(handler))))
 }
 
-// untilExpiry ends a session's stream when the token of its request expires. Every message has a token of its own.
+// untilExpiry ends streams, and calls that last, when the token of their request expires.
 func untilExpiry(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if claims, ok := usher.ClaimsFromContext[usher.Claims](r.Context()); ok && r.Method == http.MethodGet {
+		if claims, ok := usher.ClaimsFromContext[usher.Claims](r.Context()); ok {
 			ctx, cancel := context.WithDeadline(r.Context(), claims.ExpiresAt.Time)
 			defer cancel()
 			r = r.WithContext(ctx)
