@@ -100,6 +100,7 @@ func dropTables(t *testing.T, db *sql.DB, prefix string) {
 func TestStoresKeepTheContract(t *testing.T) {
 	for _, d := range databases {
 		t.Run(d.name, func(t *testing.T) {
+			t.Parallel() // they wait for their disks more than they compute
 			db := d.open(t)
 			storetest.Run(t, func(t *testing.T) session.Store { return newStore(t, db, d.dialect) })
 		})
