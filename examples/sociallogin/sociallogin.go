@@ -31,7 +31,7 @@ type Claims struct {
 // Config describes a provider and this service's registration there.
 type Config struct {
 	Issuer                 string // exactly as in its ID tokens, such as "https://accounts.google.com"
-	Endpoint               oauth2.Endpoint
+	AuthURL, TokenURL      string // authorization_endpoint and token_endpoint of its metadata
 	ClientID, ClientSecret string
 	RedirectURL            string       // of Callback
 	Client                 *http.Client // nil for http.DefaultClient
@@ -67,8 +67,9 @@ func New(login *session.Login, cfg Config) (*Provider, error) {
 	return &Provider{
 		cfg: cfg,
 		oauth: oauth2.Config{
-			ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, Endpoint: cfg.Endpoint, RedirectURL: cfg.RedirectURL,
-			Scopes: []string{"openid", "email"},
+			ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, RedirectURL: cfg.RedirectURL,
+			Endpoint: oauth2.Endpoint{AuthURL: cfg.AuthURL, TokenURL: cfg.TokenURL},
+			Scopes:   []string{"openid", "email"},
 		},
 		decoder: decoder,
 		login:   login,

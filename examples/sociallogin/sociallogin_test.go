@@ -117,10 +117,7 @@ func newSite(t *testing.T) *site {
 		},
 	}))
 	social := usher.Must(sociallogin.New(login, sociallogin.Config{
-		Issuer: p.URL,
-		Endpoint: oauth2.Endpoint{
-			AuthURL: p.URL + "/authorize", TokenURL: p.URL + "/token", AuthStyle: oauth2.AuthStyleInHeader,
-		},
+		Issuer: p.URL, AuthURL: p.URL + "/authorize", TokenURL: p.URL + "/token",
 		ClientID: clientID, ClientSecret: clientSecret, RedirectURL: s.URL + "/login/callback",
 		Find: func(_ context.Context, c *sociallogin.Claims) (string, error) {
 			return "user of " + c.Subject + ", " + c.Email, nil
