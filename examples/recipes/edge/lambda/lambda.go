@@ -19,11 +19,11 @@ import (
 // Handler is what lambda.Start takes.
 type Handler = func(ctx context.Context, event Event) (Response, error)
 
-// Event and Response are those of the payload format 2.0.
-type (
-	Event    = events.APIGatewayV2HTTPRequest
-	Response = events.APIGatewayV2HTTPResponse
-)
+// Event is an event of the payload format 2.0.
+type Event = events.APIGatewayV2HTTPRequest
+
+// Response is what answers an Event.
+type Response = events.APIGatewayV2HTTPResponse
 
 // Require refuses events without a valid token. For the others it calls next, with the user.
 func Require[C, U any](auth *usher.Middleware[C, U], next func(ctx context.Context, event Event, user U) (Response, error)) Handler {

@@ -1,0 +1,175 @@
+// Package observability makes a service that uses usher visible: metrics for Prometheus, spans for OpenTelemetry, and lines for
+// log/slog that carry the trace's ID. dashboard.json is a dashboard for Grafana, alerts.yml are rules for Prometheus.
+//
+//	metrics, err := observability.NewMetrics(prometheus.DefaultRegisterer)
+//	…
+//	auth, err := usher.NewMiddleware(decoder, observability.User(metrics, loadUser), &usher.MiddlewareOptions{
+//		Check:   metrics.Check(sessions.Check),
+//		Observe: metrics.Observe(log),
+//	})
+package observability
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/session"
+)
+
+// Metrics are the metrics of a service. It is made by NewMetrics, and is safe for concurrent use.
+type Metrics struct {
+	rejections *prometheus.CounterVec
+	checks     *prometheus.HistogramVec
+	users      *prometheus.HistogramVec
+	events     *prometheus.CounterVec
+}
+
+// NewMetrics registers the metrics. The values of their labels are words and routes of the program; nothing that a client sends
+// becomes one.
+func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
+	buckets := prometheus.ExponentialBuckets(0.000_1, 4, 9) // 0.1 ms to 6.6 s
+	m := &Metrics{
+		rejections: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "usher_rejections_total", Help: "Requests that were refused, by Rejection.Reason.",
+		}, []string{"reason", "route"}),
+		checks: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "usher_check_duration_seconds", Help: "How long Check took, by its result: ok or a reason.", Buckets: buckets,
+		}, []string{"result"}),
+		users: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "usher_user_duration_seconds", Help: "How long it took to find the user, by the result: ok or a reason.", Buckets: buckets,
+		}, []string{"result"}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "usher_session_events_total", Help: "What happened to sessions, by session.EventKind.",
+		}, []string{"kind"}),
+	}
+	var errs []error
+	for _, metric := range []prometheus.Collector{m.rejections, m.checks, m.users, m.events} {
+		errs = append(errs, registerer.Register(metric))
+	}
+	// A counter that begins with its first event shows no increase, and the alert for a stolen token would miss the first one.
+	for _, kind := range []session.EventKind{
+		session.EventStarted, session.EventRefreshed, session.EventRetried, session.EventReused, session.EventEnded, session.EventRefused,
+	} {
+		m.events.WithLabelValues(string(kind))
+	}
+	return m, errors.Join(errs...)
+}
+
+// Observe returns a function for MiddlewareOptions.Observe and session.HandlerOptions.Observe. It logs the refusal, counts it
+// by reason and route, and writes the reason and whose token it was to the request's span. A nil log is slog.Default.
+func (m *Metrics) Observe(log *slog.Logger) func(r *http.Request, rej *usher.Rejection) {
+	logged := usher.LogRejections(log)
+	return func(r *http.Request, rej *usher.Rejection) {
+		logged(r, rej)
+		m.rejections.WithLabelValues(rej.Reason(), route(r)).Inc()
+		span := trace.SpanFromContext(r.Context())
+		span.SetAttributes(attribute.String("usher.reason", rej.Reason()))
+		if token, ok := errors.AsType[*usher.TokenError](rej.Err); ok {
+			span.SetAttributes(semconv.EnduserID(token.Claims.Subject))
+		}
+		if rej.Status >= http.StatusInternalServerError && rej.Err != nil {
+			span.RecordError(rej.Err)
+		}
+	}
+}
+
+// route returns the pattern that matched the request. It is "none" if none did, or if the middleware stands before the router:
+// the path is a stranger's text.
+func route(r *http.Request) string {
+	if r.Pattern == "" {
+		return "none"
+	}
+	return r.Pattern
+}
+
+// Check returns a function for MiddlewareOptions.Check that measures check, which may be nil, and writes the user's ID to the
+// request's span.
+func (m *Metrics) Check(check func(context.Context, *usher.Claims) error) func(context.Context, *usher.Claims) error {
+	return func(ctx context.Context, c *usher.Claims) error {
+		trace.SpanFromContext(ctx).SetAttributes(semconv.EnduserID(c.Subject))
+		if check == nil {
+			return nil
+		}
+		start := time.Now()
+		err := check(ctx, c)
+		m.checks.WithLabelValues(result(err)).Observe(time.Since(start).Seconds())
+		return err
+	}
+}
+
+// User returns a user function for usher.NewMiddleware that measures user.
+func User[C, U any](m *Metrics, user func(context.Context, *C) (U, error)) func(context.Context, *C) (U, error) {
+	return func(ctx context.Context, c *C) (U, error) {
+		start := time.Now()
+		u, err := user(ctx, c)
+		m.users.WithLabelValues(result(err)).Observe(time.Since(start).Seconds())
+		return u, err
+	}
+}
+
+// result is ok, or the reason of an error.
+func result(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	rej, ok := errors.AsType[*usher.Rejection](err)
+	if !ok {
+		rej = &usher.Rejection{Err: err}
+	}
+	return rej.Reason()
+}
+
+// OnEvent is for session.Config.OnEvent. It counts the event, and writes it to the request's span.
+func (m *Metrics) OnEvent(ctx context.Context, e session.Event) {
+	m.events.WithLabelValues(string(e.Kind)).Inc()
+	trace.SpanFromContext(ctx).AddEvent("usher.session", trace.WithAttributes(attribute.String("usher.session.kind", string(e.Kind))))
+}
+
+// Spans returns a handler that has a span for each request, named after the route. It is the outermost one, around the router.
+// Services that strangers can reach pass otelhttp.WithPublicEndpointFn, so that those don't continue traces of their own.
+func Spans(next http.Handler, opts ...otelhttp.Option) http.Handler {
+	return otelhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		span, returned := trace.SpanFromContext(r.Context()), false
+		defer func() {
+			// The router has set the pattern by now. The host and the method before its path are other attributes.
+			if i := strings.IndexByte(r.Pattern, '/'); i >= 0 {
+				span.SetAttributes(semconv.HTTPRoute(r.Pattern[i:]))
+			}
+			if !returned {
+				span.SetStatus(codes.Error, "panic")
+			}
+		}()
+		next.ServeHTTP(w, r)
+		returned = true
+	}), "", opts...)
+}
+
+// LogTraces returns a handler for slog.New that adds trace_id and span_id to the lines of a request.
+func LogTraces(next slog.Handler) slog.Handler { return tracedLog{next} }
+
+type tracedLog struct{ slog.Handler }
+
+func (t tracedLog) Handle(ctx context.Context, record slog.Record) error {
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		record.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
+	}
+	return t.Handler.Handle(ctx, record)
+}
+
+func (t tracedLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return tracedLog{t.Handler.WithAttrs(attrs)}
+}
+
+func (t tracedLog) WithGroup(name string) slog.Handler { return tracedLog{t.Handler.WithGroup(name)} }
