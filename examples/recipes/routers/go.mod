@@ -5,6 +5,7 @@ go 1.26.0
 replace github.com/go-usher/usher => ../../..
 
 require (
+	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/gin-gonic/gin v1.12.0
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/go-usher/usher v0.0.0
@@ -14,6 +15,7 @@ require (
 	github.com/julienschmidt/httprouter v1.3.0
 	github.com/labstack/echo/v4 v4.16.4
 	github.com/labstack/echo/v5 v5.4.5
+	github.com/rs/cors v1.11.1
 	github.com/valyala/fasthttp v1.78.0
 )
 
