@@ -10,6 +10,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/rpc"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -69,32 +70,12 @@ func Reject(opts ...connect.HandlerOption) func(w http.ResponseWriter, r *http.R
 	}
 }
 
+// code returns the code of a refusal.
 func code(rej *usher.Rejection) connect.Code {
 	if rej == nil {
-		return connect.CodeInternal
+		return connect.Code(rpc.Code(http.StatusInternalServerError))
 	}
-	switch rej.Status {
-	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		return connect.CodeInvalidArgument
-	case http.StatusUnauthorized:
-		return connect.CodeUnauthenticated
-	case http.StatusForbidden:
-		return connect.CodePermissionDenied
-	case http.StatusNotFound:
-		return connect.CodeNotFound
-	case http.StatusMethodNotAllowed:
-		return connect.CodeUnimplemented
-	case http.StatusConflict:
-		return connect.CodeAlreadyExists
-	case http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
-		return connect.CodeResourceExhausted
-	case http.StatusServiceUnavailable:
-		return connect.CodeUnavailable
-	}
-	if isServerError(rej) {
-		return connect.CodeInternal
-	}
-	return connect.CodeFailedPrecondition
+	return connect.Code(rpc.Code(rej.Status))
 }
 
 // needs returns what would help, as an HTTP challenge says it.
@@ -116,9 +97,5 @@ func needs(rej *usher.Rejection) map[string]string {
 func retryAfter(rej *usher.Rejection) time.Duration {
 	header := http.Header{}
 	rej.SetHeaders(header)
-	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(seconds) * time.Second
+	return rpc.RetryAfter(header)
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"connectrpc.com/connect"
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/internal/nilcheck"
+	"github.com/go-usher/usher/internal/rpc"
 )
 
 // New returns an option for handlers that lets in calls with a good token only. It reads the token from the Authorization
@@ -116,8 +116,7 @@ func (p *policy) handlerError(ctx context.Context, spec connect.Spec, peer conne
 	return err
 }
 
-// bearer returns the token of an Authorization header, "" if there is none. As for HTTP, an empty token and one without a
-// scheme are bad ones.
+// bearer returns the token of an Authorization header, "" if there is none.
 func bearer(values []string) (string, error) {
 	switch {
 	case len(values) == 0:
@@ -125,19 +124,11 @@ func bearer(values []string) (string, error) {
 	case len(values) > 1:
 		return "", usher.ErrManyTokens
 	}
-	scheme, token := values[0], ""
-	if i := strings.IndexAny(scheme, " \t"); i >= 0 {
-		scheme, token = scheme[:i], strings.TrimLeft(scheme[i:], " ")
+	token, fault := rpc.Bearer(values[0])
+	if fault != "" {
+		return "", fmt.Errorf("%w: %s", usher.ErrTokenMalformed, fault)
 	}
-	switch bearer := strings.EqualFold(scheme, "Bearer"); {
-	case bearer && token == "":
-		return "", fmt.Errorf("%w: it is empty", usher.ErrTokenMalformed)
-	case bearer:
-		return token, nil
-	case token == "" && strings.Contains(scheme, "."):
-		return "", fmt.Errorf("%w: it has no scheme; Bearer stands before a token", usher.ErrTokenMalformed)
-	}
-	return "", nil
+	return token, nil
 }
 
 // rejection returns the error of an Authenticator as a refusal.
@@ -146,7 +137,9 @@ func rejection(err error) *usher.Rejection {
 		return rej
 	}
 	if errors.Is(err, usher.ErrNoUser) && !errors.Is(err, usher.ErrUnavailable) {
-		return &usher.Rejection{Status: http.StatusUnauthorized, Code: "invalid_token", Description: "The access token is not valid.", Err: err}
+		return &usher.Rejection{
+			Status: http.StatusUnauthorized, Code: "invalid_token", Description: "The access token is not valid.", Err: err,
+		}
 	}
 	return (*usher.Middleware[usher.Claims, *usher.Claims])(nil).Rejection(err) // the mapping needs no middleware
 }

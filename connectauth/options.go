@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/internal/nilcheck"
 	"github.com/go-usher/usher/internal/quote"
+	"github.com/go-usher/usher/internal/rpc"
 )
 
 // Authenticator decides about a token. A [usher.Middleware] is one, with its guards: auth, auth.With(guard),
@@ -73,7 +73,7 @@ func newPolicy(auth Authenticator, opts *Options) (*policy, error) {
 		add("auth", "is nil; it is a *usher.Middleware, for example")
 	}
 	for _, name := range p.opts.Public {
-		if !isService(name) && !isProcedure(name) {
+		if !rpc.IsPattern(name) {
 			add("Options.Public", fmt.Sprintf("holds %s, which is neither a service, such as grpc.health.v1.Health, nor a "+
 				"procedure, such as /grpc.health.v1.Health/Check", quote.Text(name)))
 		}
@@ -87,37 +87,10 @@ func newPolicy(auth Authenticator, opts *Options) (*policy, error) {
 	return p, errors.Join(wrong...)
 }
 
-// isService reports whether name is a full name of Protocol Buffers.
-func isService(name string) bool {
-	for part := range strings.SplitSeq(name, ".") {
-		if part == "" || strings.Trim(part, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
-			return false
-		}
-	}
-	return true
-}
-
-func isProcedure(name string) bool {
-	service, method, ok := cutProcedure(name)
-	return ok && isService(service) && isService(method)
-}
-
-// cutProcedure takes "/service/method" apart.
-func cutProcedure(procedure string) (service, method string, ok bool) {
-	path, ok := strings.CutPrefix(procedure, "/")
-	if !ok {
-		return "", "", false
-	}
-	return strings.Cut(path, "/")
-}
-
 // choose returns the Authenticator for a procedure, and false if anybody may call it.
 func (p *policy) choose(procedure string) (Authenticator, bool) {
-	if len(p.opts.Public) > 0 {
-		service, _, ok := cutProcedure(procedure)
-		if ok && (slices.Contains(p.opts.Public, procedure) || slices.Contains(p.opts.Public, service)) {
-			return nil, false
-		}
+	if rpc.Match(p.opts.Public, procedure) {
+		return nil, false
 	}
 	if p.opts.For != nil {
 		return p.opts.For(procedure)

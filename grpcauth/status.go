@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/rpc"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -44,32 +45,12 @@ func Status(rej *usher.Rejection) *status.Status {
 	return st
 }
 
+// code returns the code of a refusal.
 func code(rej *usher.Rejection) codes.Code {
 	if rej == nil {
-		return codes.Internal
+		return codes.Code(rpc.Code(http.StatusInternalServerError))
 	}
-	switch rej.Status {
-	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		return codes.InvalidArgument
-	case http.StatusUnauthorized:
-		return codes.Unauthenticated
-	case http.StatusForbidden:
-		return codes.PermissionDenied
-	case http.StatusNotFound:
-		return codes.NotFound
-	case http.StatusMethodNotAllowed:
-		return codes.Unimplemented
-	case http.StatusConflict:
-		return codes.AlreadyExists
-	case http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
-		return codes.ResourceExhausted
-	case http.StatusServiceUnavailable:
-		return codes.Unavailable
-	}
-	if isServerError(rej) {
-		return codes.Internal
-	}
-	return codes.FailedPrecondition
+	return codes.Code(rpc.Code(rej.Status))
 }
 
 // needs returns what would help, as an HTTP challenge says it.
@@ -91,9 +72,5 @@ func needs(rej *usher.Rejection) map[string]string {
 func retryAfter(rej *usher.Rejection) time.Duration {
 	header := http.Header{}
 	rej.SetHeaders(header)
-	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(seconds) * time.Second
+	return rpc.RetryAfter(header)
 }
