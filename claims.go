@@ -13,15 +13,15 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Claims are the claims that usher knows, named as in RFC 7519 §4.1 and the other specifications below. Embed it by value in
-// your own claims type, or use it as it is:
+// Claims are the claims that usher reads and writes, as defined in RFC 7519 §4.1 and in the specifications below. Use it as your
+// claims type, or embed it by value in your own:
 //
 //	type MyClaims struct {
 //		usher.Claims
 //		Role string `json:"role,omitempty"`
 //	}
 //
-// Claims, and so every type that embeds it, satisfies golang-jwt's jwt.Claims.
+// Claims and the types that embed it satisfy golang-jwt's jwt.Claims.
 type Claims struct {
 	Issuer    string      `json:"iss,omitempty"`      // who issued the token (RFC 7519 §4.1.1)
 	Subject   string      `json:"sub,omitempty"`      // the user's id (RFC 7519 §4.1.2)
@@ -34,12 +34,12 @@ type Claims struct {
 	Scope     string      `json:"scope,omitempty"`    // space-delimited scopes (RFC 8693 §4.2)
 	AuthTime  NumericDate `json:"auth_time,omitzero"` // when the user logged in (OpenID Connect Core §2)
 
-	// Confirmation names the key to which the token is bound, nil if it is bound to none (cnf, RFC 7800 §3.1).
+	// Confirmation identifies the key that the token is bound to (cnf, RFC 7800 §3.1). If nil, the token is not bound.
 	Confirmation *Confirmation `json:"cnf,omitempty"`
 }
 
-// Confirmation names the key of which the bearer of a token has to prove possession, by its SHA-256 thumbprint in base64url. At least one
-// of the two is set; a token that is bound in another way is refused.
+// Confirmation identifies the key that a token is bound to, by its SHA-256 thumbprint in base64url. The client must prove
+// possession of this key. At least one field is set. Tokens that are bound by any other method are refused.
 type Confirmation struct {
 	KeyThumbprint         string `json:"jkt,omitempty"`      // of a JSON Web Key, for DPoP (RFC 9449 §6.1)
 	CertificateThumbprint string `json:"x5t#S256,omitempty"` // of a certificate, for mutual TLS (RFC 8705 §3.1)
@@ -53,7 +53,7 @@ func (c *Confirmation) clone() *Confirmation {
 	return &clone
 }
 
-// clone returns a copy that shares nothing with c that can be changed.
+// clone returns a deep copy.
 func (c *Claims) clone() Claims {
 	clone := *c
 	clone.Audience = slices.Clone(c.Audience)
@@ -62,7 +62,7 @@ func (c *Claims) clone() Claims {
 }
 
 // HasScope reports whether scope is one of the space-delimited values of the scope claim (RFC 8693 §4.2).
-// The comparison is exact; the empty scope is never there.
+// The comparison is case-sensitive. For an empty scope it returns false.
 func (c Claims) HasScope(scope string) bool {
 	if scope == "" {
 		return false
@@ -75,8 +75,8 @@ func (c Claims) HasScope(scope string) bool {
 	return false
 }
 
-// SubjectInt returns the subject as a number, for services whose user ids are integers. A subject that is
-// not the canonical decimal form of an int64 ("7", not "07" or "+7") is ErrTokenClaims.
+// SubjectInt returns the subject as an integer. The error is ErrTokenClaims if the subject is not an int64 in canonical
+// decimal form: "7", not "07" or "+7".
 func (c Claims) SubjectInt() (int64, error) {
 	n, err := strconv.ParseInt(c.Subject, 10, 64)
 	if err != nil || strconv.FormatInt(n, 10) != c.Subject {
@@ -105,19 +105,19 @@ func (c Claims) GetAudience() (jwt.ClaimStrings, error) { return jwt.ClaimString
 
 func (c *Claims) mustEmbedUsherClaims() *Claims { return c }
 
-// EmbedsClaims is satisfied by *C when C embeds [Claims]. Functions that are generic over claims have it as their constraint, here and in
-// other packages, so that a claims type that does not embed Claims is a compile error.
+// EmbedsClaims is the constraint of functions that are generic over the claims type, here and in other packages. *C satisfies
+// it if C embeds [Claims]; otherwise the compiler reports an error.
 type EmbedsClaims[C any] interface {
 	*C
 	mustEmbedUsherClaims() *Claims
 }
 
-// NumericDate is a point in time. Its JSON is the number of seconds since 1970, with an optional fraction (RFC 7519 §2). The
-// zero value means that the claim is absent, and is null in JSON. Times outside of the years 1970 to 9999 have no JSON: they
-// are an error.
+// NumericDate is a point in time. Its JSON form is the number of seconds since 1970, with an optional fraction (RFC 7519 §2).
+// The zero value means that the claim is absent; its JSON form is null. Times outside the years 1970 to 9999 can't be
+// marshaled or unmarshaled.
 type NumericDate struct{ time.Time }
 
-// NewNumericDate returns t in whole seconds and UTC. The zero time gives the zero NumericDate.
+// NewNumericDate returns t in UTC, truncated to seconds. For the zero time it returns the zero NumericDate.
 func NewNumericDate(t time.Time) NumericDate {
 	return NumericDate{time.Unix(t.Unix(), 0).UTC()}
 }
@@ -130,7 +130,7 @@ func (d NumericDate) MarshalJSON() ([]byte, error) {
 	return d.append(nil)
 }
 
-// UnmarshalJSON reads a JSON number, or null as the zero value.
+// UnmarshalJSON reads a JSON number, or the zero value from null.
 func (d *NumericDate) UnmarshalJSON(data []byte) error {
 	v, ok := strictjson.Read(string(data))
 	if ok && v.Kind == strictjson.Null {
@@ -149,7 +149,7 @@ const dateRange = "a number of seconds between 0 and 253402300799"
 
 var errDate = errors.New("usher: a date is " + dateRange)
 
-// maxDate is the last second of the year 9999, which is as far as RFC 3339 and most databases can go.
+// maxDate is the last second of the year 9999, the limit of RFC 3339 and of most databases.
 const maxDate = 253402300799
 
 func (d NumericDate) append(dst []byte) ([]byte, error) {
@@ -165,25 +165,25 @@ func (d NumericDate) append(dst []byte) ([]byte, error) {
 	return append(append(dst, '.'), strings.TrimRight(fraction[1:], "0")...), nil
 }
 
-// parseDate reads a JSON number digit by digit. A float64 would lose nanoseconds, and converting a huge one to an integer wraps
-// around. Digits beyond the nanoseconds are dropped.
+// parseDate reads a JSON number digit by digit and drops digits beyond the nanoseconds. A float64 would lose precision, and
+// converting a large one to an integer would overflow.
 func parseDate(number string) (NumericDate, bool) {
 	if seconds, ok := strictjson.Integer(number); ok {
 		return NumericDate{time.Unix(seconds, 0).UTC()}, seconds <= maxDate
 	}
-	if number[0] == '-' { // also -0: nothing below looks at a sign
+	if number[0] == '-' { // refuses -0 too, since the code below ignores signs
 		return NumericDate{}, false
 	}
 	mantissa, exponent := number, 0
 	if i := strings.IndexAny(number, "eE"); i >= 0 {
-		const far = 1 << 30 // further than any point can move
+		const far = 1 << 30 // larger than any useful exponent
 		n, _ := strconv.Atoi(number[i+1:])
 		mantissa, exponent = number[:i], min(max(n, -far), far)
 	}
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	all := whole + fraction
 	text := strings.TrimLeft(all, "0")
-	point := len(whole) + exponent - (len(all) - len(text)) // so many digits of text are before it
+	point := len(whole) + exponent - (len(all) - len(text)) // the number of digits of text before the decimal point
 	if text == "" {
 		point = 0
 	}
@@ -205,11 +205,11 @@ func (d NumericDate) forJWT() *jwt.NumericDate {
 	return &jwt.NumericDate{Time: d.Time}
 }
 
-// Audience lists the services that a token is meant for. Its JSON is one string or an array of strings (RFC 7519 §4.1.3); a
-// single audience is written as a string. As the type of a field, it reads either form for any claim.
+// Audience lists the services that a token is intended for. Its JSON form is a string or an array of strings (RFC 7519 §4.1.3).
+// A single audience is written as a string. A field of this type reads either form for any claim.
 type Audience []string
 
-// MarshalJSON returns a string for one audience, else an array, or null if a is nil.
+// MarshalJSON returns a string for one audience, null if a is nil, and otherwise an array.
 func (a Audience) MarshalJSON() ([]byte, error) {
 	if len(a) == 1 {
 		return json.Marshal(a[0])
@@ -217,7 +217,7 @@ func (a Audience) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(a), json.FormatNilSliceAsNull(true))
 }
 
-// UnmarshalJSON reads a string, an array of strings, or null as nil.
+// UnmarshalJSON reads a string, an array of strings, or nil from null.
 func (a *Audience) UnmarshalJSON(data []byte) error {
 	v, ok := strictjson.Read(string(data))
 	if !ok || v.Kind == strictjson.Null {

@@ -11,9 +11,9 @@ import (
 	"github.com/go-usher/usher/internal/nilcheck"
 )
 
-// UserFromContext returns the current user: the one that the innermost [Middleware] or [ContextWithUser] put into ctx.
-// It returns false if there is none, or if it is not of type U. [Middleware.User] is stricter: it knows only the users
-// that its own middleware let in.
+// UserFromContext returns the current user, which the innermost [Middleware] or [ContextWithUser] put into ctx. It returns
+// false if there is none, or if it is not of type U. [Middleware.User] is stricter: it returns only users that its own
+// middleware authenticated.
 func UserFromContext[U any](ctx context.Context) (U, bool) {
 	holder, ok := ctx.Value(userKey{}).(userHolder[U])
 	if !ok {
@@ -23,15 +23,16 @@ func UserFromContext[U any](ctx context.Context) (U, bool) {
 	return holder.currentUser()
 }
 
-// ContextWithUser returns a context in which user is the current user. It is for tests of handlers, and for services that
-// authenticate by other means. A nil user is no user. [Middleware.Require] ignores it and decides for itself.
+// ContextWithUser returns a context in which user is the current user. If user is nil, the context has none. Use it in tests of
+// handlers, and in services that authenticate by other means. [Middleware.Require] ignores this user and authenticates the
+// request itself.
 func ContextWithUser[U any](ctx context.Context, user U) context.Context {
 	return context.WithValue(ctx, userKey{}, fixedUser[U]{user, !nilcheck.IsNil(user)})
 }
 
-// ClaimsFromContext returns the current claims: those that the innermost [Middleware] or [ContextWithClaims] put into ctx.
-// It returns false if there are none, or if they are not of type C. If C is [Claims] it returns the Claims that they
-// embed, whatever their own type.
+// ClaimsFromContext returns the current claims, which the innermost [Middleware] or [ContextWithClaims] put into ctx. It
+// returns false if there are none, or if they are not of type C. If C is [Claims], it returns the embedded Claims of any claims
+// type.
 func ClaimsFromContext[C any](ctx context.Context) (*C, bool) {
 	holder := ctx.Value(claimsKey{})
 	if typed, ok := holder.(typedClaims[C]); ok {
@@ -44,13 +45,13 @@ func ClaimsFromContext[C any](ctx context.Context) (*C, bool) {
 	return nil, false
 }
 
-// ContextWithClaims returns a context in which claims are the current claims. It is for tests of handlers and guards. If
-// claims is nil the context has none.
+// ContextWithClaims returns a context in which claims are the current claims. If claims is nil, the context has none. Use it in
+// tests of handlers and guards.
 func ContextWithClaims[C any](ctx context.Context, claims *C) context.Context {
 	return context.WithValue(ctx, claimsKey{}, fixedClaims[C]{claims})
 }
 
-// userKey finds the innermost userHolder, claimsKey the innermost claimsHolder.
+// userKey is the context key of the innermost userHolder, claimsKey of the innermost claimsHolder.
 type (
 	userKey   struct{}
 	claimsKey struct{}
@@ -60,33 +61,33 @@ type userHolder[U any] interface{ currentUser() (U, bool) }
 
 type typedClaims[C any] interface{ currentClaims() (*C, bool) }
 
-// claimsHolder is what every holder of claims implements, whatever their type.
+// claimsHolder holds claims of any type.
 type claimsHolder interface{ embedded() *Claims }
 
-// guardedClaims is what RequireScope and RequireRecentLogin need of a holder of claims.
+// guardedClaims is a holder of claims that RequireScope and RequireRecentLogin can check.
 type guardedClaims interface {
 	hasScopes(scopes []string) bool
 	authTime() time.Time // zero if it is unknown
 	now() time.Time
 }
 
-// identity is the context of a request that was let in. One allocation holds it, the claims, and the request that the
-// handler gets.
+// identity is the context of an accepted request. One allocation holds it, the claims, and the request that is passed to the
+// handler.
 type identity[C, U any] struct {
 	context.Context
 	root     *root[C, U]
 	token    string
 	user     U
-	claims   *C           // what the user function and handlers see, and may change; nil for anonymous requests
-	checked  *C           // a copy for Confirm, Check and guards; nil where there are none of them
+	claims   *C           // for the user function and handlers, which may modify them; nil for anonymous requests
+	checked  *C           // a copy for Confirm, Check and guards; nil if there are none of them
 	reusable bool         // Require and Optional of the same root may reuse it for the same token
-	storage  C            // claims points here if a Decoder read them
-	request  http.Request // what withContext returns
+	storage  C            // claims points here if a Decoder decoded them
+	request  http.Request // returned by withContext
 }
 
 func (id *identity[C, U]) anonymous() bool { return id.claims == nil }
 
-// Value returns the identity itself for both keys. An anonymous one hides the users and claims of outer contexts too.
+// Value returns the identity itself for both keys. An anonymous identity also hides users and claims of outer contexts.
 func (id *identity[C, U]) Value(key any) any {
 	switch key.(type) {
 	case userKey, claimsKey:
@@ -95,7 +96,7 @@ func (id *identity[C, U]) Value(key any) any {
 	return id.Context.Value(key)
 }
 
-// Format writes a name, whatever the verb. Contexts get logged, and this one holds a valid token.
+// Format writes only a name, for every verb. Contexts get logged, and this one holds a valid token.
 func (id *identity[C, U]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "usher.Context") }
 
 func (id *identity[C, U]) currentUser() (U, bool) { return id.user, !id.anonymous() }
@@ -109,7 +110,7 @@ func (id *identity[C, U]) embedded() *Claims {
 	return id.root.claims(id.claims)
 }
 
-// forGuards returns the claims as guards see them.
+// forGuards returns the copy of the claims for guards.
 func (id *identity[C, U]) forGuards() claimsForGuards[C, U] { return claimsForGuards[C, U]{id} }
 
 func (id *identity[C, U]) hasScopes(scopes []string) bool { return id.forGuards().hasScopes(scopes) }
@@ -118,14 +119,14 @@ func (id *identity[C, U]) authTime() time.Time { return id.forGuards().authTime(
 
 func (id *identity[C, U]) now() time.Time { return id.root.opts.Now() }
 
-// withContext returns r with the identity as its context. It is called at most once: the request is a part of the
-// identity. What WithContext allocates stays on the stack.
+// withContext returns a copy of r, stored in the identity, that has the identity as its context. It is called at most once per
+// identity. The request that r.WithContext allocates stays on the stack.
 func (id *identity[C, U]) withContext(r *http.Request) *http.Request {
 	id.request = *r.WithContext(id)
 	return &id.request
 }
 
-// claimsForGuards holds the claims in the context of guards: the copy that the user function can't have changed.
+// claimsForGuards is the claims holder in the context of guards. It holds the copy that the user function can't modify.
 type claimsForGuards[C, U any] struct{ id *identity[C, U] }
 
 func (g claimsForGuards[C, U]) currentClaims() (*C, bool) {
@@ -152,10 +153,10 @@ func (g claimsForGuards[C, U]) authTime() time.Time { return authTime(g.embedded
 
 func (g claimsForGuards[C, U]) now() time.Time { return g.id.now() }
 
-// Format writes a name: see identity.Format.
+// Format writes only a name, like identity.Format.
 func (g claimsForGuards[C, U]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "usher.Claims") }
 
-// hasScopes asks the HasScope method of the claims about each scope.
+// hasScopes reports whether the claims' HasScope method returns true for each scope.
 func hasScopes[C any](claims *C, scopes []string) bool {
 	c, ok := any(claims).(interface{ HasScope(scope string) bool })
 	return ok && !slices.ContainsFunc(scopes, func(scope string) bool { return !c.HasScope(scope) })
@@ -168,7 +169,7 @@ func authTime(claims *Claims) time.Time {
 	return claims.AuthTime.Time
 }
 
-// fixedUser is the user of ContextWithUser.
+// fixedUser is the userHolder of ContextWithUser.
 type fixedUser[U any] struct {
 	user U
 	ok   bool
@@ -176,7 +177,7 @@ type fixedUser[U any] struct {
 
 func (f fixedUser[U]) currentUser() (U, bool) { return f.user, f.ok }
 
-// fixedClaims are the claims of ContextWithClaims; nil if there are none.
+// fixedClaims is the claimsHolder of ContextWithClaims.
 type fixedClaims[C any] struct{ claims *C }
 
 func (f fixedClaims[C]) currentClaims() (*C, bool) { return f.claims, f.claims != nil }

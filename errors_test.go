@@ -65,8 +65,8 @@ func TestErrorsReadAlike(t *testing.T) {
 }
 
 func TestConfigErrorReadsAsASentence(t *testing.T) {
-	err := error(&usher.ConfigError{Field: "DecoderOptions.Leeway", Reason: "is 10m0s, but lies between 0 and 5 minutes"})
-	if want := "usher: DecoderOptions.Leeway is 10m0s, but lies between 0 and 5 minutes"; err.Error() != want {
+	err := error(&usher.ConfigError{Field: "DecoderOptions.Leeway", Reason: "is 10m0s, but must be between 0 and 5 minutes"})
+	if want := "usher: DecoderOptions.Leeway is 10m0s, but must be between 0 and 5 minutes"; err.Error() != want {
 		t.Errorf("%q", err)
 	}
 	type shape struct {
@@ -94,7 +94,7 @@ func TestConfigErrorReadsAsASentence(t *testing.T) {
 	add(usher.ByIssuer(map[string]usher.Verifier[userClaims]{"": nil}))
 	add(usher.ByIssuer[userClaims](nil))
 	add(nil, usher.Must(usher.NewKeyRing(key)).Retire(""))
-	sentence := regexp.MustCompile(`^usher: [^ ].* (is|are|has|have|holds?|names|must|needs|embeds|can't) [^ ].*[^ .]$`)
+	sentence := regexp.MustCompile(`^usher: [^ ].* (is|are|has|have|holds?|contains?|declares|gets|must|needs|embeds|can't) [^ ].*[^ .]$`)
 	for _, err := range all {
 		for _, mistake := range configErrors(t, err) {
 			if text := mistake.Error(); !sentence.MatchString(text) || strings.ContainsAny(text, "\n\x00") || strings.Contains(text, "%!") {

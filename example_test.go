@@ -237,7 +237,7 @@ func ExampleByIssuer() {
 	}
 	// Output:
 	// true <nil>
-	// false usher: wrong issuer: no verifier is listed for iss "https://stranger.example"
+	// false usher: wrong issuer: there is no verifier for iss "https://stranger.example"
 }
 
 // A date is the number of seconds since 1970; the zero value means that there is none.
@@ -313,8 +313,8 @@ func ExampleConfigError() {
 		fmt.Println("the first is", mistake.Field)
 	}
 	// Output:
-	// usher: DecoderOptions.Leeway is 1h0m0s, but lies between 0 and 5 minutes
-	// usher: DecoderOptions.CacheSize is negative: -1
+	// usher: DecoderOptions.Leeway is 1h0m0s, but must be between 0 and 5 minutes
+	// usher: DecoderOptions.CacheSize is -1, but must not be negative
 	// usher: keys are nil
 	// the first is DecoderOptions.Leeway
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
-// header is a token's header (RFC 7515 §4) once it has been read.
+// header is a parsed token header (RFC 7515 §4).
 type header struct {
-	segment string // as it stood in the token
+	segment string // the encoded header
 	alg     Algorithm
 	kid     string // "" if it has none
 	typ     string
 	hasType bool
 }
 
-// parseHeader reads a header segment. Members that name or contain a key (jwk, jku, x5c, x5u) are ignored: keys come from the
-// KeySource alone (RFC 8725 §3.10).
+// parseHeader parses a header segment. It ignores members that name or contain a key (jwk, jku, x5c, x5u), because keys come
+// only from the KeySource (RFC 8725 §3.10).
 func parseHeader(segment string) (*header, error) {
 	text, ok := base64url.Decode(segment)
 	if !ok {
@@ -37,14 +37,14 @@ func parseHeader(segment string) (*header, error) {
 		case "alg":
 			alg = v.StringText()
 		case "kid":
-			h.kid = v.StringText() // an empty one is none
+			h.kid = v.StringText() // an empty kid counts as absent
 			if v.Kind != strictjson.String || len(h.kid) > maxKeyID {
 				fault = fmt.Sprintf("its kid is not a string of at most %d bytes", maxKeyID)
 			}
 		case "typ":
 			h.typ, h.hasType = v.StringText(), true
 		case "crit":
-			fault = "it has a crit header, and usher knows no extensions"
+			fault = "it has a crit header, and usher supports no extensions"
 		}
 	}
 	if !o.Valid() {
@@ -60,15 +60,14 @@ func parseHeader(segment string) (*header, error) {
 	return &h, nil
 }
 
-// appendHeader writes the header of a token that key signs, encoded. The members come in alphabetical order, as
-// golang-jwt writes them.
+// appendHeader appends the encoded header of a token signed with key. The members are in alphabetical order, as in golang-jwt.
 func appendHeader(dst []byte, key Key, typ string) []byte {
 	text := make([]byte, 0, 128)
 	text = append(text, `{"alg":"`...)
 	text = append(text, key.alg...)
 	if key.id != "" {
 		text = append(text, `","kid":`...)
-		text, _ = strictjson.AppendString(text, key.id) // UTF-8, or it would not sign
+		text, _ = strictjson.AppendString(text, key.id) // can't fail: the ID of a key that signs is UTF-8
 		text = append(text, `,"typ":"`...)
 	} else {
 		text = append(text, `","typ":"`...)
@@ -77,10 +76,10 @@ func appendHeader(dst []byte, key Key, typ string) []byte {
 	return base64url.AppendEncode(dst, append(text, `"}`...))
 }
 
-// isType reports whether the header's typ is one of the media types. ASCII case does not matter, nor does a leading application/ where no
-// other slash follows (RFC 7515 §4.1.9).
+// isType reports whether the header's typ is one of the media types. ASCII case is ignored, and so is a leading application/ if
+// no other slash follows (RFC 7515 §4.1.9).
 func (h *header) isType(types ...string) bool {
-	if slices.Contains(types, h.typ) { // as most spell it
+	if slices.Contains(types, h.typ) { // the usual spelling
 		return true
 	}
 	typ := bareType(h.typ)
@@ -95,12 +94,12 @@ func bareType(typ string) string {
 	return typ
 }
 
-// equalFold compares regardless of ASCII case. strings.EqualFold alone would also take the Kelvin sign for a k;
-// such letters are longer.
+// equalFold compares strings, ignoring ASCII case. strings.EqualFold alone also equates the Kelvin sign with k, but such letters
+// have more bytes.
 func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
-// headers remembers the last few headers of verified tokens. An issuer writes the same header into every token, and
-// reading it costs half as much as verifying an HMAC.
+// headers caches the last few headers of verified tokens. An issuer writes the same header into every token, and parsing it
+// takes half as long as verifying an HMAC.
 type headers struct{ known atomic.Pointer[[]*header] }
 
 const maxHeaders = 8
@@ -118,10 +117,10 @@ func (hs *headers) find(segment string) *header {
 	return nil
 }
 
-// remember adds h, which must be new, and forgets the oldest header. When two goroutines do so at the same time, one of them may
-// have no effect; the next token will.
+// remember adds h, which must be new, and drops the oldest header. Of two simultaneous calls, one may have no effect; its header
+// is added with a later token.
 func (hs *headers) remember(h *header) {
-	h.segment = strings.Clone(h.segment) // which was a part of the token
+	h.segment = strings.Clone(h.segment) // so that the token is not retained
 	known := hs.known.Load()
 	list := []*header{h}
 	if known != nil {
@@ -133,7 +132,7 @@ func (hs *headers) remember(h *header) {
 // segments are the parts of a compact token (RFC 7515 §7.1), still encoded.
 type segments struct{ header, payload, signature string }
 
-// split cuts a token into its segments. A fourth one is left in the signature, where check finds it.
+// split splits a token into its segments. If there are more than three, the signature holds the rest, and check reports it.
 func split(token string) (segments, error) {
 	var s segments
 	var rest string
@@ -153,7 +152,7 @@ var errSegments = fmt.Errorf("%w: it is not three segments with dots between the
 
 var errSegment = fmt.Errorf("%w: a segment is not canonical base64url", ErrTokenMalformed)
 
-// check returns what is malformed about the segments, which has precedence over every other error.
+// check returns an error if the segments are malformed. It takes precedence over every other error.
 func (s segments) check() error {
 	if strings.Contains(s.signature, ".") {
 		return errSegments

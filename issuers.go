@@ -19,13 +19,14 @@ import (
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
-// ByIssuer returns a verifier for tokens of several issuers. Each token goes to the verifier that is listed under its iss. A token of
-// another issuer, or without iss, is refused with ErrTokenIssuer before any cryptography.
+// ByIssuer returns a verifier for tokens of several issuers. The keys of the map are issuers. A token is passed to the verifier
+// of its iss. A token of another issuer, or without iss, is refused with ErrTokenIssuer before any cryptography.
 //
-// To find the verifier, ByIssuer reads iss before the signature is verified. This is the one exception to the rule that nothing is parsed before
-// that, and iss is used for nothing else: after verification it has to be what the verifier is listed under. A token larger
-// than every Decoder's MaxSize is ErrTokenTooLarge. A Decoder whose Issuer option is another, and whatever else is wrong, is reported as
-// [ConfigError].
+// ByIssuer reads iss before the signature is verified, only to select the verifier. This is the one exception to the rule that
+// no claim is read before verification. The verified iss must be the same. A token larger than every Decoder's MaxSize is
+// ErrTokenTooLarge.
+//
+// Mistakes are reported as [ConfigError], all at once. A Decoder whose Issuer option differs from its key in the map is one.
 func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verifier[C], error) {
 	var wrong misconfigured
 	b := &byIssuer[C]{verifiers: make(map[string]Verifier[C]), claims: embedded[C, P]}
@@ -36,7 +37,7 @@ func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verif
 		v := verifiers[issuer]
 		field := fmt.Sprintf("verifiers[%q]", issuer)
 		if issuer == "" {
-			wrong.add(field, "is listed under no issuer")
+			wrong.add(field, "has an empty issuer")
 		}
 		b.verifiers[issuer] = v
 		size := defaultMaxSize
@@ -49,7 +50,7 @@ func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verif
 				continue
 			}
 			if d.opts.Issuer != "" && d.opts.Issuer != issuer {
-				wrong.add(field, "is a Decoder for the issuer %q", d.opts.Issuer)
+				wrong.add(field, "is a Decoder whose DecoderOptions.Issuer is %q", d.opts.Issuer)
 			}
 			size = d.opts.MaxSize
 			b.decoders = append(b.decoders, listedDecoder[C]{issuer, d})
@@ -70,7 +71,7 @@ func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verif
 type byIssuer[C any] struct {
 	verifiers map[string]Verifier[C]
 	decoders  []listedDecoder[C]
-	maxSize   int // the largest of the decoders'
+	maxSize   int // the largest MaxSize of the decoders
 	claims    func(*C) *Claims
 }
 
@@ -79,7 +80,7 @@ type listedDecoder[C any] struct {
 	decoder *Decoder[C]
 }
 
-// Decode passes the token to the verifier that is listed under its iss.
+// Decode passes the token to the verifier of its iss.
 func (b *byIssuer[C]) Decode(ctx context.Context, token string) (*C, error) {
 	issuer, err := b.issuerOf(token)
 	if err != nil {
@@ -87,24 +88,24 @@ func (b *byIssuer[C]) Decode(ctx context.Context, token string) (*C, error) {
 	}
 	v, ok := b.verifiers[issuer]
 	if !ok {
-		return nil, fmt.Errorf("%w: no verifier is listed for iss %s", ErrTokenIssuer, quote.Text(issuer))
+		return nil, fmt.Errorf("%w: there is no verifier for iss %s", ErrTokenIssuer, quote.Text(issuer))
 	}
 	return decodeOf(ctx, v, b.claims, issuer, token)
 }
 
-// decodeOf lets v verify a token whose iss was read before, and checks that v has read the same.
+// decodeOf verifies a token with v and checks that its verified iss is issuer.
 func decodeOf[C any](ctx context.Context, v Verifier[C], claims func(*C) *Claims, issuer, token string) (*C, error) {
 	c, err := v.Decode(ctx, token)
 	if err != nil {
 		return nil, err
 	}
 	if c == nil || claims(c).Issuer != issuer {
-		return nil, fmt.Errorf("%w: the verifier read another than %s", ErrTokenIssuer, quote.Text(issuer))
+		return nil, fmt.Errorf("%w: the verified iss is not %s", ErrTokenIssuer, quote.Text(issuer))
 	}
 	return c, nil
 }
 
-// issuerOf returns the token's iss, which is not verified, unless a decoder remembers the token.
+// issuerOf returns the token's iss, which is unverified unless a decoder has cached the token.
 func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 	for _, listed := range b.decoders {
 		if known := listed.decoder.cache.Get(token); known != nil {
@@ -116,7 +117,7 @@ func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 	return peekIssuer(token, b.maxSize)
 }
 
-// peekIssuer returns the iss of a token that is not verified.
+// peekIssuer returns the unverified iss of a token.
 func peekIssuer(token string, maxSize int) (string, error) {
 	if len(token) > maxSize {
 		return "", tooLarge(len(token), maxSize, "MaxSize")
@@ -155,10 +156,11 @@ func peekIssuer(token string, maxSize int) (string, error) {
 
 // ByIssuerOptions are the options of [ByIssuerFunc]; nil means the defaults.
 type ByIssuerOptions struct {
-	// KeepFor is how long a verifier is kept after it last accepted a token, and a refusal after it was made: a second or more, 15 minutes by default.
+	// KeepFor is how long a verifier is cached after it last accepted a token, and how long a refusal is cached: a second or
+	// more, 15 minutes by default.
 	KeepFor time.Duration
-	// MaxIssuers is the maximum number of verifiers that are kept, and of refusals, 1,000 each by default. The ones used least recently are
-	// dropped first.
+	// MaxIssuers is the maximum number of cached verifiers, and also of cached refusals. The default is 1,000. The least
+	// recently used are dropped first.
 	MaxIssuers int
 	// MaxSize is the maximum size of a token in bytes, 8 KiB by default.
 	MaxSize int
@@ -168,27 +170,27 @@ type ByIssuerOptions struct {
 
 const (
 	findTimeout = 5 * time.Second
-	findAgain   = time.Hour // after which find is asked whether an issuer in use is still trusted, at the least
-	maxFinds    = 8         // that run at the same time
-	maxAgain    = 2         // the same, for issuers whose verifier is kept: strangers can't make these wait
-	maxWaiting  = 256       // issuers whose find has to wait for its turn
+	findAgain   = time.Hour // the minimum interval between calls of find for an issuer in use
+	maxFinds    = 8         // simultaneous calls of find for unknown issuers
+	maxAgain    = 2         // simultaneous calls for issuers in use, which unknown issuers can't delay
+	maxWaiting  = 256       // unknown issuers that wait for a call of find
 )
 
-// ByIssuerFunc is for issuers that come and go: iss is a stranger's text until the token is verified, and a find that makes a
-// verifier for any issuer lets everybody in. Find looks the issuer up among those that are trusted. It returns the issuer's
-// verifier, or ErrTokenIssuer if the issuer is not trusted.
+// ByIssuerFunc returns a verifier for issuers that are looked up at run time. find returns the verifier of a trusted issuer, or
+// ErrTokenIssuer if the issuer is not trusted. It must look the issuer up in a list of trusted ones: iss is unverified, and a
+// find that makes a verifier for any issuer accepts forged tokens.
 //
-// Find is called at most once at a time for an issuer, and for a few issuers at a time. Its context belongs to no request, and
-// ends after 5 seconds. If it ends, or if too many issuers wait, tokens are refused with ErrUnavailable.
+// find is called for several issuers at once, but not concurrently for the same issuer. Its context is not a request's and ends
+// after 5 seconds. If it ends, or if too many issuers are waiting, tokens are refused with ErrUnavailable.
 //
-// A verifier is kept, with the keys that it has fetched, until it has accepted no token for KeepFor. While it is in use, find is
-// asked again once an hour, or every KeepFor if that is longer, and no token waits for the answer. ErrTokenIssuer then drops the
-// verifier, since the issuer is not trusted any more. After any other answer the kept verifier stays, and the answer is ignored.
+// A verifier is cached, with the keys that it has fetched, until it has accepted no token for KeepFor. While it is in use, find
+// is called again every hour, or every KeepFor if that is longer. Tokens do not wait for this call. If it returns
+// ErrTokenIssuer, the verifier is dropped; any other result is ignored.
 //
-// ErrTokenIssuer is kept for KeepFor too, apart from the verifiers, so that made-up issuers push none of them out. Other errors are
-// returned as they are, and are not kept.
+// ErrTokenIssuer is cached for KeepFor, apart from the verifiers, so unknown issuers can't evict them. Other errors are returned
+// unchanged and are not cached.
 //
-// As with [ByIssuer], the verified token's iss must be the one that find was called with. Mistakes in find or the options are
+// As with [ByIssuer], the verified iss must be the issuer that find was called with. Mistakes in find and the options are
 // reported as [ConfigError].
 func ByIssuerFunc[C any, P EmbedsClaims[C]](find func(ctx context.Context, issuer string) (Verifier[C], error), opts *ByIssuerOptions) (Verifier[C], error) {
 	var wrong misconfigured
@@ -206,11 +208,11 @@ func ByIssuerFunc[C any, P EmbedsClaims[C]](find func(ctx context.Context, issue
 		wrong.add("find", "is nil")
 	}
 	if o.KeepFor < 0 {
-		wrong.add("ByIssuerOptions.KeepFor", "is negative: %v", o.KeepFor)
+		wrong.add("ByIssuerOptions.KeepFor", "is %v, but must not be negative", o.KeepFor)
 	}
 	checkUnit(&wrong, "ByIssuerOptions.KeepFor", o.KeepFor)
 	if o.MaxIssuers < 0 {
-		wrong.add("ByIssuerOptions.MaxIssuers", "is negative: %d", o.MaxIssuers)
+		wrong.add("ByIssuerOptions.MaxIssuers", "is %d, but must not be negative", o.MaxIssuers)
 	}
 	checkMaxSize(&wrong, "ByIssuerOptions.MaxSize", o.MaxSize)
 	if err := wrong.err(); err != nil {
@@ -231,29 +233,29 @@ type byIssuerFunc[C any] struct {
 	find   func(ctx context.Context, issuer string) (Verifier[C], error)
 	opts   ByIssuerOptions
 	claims func(*C) *Claims
-	turns  chan struct{} // holds one element for each find that runs
-	again  chan struct{} // the same, for issuers whose verifier is kept
+	turns  chan struct{} // one element for each running find for an unknown issuer
+	again  chan struct{} // one element for each running find for an issuer in use
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	running map[string]*issuerSearch[C]
 	kept    *expiring.Map[string, *keptVerifier[C]]
-	refused *expiring.Map[[sha256.Size]byte, error] // by the issuer's hash, for a stranger's issuers may be long
+	refused *expiring.Map[[sha256.Size]byte, error] // by the issuer's hash, because unverified issuers may be long
 }
 
-// keptVerifier is a verifier, with the time from which find is to be asked again whether its issuer is still trusted.
+// keptVerifier is a cached verifier, with the time after which find is called again.
 type keptVerifier[C any] struct {
 	verifier Verifier[C]
 	askAgain time.Time
 }
 
-// issuerSearch is a call of find that runs, or waits for its turn. Verifier and err are set before done is closed.
+// issuerSearch is a running or waiting call of find. Its verifier and err are set before done is closed.
 type issuerSearch[C any] struct {
 	done     chan struct{}
 	verifier Verifier[C]
 	err      error
 }
 
-// Decode passes the token to the verifier that find returns for its iss.
+// Decode passes the token to the verifier that find returned for its iss.
 func (b *byIssuerFunc[C]) Decode(ctx context.Context, token string) (*C, error) {
 	issuer, err := peekIssuer(token, b.opts.MaxSize)
 	if err != nil {
@@ -270,14 +272,15 @@ func (b *byIssuerFunc[C]) Decode(ctx context.Context, token string) (*C, error) 
 	return c, err
 }
 
-// used lets the verifier of an issuer last longer. Only a token that it has verified is a use: anybody can send others.
+// used extends the time that an issuer's verifier is cached. It is called only for accepted tokens, because anybody can send
+// others.
 func (b *byIssuerFunc[C]) used(issuer string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.kept.Extend(issuer, b.opts.Now().Add(b.opts.KeepFor))
 }
 
-// verifierOf returns the verifier that is kept, or what find answers.
+// verifierOf returns the cached verifier, or the result of find.
 func (b *byIssuerFunc[C]) verifierOf(ctx context.Context, issuer string) (Verifier[C], error) {
 	v, f, err := b.look(issuer)
 	if f == nil {
@@ -291,7 +294,8 @@ func (b *byIssuerFunc[C]) verifierOf(ctx context.Context, issuer string) (Verifi
 	}
 }
 
-// look returns what is kept for the issuer, or else the search that will answer, which it starts if there is none.
+// look returns the cached verifier or error for the issuer. If there is none, it returns the search for it, which it starts if
+// necessary.
 func (b *byIssuerFunc[C]) look(issuer string) (Verifier[C], *issuerSearch[C], error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -310,7 +314,7 @@ func (b *byIssuerFunc[C]) look(issuer string) (Verifier[C], *issuerSearch[C], er
 		return nil, f, nil
 	}
 	if len(b.running) >= maxFinds+maxWaiting {
-		return nil, nil, fmt.Errorf("%w: too many issuers wait for their verifier", ErrUnavailable)
+		return nil, nil, fmt.Errorf("%w: too many issuers are waiting for their verifier", ErrUnavailable)
 	}
 	issuer = strings.Clone(issuer)
 	f = &issuerSearch[C]{done: make(chan struct{})}
@@ -328,7 +332,7 @@ func (b *byIssuerFunc[C]) look(issuer string) (Verifier[C], *issuerSearch[C], er
 	return nil, f, nil
 }
 
-// askAgain starts a search for an issuer whose verifier is kept, if it has its turn at once. The caller holds the lock.
+// askAgain starts a search for an issuer in use, unless maxAgain of them are running. The caller holds the lock.
 func (b *byIssuerFunc[C]) askAgain(issuer string) {
 	select {
 	case b.again <- struct{}{}:
@@ -344,8 +348,8 @@ func (b *byIssuerFunc[C]) askAgain(issuer string) {
 	}()
 }
 
-// search calls find, keeps the answer and ends f. It has a turn in turns, which it gives back. A find that does not return in
-// time is no longer waited for, and keeps its turn until it returns.
+// search calls find, caches the result and closes f.done, at the latest when ctx ends. The slot in turns is released when find
+// returns.
 func (b *byIssuerFunc[C]) search(ctx context.Context, issuer string, f *issuerSearch[C], turns <-chan struct{}) {
 	type answer struct {
 		verifier Verifier[C]
@@ -365,9 +369,10 @@ func (b *byIssuerFunc[C]) search(ctx context.Context, issuer string, f *issuerSe
 	}
 }
 
-var errFindTimeout = fmt.Errorf("%w: find gave no answer within %v", ErrUnavailable, findTimeout)
+var errFindTimeout = fmt.Errorf("%w: find did not return within %v", ErrUnavailable, findTimeout)
 
-// call calls find and checks its answer. It runs in a goroutine of its own, where a panic would end the program: it becomes an error.
+// call calls find and checks its result. It runs in its own goroutine, where a panic would end the program, and so turns a panic
+// into an error.
 func (b *byIssuerFunc[C]) call(ctx context.Context, issuer string) (v Verifier[C], err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -377,7 +382,7 @@ func (b *byIssuerFunc[C]) call(ctx context.Context, issuer string) (v Verifier[C
 	v, err = b.find(ctx, issuer)
 	switch {
 	case err != nil && errors.Is(err, ErrTokenIssuer):
-		return nil, fmt.Errorf("%w: find knows no iss %s", ErrTokenIssuer, quote.Text(issuer))
+		return nil, fmt.Errorf("%w: find does not trust iss %s", ErrTokenIssuer, quote.Text(issuer))
 	case err != nil && ctx.Err() != nil:
 		return nil, errFindTimeout
 	case err != nil:
@@ -386,12 +391,12 @@ func (b *byIssuerFunc[C]) call(ctx context.Context, issuer string) (v Verifier[C
 		return nil, &ConfigError{"find", "returned neither a verifier nor an error"}
 	}
 	if d, ok := v.(*Decoder[C]); ok && d.opts.Issuer != "" && d.opts.Issuer != issuer {
-		return nil, &ConfigError{"find", "returned a Decoder for the issuer " + quote.Text(d.opts.Issuer) + " when it was asked for " + quote.Text(issuer)}
+		return nil, &ConfigError{"find", "returned a Decoder whose DecoderOptions.Issuer is " + quote.Text(d.opts.Issuer) + " for the issuer " + quote.Text(issuer)}
 	}
 	return v, nil
 }
 
-// end keeps an answer, and hands it to those who wait.
+// end caches a result and returns it to the waiting callers.
 func (b *byIssuerFunc[C]) end(issuer string, f *issuerSearch[C], v Verifier[C], err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -402,7 +407,7 @@ func (b *byIssuerFunc[C]) end(issuer string, f *issuerSearch[C], v Verifier[C], 
 	case errors.Is(err, ErrTokenIssuer):
 		b.kept.Delete(issuer)
 		b.refused.Put(sha256.Sum256([]byte(issuer)), err, after)
-	case isKept: // and goes on, with the keys that it has
+	case isKept: // the cached verifier stays, with its keys
 		k.askAgain = again
 		v, err = k.verifier, nil
 	case err == nil:

@@ -514,7 +514,7 @@ func TestByIssuerFuncChecksWhatFindReturns(t *testing.T) {
 		"a nil Decoder":                 {(*usher.Decoder[userClaims])(nil), "neither"},
 		"a Decoder for another issuer":  {other, `"another"`},
 		"a Decoder that nobody made":    {new(usher.Decoder[userClaims]), "NewDecoder"},
-		"a verifier that reads another": {fakeVerifier(func(context.Context, string) (*userClaims, error) { return new(userClaims), nil }), "read another"},
+		"a verifier that reads another": {fakeVerifier(func(context.Context, string) (*userClaims, error) { return new(userClaims), nil }), "the verified iss is not"},
 	} {
 		v := usher.Must(usher.ByIssuerFunc(func(context.Context, string) (usher.Verifier[userClaims], error) { return test.verifier, nil }, nil))
 		if c, err := v.Decode(t.Context(), token); c != nil || err == nil || !strings.Contains(err.Error(), test.want) {

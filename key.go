@@ -45,15 +45,15 @@ const (
 	EdDSA   Algorithm = "EdDSA" // RFC 8037 §3.1
 )
 
-// KeyMaterial lists the types that [NewKey] makes keys of.
+// KeyMaterial lists the types that [NewKey] accepts.
 type KeyMaterial interface {
 	[]byte | *rsa.PrivateKey | *rsa.PublicKey | *ecdsa.PrivateKey | *ecdsa.PublicKey |
 		ed25519.PrivateKey | ed25519.PublicKey
 }
 
-// Key is a secret, a private key or a public key, together with the one algorithm that it is used with and the ID that
-// tokens name it by. A Key is immutable and safe for concurrent use. However it is printed, it shows no more than its
-// algorithm and ID. The zero Key neither signs nor verifies.
+// Key is a secret, a private key or a public key, together with its one algorithm and its ID, which tokens carry as kid. A Key
+// is immutable and safe for concurrent use. Printing or logging it shows only its algorithm and ID. The zero Key can neither
+// sign nor verify.
 type Key struct{ *keyState }
 
 type keyState struct {
@@ -69,31 +69,31 @@ type keyState struct {
 //   - An HMAC secret must be at least as long as the hash, that is, 32, 48 or 64 bytes (RFC 7518 §3.2). It must have at
 //     least six different bytes, and must not be a PEM, JWK, SSH or DER-encoded key.
 //   - An RSA key must have 2048 to 8192 bits (§3.3) and an odd exponent of at most 31 bits. Its modulus must have no
-//     small factors, and not the fingerprint of the generator whose keys can be factored (ROCA, CVE-2017-15361).
-//   - An ECDSA key must be a point on the curve of alg (§3.4).
-//   - An Ed25519 key must be a point on the curve in canonical encoding (RFC 8032 §5.1.3), and not of small order.
+//     small factors, and must not match the ROCA fingerprint (CVE-2017-15361).
+//   - An ECDSA public key must be a point on the curve of alg (§3.4).
+//   - An Ed25519 public key must be a point on the curve in canonical encoding (RFC 8032 §5.1.3), and not of small order.
 //   - A private key must match its public key.
 //
-// A secret is used as it is, every byte of it. Files that hold secrets often end in a line break, and a secret with one
-// more byte makes every signature a wrong one: remove the line break, or use package keyfile, which does.
+// NewKey uses every byte of a secret. Files that hold secrets often end in a line break, which would change every signature.
+// Remove the line break, or use package keyfile, which does.
 func NewKey[M KeyMaterial](alg Algorithm, material M) (Key, error) {
 	return newKey(alg, material)
 }
 
-// NewSignerKey returns a key that signs through signer: a key management service, a hardware security module or an agent,
-// which keeps the private key. The signer must follow the rules of [crypto.Signer]: it gets a digest, or for Ed25519 the
-// message itself, and returns ECDSA signatures as ASN.1. It must be safe for concurrent use.
+// NewSignerKey returns a key that signs through signer. The private key stays there, for example in a key management service, a
+// hardware security module or an agent. The signer must follow the rules of [crypto.Signer]: it signs a digest, or for Ed25519
+// the message itself, and returns ECDSA signatures in ASN.1. It must be safe for concurrent use.
 //
-// NewSignerKey asks it for its public key and, once, for a signature. It returns a [ConfigError] if the public key does not
-// fit alg, by the rules of [NewKey], or if the signature is not of that key. If the signer returns an error, here or when a
-// token is signed, the error is ErrUnavailable and wraps the signer's. [crypto.Signer] has no context, so the signer itself
-// must bound how long it takes. Tokens are verified locally, without the signer.
+// NewSignerKey gets the signer's public key and requests one signature to test it. It returns a [ConfigError] if the public key
+// breaks the rules of [NewKey] for alg, or if it does not verify the signature. If the signer returns an error, here or when a
+// token is issued, the error is ErrUnavailable and wraps the signer's error. [crypto.Signer] has no context, so the signer must
+// limit its own time. Tokens are verified locally, without the signer.
 func NewSignerKey(alg Algorithm, signer crypto.Signer) (Key, error) {
 	if nilcheck.IsNil(signer) {
 		return Key{}, &ConfigError{"signer", "is nil"}
 	}
 	if alg.family() == "HS" {
-		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %s, but a crypto.Signer has a key pair", alg)}
+		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %s, but a crypto.Signer needs an algorithm with a key pair", alg)}
 	}
 	public := signer.Public()
 	switch public.(type) {
@@ -117,10 +117,12 @@ func NewSignerKey(alg Algorithm, signer crypto.Signer) (Key, error) {
 	return key, nil
 }
 
-// DangerouslyShortKey returns a key that verifies, and never signs, with an HMAC secret of an older system that
-// [NewKey] refuses as too short. Whoever guesses the secret can forge tokens. It returns a [ConfigError] if alg is not
-// an HMAC algorithm, if the secret is empty, repeats a few bytes, or is a PEM, JWK, SSH or DER-encoded key. At least six
-// bytes must differ, or all but one where the secret has at most six.
+// DangerouslyShortKey returns a key for verifying tokens of an older system whose HMAC secret is too short for [NewKey]. It
+// can't sign. Anybody who guesses the secret can forge tokens.
+//
+// DangerouslyShortKey returns a [ConfigError] if alg is not an HMAC algorithm, if the secret is empty or a PEM, JWK, SSH or
+// DER-encoded key, or if it has too few different bytes. At least six must differ; in a secret of at most six bytes, all but
+// one.
 func DangerouslyShortKey(alg Algorithm, secret []byte) (Key, error) {
 	var wrong misconfigured
 	if alg.family() != "HS" {
@@ -165,11 +167,11 @@ func GenerateKey(alg Algorithm) (Key, error) {
 }
 
 // ParseKey returns the key in a PEM block. The block may hold a private key (PKCS #1, PKCS #8 or SEC 1), a public key
-// (PKIX or PKCS #1) or an X.509 certificate. Of a certificate, only the public key is used: neither its dates nor its
-// issuer are checked. A certificate chain may follow; any other second key is an error.
+// (PKIX or PKCS #1) or an X.509 certificate. ParseKey uses only the public key of a certificate and checks neither its dates
+// nor its issuer. A certificate chain may follow; any other second key is an error.
 //
-// If alg is "", the key decides: RS256 for an RSA key, ES256, ES384 or ES512 by the curve of an ECDSA key, and EdDSA for an
-// Ed25519 key.
+// If alg is "", the algorithm is RS256 for an RSA key, ES256, ES384 or ES512 for an ECDSA key, depending on its curve, and EdDSA
+// for an Ed25519 key.
 //
 // The key's ID is its thumbprint. If the issuer names its keys differently, set the ID with [Key.WithID]. Errors are
 // [ConfigError]s.
@@ -187,8 +189,8 @@ func ParseKey(alg Algorithm, pem []byte) (Key, error) {
 	return newKey(alg, material)
 }
 
-// ID returns the key's ID, which tokens carry as kid. Unless [Key.WithID] has set another, it is the thumbprint of the
-// public key (RFC 7638, SHA-256), or empty for an HMAC secret.
+// ID returns the key's ID, which tokens carry as kid. By default it is the SHA-256 thumbprint of the public key (RFC 7638), and
+// empty for an HMAC secret. [Key.WithID] sets another.
 func (k Key) ID() string {
 	if k.keyState == nil {
 		return ""
@@ -196,7 +198,7 @@ func (k Key) ID() string {
 	return k.id
 }
 
-// WithID returns the same key under another ID. To sign, the ID must be valid UTF-8 of at most 256 bytes.
+// WithID returns the same key with another ID. A key can sign only if its ID is valid UTF-8 of at most 256 bytes.
 func (k Key) WithID(id string) Key {
 	if k.keyState == nil {
 		return k
@@ -215,11 +217,11 @@ func (k Key) Algorithm() Algorithm {
 	return k.alg
 }
 
-// CanSign reports whether the key can sign. Secrets and private keys can, except those of [DangerouslyShortKey].
+// CanSign reports whether the key can sign. Secrets and private keys can, except keys made by [DangerouslyShortKey].
 func (k Key) CanSign() bool { return k.keyState != nil && k.sign != nil }
 
-// Public returns the public half of the key, under the same ID. It returns false for an HMAC secret, which has no
-// public half, and for the zero Key.
+// Public returns the public key with the same ID, which can only verify. It returns false for an HMAC secret, which has no
+// public key, and for the zero Key.
 func (k Key) Public() (Key, bool) {
 	if k.keyState == nil || k.alg.family() == "HS" {
 		return Key{}, false
@@ -230,7 +232,7 @@ func (k Key) Public() (Key, bool) {
 }
 
 // PublicKey returns a copy of the public key: an *[rsa.PublicKey], an *[ecdsa.PublicKey] or an [ed25519.PublicKey]. It
-// is nil for an HMAC secret, which has no public half, and for the zero Key.
+// is nil for an HMAC secret, which has no public key, and for the zero Key.
 func (k Key) PublicKey() crypto.PublicKey {
 	if k.keyState == nil {
 		return nil
@@ -250,7 +252,7 @@ func (k Key) PublicKey() crypto.PublicKey {
 	return nil
 }
 
-// String returns the key's algorithm and ID, and never the key itself.
+// String returns the key's algorithm and ID, never the key material.
 func (k Key) String() string {
 	switch {
 	case k.keyState == nil:
@@ -270,10 +272,10 @@ func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) 
 // LogValue returns the same as String, for log/slog.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
-// newKey is NewKey for material whose type is known at run time only.
+// newKey is NewKey for material of a type that is only known at run time.
 func newKey(alg Algorithm, material any) (Key, error) {
 	if alg.family() == "" {
-		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %q, which is none of HS256, HS384, HS512, RS256, RS384, "+
+		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %q, but must be one of HS256, HS384, HS512, RS256, RS384, "+
 			"RS512, PS256, PS384, PS512, ES256, ES384, ES512, Ed25519 and EdDSA", string(alg))}
 	}
 	state, err := keyStateOf(alg, material)
@@ -293,18 +295,18 @@ func keyStateOf(alg Algorithm, material any) (keyState, error) {
 		return ecdsaState(alg, m)
 	case ed25519.PrivateKey, ed25519.PublicKey:
 		return ed25519State(alg, m)
-	case *ecdh.PrivateKey, *ecdh.PublicKey: // ParseKey's only
+	case *ecdh.PrivateKey, *ecdh.PublicKey: // from ParseKey only
 		return keyState{}, errors.New("is an X25519 key, which can't sign; use an Ed25519 key")
 	}
 	return keyState{}, fmt.Errorf("is a %T, which no supported algorithm uses", material)
 }
 
-// publicState returns the state of a key that verifies with public, a copy that passed the checks of its family.
+// publicState returns the state of a key that verifies with public, which must be a copy that passed the checks of its family.
 func publicState(alg Algorithm, public comparableKey) keyState {
 	return keyState{alg: alg, id: thumbprint(public), verify: newPublicKey(alg, public)}
 }
 
-// privateState returns the state of a key that also signs with private, the other half of public.
+// privateState returns the state of a key that also signs with private.
 func privateState(alg Algorithm, public comparableKey, private crypto.PrivateKey) keyState {
 	state := publicState(alg, public)
 	state.sign = &privateKey{alg.method(), private}
@@ -326,12 +328,12 @@ func (a Algorithm) family() string {
 	return ""
 }
 
-// matches reports whether keys for a verify tokens of b: whether both are the same, or the two names of Ed25519.
+// matches reports whether keys for a verify tokens of b. It treats Ed25519 and EdDSA as equal.
 func (a Algorithm) matches(b Algorithm) bool {
 	return a == b || a == EdDSA && b == Ed25519 || a == Ed25519 && b == EdDSA
 }
 
-// hash returns the hash function of an algorithm. Ed25519 has its own inside, and does not use it.
+// hash returns the hash function of an algorithm. Ed25519 hashes internally and does not use it.
 func (a Algorithm) hash() crypto.Hash {
 	switch a {
 	case HS384, RS384, PS384, ES384:

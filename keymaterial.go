@@ -17,19 +17,19 @@ import (
 	"github.com/go-usher/usher/internal/weakkey"
 )
 
-// The length of an RSA modulus in bits. Longer keys take milliseconds to verify with, and protect nothing better.
+// The length of an RSA modulus in bits. Verifying with a longer key would take milliseconds.
 const (
 	minRSABits = 2048 // RFC 7518 §3.3
 	maxRSABits = 8192
 )
 
-// secretState returns the state of a key made of an HMAC secret. Its errors, like those of the other families below,
-// continue a sentence about the material: "is PEM, not a secret".
+// secretState returns the state of a key made of an HMAC secret. The errors here and below continue a sentence that begins with
+// the material: "is PEM, not a secret".
 func secretState(alg Algorithm, secret []byte) (keyState, error) {
 	if alg.family() != "HS" {
 		return keyState{}, fmt.Errorf("is a []byte, but %s uses key pairs; ParseKey reads them from PEM", alg)
 	}
-	if format := keytext.Format(secret); format != "" { // as a secret it would let everybody sign (RFC 8725 §2.1)
+	if format := keytext.Format(secret); format != "" { // if it is a public key, anybody could sign with it (RFC 8725 §2.1)
 		return keyState{}, fmt.Errorf("is %s, not a secret", format)
 	}
 	if least := alg.hash().Size(); len(secret) < least {
@@ -67,13 +67,13 @@ func checkRSA(key *rsa.PublicKey) error {
 		return errors.New("is an RSA key without a modulus")
 	}
 	if bits := key.N.BitLen(); bits < minRSABits {
-		return fmt.Errorf("is an RSA key of %d bits, but at least %d are needed", bits, minRSABits)
+		return fmt.Errorf("is an RSA key of %d bits, but at least %d are required", bits, minRSABits)
 	}
 	if bits := key.N.BitLen(); bits > maxRSABits {
 		return fmt.Errorf("is an RSA key of %d bits, but at most %d are supported", bits, maxRSABits)
 	}
 	if key.E < 3 || key.E%2 == 0 || key.E > 1<<31-1 {
-		return fmt.Errorf("is an RSA key with the public exponent %d, which is not safe", key.E)
+		return fmt.Errorf("is an RSA key with the public exponent %d, which must be odd and from 3 to 2147483647", key.E)
 	}
 	return weakkey.RSA(key)
 }
@@ -129,7 +129,7 @@ func copyECDSAPrivate(alg Algorithm, key *ecdsa.PrivateKey) (*ecdsa.PrivateKey, 
 	}
 	scalar, err := key.Bytes()
 	if err != nil {
-		return nil, errors.New("is an ECDSA private key out of range")
+		return nil, errors.New("is an ECDSA private key whose value is out of range")
 	}
 	private, err := ecdsa.ParseRawPrivateKey(public.Curve, scalar)
 	if err != nil || !private.PublicKey.Equal(public) {
@@ -163,7 +163,7 @@ func ed25519State(alg Algorithm, material any) (keyState, error) {
 		if len(key) != ed25519.PrivateKeySize {
 			return keyState{}, fmt.Errorf("is an Ed25519 private key of %d bytes instead of %d", len(key), ed25519.PrivateKeySize)
 		}
-		// The second half repeats the public key. A wrong one would sign what nobody can verify.
+		// The second half is a copy of the public key. If it is wrong, signatures can't be verified.
 		private := ed25519.NewKeyFromSeed(key.Seed())
 		if !private.Equal(key) {
 			return keyState{}, errors.New("is an Ed25519 private key whose halves do not match")
@@ -181,8 +181,8 @@ func ed25519State(alg Algorithm, material any) (keyState, error) {
 	return publicState(alg, slices.Clone(key)), nil
 }
 
-// defaultAlgorithm returns the algorithm that ParseKey uses for a key if it is asked for none. For a key that fits none, it
-// returns one whose check names the reason.
+// defaultAlgorithm returns the algorithm that ParseKey uses by default. For a key that no algorithm supports, it returns one
+// whose checks report the reason.
 func defaultAlgorithm(material any) Algorithm {
 	switch key := material.(type) {
 	case *rsa.PrivateKey, *rsa.PublicKey:
@@ -215,8 +215,8 @@ func thumbprint(public crypto.PublicKey) string {
 		e := big.NewInt(int64(key.E)).Bytes()
 		jwk = fmt.Sprintf(`{"e":"%s","kty":"RSA","n":"%s"}`, b64(e), b64(key.N.Bytes()))
 	case *ecdsa.PublicKey:
-		point, _ := key.Bytes() // which succeeds: copyECDSAPublic has checked the key
-		size := len(point) / 2  // The first byte says that both coordinates follow.
+		point, _ := key.Bytes() // can't fail: copyECDSAPublic has checked the key
+		size := len(point) / 2  // the first byte is the format
 		jwk = fmt.Sprintf(`{"crv":"%s","kty":"EC","x":"%s","y":"%s"}`,
 			key.Curve.Params().Name, b64(point[1:1+size]), b64(point[1+size:]))
 	case ed25519.PublicKey:

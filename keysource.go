@@ -15,24 +15,23 @@ import (
 
 // SigningKeys provides the key that an [Encoder] signs with. [Key], [Keys] and [*KeyRing] implement it.
 type SigningKeys interface {
-	// SigningKey returns the key to sign with now. It is called for every token and must be safe for concurrent
-	// use. If the key can't be reached, the error is ErrUnavailable.
+	// SigningKey returns the current signing key. It is called for every token and must be safe for concurrent use. If the key
+	// can't be reached, the error is ErrUnavailable.
 	SigningKey(ctx context.Context) (Key, error)
 }
 
 // KeySource provides the keys that a [Decoder] verifies with. [Key], [Keys] and [*KeyRing] implement it.
 type KeySource interface {
-	// VerificationKeys returns the keys that a token with this kid may be verified with. If the token has no kid,
-	// kid is "" and all keys may be returned. A decoder then tries the first eight keys of the token's algorithm;
-	// it never tries others. Callers must not modify the result.
+	// VerificationKeys returns the keys that a token with this kid may be verified with. If the token has no kid, kid is "" and
+	// all keys may be returned. A decoder tries only the first eight keys of the token's algorithm. Callers must not modify the
+	// result.
 	//
-	// If no key has this kid, the error is ErrUnknownKey. If the keys can't be reached, it is ErrUnavailable.
-	// VerificationKeys is called for every token, also for those that a decoder has cached, and must be safe for
-	// concurrent use.
+	// If no key has this kid, the error is ErrUnknownKey. If the keys can't be reached, it is ErrUnavailable. VerificationKeys
+	// is called for every token, even for cached ones, and must be safe for concurrent use.
 	VerificationKeys(ctx context.Context, kid string) ([]Key, error)
 }
 
-// maxKeyID is the most bytes that a kid may have.
+// maxKeyID is the maximum length of a kid in bytes.
 const maxKeyID = 256
 
 // SigningKey returns the key itself, or a [ConfigError] if it can't sign.
@@ -51,8 +50,8 @@ func (k Key) VerificationKeys(_ context.Context, kid string) ([]Key, error) {
 	return k.self.find(kid)
 }
 
-// Keys is a fixed set of keys. The first one signs, and all of them verify. A token without kid is tried with the first
-// eight keys of its algorithm only, so larger sets need tokens with a kid.
+// Keys is a fixed set of keys. The first one signs, and all of them verify. For a token without a kid, only the first eight keys
+// of its algorithm are tried, so a larger set needs tokens with a kid.
 type Keys []Key
 
 // SigningKey returns the first key, or a [ConfigError] if it can't sign.
@@ -67,20 +66,20 @@ func (ks Keys) SigningKey(ctx context.Context) (Key, error) {
 // ErrUnknownKey.
 func (ks Keys) VerificationKeys(_ context.Context, kid string) ([]Key, error) { return ks.find(kid) }
 
-// KeyRing is a set of keys that can change while it is in use. One key signs, and all of them verify. IDs are unique,
-// and at most one key has none.
+// KeyRing is a set of keys that can be replaced while the service runs. One key signs, and all of them verify. IDs are unique,
+// and at most one key has no ID.
 //
-// To rotate keys without refusing valid tokens, Add the next key in every process, then Rotate to it, and Retire the old
-// key after the last token that it signed has expired.
+// To rotate keys without refusing valid tokens, Add the next key in every process, then Rotate to it. Retire the old key after
+// the last token that it signed has expired.
 //
-// Make a KeyRing with [NewKeyRing]. It is safe for concurrent use.
+// Create a KeyRing with [NewKeyRing]. It is safe for concurrent use.
 type KeyRing struct {
 	change sync.Mutex // held while the set is replaced
 	keys   atomic.Pointer[Keys]
 }
 
-// NewKeyRing returns a ring in which current signs and the previous keys only verify. It returns a [ConfigError] for each
-// key that does not fit.
+// NewKeyRing returns a ring in which current signs and the previous keys only verify. It reports a [ConfigError] if current
+// can't sign, and for each key that is the zero Key or whose ID is not unique.
 func NewKeyRing(current Key, previous ...Key) (*KeyRing, error) {
 	var wrong misconfigured
 	if reason := current.unfitToSign(); reason != "" {
@@ -100,8 +99,8 @@ func NewKeyRing(current Key, previous ...Key) (*KeyRing, error) {
 	return ring, nil
 }
 
-// Add adds a key that verifies but does not sign yet, so that every process knows the key before any process signs with
-// it. It returns a [ConfigError] if another key has the same ID.
+// Add adds a key that only verifies until Rotate makes it the signing key. Add it in every process before any process signs with
+// it. Add returns a [ConfigError] if another key has the same ID.
 func (r *KeyRing) Add(key Key) error {
 	return r.update(func(keys Keys) (Keys, error) {
 		if reason := keys.unfitToJoin(key); reason != "" {
@@ -111,8 +110,8 @@ func (r *KeyRing) Add(key Key) error {
 	})
 }
 
-// Rotate makes next the key that signs. The other keys still verify. If next is already in the ring, it is promoted. It
-// returns a [ConfigError] if next can't sign or if another key has the same ID.
+// Rotate makes next the signing key, whether or not it is in the ring already. The other keys still verify. Rotate returns a
+// [ConfigError] if next can't sign or if another key has the same ID.
 func (r *KeyRing) Rotate(next Key) error {
 	return r.update(func(keys Keys) (Keys, error) {
 		if reason := next.unfitToSign(); reason != "" {
@@ -128,8 +127,8 @@ func (r *KeyRing) Rotate(next Key) error {
 	})
 }
 
-// Retire removes the key with this ID. Tokens that it signed are refused from then on. Retire returns a [ConfigError] if
-// no key has this ID, and if the key is the one that signs.
+// Retire removes the key with this ID. Tokens that it signed are refused from then on. Retire returns a [ConfigError] if no key
+// has this ID, or if it is the signing key.
 func (r *KeyRing) Retire(kid string) error {
 	return r.update(func(keys Keys) (Keys, error) {
 		i := slices.IndexFunc(keys, func(key Key) bool { return key.id == kid })
@@ -137,7 +136,7 @@ func (r *KeyRing) Retire(kid string) error {
 		case -1:
 			return nil, &ConfigError{"kid", "is " + quote.Text(kid) + ", but the ring has " + keys.ids()}
 		case 0:
-			return nil, &ConfigError{"kid", "is " + quote.Text(kid) + ", the key that signs; rotate first"}
+			return nil, &ConfigError{"kid", "is " + quote.Text(kid) + ", the signing key; rotate first"}
 		}
 		return slices.Delete(keys, i, i+1), nil
 	})
@@ -146,7 +145,7 @@ func (r *KeyRing) Retire(kid string) error {
 // Keys returns a copy of the current keys. The first one signs.
 func (r *KeyRing) Keys() Keys { return slices.Clone(r.current()) }
 
-// SigningKey returns the key that signs at present.
+// SigningKey returns the current signing key.
 func (r *KeyRing) SigningKey(ctx context.Context) (Key, error) { return r.current().SigningKey(ctx) }
 
 // VerificationKeys returns the key whose ID is kid, or all keys if kid is "". If there are none, the error is
@@ -197,11 +196,11 @@ func (ks Keys) find(kid string) ([]Key, error) {
 	return found, nil
 }
 
-// maxTries is how many keys are tried for one token. It bounds what a token without kid can cost.
+// maxTries is the maximum number of keys that are tried for one token. It bounds the cost of a token without a kid.
 const maxTries = 8
 
-// candidates yields the keys that a token with this header may be verified with: those with the algorithm of the header
-// and, if it has a kid, with the same ID.
+// candidates yields the keys to try for a token with this header, at most maxTries. They have the header's algorithm and, if it
+// has a kid, this ID.
 func candidates(keys []Key, h *header) iter.Seq[Key] {
 	return func(yield func(Key) bool) {
 		tries := 0
@@ -220,8 +219,8 @@ func (k Key) isCandidate(h *header) bool {
 	return k.keyState != nil && k.alg.matches(h.alg) && (h.kid == "" || k.id == h.kid)
 }
 
-// unknownKey is the error for a token that none of the known keys matches. It names what the token asks for and what the
-// source has.
+// unknownKey returns the error for a token that matches none of the known keys. It names the kid and alg of the token and the
+// keys of the source.
 func unknownKey(h *header, known Keys) error {
 	asked := "no kid"
 	if h.kid != "" {
@@ -237,8 +236,8 @@ func unknownKey(h *header, known Keys) error {
 	return fmt.Errorf("%w: the token has %s, the source has %s%s", ErrUnknownKey, asked, known.ids(), remedy)
 }
 
-// wrongSignature is the error for a signature that none of the candidates among keys verifies. It says so if there are more
-// of them than are tried.
+// wrongSignature returns the error for a signature that none of the candidates verifies. If there were more candidates than
+// maxTries, it says so.
 func wrongSignature(h *header, keys []Key) error {
 	untried := -maxTries
 	for _, key := range keys {
@@ -249,11 +248,11 @@ func wrongSignature(h *header, keys []Key) error {
 	if untried <= 0 {
 		return ErrTokenSignature
 	}
-	return fmt.Errorf("%w: it is not of the first %d keys, and %d more were not tried; "+
-		"tokens with a kid say which key is theirs", ErrTokenSignature, maxTries, untried)
+	return fmt.Errorf("%w: none of the first %d keys verifies it, and %d more were not tried; "+
+		"give the keys IDs, and issue tokens with a kid", ErrTokenSignature, maxTries, untried)
 }
 
-// ids describes the keys in errors, a few of them at most.
+// ids describes the first few keys for errors.
 func (ks Keys) ids() string {
 	if len(ks) == 0 {
 		return "no keys"

@@ -279,7 +279,7 @@ func TestSignatureErrorSaysThatKeysWereNotTried(t *testing.T) {
 	}
 	_, err := newDecoder[usher.Claims](t, keys, usher.DecoderOptions{}).Decode(t.Context(), signToken("HS256", numberedSecret(9), goodHeader().String(), goodPayload().String()))
 	checkKind(t, err, usher.ErrTokenSignature)
-	if want := "not of the first 8 keys, and 2 more were not tried"; !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "kid") {
+	if want := "none of the first 8 keys verifies it, and 2 more were not tried"; !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "kid") {
 		t.Errorf("%v, want %s", err, want)
 	}
 	_, err = newDecoder[usher.Claims](t, keys[:16], usher.DecoderOptions{}).Decode(t.Context(), signToken("HS256", numberedSecret(9), goodHeader().String(), goodPayload().String()))

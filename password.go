@@ -16,28 +16,28 @@ import (
 	"github.com/go-usher/usher/internal/slots"
 )
 
-// Bounds of passwords and of the work that they cause.
+// Limits of passwords and of the work that they cause.
 const (
 	defaultPasswordCost      = 12
-	maxPasswordCost          = 20 // a minute or so; above it, minutes
-	alwaysAcceptedCost       = 14 // stored hashes of up to this cost are compared, whatever the configured cost is
-	costTolerance            = 4  // and those of up to 2⁴ times the configured work
+	maxPasswordCost          = 20 // about a minute
+	alwaysAcceptedCost       = 14 // stored hashes of up to this cost are accepted, whatever the configured cost is
+	costTolerance            = 4  // stored hashes of up to this much above the configured cost are accepted too
 	defaultMinPasswordLength = 8
-	maxPasswordBytes         = 72 // bcrypt reads no further
+	maxPasswordBytes         = 72 // bcrypt's limit
 	maxLongPasswordBytes     = 4096
 	maxPasswordConcurrency   = 1 << 16
-	passwordQueuePerSlot     = 64 // calls that may wait for each that computes
-	passwordClientShare      = 4  // a client may have a quarter of the places
+	passwordQueuePerSlot     = 64 // waiting calls for each running one
+	passwordClientShare      = 4  // one client may have a quarter of all running and waiting calls
 )
 
-// HashPassword returns the bcrypt hash of a password at cost 12: 60 characters that begin with $2a$12$, for a column of
-// your users' table. The password is hashed byte for byte, without Unicode normalisation.
+// HashPassword returns the bcrypt hash of a password with cost 12: 60 characters that begin with $2a$12$. Store it with the
+// user. The password is hashed byte for byte, without Unicode normalization.
 //
-// A password with fewer than 8 characters is ErrPasswordTooShort, one over 72 bytes ErrPasswordTooLong, one with a NUL
-// byte ErrPasswordInvalid; all three are ErrPasswordUnfit.
+// The error is ErrPasswordTooShort for fewer than 8 characters, ErrPasswordTooLong for more than 72 bytes, and
+// ErrPasswordInvalid for a NUL byte. All three are ErrPasswordUnfit.
 //
-// A call takes about a quarter of a second of one core, and nothing limits how many run at once. A service that strangers
-// can reach should use [NewPasswords]. HashPassword is safe for concurrent use.
+// A call takes about a quarter of a second of CPU time. The number of simultaneous calls is not limited, so services on the
+// internet should use [NewPasswords]. HashPassword is safe for concurrent use.
 func HashPassword(password string) (string, error) {
 	rules := defaultPasswordRules()
 	if err := rules.accept(password); err != nil {
@@ -46,68 +46,68 @@ func HashPassword(password string) (string, error) {
 	return rules.hash(password)
 }
 
-// CheckPassword returns nil if hash was made from password. It is [Passwords.Check] with the default options, without a
-// limit on how many run at once and without an upgraded hash. A wrong password and an empty hash are
-// ErrPasswordMismatch; a hash that can't be checked is ErrBadHash. Every refusal takes the time of a comparison at
-// cost 12 or more. CheckPassword is safe for concurrent use.
+// CheckPassword returns nil if hash was made from password. The error is ErrPasswordMismatch for a wrong password or an empty
+// hash, and ErrBadHash for a hash that can't be checked. Every refusal takes at least the time of a comparison at cost 12.
+//
+// CheckPassword is like [Passwords.Check] with the default options, but it does not limit the number of simultaneous calls and
+// returns no upgraded hash. It is safe for concurrent use.
 func CheckPassword(hash, password string) error {
 	_, err := defaultPasswordRules().check(hash, password)
 	return err
 }
 
-// PasswordVerifier checks hashes of one older format; the package legacyhash has verifiers for the common ones. It
-// gets the stored hash, which is never empty, plain bcrypt or version 2 of passlib's bcrypt-sha256, and the password
-// as it was typed, whatever its length and bytes. recognized is false for a hash of another format; match is then
-// ignored.
+// PasswordVerifier checks hashes of one older format. Package legacyhash has verifiers for the common formats.
 //
-// A verifier runs while it holds one of the Concurrency slots. It must be safe for concurrent use, should compare in
-// constant time, and must bound how much work a hash may demand: it does not recognize what asks for more.
+// hash is a stored hash that is not empty and is neither bcrypt nor passlib's bcrypt-sha256, version 2. password may have any
+// length and any bytes. If the hash has another format, recognized is false and match is ignored.
+//
+// A verifier runs in one of the Concurrency slots. It must be safe for concurrent use and should compare in constant time. It
+// must limit the work of a hash: for one that demands more, it returns false for recognized.
 type PasswordVerifier func(hash, password string) (recognized, match bool)
 
-// PasswordOptions configures NewPasswords. The zero value of each field means its default.
+// PasswordOptions are the options of [NewPasswords]. The zero value of each field means its default.
 type PasswordOptions struct {
 	// Cost is the bcrypt cost of new hashes, from 4 to 20. Each step doubles the time. The default is 12, about a
 	// quarter of a second; 20 takes a minute, and 4 is for tests. Stored hashes of any cost from 4 to 14 are
 	// accepted, and above that up to Cost plus 4.
 	Cost int
 
-	// MinLength is how many characters (Unicode code points) a new password must have, from 1 to 72. The default
-	// is 8. Check does not ask for it.
+	// MinLength is the minimum number of characters (Unicode code points) of a new password, from 1 to 72. The default is 8.
+	// Check ignores it.
 	MinLength int
 
-	// Concurrency is how many calls may compute at once. The default is half of GOMAXPROCS, but at least 1, so that a
-	// flood of logins leaves cores to the rest of the service. For each of them 64 more calls may wait. At cost 12
-	// the last of these waits about 16 seconds; a deadline on the context makes that shorter. One client may have a
-	// quarter of all places, rounded up: see [ContextWithClient].
+	// Concurrency is the maximum number of simultaneous calls. The default is half of GOMAXPROCS, but at least 1, which leaves
+	// cores for the rest of the service when many users log in. For each running call, 64 more may wait. At cost 12 the last of
+	// them waits about 16 seconds, unless the context has a deadline. One client may have a quarter of all running and waiting
+	// calls, rounded up: see [ContextWithClient].
 	Concurrency int
 
-	// Legacy are verifiers of older hash formats, which are checked and never made. The first one that recognizes a
-	// hash decides.
+	// Legacy are verifiers for older hash formats. They only check hashes; new hashes are always bcrypt. The first verifier that
+	// recognizes a hash decides.
 	Legacy []PasswordVerifier
 
-	// Costliest is a stored hash of the slowest kind that is still in use, such as one from your users' table: of a
-	// higher bcrypt cost than Cost, or of a Legacy format. Every refusal then does as much work as a check of that
-	// hash, so that the time of an answer does not tell who has an account, or what kind of hash it has. The
-	// default is a bcrypt hash of Cost.
+	// Costliest is a stored hash of the slowest kind in use, such as one from your database. It has a higher bcrypt cost than
+	// Cost, or a Legacy format. Every refusal then takes as long as a check of that hash, so response times do not reveal who
+	// has an account or which kind of hash it has. The default is a bcrypt hash of Cost.
 	//
-	// NewPasswords measures a Legacy hash by checking it up to three times, and computing bcrypt for as long.
+	// NewPasswords measures a Legacy hash: it checks it up to three times, and computes bcrypt for as long.
 	Costliest string
 
-	// AnyLength lets new passwords have up to 4096 bytes. Those of more than 72 bytes are stored in version 2 of
-	// passlib's bcrypt-sha256 format, whose hashes have up to 83 characters. Without it they are ErrPasswordTooLong.
-	// Check reads the format either way.
+	// AnyLength allows new passwords of up to 4096 bytes. Those of more than 72 bytes are hashed with passlib's bcrypt-sha256,
+	// version 2, whose hashes have up to 83 characters. If AnyLength is false, they are ErrPasswordTooLong. Check reads this
+	// format in any case.
 	AnyLength bool
 }
 
-// Passwords hashes and checks passwords with bcrypt, a bounded number at once. NewPasswords makes one; the
-// methods of a zero or nil Passwords return ErrUnavailable. It is safe for concurrent use.
+// Passwords hashes and checks passwords with bcrypt. It limits the number of simultaneous calls. Create it with [NewPasswords];
+// the methods of a zero or nil Passwords return ErrUnavailable. It is safe for concurrent use.
 type Passwords struct {
 	rules *passwordRules
 	queue *slots.Queue
 }
 
-// NewPasswords returns a Passwords with these options; nil means the defaults. The error joins a [ConfigError]
-// for each option that is out of its range, for each nil in Legacy, and for a Costliest that Check would not accept.
+// NewPasswords returns a Passwords with these options; nil means the defaults. It reports all mistakes at once, each as a
+// [ConfigError]: options that are out of range, a nil in Legacy, and a Costliest that Check would refuse.
 func NewPasswords(opts *PasswordOptions) (*Passwords, error) {
 	var o PasswordOptions
 	if opts != nil {
@@ -138,14 +138,14 @@ func setDefault(option *int, value int) {
 	}
 }
 
-// mistakes returns what is wrong with options whose defaults have been set, apart from Costliest.
+// mistakes returns the mistakes in options whose defaults have been set. It does not check Costliest.
 func (o *PasswordOptions) mistakes() (wrong misconfigured) {
 	if o.Cost < bcrypt.MinCost || o.Cost > maxPasswordCost {
 		wrong.add("PasswordOptions.Cost", "is %d, but must be from %d to %d (0 means %d)",
 			o.Cost, bcrypt.MinCost, maxPasswordCost, defaultPasswordCost)
 	}
 	if o.MinLength < 1 || o.MinLength > maxPasswordBytes {
-		wrong.add("PasswordOptions.MinLength", "is %d, but must be from 1 to %d, all that bcrypt reads (0 means %d)",
+		wrong.add("PasswordOptions.MinLength", "is %d, but must be from 1 to %d, bcrypt's limit (0 means %d)",
 			o.MinLength, maxPasswordBytes, defaultMinPasswordLength)
 	}
 	if o.Concurrency < 1 || o.Concurrency > maxPasswordConcurrency {
@@ -160,13 +160,13 @@ func (o *PasswordOptions) mistakes() (wrong misconfigured) {
 	return wrong
 }
 
-// Hash returns the hash of a new password, to be stored: 60 characters of bcrypt, or with AnyLength and a password of more
-// than 72 bytes, up to 83. The password is hashed byte for byte, without Unicode normalisation.
+// Hash returns the bcrypt hash of a new password, which has 60 characters. With AnyLength, the hash of a password of more than 72
+// bytes has up to 83. The password is hashed byte for byte, without Unicode normalization.
 //
-// A password over 72 bytes (4096 with AnyLength) is ErrPasswordTooLong, one with a NUL byte ErrPasswordInvalid, one
-// with fewer characters than MinLength ErrPasswordTooShort. All three are ErrPasswordUnfit, and never wait. A full
-// queue, or too many calls of one client, is ErrUnavailable. So is a context that ends before the work starts; the
-// error is then the context's too.
+// The error is ErrPasswordTooLong for more than 72 bytes (4096 with AnyLength), ErrPasswordInvalid for a NUL byte, and
+// ErrPasswordTooShort for fewer characters than MinLength. All three are ErrPasswordUnfit and are returned without waiting. The
+// error is ErrUnavailable if the queue is full, if one client has too many calls, or if ctx ends before the work starts; in the
+// last case it also wraps the context's error.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if err := p.usable(); err != nil {
 		return "", err
@@ -182,22 +182,22 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	return p.rules.hash(password)
 }
 
-// Check returns a nil error if hash was made from password. If the hash has a lower cost than Cost or a Legacy format,
-// rehash is a new hash of the same password. Store it only where the old one still stands (UPDATE … WHERE id = ? AND
-// hash = ?), because the password may have been changed meanwhile. Otherwise rehash is empty, also when the password can't
-// be hashed anew (too long, NUL) or the context has ended: that is not a failed login.
+// Check returns a nil error if hash was made from password. If the hash has a lower cost than Cost or a Legacy format, rehash is
+// a new hash of the same password. Replace the old hash only if it is still stored (UPDATE … WHERE id = ? AND hash = ?), because
+// the password may have been changed in the meantime. Otherwise rehash is empty. It is also empty, with a nil error, if the
+// password can't be hashed again (too long, NUL byte) or the context has ended.
 //
-// For a user who does not exist, pass an empty hash. That is ErrPasswordMismatch, like a wrong password, a password
-// over 72 bytes for a bcrypt hash (even if another bcrypt library had truncated it) and one with a NUL byte.
+// For a user who does not exist, pass an empty hash. The error is then ErrPasswordMismatch, as for a wrong password, for a
+// password with a NUL byte, and for one of more than 72 bytes with a bcrypt hash. Some bcrypt libraries truncate such a password
+// instead.
 //
-// ErrBadHash, whose text says why, is a hash that is neither bcrypt nor passlib's bcrypt-sha256, version 2, nor
-// recognized by a Legacy verifier; whose cost is below 4, or above both 14 and Cost plus 4; or which was plainly
-// swapped with the password. A bcrypt hash is exactly $2a$, $2b$ or $2y$, two digits, $ and 53 characters of bcrypt's
-// alphabet.
+// The error is ErrBadHash if the hash is neither bcrypt nor passlib's bcrypt-sha256, version 2, and no Legacy verifier recognizes
+// it; if its cost is below 4, or above both 14 and Cost plus 4; or if the arguments are swapped. Its text says which. A bcrypt
+// hash is exactly $2a$, $2b$ or $2y$, two digits, $ and 53 characters of bcrypt's alphabet.
 //
-// Every refusal takes the time of a check of Costliest. Only a hash that is slower than Costliest takes longer. A
-// full queue, or too many calls of one client, is ErrUnavailable. So is a context that ends before the work starts;
-// the error is then the context's too. Work that has started runs to its end.
+// Every refusal takes as long as a check of Costliest, or longer if the hash itself is slower. The error is ErrUnavailable if the
+// queue is full, if one client has too many calls, or if ctx ends before the work starts; in the last case it also wraps the
+// context's error. Work that has started is not interrupted.
 func (p *Passwords) Check(ctx context.Context, hash, password string) (rehash string, err error) {
 	if err := p.usable(); err != nil {
 		return "", err
@@ -211,7 +211,7 @@ func (p *Passwords) Check(ctx context.Context, hash, password string) (rehash st
 	if err != nil || !outdated || ctx.Err() != nil {
 		return "", err
 	}
-	rehash, _ = p.rules.hash(password) // a failure here is no failed login
+	rehash, _ = p.rules.hash(password) // the login succeeds even if this fails
 	return rehash, nil
 }
 
@@ -222,32 +222,31 @@ func (p *Passwords) usable() error {
 	return nil
 }
 
-// enter waits until the call may compute. After a nil error leave must be called.
+// enter waits for a slot. If the error is nil, the caller must call leave.
 func (p *Passwords) enter(ctx context.Context) (leave func(), err error) {
 	client, _ := ctx.Value(clientKey{}).(string)
 	if err := p.queue.Enter(ctx, client); err != nil {
-		return nil, fmt.Errorf("%w: password not looked at: %w", ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: the password was not checked: %w", ErrUnavailable, err)
 	}
 	return func() { p.queue.Leave(client) }, nil
 }
 
-// ContextWithClient returns a context that says for which client a password is hashed or checked: its network address, or
-// whatever else tells clients apart. All calls of one client together get at most a quarter of the places in the queue of
-// a [Passwords], so that one client can't keep the others out. An empty client has no such limit; neither have calls
-// whose context was not made by ContextWithClient.
+// ContextWithClient returns a context that identifies the client for [Passwords.Hash] and [Passwords.Check], for example by its
+// network address. One client may have at most a quarter of all running and waiting calls, so it can't block the others. The
+// limit does not apply to an empty client, or to calls without such a context.
 func ContextWithClient(ctx context.Context, client string) context.Context {
 	return context.WithValue(ctx, clientKey{}, client)
 }
 
 type clientKey struct{}
 
-// passwordRules is what hashing and checking need, apart from the permission to run.
+// passwordRules hashes and checks passwords, without the queue.
 type passwordRules struct {
 	cost, minLength int
 	anyLength       bool
 	legacy          []PasswordVerifier
-	refusal         passwordWork // of every refusal
-	costliest       string       // a hash of a Legacy format whose check is that work; empty if bcrypt does it
+	refusal         passwordWork // the work of every refusal
+	costliest       string       // a hash of a Legacy format whose check takes that work; empty if refusals use bcrypt
 }
 
 func defaultPasswordRules() *passwordRules {
@@ -256,7 +255,7 @@ func defaultPasswordRules() *passwordRules {
 	}
 }
 
-// accept says what is wrong with a new password.
+// accept returns an error if a new password can't be used.
 func (r *passwordRules) accept(password string) error {
 	if err := r.hashable(password); err != nil {
 		return err
@@ -267,7 +266,7 @@ func (r *passwordRules) accept(password string) error {
 	return nil
 }
 
-// hashable says why a password can't be hashed.
+// hashable returns an error if a password can't be hashed.
 func (r *passwordRules) hashable(password string) error {
 	limit := maxPasswordBytes
 	if r.anyLength {
@@ -293,7 +292,7 @@ func (r *passwordRules) hash(password string) (string, error) {
 	return string(hash), err
 }
 
-// check compares, and says whether the hash, although right, should be replaced.
+// check compares the password with the hash. If they match, outdated reports whether the hash should be replaced.
 func (r *passwordRules) check(hash, password string) (outdated bool, err error) {
 	outdated, done, err := r.compare(hash, password)
 	if err != nil {
@@ -303,7 +302,7 @@ func (r *passwordRules) check(hash, password string) (outdated bool, err error) 
 	return outdated, nil
 }
 
-// compare also returns the work that it has done.
+// compare is check without the work that refusals add. It returns the work that it has done.
 func (r *passwordRules) compare(hash, password string) (outdated bool, done passwordWork, err error) {
 	if hash == "" {
 		return false, 0, ErrPasswordMismatch
@@ -354,8 +353,8 @@ func (r *passwordRules) verifyLegacy(hash, password string) (recognized, match b
 	return false, false
 }
 
-// explainBadHash says why a hash can't be checked. The text shows neither argument, because a hash that is in the wrong
-// place can be a password.
+// explainBadHash returns the reason why a hash can't be checked. The text contains neither argument: what was passed as the hash
+// may be a password.
 func explainBadHash(hash, password string) error {
 	if _, swapped := parseStoredHash(password); swapped {
 		return fmt.Errorf("%w: the arguments are swapped: a bcrypt hash was passed as the password", ErrBadHash)
@@ -367,7 +366,7 @@ func explainBadHash(hash, password string) error {
 	return fmt.Errorf("%w: neither bcrypt nor recognized by a verifier in PasswordOptions.Legacy", ErrBadHash)
 }
 
-// storedHash is a hash that Passwords makes itself: bcrypt, or passlib's bcrypt-sha256 for long passwords.
+// storedHash is a hash in a format that Passwords itself uses: bcrypt, or passlib's bcrypt-sha256 for long passwords.
 type storedHash struct {
 	cost    int
 	matches func(password string) bool
@@ -383,8 +382,8 @@ func parseStoredHash(hash string) (storedHash, bool) {
 	return storedHash{}, false
 }
 
-// matchesBcrypt is false for a password of which bcrypt can't read everything. It is compared nevertheless, so that it
-// takes as long.
+// matchesBcrypt reports whether the hash was made from the password. It returns false for a password that bcrypt can't read
+// completely, after a comparison that takes as long as any other.
 func matchesBcrypt(hash, password string) bool {
 	same := bcrypt.CompareHashAndPassword([]byte(hash), bcryptBytes(password)) == nil
 	return same && len(password) <= maxPasswordBytes && strings.IndexByte(password, 0) < 0
@@ -395,17 +394,17 @@ func matchesLong(hash bcrypthash.SHA256, password string) bool {
 	return same && len(password) <= maxLongPasswordBytes
 }
 
-// bcryptBytes is as much of a password as bcrypt reads.
+// bcryptBytes returns the part of a password that bcrypt reads.
 func bcryptBytes(password string) []byte {
 	return []byte(password[:min(len(password), maxPasswordBytes)])
 }
 
-// passwordWork is an amount of work, in rounds of bcrypt: 2 to the cost.
+// passwordWork is an amount of work in rounds of bcrypt. A hash of a given cost takes 2 to the power of cost.
 type passwordWork uint64
 
 func bcryptWork(cost int) passwordWork { return 1 << cost }
 
-// setCostliest sets the work of refusals, or says what is wrong with the hash.
+// setCostliest sets the work of refusals. If the hash can't be used, it returns the reason.
 func (r *passwordRules) setCostliest(hash string) (reason string) {
 	r.refusal = bcryptWork(r.cost)
 	if hash == "" {
@@ -428,8 +427,8 @@ func (r *passwordRules) setCostliest(hash string) (reason string) {
 	return ""
 }
 
-// measure returns the work of checking a hash of a Legacy format: as much as bcrypt does in the same time. Both are
-// measured for about as long, so that a busy machine slows both alike; the median of three results counts.
+// measure returns the work of checking a hash of a Legacy format, which is the work that bcrypt does in the same time. It
+// measures both alternately, so that a busy machine slows both equally, and returns the median of three results.
 func (r *passwordRules) measure(hash string) (work passwordWork, recognized bool) {
 	const (
 		rounds   = 3
@@ -461,7 +460,7 @@ func timeOf(call func()) time.Duration {
 	return time.Since(start)
 }
 
-// refuse does the work that is left until a refusal has taken as much as every other one.
+// refuse does the rest of the work of a refusal.
 func (r *passwordRules) refuse(password string, done passwordWork) {
 	if done == 0 && r.costliest != "" {
 		_, _ = r.verifyLegacy(r.costliest, password)
@@ -472,16 +471,15 @@ func (r *passwordRules) refuse(password string, done passwordWork) {
 	}
 }
 
-// estimate returns how much work a verifier has done in some time. It finds out by how much bcrypt gets done now, since
-// the same work takes longer on a busy machine, and includes what that took.
+// estimate returns the work that a verifier has done in elapsed, plus the work of the measurement. It measures bcrypt now,
+// because the same work takes longer on a busy machine.
 func (r *passwordRules) estimate(elapsed time.Duration, password string) passwordWork {
-	const share = 5 // 2⁻⁵ of all
+	const share = 5 // 2⁻⁵ of a refusal's work
 	probe := bcryptWork(max(bcrypt.MinCost, bits.Len64(uint64(r.refusal))-1-share))
 	return probe + probe.scaled(elapsed, timeOf(func() { spend(password, probe) }))
 }
 
-// scaled returns the work of which as much gets done in a time as w in reference. No reference, or a clock that
-// stands still, is no work.
+// scaled returns the work that is done in t at the rate of w per reference. If reference is not positive, it returns 0.
 func (w passwordWork) scaled(t, reference time.Duration) passwordWork {
 	if reference <= 0 {
 		return 0
@@ -489,8 +487,8 @@ func (w passwordWork) scaled(t, reference time.Duration) passwordWork {
 	return passwordWork(float64(w) * float64(t) / float64(reference))
 }
 
-// spend does some work, rounded to a multiple of bcrypt's smallest amount, in powers of two. It makes hashes and drops them:
-// a dummy hash to compare with could be malformed, and would then be compared in no time.
+// spend does some work, rounded to a multiple of bcrypt's smallest amount, in powers of two. It creates hashes and drops them,
+// because comparing with a malformed dummy hash would take no time.
 func spend(password string, work passwordWork) {
 	work += bcryptWork(bcrypt.MinCost) / 2
 	for cost := bcrypt.MaxCost; cost >= bcrypt.MinCost; cost-- {

@@ -515,7 +515,7 @@ func TestNewPasswordsReportsEveryMistake(t *testing.T) {
 			"usher: PasswordOptions.Cost is 21, but must be from 4 to 20 (0 means 12)",
 		}},
 		{"no room for a password", &usher.PasswordOptions{MinLength: 73}, []string{
-			"usher: PasswordOptions.MinLength is 73, but must be from 1 to 72, all that bcrypt reads (0 means 8)",
+			"usher: PasswordOptions.MinLength is 73, but must be from 1 to 72, bcrypt's limit (0 means 8)",
 		}},
 		{"costliest of bcrypt", &usher.PasswordOptions{Costliest: "$2a$14" + plainHash[6:]}, nil},
 		{"costliest that is none", &usher.PasswordOptions{Costliest: "old:x"}, []string{
@@ -532,7 +532,7 @@ func TestNewPasswordsReportsEveryMistake(t *testing.T) {
 			Legacy: []usher.PasswordVerifier{nil, oldFormat, nil},
 		}, []string{
 			"usher: PasswordOptions.Cost is -1, but must be from 4 to 20 (0 means 12)",
-			"usher: PasswordOptions.MinLength is -1, but must be from 1 to 72, all that bcrypt reads (0 means 8)",
+			"usher: PasswordOptions.MinLength is -1, but must be from 1 to 72, bcrypt's limit (0 means 8)",
 			"usher: PasswordOptions.Concurrency is -1, but must be from 1 to 65536 (0 means half of GOMAXPROCS)",
 			"usher: PasswordOptions.Legacy[0] is nil, but must be a function",
 			"usher: PasswordOptions.Legacy[2] is nil, but must be a function",
@@ -541,7 +541,7 @@ func TestNewPasswordsReportsEveryMistake(t *testing.T) {
 			Cost: math.MaxInt32, MinLength: math.MinInt32, Concurrency: math.MaxInt,
 		}, []string{
 			"usher: PasswordOptions.Cost is 2147483647, but must be from 4 to 20 (0 means 12)",
-			"usher: PasswordOptions.MinLength is -2147483648, but must be from 1 to 72, all that bcrypt reads (0 means 8)",
+			"usher: PasswordOptions.MinLength is -2147483648, but must be from 1 to 72, bcrypt's limit (0 means 8)",
 			fmt.Sprintf("usher: PasswordOptions.Concurrency is %d, but must be from 1 to 65536 (0 means half of GOMAXPROCS)", math.MaxInt),
 		}},
 	} {

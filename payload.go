@@ -13,14 +13,14 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// payloadFormat is how claims of a type C are read and written: the registered claims here, so that nothing in C can hide one from the checks,
-// and C's own fields by their tags.
+// payloadFormat reads and writes claims of a type C. The registered claims are handled here, so no field of C can hide them from
+// the checks. C's own fields are handled by their tags.
 type payloadFormat struct {
 	fields *structfields.Struct
-	owned  map[string]bool // the names among jti, sid, scope and auth_time that C has a field of its own for
+	owned  map[string]bool // those of jti, sid, scope and auth_time for which C has its own field
 }
 
-// newPayloadFormat returns the format of C, and adds to wrong what is wrong with C's shape.
+// newPayloadFormat returns the format of C, and adds mistakes in C to wrong.
 func newPayloadFormat[C any](wrong *misconfigured) *payloadFormat {
 	t := reflect.TypeFor[C]()
 	fields, mistakes := structfields.Of(t, reflect.TypeFor[Claims](), "iss", "sub", "aud", "exp", "nbf", "iat", "cnf")
@@ -41,7 +41,7 @@ func newPayloadFormat[C any](wrong *misconfigured) *payloadFormat {
 	return f
 }
 
-// checkMethods adds to wrong the methods of a claims type that look like checks and would not be called: a check that never runs is worse than none.
+// checkMethods reports methods of a claims type that look like checks but would never be called.
 func checkMethods(t reflect.Type, wrong *misconfigured) {
 	subject := "claims type " + t.String()
 	validates := embedding.Declarations(t, "Validate", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Validate") })
@@ -50,55 +50,56 @@ func checkMethods(t reflect.Type, wrong *misconfigured) {
 	switch {
 	case len(validates) == 0 || isOwn && isCallable:
 	case isOwn || len(validates) == 1 && !validates[0].IsField && !isCallable:
-		wrong.add(subject, "has a method Validate that is not func() error, and so would not be called")
+		wrong.add(subject, "has a method Validate that would not be called; its signature must be func() error")
 	case validates[0].IsField:
-		wrong.add(subject, "has a field named Validate in %s, which looks like a check and hides those of embedded types; rename it", validates[0].Type)
+		wrong.add(subject, "has a field named Validate in %s, which hides the Validate methods of embedded types; rename it", validates[0].Type)
 	case len(validates) > 1:
-		wrong.add(subject, "embeds %s, which both have Validate: Go promotes one at most; declare Validate() error on the claims type, and call them there",
+		wrong.add(subject, "embeds %s, which both have a method Validate, and Go promotes at most one; declare Validate() error on the claims type, and call both there",
 			validates[0].Type.String()+" and "+validates[1].Type.String())
 	case validates[0].IsInterface() || validates[0].ByPointer:
-		wrong.add(subject, "has Validate from %s, which is embedded as an interface or pointer, and may be nil", validates[0].Type)
+		wrong.add(subject, "gets Validate from %s, which is embedded as an interface or pointer and may be nil; embed a struct", validates[0].Type)
 	}
-	// Older versions of golang-jwt called Valid() error. A Valid with another signature is meant as a check as well.
+	// Older versions of golang-jwt called Valid() error. A method Valid with another signature is probably meant as a check too.
 	valids := embedding.Declarations(t, "Valid", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Valid") })
 	for _, d := range valids {
 		if !d.IsField && (len(d.Index) == 0 || !isOwn) {
-			wrong.add(subject, "has a method Valid in %s, which looks like a check and would not be called; name it Validate() error, or rename it if it is no check", d.Type)
+			wrong.add(subject, "has a method Valid in %s, which would not be called; name it Validate() error, or rename it if it is not a check", d.Type)
 		}
 	}
 }
 
 func implements[I any](t reflect.Type) bool { return t.Implements(reflect.TypeFor[I]()) }
 
-// checkHasScope adds to wrong that RequireScope would refuse everybody, because C hides HasScope, or because HasScope does not know C's own field
-// for scope: it has to be declared by the struct that has the field, or by one around it.
+// checkHasScope reports claims types for which RequireScope would refuse every request: C hides the method HasScope, or it has
+// its own field for scope but HasScope does not read that field. The struct that declares the field, or one that contains it,
+// must also declare HasScope.
 func checkHasScope(t reflect.Type, fields *structfields.Struct, wrong *misconfigured) {
 	subject := "claims type " + t.String()
 	scopes := embedding.Declarations(t, "HasScope", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("HasScope") })
-	if len(scopes) == 0 { // it does not embed Claims as it should
+	if len(scopes) == 0 { // C does not embed Claims correctly, which has been reported
 		return
 	}
 	if !implements[interface{ HasScope(scope string) bool }](reflect.PointerTo(t)) {
-		wrong.add(subject, "hides the method HasScope(scope string) bool of Claims by something of that name: RequireScope would refuse everybody")
+		wrong.add(subject, "declares a HasScope that hides the method of Claims, so RequireScope would refuse every request; rename it, or declare HasScope(scope string) bool")
 		return
 	}
 	promoted := slices.MinFunc(scopes, func(a, b embedding.Declaration) int { return len(a.Index) - len(b.Index) })
 	if promoted.IsInterface() {
-		wrong.add(subject, "has HasScope from the interface %s, which may be nil", promoted.Type)
+		wrong.add(subject, "gets HasScope from the interface %s, which may be nil; embed a struct", promoted.Type)
 	}
 	if !fields.Has("scope") {
 		return
 	}
 	field := fields.Index("scope")
 	if promoted.Type == reflect.TypeFor[Claims]() || len(promoted.Index) >= len(field) || !slices.Equal(promoted.Index, field[:len(promoted.Index)]) {
-		wrong.add(subject, "has a field of its own for scope, and no method HasScope(scope string) bool beside it: RequireScope would refuse everybody")
+		wrong.add(subject, "has its own field for scope, so RequireScope would refuse every request; declare HasScope(scope string) bool on the same struct")
 	}
 }
 
-// decode reads the payload text into c, whose embedded claims are claims. Strings in c are parts of text. It returns
-// about how many bytes c leads to, text apart.
+// decode reads the payload text into c, which embeds claims. Strings in c share the memory of text. It returns the approximate
+// size of the data that c refers to, without text.
 func (f *payloadFormat) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (bytes int, err error) {
-	next := 0 // the field after the last one
+	next := 0 // the index after the last field
 	var o strictjson.Object
 	o.Open(text)
 	for name, v, ok := o.Next(); ok; name, v, ok = o.Next() {
@@ -122,18 +123,18 @@ func (f *payloadFormat) decode(text string, claims *Claims, c reflect.Value, opt
 			break
 		}
 	}
-	if !o.Valid() { // which has precedence
+	if !o.Valid() { // takes precedence over err
 		return 0, errPayload
 	}
 	return bytes + len(claims.Audience)*stringBytes, err
 }
 
-// stringBytes is what a string in a list takes beside its text, with what the allocator adds.
+// stringBytes is the memory of a string in a list without its text, with the allocator's overhead.
 const stringBytes = 16 + 4
 
 var errPayload = fmt.Errorf("%w: its payload is not one JSON object with unique names", ErrTokenMalformed)
 
-// append appends c, whose embedded claims are claims, to dst as a JSON object. The subject is a member with this label.
+// append appends c, which embeds claims, to dst as a JSON object. subjectLabel is the subject's encoded name and colon.
 func (f *payloadFormat) append(dst []byte, claims *Claims, c reflect.Value, subjectLabel string) ([]byte, error) {
 	dst, err := claims.without(f.owned).append(append(dst, '{'), subjectLabel)
 	if err == nil {
@@ -180,7 +181,7 @@ func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (kno
 	case "cnf":
 		c.Confirmation, want = readConfirmation(v)
 		ok = want == ""
-	case opts.SubjectClaim: // where another claim than sub says who it is
+	case opts.SubjectClaim: // if it is not sub
 		c.Subject, ok, want = readSubject(v, opts)
 	default:
 		return false, nil
@@ -199,7 +200,7 @@ func readSubject(v strictjson.Value, opts *DecoderOptions) (subject string, ok b
 	return v.Text, ok, "a string or an integer of at most 20 digits"
 }
 
-// wrongType is the error for a claim that is not what it has to be, a number that is out of range among them.
+// wrongType returns the error for a claim that has the wrong type or is out of range.
 func wrongType(name, want string, outOfRange bool) error {
 	err := fmt.Errorf("%w: %s is not %s", ErrTokenClaims, name, want)
 	if outOfRange {
@@ -215,7 +216,7 @@ func readDate(v strictjson.Value) (date NumericDate, ok bool, want string) {
 	return date, ok, dateRange
 }
 
-// readAudience returns the audience that a string or an array of strings says.
+// readAudience reads an audience from a string or an array of strings.
 func readAudience(v strictjson.Value) (Audience, bool) {
 	if v.Kind == strictjson.String {
 		return Audience{v.Text}, true
@@ -224,8 +225,8 @@ func readAudience(v strictjson.Value) (Audience, bool) {
 	return list, ok
 }
 
-// readConfirmation returns what the cnf claim says (RFC 7800 §3.1), or what it should have been. A method of confirmation that usher does
-// not know can't be left out: the token would pass without the proof that it asks for.
+// readConfirmation reads the cnf claim (RFC 7800 §3.1). If the claim is not valid, want says what it must be. An unknown
+// confirmation method is an error: without it, the token would be accepted without the required proof.
 func readConfirmation(v strictjson.Value) (c *Confirmation, want string) {
 	const methods = "an object with jkt or x5t#S256, each a string, and nothing else"
 	if v.Kind != strictjson.Nested {
@@ -256,7 +257,7 @@ func readConfirmation(v strictjson.Value) (c *Confirmation, want string) {
 
 func (c *Confirmation) append(dst []byte) ([]byte, error) {
 	if *c == (Confirmation{}) {
-		return dst, errors.New("cnf names no key; set a thumbprint, or leave Confirmation nil")
+		return dst, errors.New("cnf has no thumbprint; set one, or set Confirmation to nil")
 	}
 	dst = append(dst, '{')
 	var err error
@@ -272,8 +273,7 @@ func (c *Confirmation) append(dst []byte) ([]byte, error) {
 	return dst, err
 }
 
-// canonicalInteger reports whether s is 0 or an integer without superfluous sign or zeros, of at most
-// 20 digits.
+// canonicalInteger reports whether s is an integer of at most 20 digits without a plus sign, leading zeros or -0.
 func canonicalInteger(s string) bool {
 	s, negative := strings.CutPrefix(s, "-")
 	if s == "0" {
@@ -285,7 +285,7 @@ func canonicalInteger(s string) bool {
 	return strings.Trim(s, "0123456789") == ""
 }
 
-// append writes the registered claims that are there, each followed by a comma.
+// append appends the registered claims that are present, each followed by a comma.
 func (c *Claims) append(dst []byte, subjectLabel string) ([]byte, error) {
 	var err error
 	text := func(label, s string) {
@@ -325,7 +325,7 @@ func (c *Claims) append(dst []byte, subjectLabel string) ([]byte, error) {
 	return dst, err
 }
 
-// without returns c, or a copy without the claims that C has its own fields for.
+// without returns c, or a copy without the claims for which C has its own fields.
 func (c *Claims) without(owned map[string]bool) *Claims {
 	if len(owned) == 0 {
 		return c

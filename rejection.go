@@ -13,22 +13,23 @@ import (
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
-// Rejection is the refusal of a request: the response that the client gets, and the cause, which it never learns. It is an
-// error, and an http.Handler that writes the response. [Middleware.Authenticate] returns one. A user function, Check, a guard
-// or [Middleware.Deny] may be given one, which is then used as it is. A Rejection must not be modified once it was returned.
+// Rejection is the refusal of a request. It holds the response for the client and the cause for the operator; the response does
+// not reveal the cause. It is an error, and an http.Handler that writes the response. [Middleware.Authenticate] returns one. A
+// Rejection that a user function, Check or a guard returns, or that is passed to [Middleware.Deny], is used as it is. Do not
+// modify a Rejection after returning it.
 type Rejection struct {
-	Status      int           // of the response; 500 if it is not between 400 and 599
+	Status      int           // the response's status; 500 if it is not between 400 and 599
 	Code        string        // the challenge's error code (RFC 6750 §3.1), "" if there was no token
-	Description string        // safe to show to the client
-	Scope       string        // the scopes that are required, space-delimited (RFC 6750 §3)
-	MaxAge      time.Duration // how recent the login has to be, in whole seconds (RFC 9470 §3)
-	RetryAfter  time.Duration // for a 429 or 503: when to try again, rounded up to seconds; 5 seconds if a 503 has none
+	Description string        // text that is safe to show to the client
+	Scope       string        // the required scopes, space-delimited (RFC 6750 §3)
+	MaxAge      time.Duration // the maximum time since the login, in whole seconds (RFC 9470 §3)
+	RetryAfter  time.Duration // for a 429 or 503: when to try again, rounded up to seconds; for a 503 the default is 5 seconds
 	Header      http.Header   // set after usher's own headers; it may replace the challenge
-	Err         error         // the cause; if the token's signature was good, it leads to a *TokenError
+	Err         error         // the cause; if the token's signature was valid, a *TokenError is in its chain
 
-	policy     *policy // of the middleware that refuses, for the challenge
-	observer   *policy // whose Observe has been called
-	unexpected bool    // Err is an outage, or an error that usher doesn't know
+	policy     *policy // the policy of the middleware, for the challenge
+	observer   *policy // the policy whose Observe was called
+	unexpected bool    // Err is an outage or an unknown error
 }
 
 // The error codes of challenges.
@@ -57,7 +58,8 @@ func (rej *Rejection) Unwrap() error {
 	return rej.Err
 }
 
-// ServeHTTP writes the default response: the status, the headers of SetHeaders, and the description as a problem (RFC 9457).
+// ServeHTTP writes the default response: the status, the headers of SetHeaders, and a problem document with the description
+// (RFC 9457).
 func (rej *Rejection) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	status := rej.status()
 	rej.SetHeaders(w.Header())
@@ -70,9 +72,8 @@ func (rej *Rejection) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(append(body, "}\n"...))
 }
 
-// SetHeaders sets the headers that the response to a refusal needs: WWW-Authenticate if there is a challenge,
-// Cache-Control: no-store, Retry-After for a 503 or where RetryAfter is set, and those in Header. It is for adapters that write
-// the response by themselves.
+// SetHeaders sets the headers of the response: WWW-Authenticate if there is a challenge, Cache-Control: no-store, Retry-After
+// for a 503 or a 429 with RetryAfter, and those in Header. Use it in adapters that write the response themselves.
 func (rej *Rejection) SetHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	if challenge := rej.Challenge(); challenge != "" {
@@ -88,7 +89,7 @@ func (rej *Rejection) SetHeaders(h http.Header) {
 	}
 }
 
-// retryAfter returns the seconds of the Retry-After header, 0 if there is none.
+// retryAfter returns the value of the Retry-After header in seconds, or 0 if there is none.
 func (rej *Rejection) retryAfter() int64 {
 	status := rej.status()
 	switch {
@@ -102,8 +103,8 @@ func (rej *Rejection) retryAfter() int64 {
 	return 0
 }
 
-// Challenge returns the value of the WWW-Authenticate header (RFC 6750 §3), or "" if another token would not help. It has a
-// challenge for each scheme that the middleware's sources read.
+// Challenge returns the value of the WWW-Authenticate header (RFC 6750 §3), or "" if a different token would not help. It
+// contains a challenge for each scheme of the middleware's sources.
 func (rej *Rejection) Challenge() string {
 	if rej == nil {
 		return ""
@@ -168,7 +169,7 @@ func (rej *Rejection) appendParameters(challenge []byte) []byte {
 	return challenge
 }
 
-// status returns a status that a refusal may have, whatever the field says.
+// status returns Status, or 500 if it is not an error status.
 func (rej *Rejection) status() int {
 	if rej == nil || rej.Status < 400 || rej.Status > 599 {
 		return http.StatusInternalServerError
@@ -176,7 +177,7 @@ func (rej *Rejection) status() int {
 	return rej.Status
 }
 
-// addHeader adds headers to those of a refusal, which win.
+// addHeader adds headers. Those that the rejection already has take precedence.
 func (rej *Rejection) addHeader(header http.Header) {
 	if len(header) == 0 {
 		return
@@ -190,17 +191,16 @@ func (rej *Rejection) addHeader(header http.Header) {
 	rej.Header = merged
 }
 
-// errorOrigin says who returned an error, on which the meaning of some errors depends.
+// errorOrigin says where an error comes from. The response to some errors depends on it.
 type errorOrigin int
 
 const (
 	fromToken   errorOrigin = iota // the verifier, Confirm, Check or the user function
 	fromGuard                      // a guard: an unknown error is a 403
-	fromHandler                    // a handler, by Deny: ErrNoUser speaks of another user
+	fromHandler                    // a handler, through Deny: ErrNoUser is about another user, and a 404
 )
 
-// rejectionFor is the one mapping of errors to responses. ErrUnavailable and the errors of contexts take precedence: nothing was
-// judged.
+// rejectionFor maps errors to responses. ErrUnavailable and the errors of contexts take precedence, because no decision was made.
 func rejectionFor(err error, from errorOrigin) *Rejection {
 	if given, ok := errors.AsType[*Rejection](err); ok && given != nil {
 		own := *given
@@ -240,12 +240,12 @@ func rejectionFor(err error, from errorOrigin) *Rejection {
 	return rej
 }
 
-// isOutage reports whether err says that something was out of reach, so that nothing was judged.
+// isOutage reports whether no decision was made because something was out of reach or the context ended.
 func isOutage(err error) bool {
 	return errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// unfitPassword says to the client why it can't have this password.
+// unfitPassword returns the text for a client whose new password can't be used.
 func unfitPassword(err error) string {
 	switch {
 	case errors.Is(err, ErrPasswordTooShort):
@@ -258,23 +258,23 @@ func unfitPassword(err error) string {
 	return "This password can't be used."
 }
 
-// The reasons that the code below asks about.
+// The reasons that the code uses in several places.
 const (
 	reasonCanceled    = "canceled"
 	reasonNoToken     = "no_token"
 	reasonUnconfirmed = "unconfirmed"
 )
 
-// Reason returns one word for the cause, for metrics and bodies. It is the first of these that fits:
+// Reason returns one word for the cause, for metrics and response bodies. It is the first of these that applies:
 //
-//	canceled          the client hung up
+//	canceled          the client closed the connection
 //	timeout           a deadline passed
 //	unavailable       ErrUnavailable: a store, a key source or a queue is out of reach
 //	no_token          ErrNoToken
 //	many_tokens       ErrManyTokens
 //	expired           ErrTokenExpired
 //	not_yet_valid     ErrTokenNotYetValid
-//	unconfirmed       the token is bound to a key, and there is no proof that the client possesses it
+//	unconfirmed       the token is bound to a key, and the proof of possession is missing
 //	issuer            ErrTokenIssuer
 //	audience          ErrTokenAudience
 //	type              ErrTokenType
@@ -289,14 +289,14 @@ const (
 //	password          ErrPasswordUnfit or ErrPasswordMismatch
 //	scope             a scope is missing
 //	login_too_old     a more recent login is required
-//	cross_origin      another site caused the request, which has its token in a cookie
+//	cross_origin      another site caused the request, and its token is in a cookie
 //	forbidden         ErrForbidden, or another 403
 //	too_many          another 429
 //	request           another 4xx
-//	error             all else
+//	error             anything else
 //
-// An error of another package may bring its own reason by a method Reason() string, as those of package session do. It counts
-// unless the cause is one of the first three, and if it has at most 64 lower-case letters, digits and underscores.
+// An error may define its own reason with a method Reason() string, as errors of package session do. This reason may have at
+// most 64 lower-case letters, digits and underscores. The first three of the list take precedence over it.
 func (rej *Rejection) Reason() string {
 	if rej == nil {
 		return "error"
@@ -318,7 +318,7 @@ func (rej *Rejection) Reason() string {
 	return rej.reasonOfStatus()
 }
 
-// knownReason returns the reason of an error of usher's, "" for others.
+// knownReason returns the reason for an error of this package, or "" for others.
 func knownReason(err error) string {
 	for _, known := range [...]struct {
 		err    error
@@ -350,7 +350,7 @@ func knownReason(err error) string {
 	return ""
 }
 
-// reasonOfStatus returns the reason of a Rejection whose cause says nothing.
+// reasonOfStatus returns the reason of a Rejection whose cause has none.
 func (rej *Rejection) reasonOfStatus() string {
 	switch status := rej.status(); {
 	case rej.Code == codeAuthentication:
@@ -373,7 +373,7 @@ func (rej *Rejection) reasonOfStatus() string {
 	return "error"
 }
 
-// ownReason returns the reason that an error in the chain brings, "" if none does.
+// ownReason returns the result of the Reason method of an error in the chain, or "" if there is none.
 func ownReason(err error) string {
 	own, ok := errors.AsType[interface {
 		error
@@ -389,7 +389,7 @@ func ownReason(err error) string {
 	return reason
 }
 
-// reasonError gives an error a reason of its own.
+// reasonError adds a reason to an error.
 type reasonError struct {
 	error
 	reason string
@@ -400,7 +400,7 @@ func (e *reasonError) Unwrap() error { return e.error }
 // Reason returns the reason, for [Rejection.Reason].
 func (e *reasonError) Reason() string { return e.reason }
 
-// logRejection writes the line of LogRejections.
+// logRejection logs a refusal as LogRejections describes.
 func logRejection(log *slog.Logger, r *http.Request, rej *Rejection) {
 	if log == nil {
 		log = slog.Default()
@@ -430,7 +430,7 @@ func logRejection(log *slog.Logger, r *http.Request, rej *Rejection) {
 	log.LogAttrs(r.Context(), level, "usher: request refused", attrs...)
 }
 
-// route returns the pattern that matched the request, or else its path. A query may hold a token, and never gets into a log.
+// route returns the pattern that matched the request, or its path. It leaves out the query, which may contain a token.
 func route(r *http.Request) string {
 	if r.Pattern != "" || r.URL == nil {
 		return r.Pattern
@@ -438,7 +438,7 @@ func route(r *http.Request) string {
 	return r.URL.Path
 }
 
-// shortened returns text as far as a log line wants it.
+// shortened truncates text for a log line.
 func shortened(text string) string {
 	const most = 256
 	if len(text) > most {
@@ -447,7 +447,7 @@ func shortened(text string) string {
 	return text
 }
 
-// notQuotable is true for what may not be in the parameters of a challenge (RFC 6750 §3).
+// notQuotable reports whether r is not allowed in the parameters of a challenge (RFC 6750 §3).
 func notQuotable(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }
 
 func quotable(r rune) rune {

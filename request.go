@@ -13,7 +13,7 @@ import (
 	"github.com/go-usher/usher/internal/quote"
 )
 
-// handler is what Require, RequireFunc and Optional return. It has either next or nextFunc.
+// handler is the result of Require, RequireFunc and Optional. Either next or nextFunc is set.
 type handler[C, U any] struct {
 	m        *Middleware[C, U]
 	next     http.Handler
@@ -58,8 +58,8 @@ func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r)
 }
 
-// handBack copies to a request what handlers have set in the one that they were given: the pattern for the logs of outer
-// handlers, and the form whose temporary files net/http removes from the request that it made (golang/go#58809).
+// handBack copies to the outer request what handlers have set in the inner one: the pattern, for the logs of outer handlers, and
+// the multipart form, because net/http removes the temporary files only of its own request (golang/go#58809).
 func handBack(outer, inner *http.Request) {
 	if inner.Pattern != outer.Pattern {
 		outer.Pattern = inner.Pattern
@@ -69,22 +69,22 @@ func handBack(outer, inner *http.Request) {
 	}
 }
 
-// evidence is what a request brings: a token, where it was found, and what Confirm wants to respond.
+// evidence is a request's token, the source that found it, and the response headers of Confirm.
 type evidence struct {
 	token   string
-	source  *TokenSource // nil if there is no token; set also if the token is refused
-	headers http.Header  // Confirm's
+	source  *TokenSource // nil if there is no token; set even if the token is refused
+	headers http.Header  // returned by Confirm
 }
 
 // decision is the result of decide.
 type decision[C, U any] struct {
 	evidence
 	identity *identity[C, U]
-	reused   bool // an outer handler has decided, and the identity is in the request's context already
+	reused   bool // an outer handler has decided, and its identity is in the request's context
 }
 
-// decide takes a request from its sources to the guards, and notes in decided, which is new, what it found. If reuse is true, the
-// decision of an outer handler counts.
+// decide takes a request through all steps from the sources to the guards and stores the results in decided, which must be new.
+// If reuse is true, it accepts the decision of an outer handler.
 func (m *Middleware[C, U]) decide(decided *decision[C, U], r *http.Request, optional, reuse bool) *Rejection {
 	var err error
 	decided.token, decided.source, err = m.findToken(r)
@@ -117,39 +117,39 @@ func (m *Middleware[C, U]) decide(decided *decision[C, U], r *http.Request, opti
 	return rej
 }
 
-// anonymous is the decision about a request without a token that may pass.
+// anonymous returns the decision for a request that may proceed without a token.
 func (rt *root[C, U]) anonymous(r *http.Request) decision[C, U] {
 	return decision[C, U]{identity: &identity[C, U]{Context: r.Context(), root: rt}}
 }
 
-// findToken returns the one token that the request carries, and its source. The error is ErrNoToken if there is none.
+// findToken returns the request's only token and its source. If there is none, the error is ErrNoToken.
 func (p *policy) findToken(r *http.Request) (token string, source *TokenSource, err error) {
 	if p.opts.Now == nil {
 		return "", nil, errNotMade
 	}
-	if len(p.opts.Sources) == 1 { // nothing to judge, which saves 5 % of a request with a remembered token
+	if len(p.opts.Sources) == 1 { // a fast path, which saves 5 % of a request with a cached token
 		source = &p.opts.Sources[0]
 		if token, found, err := source.Find(r); found || err != nil {
 			return token, source, err
 		}
 		return "", nil, p.noToken(r)
 	}
-	var room [4]finding
-	found := p.collect(r, room[:0])
+	var buffer [4]finding
+	found := p.collect(r, buffer[:0])
 	if len(found) == 0 {
 		return "", nil, p.noToken(r)
 	}
 	return judge(found)
 }
 
-// finding is what one source found in a request: a token, or a reason why it can't be read.
+// finding is the result of one source: a token, or an error if the request can't be read.
 type finding struct {
 	source *TokenSource
 	token  string
 	err    error
 }
 
-// collect appends to found what each source finds.
+// collect appends the findings of all sources to found.
 func (p *policy) collect(r *http.Request, found []finding) []finding {
 	for i := range p.opts.Sources {
 		source := &p.opts.Sources[i]
@@ -160,11 +160,11 @@ func (p *policy) collect(r *http.Request, found []finding) []finding {
 	return found
 }
 
-// judge returns the only finding. More than one are an error: never does the first one win. The source is that of a token in
-// the URL, if there is one, since the response has to protect it in any case.
+// judge returns the only finding. More than one is an error, whichever came first. If one is a token in the URL, its source is
+// returned even with the error, because the response must protect that token.
 func judge(found []finding) (token string, source *TokenSource, err error) {
 	first := found[0]
-	if len(found) > 1 { // a form that can't be searched does not spoil a token in a better place
+	if len(found) > 1 { // forms that can't be searched are ignored if there is another finding
 		found = slices.DeleteFunc(found, func(f finding) bool { return errors.Is(f.err, errUnsearchedForm) })
 	}
 	if len(found) <= 1 {
@@ -191,11 +191,11 @@ func judge(found []finding) (token string, source *TokenSource, err error) {
 var (
 	errNoScheme = fmt.Errorf(`%w: the Authorization header has a token without a scheme; `+
 		`send "Bearer" before it, or add FromAuthorization("") to MiddlewareOptions.Sources`, ErrTokenMalformed)
-	errOtherScheme = fmt.Errorf("%w: the Authorization header has a scheme that no source reads", ErrNoToken)
+	errOtherScheme = fmt.Errorf("%w: the Authorization header has a scheme that none of MiddlewareOptions.Sources reads", ErrNoToken)
 )
 
-// noToken returns the error for a request in which no source found a token. A token that lacks its scheme is a bad token
-// rather than none, so that its sender is not taken for anonymous.
+// noToken returns the error for a request in which no source found a token. A token without a scheme counts as an invalid token,
+// so Optional does not treat the request as anonymous.
 func (p *policy) noToken(r *http.Request) error {
 	values := r.Header["Authorization"]
 	reads := slices.ContainsFunc(p.opts.Sources, func(s TokenSource) bool { return s.kind == sourceAuthorization })
@@ -208,8 +208,8 @@ func (p *policy) noToken(r *http.Request) error {
 	return errOtherScheme
 }
 
-// checkOrigin refuses what another site makes a browser send. The opening request of a WebSocket is a GET, but the
-// connection can do anything, so it is checked as a POST.
+// checkOrigin refuses requests that another site caused. The opening request of a WebSocket is a GET, but it is checked as a
+// POST, because the connection can be used for anything.
 func (p *policy) checkOrigin(r *http.Request) error {
 	if len(r.Header["Upgrade"]) > 0 {
 		post := *r
@@ -225,12 +225,12 @@ func (p *policy) checkOrigin(r *http.Request) error {
 	return &Rejection{Status: http.StatusForbidden, Description: "Cross-origin request.", Err: &reasonError{err, "cross_origin"}}
 }
 
-// passes reports whether a request that was refused is a preflight that may pass.
+// passes reports whether a refused request is a preflight request that may proceed.
 func (p *policy) passes(r *http.Request, source *TokenSource) bool {
 	return p.opts.DangerouslyPassPreflight && source == nil && isPreflight(r)
 }
 
-// isPreflight reports whether r is what a browser sends before a cross-origin request (Fetch §3.2.2), and nothing more.
+// isPreflight reports whether r is a CORS preflight request (Fetch §3.2.2).
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
 		len(r.Header["Origin"]) == 1 && r.Header["Origin"][0] != "" &&
@@ -238,8 +238,8 @@ func isPreflight(r *http.Request) bool {
 		len(r.Header["Authorization"]) == 0 && len(r.Header["Cookie"]) == 0
 }
 
-// reuse returns the identity that an outer handler of the same root found for the same token, or nil. It doesn't count if
-// another user or other claims were put into the context in between.
+// reuse returns the identity that an outer handler of the same root found for the same token. It returns nil if there is none,
+// or if another user or other claims were put into the context in between.
 func (rt *root[C, U]) reuse(ctx context.Context, token string, guarded bool) *identity[C, U] {
 	id, ok := ctx.Value(userKey{}).(*identity[C, U])
 	if !ok || !id.reusable || id.root != rt || id.token != token || id.anonymous() ||
@@ -249,8 +249,8 @@ func (rt *root[C, U]) reuse(ctx context.Context, token string, guarded bool) *id
 	return id
 }
 
-// identify finds out whose token it is. If it returns an error, the identity is nil if the token was not verified. There is no
-// request if the token came by another way.
+// identify verifies the token and loads its user. If it returns an error and the token was not verified, the identity is nil. r
+// is nil if the token did not arrive in a request.
 func (rt *root[C, U]) identify(ctx context.Context, r *http.Request, e *evidence) (*identity[C, U], error) {
 	id, err := rt.decode(ctx, e.token)
 	if err != nil {
@@ -283,7 +283,7 @@ func (rt *root[C, U]) identify(ctx context.Context, r *http.Request, e *evidence
 	return id, nil
 }
 
-// decode returns an identity that has the token's claims, and no user yet. A Decoder reads them into the identity, which
+// decode returns an identity with the token's claims and without a user. A Decoder decodes the claims into the identity, which
 // saves an allocation.
 func (rt *root[C, U]) decode(ctx context.Context, token string) (*identity[C, U], error) {
 	if d, ok := rt.verifier.(*Decoder[C]); ok {
@@ -309,16 +309,16 @@ var errNotMade = &ConfigError{"Middleware", "was not made by NewMiddleware"}
 
 var errNoClaims = errors.New("usher: the verifier returned neither claims nor an error")
 
-// confirm asks Confirm for proof that the client possesses the key that the token is bound to. Without Confirm, a bound token
-// is refused (RFC 7800 §3): its sender may have stolen it. Without a request, Confirm can't be asked, so every token is refused.
+// confirm calls Confirm. If Confirm is not set, a bound token is refused, because its sender may have stolen it (RFC 7800 §3). If
+// it is set but r is nil, it can't be called, and every token is refused.
 func (p *policy) confirm(r *http.Request, e *evidence, c *Claims) error {
 	switch {
 	case r == nil && c.Confirmation != nil:
-		return &reasonError{fmt.Errorf("%w: the token is bound to a key (cnf), and there is no request to prove possession", ErrTokenClaims), reasonUnconfirmed}
+		return &reasonError{fmt.Errorf("%w: the token is bound to a key (cnf), which AuthenticateToken can't confirm; use Authenticate", ErrTokenClaims), reasonUnconfirmed}
 	case r == nil && p.opts.Confirm != nil:
-		return &reasonError{fmt.Errorf("%w: MiddlewareOptions.Confirm is set, and there is no request to call it with", ErrTokenClaims), reasonUnconfirmed}
+		return &reasonError{fmt.Errorf("%w: MiddlewareOptions.Confirm is set, which AuthenticateToken can't call; use Authenticate", ErrTokenClaims), reasonUnconfirmed}
 	case p.opts.Confirm == nil && c.Confirmation != nil:
-		return &reasonError{fmt.Errorf("%w: the token is bound to a key (cnf), and MiddlewareOptions.Confirm is not set", ErrTokenClaims), reasonUnconfirmed}
+		return &reasonError{fmt.Errorf("%w: the token is bound to a key (cnf); to accept it, set MiddlewareOptions.Confirm", ErrTokenClaims), reasonUnconfirmed}
 	}
 	headers, err := p.opts.Confirm(r, e.token, c)
 	e.headers = headers
@@ -328,16 +328,16 @@ func (p *policy) confirm(r *http.Request, e *evidence, c *Claims) error {
 	return err
 }
 
-// ask runs the guards, in a context that has the identity.
+// ask runs the guards in ctx, which has the identity. It is small enough to be inlined.
 func (m *Middleware[C, U]) ask(ctx context.Context, id *identity[C, U]) *Rejection {
-	if len(m.guards) == 0 { // a few instructions, so that it costs no call
+	if len(m.guards) == 0 {
 		return nil
 	}
 	return m.askAll(ctx, id)
 }
 
-// askAll runs the guards, who find usher's own copy of the claims in their context. An anonymous request that they would
-// refuse is asked for a token instead.
+// askAll runs the guards with the copy of the claims for guards in their context. If they refuse an anonymous request, the
+// response is a 401 that asks for a token.
 func (m *Middleware[C, U]) askAll(ctx context.Context, id *identity[C, U]) *Rejection {
 	ctx = context.WithValue(ctx, claimsKey{}, id.forGuards())
 	for _, guard := range m.guards {
@@ -355,7 +355,7 @@ func (m *Middleware[C, U]) askAll(ctx context.Context, id *identity[C, U]) *Reje
 	return nil
 }
 
-// blame notes in a refusal whose token it was, if the token was verified. An outage is nobody's fault.
+// blame adds a *TokenError to a refusal if the token was verified. It leaves outages as they are.
 func (id *identity[C, U]) blame(rej *Rejection) *Rejection {
 	if id == nil || id.anonymous() || rej.Status == http.StatusServiceUnavailable {
 		return rej
@@ -370,7 +370,7 @@ func (id *identity[C, U]) blame(rej *Rejection) *Rejection {
 func (p *policy) reject(ctx context.Context, err error, from errorOrigin) *Rejection {
 	rej := rejectionFor(err, from)
 	if ctx.Err() != nil && rej.unexpected {
-		// A store whose client hung up often says so in words of its own.
+		// Many stores return their own error when the context has ended.
 		rej = rejectionFor(fmt.Errorf("%w: %w", ctx.Err(), err), from)
 	}
 	rej.policy = p
@@ -380,14 +380,14 @@ func (p *policy) reject(ctx context.Context, err error, from errorOrigin) *Rejec
 	return rej
 }
 
-// hasHeaders reports whether setHeaders sets any. Otherwise the response's headers are left alone: net/http copies those that
-// were asked for.
+// hasHeaders reports whether setHeaders would set any headers. If not, ResponseWriter.Header is not called: net/http copies
+// headers only if it was.
 func (p *policy) hasHeaders(e *evidence, optional bool) bool {
 	return p.vary != "" && (optional || p.varyAlways) || len(e.headers) > 0 || e.source != nil && e.source.kind != sourceAuthorization && !e.source.isAuthorization()
 }
 
-// setHeaders sets the headers that responses get whether or not the request is refused. Shared caches protect Authorization
-// alone (RFC 9111 §3.5): what depends on anything else has to say so itself.
+// setHeaders sets the headers of every response, whether or not the request is refused. Shared caches treat only responses to
+// Authorization as private (RFC 9111 §3.5); other sources need headers that say so.
 func (p *policy) setHeaders(h http.Header, e *evidence, optional, accepted bool) {
 	if p.vary != "" && (optional || p.varyAlways) {
 		h.Add("Vary", p.vary)

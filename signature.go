@@ -22,9 +22,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// method returns golang-jwt's implementation of an algorithm that uses key pairs. It returns new values, because the
-// package's own can be changed by anybody, and accept any PSS salt. Here the salt must be as long as the hash
-// (RFC 7518 §3.5).
+// method returns golang-jwt's implementation of an algorithm that uses key pairs. It returns new values instead of that
+// package's variables, which any code can modify. Those also accept a PSS salt of any length; here it must be as long as the
+// hash (RFC 7518 §3.5).
 func (a Algorithm) method() jwt.SigningMethod {
 	rsaMethod := &jwt.SigningMethodRSA{Name: string(a), Hash: a.hash()}
 	switch a.family() {
@@ -63,11 +63,11 @@ type hmacSecret struct {
 	states sync.Pool
 }
 
-// hmacState is a keyed hash. It is reused, because hashing the padded secret costs as much as hashing a short token.
+// hmacState is a reusable keyed hash. Hashing the padded secret takes as long as hashing a short token.
 type hmacState struct {
 	hash.Hash
-	input     []byte                // a copy of verify's input, because a hash takes no string
-	signature [sha512.Size + 2]byte // as base64url.AppendDecode wants it
+	input     []byte                // the input of verify, because hash.Hash does not take strings
+	signature [sha512.Size + 2]byte // with room for base64url.AppendDecode
 	sum       [sha512.Size]byte
 }
 
@@ -113,7 +113,7 @@ type publicKey struct {
 	size   int // bytes of a signature in base64url
 }
 
-// comparableKey is implemented by every public key of the standard library.
+// comparableKey is implemented by all public keys of the standard library.
 type comparableKey interface {
 	Equal(other crypto.PublicKey) bool
 }
@@ -122,7 +122,7 @@ func newPublicKey(alg Algorithm, key comparableKey) *publicKey {
 	return &publicKey{alg.method(), key, base64url.EncodedLen(signatureSize(key))}
 }
 
-// signatureSize returns how many bytes a signature of the key has in a token.
+// signatureSize returns the length in bytes of the key's signatures in tokens.
 func signatureSize(public crypto.PublicKey) int {
 	switch key := public.(type) {
 	case *rsa.PublicKey:
@@ -146,8 +146,8 @@ func (p *publicKey) equal(other verifier) bool {
 	return ok && (p == o || p.key.Equal(o.key))
 }
 
-// privateKey signs with golang-jwt's methods. It is always used as a pointer: for some verbs, fmt prints the fields of
-// nested structs, but not what nested pointers refer to.
+// privateKey signs with golang-jwt's methods. It is always used as a pointer. For some verbs fmt prints the fields of nested
+// structs, but it does not follow nested pointers.
 type privateKey struct {
 	method jwt.SigningMethod
 	key    crypto.PrivateKey
@@ -161,16 +161,16 @@ func (p *privateKey) sign(dst, input []byte) ([]byte, error) {
 	return append(dst, signature...), nil
 }
 
-// remoteKey signs through a crypto.Signer, whose private key may be elsewhere.
+// remoteKey signs through a crypto.Signer.
 type remoteKey struct {
 	alg    Algorithm
 	signer crypto.Signer
 	size   int // bytes of a signature
 }
 
-// newRemoteKey returns a remoteKey for a signer whose signatures public verifies. It asks for one to find out.
+// newRemoteKey returns a remoteKey for signer. It requests one signature and checks that public verifies it.
 func newRemoteKey(public Key, signer crypto.Signer) (*remoteKey, error) {
-	const text = "NewSignerKey checks this key" // which can't be part of a token
+	const text = "NewSignerKey checks this key" // not a valid signing input of a token
 	r := &remoteKey{public.alg, signer, signatureSize(public.PublicKey())}
 	signature, err := r.ask([]byte(text))
 	if err != nil {
@@ -182,7 +182,7 @@ func newRemoteKey(public Key, signer crypto.Signer) (*remoteKey, error) {
 	}
 	if !public.verify.verify(text, base64url.EncodeToString(encoded)) {
 		return nil, &ConfigError{"signer", fmt.Sprintf("returned a signature that its public key does not verify; "+
-			"it must sign the digest that it gets, by %s and the options that it gets", public.alg)}
+			"it must sign the digest passed to Sign, with %s and the options passed to Sign", public.alg)}
 	}
 	return r, nil
 }
@@ -199,7 +199,7 @@ func (r *remoteKey) sign(dst, input []byte) ([]byte, error) {
 	return append(dst, encoded...), nil
 }
 
-// ask returns the signature of input as the signer returns it.
+// ask returns the signer's signature of input, in the signer's format.
 func (r *remoteKey) ask(input []byte) ([]byte, error) {
 	hash := r.alg.hash()
 	var opts crypto.SignerOpts = hash
@@ -222,7 +222,7 @@ func (r *remoteKey) ask(input []byte) ([]byte, error) {
 	return signature, nil
 }
 
-// encode returns a signature in the form that tokens have. Its errors continue a sentence about the signer.
+// encode converts a signature to the format used in tokens. Its errors continue a sentence that begins with the signer.
 func (r *remoteKey) encode(signature []byte) ([]byte, error) {
 	if r.alg.family() != "ES" {
 		if len(signature) != r.size {
@@ -239,7 +239,7 @@ func (r *remoteKey) encode(signature []byte) ([]byte, error) {
 		asn.S.FillBytes(encoded[half:])
 		return encoded, nil
 	case len(signature) == r.size:
-		return nil, errors.New("returned R and S as they stand in a token; crypto.Signer wants them in ASN.1")
+		return nil, errors.New("returned R and S concatenated, as in a token; a crypto.Signer must return them in ASN.1")
 	}
 	return nil, fmt.Errorf("returned %d bytes that are not an ECDSA signature in ASN.1", len(signature))
 }

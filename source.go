@@ -14,18 +14,18 @@ import (
 	"github.com/go-usher/usher/internal/quote"
 )
 
-// TokenSource is a place where a request carries its token. The functions named From… return them.
-// [MiddlewareOptions].Sources says which ones a middleware searches. A source that holds two tokens is a 400, and so are
-// tokens in two sources.
+// TokenSource is a place in a request where a token may be, such as a header or a cookie. The functions named From… return
+// sources, and [MiddlewareOptions].Sources lists those of a middleware. A request with more than one token is refused with a 400,
+// whether they are in one source or in several.
 //
-// A response to a token from anywhere but the Authorization header gets Cache-Control: private, unless a header of the response says
-// otherwise: shared caches know that Authorization makes a response private, and nothing else does (RFC 9111 §3.5).
+// Shared caches treat only responses to Authorization as private (RFC 9111 §3.5). If the token comes from another source, the
+// response gets Cache-Control: private, unless it already has a stricter Cache-Control.
 type TokenSource struct {
 	kind sourceKind
-	// name is what the header, cookie, field or parameter is called; for the Authorization header it is the
-	// scheme, for WebSockets the marker.
+	// name is the name of the header, cookie, field or parameter. For the Authorization header it is the scheme, for WebSockets
+	// the marker.
 	name   string
-	custom *customSource // of FromFunc
+	custom *customSource // for FromFunc
 }
 
 type sourceKind byte
@@ -46,18 +46,18 @@ type customSource struct {
 	vary []string
 }
 
-// FromBearer finds the token in "Authorization: Bearer …" (RFC 6750 §2.1). The scheme's case does not matter. An
-// Authorization header of another scheme carries no token. "Bearer" with nothing after it carries a bad one.
+// FromBearer finds the token in "Authorization: Bearer …" (RFC 6750 §2.1). The scheme is case-insensitive. An Authorization
+// header with another scheme counts as no token; "Bearer" with nothing after it counts as an invalid token.
 func FromBearer() TokenSource { return FromAuthorization("Bearer") }
 
-// FromAuthorization finds the token in the Authorization header after another scheme, such as "JWT". If scheme is "", the
-// token is the whole value of the header; a value that has a space, or no dot, is no token then. FromBearer and
-// FromAuthorization("") may be used together.
+// FromAuthorization finds the token in the Authorization header after another scheme, such as "JWT". If scheme is "", the token
+// is the whole value of the header, unless the value contains a space or no dot. FromBearer and FromAuthorization("") can be used
+// together.
 func FromAuthorization(scheme string) TokenSource {
 	return TokenSource{kind: sourceAuthorization, name: scheme}
 }
 
-// FromHeader finds the token as the whole value of another header, such as "X-Access-Token".
+// FromHeader finds the token in another header, such as "X-Access-Token". The token is the whole value.
 func FromHeader(name string) TokenSource {
 	if equalFold(name, "Authorization") {
 		return FromAuthorization("")
@@ -65,39 +65,40 @@ func FromHeader(name string) TokenSource {
 	return TokenSource{kind: sourceHeader, name: http.CanonicalHeaderKey(name)}
 }
 
-// FromCookie finds the token in a cookie. An empty cookie is no token. Two that are not empty are a 400.
+// FromCookie finds the token in a cookie. An empty cookie counts as no token. Two cookies of this name that are not empty are a
+// 400.
 //
-// Browsers also send cookies with requests that other sites cause. So a token in a cookie counts only if
-// [http.CrossOriginProtection] passes the request; a request with an Upgrade header (a WebSocket) is checked as a POST.
+// Browsers also send cookies with requests that other sites cause. A request with its token in a cookie is therefore refused
+// unless [http.CrossOriginProtection] accepts it. A request with an Upgrade header (a WebSocket) is checked as a POST.
 //
-// Use a name that begins with "__Host-", such as "__Host-token". Browsers then accept the cookie only from this very host, over
-// TLS and with Path=/, so that another subdomain can't set a second cookie of the same name and lock the user out.
+// Use a name that begins with "__Host-", such as "__Host-token". Browsers then accept the cookie only from the same host, over
+// TLS and with Path=/. Without the prefix, another subdomain could set a second cookie of the same name and lock the user out.
 func FromCookie(name string) TokenSource { return TokenSource{kind: sourceCookie, name: name} }
 
-// FromQuery finds the token in a parameter of the URL (RFC 6750 §2.3). It is a last resort, for clients that can do nothing
-// else: URLs end up in logs, in histories and in Referer headers. The response gets Referrer-Policy: no-referrer.
+// FromQuery finds the token in a query parameter of the URL (RFC 6750 §2.3). Use it only for clients that support nothing else,
+// because URLs end up in logs, histories and Referer headers. The response gets Referrer-Policy: no-referrer.
 func FromQuery(name string) TokenSource { return TokenSource{kind: sourceQuery, name: name} }
 
-// FromForm finds the token in a field of a form in the body (RFC 6750 §2.2), in POST, PUT and PATCH requests of type
-// application/x-www-form-urlencoded. The handler finds the form parsed, as by ParseForm.
+// FromForm finds the token in a form field of the body (RFC 6750 §2.2), in POST, PUT and PATCH requests of type
+// application/x-www-form-urlencoded. The form is then parsed for the handler too, as by ParseForm.
 //
-// A form of more than 64 KiB or 1,000 fields is not searched. It is a 400, unless another source finds a token: then the
-// handler finds the body unread.
+// A form of more than 64 KiB or 1,000 fields is not searched. The request is then refused with a 400, unless another source finds
+// a token. In that case the handler can still read the body.
 func FromForm(name string) TokenSource { return TokenSource{kind: sourceForm, name: name} }
 
-// FromWebSocketProtocol finds the token in the Sec-WebSocket-Protocol header of a WebSocket's opening request, as the
-// element after marker. In browsers it is the only header that a page can set: new WebSocket(url, [marker, token]).
+// FromWebSocketProtocol finds the token in the Sec-WebSocket-Protocol header of a WebSocket's opening request. The token is the
+// element after marker. In browsers this is the only header that a page can set: new WebSocket(url, [marker, token]).
 //
-// The browser closes the connection unless the response names marker, and marker alone, as the chosen protocol. The middleware
-// sets that header of the response. Libraries that write the response by themselves ignore it and must be told: for
-// gorilla/websocket, name marker in Upgrader.Subprotocols.
+// The browser closes the connection unless the response selects marker as the protocol. The middleware sets this response
+// header. WebSocket libraries that write the response themselves ignore it, so configure marker there too. In
+// gorilla/websocket, add it to Upgrader.Subprotocols.
 func FromWebSocketProtocol(marker string) TokenSource {
 	return TokenSource{kind: sourceWebSocket, name: marker}
 }
 
-// FromFunc finds the token with a function of yours. find returns the token and true, or false if there is none. Its errors
-// are mapped as all others: a [*Rejection] is used as it is, ErrManyTokens is a 400, an unknown error a 500. It is called
-// concurrently.
+// FromFunc finds the token with your own function. find returns the token and true, or false if there is none. Its errors are
+// mapped like all others: a [*Rejection] is used as it is, ErrManyTokens is a 400, an unknown error a 500. find must be safe for
+// concurrent use.
 //
 // vary names the request headers that find reads, for the Vary header of responses. If Cookie is among them, the
 // cross-origin check of [FromCookie] applies.
@@ -109,9 +110,11 @@ func FromFunc(find func(r *http.Request) (token string, found bool, err error), 
 	return TokenSource{kind: sourceCustom, custom: custom}
 }
 
-// Find returns the token that the request carries here, and whether it carries one. An empty token counts as found, except
-// in a cookie. The error is ErrManyTokens, a [*Rejection] for a request that can't be read, or FromFunc's own. Middlewares call
-// it; it is exported for handlers that take another kind of token, such as a refresh token. It makes no cross-origin check.
+// Find returns the token in this source, and whether there is one. An empty token counts as found, except in a cookie. The error
+// is ErrManyTokens, a [*Rejection] if the request can't be read, or an error of the function passed to FromFunc.
+//
+// Middlewares call Find. Handlers can call it for another kind of token, such as a refresh token. Find does not check the origin
+// of the request.
 func (s TokenSource) Find(r *http.Request) (token string, found bool, err error) {
 	switch s.kind {
 	case sourceAuthorization:
@@ -139,7 +142,7 @@ func (s TokenSource) Find(r *http.Request) (token string, found bool, err error)
 	return "", false, nil
 }
 
-// only returns the one value; more are ErrManyTokens.
+// only returns the only value. If there are more, the error is ErrManyTokens.
 func only(values []string) (string, bool, error) {
 	switch len(values) {
 	case 0:
@@ -156,8 +159,8 @@ func cutScheme(value, scheme string) (string, bool) {
 		return "", false
 	}
 	token := value[len(scheme):]
-	separated := token == "" || token[0] == ' ' || token[0] == '\t' // a tab makes the token a bad one
-	// strings.TrimLeft takes 1 % of the instructions of a request with a remembered token.
+	separated := token == "" || token[0] == ' ' || token[0] == '\t' // with a tab, the token is invalid
+	// strings.TrimLeft would take 1 % of a request with a cached token.
 	for token != "" && token[0] == ' ' {
 		token = token[1:]
 	}
@@ -169,8 +172,8 @@ func isBareToken(value string) bool {
 	return strings.Contains(value, ".") && !strings.ContainsAny(value, " \t")
 }
 
-// findInCookies reads the Cookie header itself (RFC 6265 §4.2). net/http skips cookies whose value it doesn't accept, and so
-// could take one of two for the only one.
+// findInCookies parses the Cookie header itself (RFC 6265 §4.2). net/http skips cookies with invalid values, so it could return
+// one cookie where there are two.
 func (s TokenSource) findInCookies(r *http.Request) (token string, found bool, err error) {
 	for _, line := range r.Header["Cookie"] {
 		for line != "" {
@@ -197,7 +200,7 @@ func unquoteCookie(value string) string {
 	return value
 }
 
-// findInQuery reads the query itself: url.ParseQuery keeps all of it, at many times its length.
+// findInQuery parses the query itself, because url.ParseQuery takes many times the memory of the query.
 func (s TokenSource) findInQuery(r *http.Request) (token string, found bool, err error) {
 	if r.URL == nil {
 		return "", false, nil
@@ -211,7 +214,7 @@ func (s TokenSource) findInQuery(r *http.Request) (token string, found bool, err
 			found = true
 			token, err = url.QueryUnescape(value)
 		}
-		if err == nil && strings.Contains(pair, ";") { // as url.ParseQuery has it
+		if err == nil && strings.Contains(pair, ";") { // as in url.ParseQuery
 			err = errors.New("invalid semicolon separator in query")
 		}
 		if err != nil {
@@ -225,13 +228,13 @@ func badRequest(description string, err error) error {
 	return &Rejection{Status: http.StatusBadRequest, Code: codeRequest, Description: description, Err: err}
 }
 
-// The limits of a form that is searched for a token.
+// Limits of forms that are searched for a token.
 const (
 	maxFormBytes  = 64 << 10
 	maxFormFields = 1000
 )
 
-// A form that can't be searched for a token is ignored if another source finds one.
+// Errors of forms that can't be searched. They are ignored if another source finds a token.
 var (
 	errUnsearchedForm = errors.New("usher: the form can't be searched for a token")
 	errLongForm       = fmt.Errorf("%w: %w", errUnsearchedForm, &http.MaxBytesError{Limit: maxFormBytes})
@@ -253,7 +256,7 @@ func (s TokenSource) findInForm(r *http.Request) (string, bool, error) {
 	return only(r.PostForm[s.name])
 }
 
-// parseForm is r.ParseForm for forms within the limits. The body of others it leaves as if it had not been read.
+// parseForm is r.ParseForm for forms within the limits. If a form exceeds them, parseForm restores the body.
 func parseForm(r *http.Request) error {
 	if r.ContentLength > maxFormBytes {
 		return errLongForm
@@ -275,7 +278,7 @@ func parseForm(r *http.Request) error {
 	return r.ParseForm()
 }
 
-// replayedBody is a body that is read again from its beginning.
+// replayedBody is a request body that can be read again from the beginning.
 type replayedBody struct {
 	io.Reader
 	io.Closer
@@ -302,7 +305,7 @@ func (s TokenSource) findInProtocols(r *http.Request) (token string, found bool,
 	return token, found, nil
 }
 
-// upgradesToWebSocket reports whether Upgrade, which is a list (RFC 9110 §7.8), names the WebSocket protocol.
+// upgradesToWebSocket reports whether the Upgrade header, a list (RFC 9110 §7.8), contains the WebSocket protocol.
 func upgradesToWebSocket(h http.Header) bool {
 	for _, line := range h["Upgrade"] {
 		for protocol := range strings.SplitSeq(line, ",") {
@@ -352,7 +355,7 @@ func (s TokenSource) readsCookies() bool {
 	return s.kind == sourceCookie || s.kind == sourceCustom && slices.Contains(s.custom.vary, "Cookie")
 }
 
-// setHeaders sets the response headers that a token from this source calls for.
+// setHeaders sets the response headers for a token from this source.
 func (s TokenSource) setHeaders(h http.Header, accepted bool) {
 	if !s.isAuthorization() && !isPrivate(h) {
 		h.Set("Cache-Control", "private")
@@ -365,14 +368,14 @@ func (s TokenSource) setHeaders(h http.Header, accepted bool) {
 	}
 }
 
-// isPrivate reports whether an outer handler has already kept the response out of shared caches.
+// isPrivate reports whether the Cache-Control header already keeps the response out of shared caches.
 func isPrivate(h http.Header) bool {
 	return slices.ContainsFunc(h["Cache-Control"], func(value string) bool {
 		return strings.Contains(value, "private") || strings.Contains(value, "no-store")
 	})
 }
 
-// overlaps reports whether both sources can find a token in one place.
+// overlaps reports whether both sources can find the same token.
 func (s TokenSource) overlaps(other TokenSource) bool {
 	if s.kind == sourceAuthorization && other.kind == sourceAuthorization {
 		return equalFold(s.name, other.name)
@@ -380,7 +383,7 @@ func (s TokenSource) overlaps(other TokenSource) bool {
 	return s == other
 }
 
-// unfit says what is wrong with the source, or "".
+// unfit returns the reason why the source can't be used, or "".
 func (s TokenSource) unfit() string {
 	switch {
 	case s.kind == sourceNone:
@@ -388,20 +391,20 @@ func (s TokenSource) unfit() string {
 	case s.kind == sourceCustom && s.custom.find == nil:
 		return "has no function"
 	case s.kind == sourceCustom && slices.ContainsFunc(s.custom.vary, notHeader):
-		return "varies by something else than the names of headers"
+		return "has a vary argument that is not the name of a header"
 	case s.kind == sourceCustom, s.kind == sourceAuthorization && s.name == "":
 		return ""
 	case s.name == "":
 		return "has an empty name"
 	case s.kind != sourceQuery && s.kind != sourceForm && strings.ContainsFunc(s.name, notToken):
-		return "has the name " + quote.Text(s.name) + ", which is not a token of RFC 9110"
+		return "has the name " + quote.Text(s.name) + ", which has characters that are not allowed (RFC 9110 §5.6.2)"
 	}
 	return ""
 }
 
 func notHeader(name string) bool { return name == "" || strings.ContainsFunc(name, notToken) }
 
-// notToken is true for what may not be in the name of a header, scheme, cookie or protocol (RFC 9110 §5.6.2).
+// notToken reports whether r is not allowed in the name of a header, scheme, cookie or protocol (RFC 9110 §5.6.2).
 func notToken(r rune) bool {
 	return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 }

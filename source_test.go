@@ -721,8 +721,8 @@ func TestNoTokenSaysWhatIsWrongWithAuthorization(t *testing.T) {
 		says        string
 	}{
 		{"no scheme", token, usher.ErrTokenMalformed, "scheme"},
-		{"another scheme", "JWT " + token, usher.ErrNoToken, "scheme that no source reads"},
-		{"a password", "hunter2", usher.ErrNoToken, "scheme that no source reads"},
+		{"another scheme", "JWT " + token, usher.ErrNoToken, "scheme that none of MiddlewareOptions.Sources reads"},
+		{"a password", "hunter2", usher.ErrNoToken, "scheme that none of MiddlewareOptions.Sources reads"},
 		{"none", "", usher.ErrNoToken, ""},
 	}
 	for _, test := range tests {

@@ -32,36 +32,36 @@ type EncoderOptions struct {
 	NotBefore bool
 	// Type is the header's typ, "JWT" by default. OAuth access tokens have "at+jwt" (RFC 9068 §2.1).
 	Type string
-	// SubjectClaim is the name of the claim that says who the user is, "sub" by default. Older verifiers may want another,
-	// such as "user_id" or "identity".
+	// SubjectClaim is the name of the claim that holds the subject, "sub" by default. Some older verifiers expect "user_id" or
+	// "identity".
 	SubjectClaim string
-	// MaxSize is the maximum size of a token in bytes, 8 KiB by default, which is what decoders accept.
+	// MaxSize is the maximum size of a token in bytes. The default is 8 KiB, the same as the decoder's.
 	MaxSize int
-	// AllowNoSubject allows tokens that name no user.
+	// AllowNoSubject allows tokens without a subject.
 	AllowNoSubject bool
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
 }
 
-// Encoder issues tokens whose claims are a C. It is made by [NewEncoder] and safe for concurrent use.
+// Encoder issues tokens with claims of type C. Create it with [NewEncoder]. It is safe for concurrent use.
 type Encoder[C any] struct {
 	keys         SigningKeys
 	opts         EncoderOptions
 	format       *payloadFormat
-	subjectLabel string // as payloadFormat.append takes it
+	subjectLabel string // for payloadFormat.append
 	claims       func(*C) *Claims
 	validate     func(*C) error
 	scratch      sync.Pool
 }
 
-// scratch is memory for encoding a token. It is reused.
+// scratch holds reusable buffers for encoding a token.
 type scratch struct {
 	decoded []byte // the claims, then the signature
 	encoded []byte // the token
 }
 
-// NewEncoder returns an encoder that signs with keys. Each mistake in the options, in the claims type C or in a fixed key is
-// a [ConfigError], and all of them are joined.
+// NewEncoder returns an encoder that signs with keys. It reports all mistakes in the options, the claims type C and a fixed
+// key at once: each is a [ConfigError], joined with errors.Join.
 func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions) (*Encoder[C], error) {
 	var wrong misconfigured
 	e := &Encoder[C]{keys: keys, claims: embedded[C, P], validate: validator[C]()}
@@ -74,7 +74,7 @@ func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions
 	e.keys = checkSigningKeys(&wrong, keys)
 	e.format = newPayloadFormat[C](&wrong)
 	if e.format.owned["jti"] {
-		wrong.add("claims type "+reflect.TypeFor[C]().String(), "has a field of its own for jti, so that encoded tokens would have no id; use Claims.ID")
+		wrong.add("claims type "+reflect.TypeFor[C]().String(), "has its own field for jti, so issued tokens would have no id; use Claims.ID instead")
 	}
 	checkSubjectClaim(&wrong, "EncoderOptions.SubjectClaim", e.opts.SubjectClaim, e.format)
 	label, _ := strictjson.AppendString(nil, e.opts.SubjectClaim)
@@ -98,7 +98,7 @@ func (o *EncoderOptions) setDefaults() {
 
 func (o *EncoderOptions) check(wrong *misconfigured) {
 	if o.TTL < time.Second {
-		wrong.add("EncoderOptions.TTL", "is %v, but a token lives for a second or more; durations have a unit, as in 15*time.Minute", o.TTL)
+		wrong.add("EncoderOptions.TTL", "is %v, but must be a second or more; durations have a unit, as in 15*time.Minute", o.TTL)
 	}
 	checkMaxSize(wrong, "EncoderOptions.MaxSize", o.MaxSize)
 	checkName(wrong, "EncoderOptions.Issuer", o.Issuer)
@@ -106,7 +106,7 @@ func (o *EncoderOptions) check(wrong *misconfigured) {
 	checkType(wrong, "EncoderOptions.Type", o.Type)
 }
 
-// checkSigningKeys returns keys, or a copy if they could be changed later.
+// checkSigningKeys returns keys, or a copy if the caller could modify them later.
 func checkSigningKeys(wrong *misconfigured, keys SigningKeys) SigningKeys {
 	if set, ok := keys.(Keys); ok {
 		keys = slices.Clone(set)
@@ -123,7 +123,7 @@ func checkSigningKeys(wrong *misconfigured, keys SigningKeys) SigningKeys {
 	return keys
 }
 
-// isLocal reports whether the source has its keys at hand, as *keyfile.Keys does, so that asking it needs no network.
+// isLocal reports whether the source holds its keys in memory, like *keyfile.Keys, and needs no network to return one.
 func isLocal(keys SigningKeys) bool {
 	switch keys.(type) {
 	case Key, Keys, *KeyRing:
@@ -134,12 +134,12 @@ func isLocal(keys SigningKeys) bool {
 	return false
 }
 
-// Encode returns a signed token with these claims. It sets iss, aud, exp, iat and jti where they are absent, as Fill does, and calls the
-// claims' Validate method, if C has one. It does not require that exp lies in the future.
+// Encode returns a signed token with these claims. It sets absent iss, aud, exp, iat and jti as [Encoder.Fill] does. If C has a
+// Validate method, Encode calls it. It does not check that exp is in the future.
 //
-// Claims without a subject, unless AllowNoSubject is set, claims that have no JSON form and claims that Validate refuses are
-// ErrTokenClaims; a token larger than MaxSize is ErrTokenTooLarge; a key that can't sign is a [ConfigError]. Errors of the keys are returned as
-// they are.
+// The error is ErrTokenClaims if the subject is missing and AllowNoSubject is not set, if the claims have no JSON form, or if
+// Validate returns an error. It is ErrTokenTooLarge if the token exceeds MaxSize, and a [ConfigError] if the key can't sign.
+// Errors of keys are returned unchanged.
 func (e *Encoder[C]) Encode(ctx context.Context, claims C) (string, error) {
 	if e == nil || e.keys == nil {
 		return "", &ConfigError{"Encoder", "was not made by NewEncoder"}
@@ -178,9 +178,9 @@ func (e *Encoder[C]) Encode(ctx context.Context, claims C) (string, error) {
 	return string(s.encoded), nil
 }
 
-// Fill sets iss, aud, exp, iat, jti, and nbf if NotBefore is set, where they are absent, and returns the [Claims] that claims embed. Call it
-// before Encode to learn or to set more of them. Dates are whole seconds: iat is rounded down and exp up, so that no token lives shorter
-// than its TTL. For nil it returns nil.
+// Fill sets absent iss, aud, exp, iat and jti, and an absent nbf if NotBefore is set. It returns the [Claims] embedded in
+// claims, or nil if claims is nil. Call it before Encode to read these values or to change them. Dates are whole seconds. Fill
+// rounds iat down and exp up, so a token is valid for at least its TTL.
 func (e *Encoder[C]) Fill(claims *C) *Claims {
 	if claims == nil || e == nil || e.keys == nil {
 		return nil
@@ -206,7 +206,7 @@ func (e *Encoder[C]) Fill(claims *C) *Claims {
 	return c
 }
 
-// TTL returns the lifetime of tokens whose claims set no exp: the expires_in of a token response (RFC 6749 §5.1).
+// TTL returns the lifetime of tokens whose claims set no exp. It is the expires_in of a token response (RFC 6749 §5.1).
 func (e *Encoder[C]) TTL() time.Duration {
 	if e == nil {
 		return 0
@@ -216,33 +216,34 @@ func (e *Encoder[C]) TTL() time.Duration {
 
 // DecoderOptions are the options of [NewDecoder]; nil means the defaults.
 type DecoderOptions struct {
-	// Issuer, if set, is what iss must be.
+	// Issuer, if set, is the required iss.
 	Issuer string
-	// Audience, if set, lists the audiences of which aud must contain at least one. If it is not set, a token with an aud is
-	// refused: it was issued for another service.
+	// Audience, if set, lists the accepted audiences: aud must contain at least one of them. If not set, every token with an
+	// aud is refused, because it was issued for another service.
 	Audience Audience
-	// Leeway is how far clocks may differ: from a millisecond to 5 minutes, 0 by default.
+	// Leeway is the tolerated difference between clocks: from a millisecond to 5 minutes, 0 by default.
 	Leeway time.Duration
-	// MaxAge, if set, requires an iat that is not in the future and not longer ago than this: a second or more.
+	// MaxAge, if set, is the maximum time since iat: a second or more. Tokens without iat or with an iat in the future are then
+	// refused.
 	MaxAge time.Duration
-	// Type, if set, is what the header's typ must be. If not, typ is JWT, at+jwt or absent. It is a media type: ASCII case does
-	// not matter, nor a leading application/ where no other slash follows (RFC 7515 §4.1.9).
+	// Type, if set, is the required typ of the header. If not set, typ must be JWT or at+jwt, or absent. Types are compared as
+	// media types: ASCII case is ignored, and so is a leading application/ if no other slash follows (RFC 7515 §4.1.9).
 	Type string
-	// SubjectClaim is the name of the claim that says who the user is, "sub" by default: Flask-JWT says "identity". It can't be another
-	// registered claim, or the name of a field of C.
+	// SubjectClaim is the name of the claim that holds the subject, "sub" by default. Flask-JWT calls it "identity". The name
+	// must not be that of another registered claim or of a field of C.
 	SubjectClaim string
 	// MaxSize is the maximum size of a token in bytes, 8 KiB by default.
 	MaxSize int
-	// CacheSize is how many verified tokens are remembered, so that their signatures need not be verified again. Together they take at most
-	// CacheSize × 2 KiB. The default is none. The keys, the clock and Validate are asked each time nevertheless.
+	// CacheSize is the number of verified tokens to cache. The signature of a cached token is not verified again; its key, its
+	// dates and Validate are still checked each time. The cache takes at most CacheSize × 2 KiB. By default nothing is cached.
 	CacheSize int
-	// AllowNoSubject accepts tokens that name no user.
+	// AllowNoSubject accepts tokens without a subject.
 	AllowNoSubject bool
-	// AllowNumericSubject reads "sub": 42 as "42", as in tokens of PyJWT before 2.10.
+	// AllowNumericSubject reads "sub": 42 as "42". PyJWT before 2.10 issued such tokens.
 	AllowNumericSubject bool
 	// DangerouslyAllowNoExpiry accepts tokens without exp, which never expire.
 	DangerouslyAllowNoExpiry bool
-	// DangerouslyAllowAnyAudience accepts tokens with an aud although no Audience is set: they may have been issued for
+	// DangerouslyAllowAnyAudience accepts tokens with an aud although Audience is not set. They may have been issued for
 	// another service.
 	DangerouslyAllowAnyAudience bool
 	// Now is the clock, time.Now by default.
@@ -257,37 +258,37 @@ const (
 
 // Verifier verifies tokens for a [Middleware]. [*Decoder] is one.
 type Verifier[C any] interface {
-	// Decode returns the claims of a token after verifying it. Otherwise it returns nil and an error: ErrInvalidToken if the token is at
-	// fault, ErrUnavailable if that can't be found out now. It is called concurrently.
+	// Decode verifies a token and returns its claims. On failure it returns nil and an error: ErrInvalidToken if the token is
+	// invalid, ErrUnavailable if it can't be verified now. Decode must be safe for concurrent use.
 	Decode(ctx context.Context, token string) (*C, error)
 }
 
-// Decoder verifies tokens and decodes their claims into a C. It is made by [NewDecoder] and safe for
-// concurrent use.
+// Decoder verifies tokens and decodes their claims into a C. Create it with [NewDecoder]. It is safe for concurrent use.
 type Decoder[C any] struct {
 	checks
 	format   *payloadFormat
 	claims   func(*C) *Claims
 	validate func(*C) error
-	cache    *tokencache.Cache[remembered] // nil if none is asked for
+	cache    *tokencache.Cache[remembered] // nil if CacheSize is 0
 }
 
-// checks are the part of a Decoder that does not depend on the claims' type, and so is compiled once.
+// checks is the part of a Decoder that does not depend on the claims type. It is compiled only once.
 type checks struct {
 	keys    KeySource
 	opts    DecoderOptions
 	headers headers
 }
 
-// NewDecoder returns a decoder that verifies with keys. Each mistake in the options, in the claims type C or in a fixed set of keys is a
-// [ConfigError], and all of them are joined.
+// NewDecoder returns a decoder that verifies with keys. It reports all mistakes in the options, the claims type C and a fixed
+// set of keys at once: each is a [ConfigError], joined with errors.Join.
 //
-// C embeds [Claims]. A field of C may read any other claim, with encoding/json's tags, and also jti, sid, scope and auth_time in place of
-// Claims' own; with a field for scope goes a method HasScope(scope string) bool. Names match exactly: a field Role without a tag reads "Role", and not
-// "role" as with encoding/json. An [Audience] reads one string or an array, for any claim.
+// C embeds [Claims]. Further fields of C decode other claims, by encoding/json's tags. A field of C may also take the place of
+// Claims' own jti, sid, scope or auth_time; with a field for scope, C needs a method HasScope(scope string) bool. Unlike in
+// encoding/json, names are case-sensitive: a field Role without a tag decodes "Role" but not "role". A field of type [Audience]
+// decodes a string or an array of strings, for any claim.
 //
-// C may have a method Validate() error, which Decode calls. A Validate method of an embedded type is called if Go promotes it. The Validate
-// method of a named field's type is not called: call it in C's Validate.
+// If C has a method Validate() error, Decode calls it. A Validate method of an embedded type is called if Go promotes it. The
+// Validate method of a named field's type is not called; call it in C's Validate.
 func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) (*Decoder[C], error) {
 	var wrong misconfigured
 	d := &Decoder[C]{claims: embedded[C, P], validate: validator[C]()}
@@ -319,30 +320,30 @@ func (o *DecoderOptions) setDefaults() {
 
 func (o *DecoderOptions) check(wrong *misconfigured) {
 	if o.Leeway < 0 || o.Leeway > 5*time.Minute {
-		wrong.add("DecoderOptions.Leeway", "is %v, but lies between 0 and 5 minutes", o.Leeway)
+		wrong.add("DecoderOptions.Leeway", "is %v, but must be between 0 and 5 minutes", o.Leeway)
 	}
 	if o.Leeway > 0 && o.Leeway < time.Millisecond {
 		wrong.add("DecoderOptions.Leeway", "is %v, less than a millisecond; durations have a unit, as in 30*time.Second", o.Leeway)
 	}
 	if o.MaxAge < 0 {
-		wrong.add("DecoderOptions.MaxAge", "is negative: %v", o.MaxAge)
+		wrong.add("DecoderOptions.MaxAge", "is %v, but must not be negative", o.MaxAge)
 	}
 	checkUnit(wrong, "DecoderOptions.MaxAge", o.MaxAge)
 	checkMaxSize(wrong, "DecoderOptions.MaxSize", o.MaxSize)
 	if o.CacheSize < 0 {
-		wrong.add("DecoderOptions.CacheSize", "is negative: %d", o.CacheSize)
+		wrong.add("DecoderOptions.CacheSize", "is %d, but must not be negative", o.CacheSize)
 	}
 	checkName(wrong, "DecoderOptions.Issuer", o.Issuer)
 	checkAudience(wrong, "DecoderOptions.Audience", o.Audience)
 	if len(o.Audience) > 0 && o.DangerouslyAllowAnyAudience {
-		wrong.add("DecoderOptions.DangerouslyAllowAnyAudience", "is set together with Audience; one of them must go")
+		wrong.add("DecoderOptions.DangerouslyAllowAnyAudience", "is set together with Audience; remove one of them")
 	}
 	if o.Type != "" {
 		checkType(wrong, "DecoderOptions.Type", o.Type)
 	}
 }
 
-// checkKeySource returns keys, or a copy if they could be changed later.
+// checkKeySource returns keys, or a copy if the caller could modify them later.
 func checkKeySource(wrong *misconfigured, keys KeySource) KeySource {
 	if set, ok := keys.(Keys); ok {
 		keys = slices.Clone(set)
@@ -350,7 +351,7 @@ func checkKeySource(wrong *misconfigured, keys KeySource) KeySource {
 	switch keys.(type) {
 	case Key, Keys, *KeyRing:
 		if known, err := keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(known, Key{}) {
-			wrong.add("keys", "hold no key, or the zero Key")
+			wrong.add("keys", "are empty or contain the zero Key")
 		}
 	default:
 		if nilcheck.IsNil(keys) {
@@ -378,14 +379,15 @@ func checkKeySource(wrong *misconfigured, keys KeySource) KeySource {
 //   - sub: ErrTokenClaims
 //   - the claims' Validate method, if C has one: ErrTokenClaims, which wraps its error
 //
-// All of these are ErrInvalidToken, except errors of the key source that are not, and errors.Is also finds golang-jwt's error for the same fault.
-// From the payload on, a [*TokenError] in the chain says whose token it was.
+// Each of these errors is also ErrInvalidToken and golang-jwt's error for the same fault. Errors of the key source are returned
+// unchanged. If the signature is valid, a [*TokenError] in the chain says whose token it was.
 //
-// A token that is bound to a key (Claims.Confirmation is set) is valid only together with a proof of that key. A [Middleware] asks for the proof;
-// whoever calls Decode has to do so too, or to refuse such tokens.
+// A token that is bound to a key (Claims.Confirmation is set) is valid only together with a proof of possession of that key.
+// [Middleware] requires the proof. Other callers of Decode must require it too, or refuse bound tokens.
 //
-// The result's fields are the caller's own, and append copies, for no slice has spare capacity (unless an UnmarshalJSON of yours made it). Its
-// strings share one allocation; clone those you retain. With CacheSize set, neither callers nor Validate may modify data behind slices, maps or pointers: other callers share it.
+// Callers may assign to the fields of the result. Its strings share one allocation; clone those you retain. With CacheSize set,
+// neither callers nor Validate may modify data behind slices, maps or pointers, because other callers share it. Appending to a
+// slice is safe: slices have no spare capacity, unless an UnmarshalJSON method of yours made them.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 	v, err := d.verify(ctx, token)
 	if err != nil {
@@ -398,15 +400,15 @@ func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 	return c, nil
 }
 
-// verified is a token whose signature is good: with its claims if it is remembered, otherwise with what is still to be checked.
+// verified is a token with a valid signature. A cached one has its claims; the others have what is still to be decoded.
 type verified[C any] struct {
 	claims  *C
 	header  *header
-	key     Key // that verified it
+	key     Key // the key that verified it
 	payload string
 }
 
-// verify is the first half of Decode. It needs no C yet: a token that is refused here costs no allocation of one.
+// verify is the first half of Decode. It does not need a C yet, so a token that is refused here does not cost its allocation.
 func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], error) {
 	if d == nil || d.keys == nil {
 		return verified[C]{}, &ConfigError{"Decoder", "was not made by NewDecoder"}
@@ -420,7 +422,7 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 			return verified[C]{}, err
 		}
 		if known.verifiedBy(keys) {
-			claims, _ := known.claims.(*C) // read put one there
+			claims, _ := known.claims.(*C) // stored by read
 			return verified[C]{claims: claims}, nil
 		}
 	}
@@ -430,7 +432,7 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 	}
 	h, key, err := d.checkSignature(ctx, token, parts)
 	if err != nil {
-		if malformed := parts.check(); malformed != nil { // has precedence, wherever it is
+		if malformed := parts.check(); malformed != nil { // takes precedence over err
 			return verified[C]{}, malformed
 		}
 		return verified[C]{}, err
@@ -442,8 +444,8 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 	return verified[C]{header: h, key: key, payload: payload}, nil
 }
 
-// read is the second half of Decode. It reads into c, which is new and of no use after an error. Errors are wrapped where they come up, because
-// one more call takes 2 % of a request with a remembered token.
+// read is the second half of Decode. It reads into c, which is new and must not be used after an error. It wraps errors in place
+// because one more call takes 2 % of a request with a cached token.
 func (d *Decoder[C]) read(token string, v verified[C], c *C) error {
 	claims := d.claims(c)
 	if v.claims != nil {
@@ -483,36 +485,36 @@ func (d *Decoder[C]) read(token string, v verified[C], c *C) error {
 	if err := d.validate(c); err != nil {
 		return refusal(claims, err)
 	}
-	size := int(reflect.TypeFor[C]().Size()) + len(token) + 2*len(v.header.segment) + bytes // as if no other token had this header
+	size := int(reflect.TypeFor[C]().Size()) + len(token) + 2*len(v.header.segment) + bytes // counts the header as unshared
 	d.cache.Put(token, remembered{v.header, v.key, pristine}, size+unescapedBytes(v.payload))
 	return nil
 }
 
-// unescapedBytes returns what strings that are no parts of the payload take at most: those with escapes, which are never longer without.
+// unescapedBytes returns the maximum memory of strings that had escapes and so were copied. Unescaped they are never longer.
 func unescapedBytes(payload string) int {
 	escapes := strings.Count(payload, "\\")
 	if escapes == 0 {
 		return 0
 	}
-	return len(payload) + len(payload)/7 + 16*escapes // what the allocator adds
+	return len(payload) + len(payload)/7 + 16*escapes // with the allocator's overhead
 }
 
-// remembered is what a decoder's cache has of a verified token. It does not depend on the claims' type, so that the cache is compiled once.
+// remembered is a decoder's cache entry for a verified token. It does not depend on the claims type, so the cache is compiled
+// only once.
 type remembered struct {
 	header *header
-	key    Key // that verified it
-	claims any // a *C, which nobody changes
+	key    Key // the key that verified it
+	claims any // a *C, never modified
 }
 
-// cacheSlot is how many bytes a remembered token may take: larger ones take the place of several.
+// cacheSlot is the size of a cache slot in bytes. Larger tokens take several slots.
 const cacheSlot = 2 << 10
 
 func isSameVerification(a, b *remembered) bool { return a.key == b.key }
 
-// verifiedBy reports whether the key that verified the token, or another one of the same material, is still among those
-// that may.
+// verifiedBy reports whether keys still contain the key that verified the token, or another key of the same material.
 func (r *remembered) verifiedBy(keys []Key) bool {
-	// Mostly it is the very key, which goes with the header; looking at algorithm and ID costs 3 % of a request.
+	// Usually the same Key is there. Comparing algorithm and ID first would take 3 % of a request.
 	if slices.Contains(keys[:min(len(keys), maxTries)], r.key) {
 		return true
 	}
@@ -528,7 +530,7 @@ func tooLarge(size, limit int, option string) error {
 	return fmt.Errorf("%w: it has %d bytes, and %s allows %d", ErrTokenTooLarge, size, option, limit)
 }
 
-// checkSignature returns the token's header, and the key that it was signed with.
+// checkSignature returns the token's header and the key that verified the token.
 func (d *checks) checkSignature(ctx context.Context, token string, parts segments) (*header, Key, error) {
 	var err error
 	h := d.headers.find(parts.header)
@@ -559,11 +561,11 @@ func (d *checks) checkSignature(ctx context.Context, token string, parts segment
 	return nil, Key{}, wrongSignature(h, keys)
 }
 
-// checkTimes checks what changes with the clock.
+// checkTimes checks the claims that depend on the time: exp, nbf and iat.
 func (d *checks) checkTimes(c *Claims) error {
 	now, leeway := d.opts.Now(), d.opts.Leeway
 	earliest := now
-	if leeway != 0 { // an addition costs 2 % of a request with a remembered token
+	if leeway != 0 { // the addition takes 2 % of a request with a cached token
 		earliest = now.Add(-leeway)
 	}
 	switch {
@@ -592,7 +594,7 @@ func (d *checks) checkTimes(c *Claims) error {
 	return nil
 }
 
-// checkIdentity checks what does not change with the clock: who issued the token, for whom, and about whom.
+// checkIdentity checks what does not depend on the time: iss, aud, typ and sub.
 func (d *checks) checkIdentity(c *Claims, h *header) error {
 	o := &d.opts
 	if o.Issuer != "" && c.Issuer != o.Issuer {
@@ -616,7 +618,7 @@ func (d *checks) checkIdentity(c *Claims, h *header) error {
 func (o *DecoderOptions) checkAudienceOf(c *Claims) error {
 	switch {
 	case len(o.Audience) == 0 && len(c.Audience) > 0 && !o.DangerouslyAllowAnyAudience:
-		return fmt.Errorf("%w: the token has an aud; set DecoderOptions.Audience to what it should be", ErrTokenAudience)
+		return fmt.Errorf("%w: the token has an aud; to accept it, set DecoderOptions.Audience", ErrTokenAudience)
 	case len(o.Audience) == 0 || slices.ContainsFunc(c.Audience, func(a string) bool { return slices.Contains(o.Audience, a) }):
 		return nil
 	case len(c.Audience) == 0:
@@ -630,12 +632,12 @@ func (o *DecoderOptions) checkTypeOf(h *header) error {
 	case o.Type != "" && (!h.hasType || !h.isType(o.Type)):
 		return fmt.Errorf("%w: typ is %s, and %s is expected", ErrTokenType, quote.Text(h.typ), quote.Text(o.Type))
 	case o.Type == "" && h.hasType && !h.isType("JWT", "at+jwt"):
-		return fmt.Errorf("%w: typ is %s; set DecoderOptions.Type if it should be", ErrTokenType, quote.Text(h.typ))
+		return fmt.Errorf("%w: typ is %s; to accept it, set DecoderOptions.Type", ErrTokenType, quote.Text(h.typ))
 	}
 	return nil
 }
 
-// missing is the error of this kind for a claim that is not there.
+// missing returns an error of this kind for an absent claim.
 func missing(claim string, kind error) error {
 	return matching(fmt.Errorf("%w: %s is missing", kind, claim), jwt.ErrTokenRequiredClaimMissing)
 }
@@ -657,7 +659,7 @@ func validator[C any]() func(*C) error {
 
 func checkAudience(wrong *misconfigured, field string, audience Audience) {
 	if slices.Contains(audience, "") {
-		wrong.add(field, "names an empty audience")
+		wrong.add(field, "contains an empty audience")
 	}
 	for _, a := range audience {
 		checkName(wrong, field, a)
@@ -667,7 +669,7 @@ func checkAudience(wrong *misconfigured, field string, audience Audience) {
 func checkType(wrong *misconfigured, field, typ string) {
 	switch {
 	case strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, notQuotable):
-		wrong.add(field, "is %s, which is no media type", quote.Text(typ))
+		wrong.add(field, "is %s, which is not a media type", quote.Text(typ))
 	case strings.Contains(typ, ","):
 		wrong.add(field, "is %s, but a token has one type, not a list", quote.Text(typ))
 	}
@@ -679,7 +681,7 @@ func checkSubjectClaim(wrong *misconfigured, field, name string, format *payload
 	case slices.Contains([]string{"iss", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "auth_time", "cnf"}, name):
 		wrong.add(field, "is %q, a registered claim with another meaning", name)
 	case format.fields.Has(name):
-		wrong.add(field, "is %q, which the claims type has a field for", name)
+		wrong.add(field, "is %q, but the claims type has a field for that claim", name)
 	default:
 		checkName(wrong, field, name)
 	}
