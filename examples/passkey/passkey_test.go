@@ -1,0 +1,249 @@
+package passkey_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/examples/passkey"
+	"github.com/go-usher/usher/session"
+)
+
+const site = "https://example.com"
+
+// user is the only user, and the table of users.
+type user struct {
+	credential webauthn.Credential
+	err        error // of the database
+}
+
+func (u *user) Subject() string             { return "user-7" }
+func (u *user) WebAuthnID() []byte          { return []byte("the handle of user-7") }
+func (u *user) WebAuthnName() string        { return "ada" }
+func (u *user) WebAuthnDisplayName() string { return "Ada" }
+func (u *user) WebAuthnCredentials() []webauthn.Credential {
+	return []webauthn.Credential{u.credential}
+}
+
+func (u *user) ByHandle(_ context.Context, handle []byte) (passkey.User, error) {
+	switch {
+	case u.err != nil:
+		return nil, u.err
+	case !bytes.Equal(handle, u.WebAuthnID()):
+		return nil, usher.ErrNoUser
+	}
+	return u, nil
+}
+
+func (u *user) Used(_ context.Context, _ passkey.User, c *webauthn.Credential) error {
+	u.credential = *c
+	return nil
+}
+
+// authenticator is what has the private key. Its fields can be changed to what another one, or another site, would send.
+type authenticator struct {
+	key     *ecdsa.PrivateKey
+	handle  string
+	origin  string
+	site    string
+	flags   byte // user present and verified
+	counter uint32
+}
+
+func newAuthenticator(t *testing.T) (*authenticator, *user) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point := usher.Must(key.PublicKey.Bytes()) // 4, X, Y
+	// The public key as a COSE_Key for ES256 (RFC 9053 §7.1).
+	public := []byte{0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20}
+	public = append(public, point[1:33]...)
+	public = append(public, 0x22, 0x58, 0x20)
+	public = append(public, point[33:]...)
+	u := &user{credential: webauthn.Credential{ID: []byte("the id of the passkey"), PublicKey: public}}
+	return &authenticator{key: key, handle: string(u.WebAuthnID()), origin: site, site: "example.com", flags: 0x05, counter: 1}, u
+}
+
+// sign returns what the browser sends for a challenge (WebAuthn §6.3.3).
+func (a *authenticator) sign(t *testing.T, challenge string) string {
+	t.Helper()
+	encode := base64.RawURLEncoding.EncodeToString
+	clientData, _ := json.Marshal(map[string]any{"type": "webauthn.get", "challenge": challenge, "origin": a.origin, "crossOrigin": false})
+	siteHash, clientHash := sha256.Sum256([]byte(a.site)), sha256.Sum256(clientData)
+	data := binary.BigEndian.AppendUint32(append(siteHash[:], a.flags), a.counter)
+	a.counter++
+	digest := sha256.Sum256(append(bytes.Clone(data), clientHash[:]...))
+	signature, err := ecdsa.SignASN1(rand.Reader, a.key, digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := encode([]byte("the id of the passkey"))
+	body, _ := json.Marshal(map[string]any{
+		"id": id, "rawId": id, "type": "public-key",
+		"response": map[string]string{
+			"clientDataJSON": encode(clientData), "authenticatorData": encode(data),
+			"signature": encode(signature), "userHandle": encode([]byte(a.handle)),
+		},
+	})
+	return string(body)
+}
+
+// newSite serves https://example.com to the browser that it returns.
+func newSite(t *testing.T, users passkey.Users) func() *http.Client {
+	t.Helper()
+	manager := usher.Must(session.NewManager(session.Config[usher.Claims]{
+		Encoder: usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.GenerateKey(usher.HS256)), nil)),
+		Store:   session.NewMemoryStore(),
+		Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
+		Secret:  []byte("a secret of thirty-two bytes or more"),
+	}))
+	login := usher.Must(session.NewLogin(manager, nil, &session.HandlerOptions{Cookies: true}))
+	routes := usher.Must(passkey.New(login, site, users))
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login/passkey", routes.Begin)
+	mux.HandleFunc("POST /login/passkey/finish", routes.Finish)
+	server := httptest.NewTLSServer(mux) // whose certificate is for example.com
+	t.Cleanup(server.Close)
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs},
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return func() *http.Client { return &http.Client{Transport: transport, Jar: usher.Must(cookiejar.New(nil))} }
+}
+
+func post(t *testing.T, browser *http.Client, path, body string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := browser.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(text)
+}
+
+func begin(t *testing.T, browser *http.Client) (challenge string) {
+	t.Helper()
+	response, body := post(t, browser, "/login/passkey", "")
+	var options struct {
+		PublicKey struct{ Challenge, UserVerification, RpID string }
+	}
+	if err := json.Unmarshal([]byte(body), &options); err != nil || response.StatusCode != 200 ||
+		options.PublicKey.UserVerification != "required" || options.PublicKey.RpID != "example.com" {
+		t.Fatalf("%d %s", response.StatusCode, body)
+	}
+	return options.PublicKey.Challenge
+}
+
+func loggedIn(response *http.Response) bool {
+	for _, c := range response.Cookies() {
+		if c.Name == "__Host-access" && c.Value != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func TestAPasskeyLogsIn(t *testing.T) {
+	a, users := newAuthenticator(t)
+	newBrowser := newSite(t, users)
+	browser := newBrowser()
+	for range 2 {
+		credential := a.sign(t, begin(t, browser))
+		response, body := post(t, browser, "/login/passkey/finish", credential, "Sec-Fetch-Site", "same-origin")
+		if response.StatusCode != 200 || !loggedIn(response) {
+			t.Fatalf("%d %s", response.StatusCode, body)
+		}
+		response, body = post(t, browser, "/login/passkey/finish", credential)
+		if response.StatusCode != 400 || !strings.Contains(body, "Begin again.") || loggedIn(response) {
+			t.Errorf("the same credential again: %d %s", response.StatusCode, body)
+		}
+	}
+	if users.credential.Authenticator.SignCount != 2 {
+		t.Errorf("the counter that is stored is %d", users.credential.Authenticator.SignCount)
+	}
+	// What one browser has begun, another one can't finish.
+	challenge := begin(t, browser)
+	response, body := post(t, newBrowser(), "/login/passkey/finish", a.sign(t, challenge))
+	if response.StatusCode != 400 || loggedIn(response) {
+		t.Errorf("another browser: %d %s", response.StatusCode, body)
+	}
+}
+
+func TestPasskeysThatAreRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(a *authenticator, u *user)
+		status int
+		says   string
+	}{
+		"of another key":           {func(a *authenticator, _ *user) { a.key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }, 401, "not accepted"},
+		"of another user":          {func(a *authenticator, _ *user) { a.handle = "somebody else" }, 401, "not accepted"},
+		"of another origin":        {func(a *authenticator, _ *user) { a.origin = "https://evil.example" }, 401, "not accepted"},
+		"of another site":          {func(a *authenticator, _ *user) { a.site = "evil.example" }, 401, "not accepted"},
+		"without verification":     {func(a *authenticator, _ *user) { a.flags = 0x01 }, 401, "not accepted"},
+		"with a counter gone back": {func(_ *authenticator, u *user) { u.credential.Authenticator.SignCount = 7 }, 401, "not accepted"},
+		"while the users are out":  {func(_ *authenticator, u *user) { u.err = usher.ErrUnavailable }, 503, "Try again later."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, users := newAuthenticator(t)
+			browser := newSite(t, users)()
+			challenge := begin(t, browser)
+			test.change(a, users)
+			response, body := post(t, browser, "/login/passkey/finish", a.sign(t, challenge))
+			if response.StatusCode != test.status || !strings.Contains(body, test.says) || loggedIn(response) {
+				t.Errorf("%d %s", response.StatusCode, body)
+			}
+		})
+	}
+	t.Run("of another challenge", func(t *testing.T) {
+		a, users := newAuthenticator(t)
+		browser := newSite(t, users)()
+		old := begin(t, browser)
+		begin(t, browser)
+		response, body := post(t, browser, "/login/passkey/finish", a.sign(t, old))
+		if response.StatusCode != 401 || loggedIn(response) {
+			t.Errorf("%d %s", response.StatusCode, body)
+		}
+	})
+	t.Run("from a page of another site", func(t *testing.T) {
+		a, users := newAuthenticator(t)
+		browser := newSite(t, users)()
+		response, body := post(t, browser, "/login/passkey/finish", a.sign(t, begin(t, browser)), "Sec-Fetch-Site", "cross-site")
+		if response.StatusCode != 403 || loggedIn(response) {
+			t.Errorf("%d %s", response.StatusCode, body)
+		}
+	})
+}
