@@ -110,7 +110,7 @@ func (s sessions) bind(next http.Handler) http.Handler {
 
 // ResolveSessionIdManager is called by mcp-go for every request.
 //
-//nolint:revive // the name is mcp-go's
+//nolint:revive,staticcheck // the name is mcp-go's
 func (s sessions) ResolveSessionIdManager(r *http.Request) server.SessionIdManager { return s.of(r) }
 
 func (s sessions) of(r *http.Request) sessionsOf {

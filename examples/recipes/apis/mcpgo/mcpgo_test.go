@@ -290,3 +290,17 @@ func modernCall(tool string) drive.Request {
 		`"io.modelcontextprotocol/clientInfo":{"name":"test","version":"1.0.0"},"io.modelcontextprotocol/clientCapabilities":{}},`, 1)
 	return request
 }
+
+// What auth.Require alone does, and why NewHandler has more: Bob listens to Ann's session.
+func TestRequireAloneLetsAUserListenToAnothersSession(t *testing.T) {
+	kit := drive.New(t, usher.MiddlewareOptions{})
+	s := mcpgo.NewServer(kit.Auth)
+	endpoint := drive.Serve(t, func(string) http.Handler { return kit.Auth.Require(server.NewStreamableHTTPServer(s)) })
+	id := drive.InitializeMCP(t, endpoint, kit.Ann(t))
+	for _, session := range []string{id, "an invented one"} {
+		resp := drive.SendMCP(t, "GET", endpoint, kit.Bob(t), session, "")
+		if resp.Status != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
+			t.Errorf("the answer is %d: %s; if mcp-go does better now, so can the recipe", resp.Status, resp.Body)
+		}
+	}
+}

@@ -241,3 +241,17 @@ func TestABodyThatTwoParsersReadDifferentlyIsNoWayAroundAGuard(t *testing.T) {
 		t.Errorf("the answer is %d: %s", resp.Status, resp.Body)
 	}
 }
+
+// What auth.Require alone does, and why NewHandler has more: Bob joins Ann's session, and is Ann.
+func TestRequireAloneLetsAUserActAsTheOneWhoBeganTheSession(t *testing.T) {
+	kit := drive.New(t, usher.MiddlewareOptions{})
+	server := mcpsdk.NewServer(kit.Auth)
+	endpoint := drive.Serve(t, func(string) http.Handler {
+		return kit.Auth.Require(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, nil))
+	})
+	id := drive.InitializeMCP(t, endpoint, kit.Ann(t))
+	resp := drive.SendMCP(t, "POST", endpoint, kit.Bob(t), id, drive.CallTool("greet"))
+	if resp.Status != http.StatusOK || !strings.Contains(resp.Body, "Hello, Ann") {
+		t.Errorf("the answer is %d: %s; if the SDK does better now, so can the recipe", resp.Status, resp.Body)
+	}
+}
