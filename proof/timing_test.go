@@ -16,7 +16,7 @@ import (
 // The test measures, so it wants a machine that does nothing else, and runs when USHER_TIMING is set.
 func TestRefusedPasswordsTakeTheSameTime(t *testing.T) {
 	if os.Getenv("USHER_TIMING") == "" {
-		t.Skip("it measures time: USHER_TIMING=1 go test -run RefusedPasswords ./proof")
+		t.Skip("it measures time: USHER_TIMING=1 go test -run TakeTheSameTime ./proof")
 	}
 	const cost, rounds = 8, 60 // some 15 ms each: far more than a scheduler's whims, few enough for a minute
 	passwords := usher.Must(usher.NewPasswords(&usher.PasswordOptions{Cost: cost}))
