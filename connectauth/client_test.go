@@ -39,7 +39,7 @@ func TestTheClientSendsTheTokenOverTLS(t *testing.T) {
 	asked := 0
 	client := newClient(t, plain, func(context.Context) (string, error) { asked++; return tokenOf(t, kit, "42"), nil }, nil)
 	for protocol, option := range speak() {
-		for kind, call := range calls() {
+		for kind, call := range calls(protocol) {
 			asked = 0
 			if got, err := call(within(t), url, client, option); err != nil || got != "42" || asked != 1 {
 				t.Errorf("%s, %s: %q, %v, the token was asked for %d times", protocol, kind, got, err, asked)
@@ -56,7 +56,7 @@ func TestWithoutTLSNoTokenIsSent(t *testing.T) {
 	url, plain := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true }))
 	client := newClient(t, plain, func(context.Context) (string, error) { t.Error("the token was asked for"); return "a.b.c", nil }, nil)
 	for protocol, option := range speak() {
-		for kind, call := range calls() {
+		for kind, call := range calls(protocol) {
 			if _, err := call(within(t), url, client, option); codeOf(err) != connect.CodeFailedPrecondition {
 				t.Errorf("%s, %s: %v", protocol, kind, err)
 			}
@@ -93,7 +93,7 @@ func TestWhatTheTokenFunctionReturnsDecides(t *testing.T) {
 	} {
 		client := newClient(t, plain, func(context.Context) (string, error) { return "", row.err }, nil)
 		for protocol, option := range speak() {
-			for kind, call := range calls() {
+			for kind, call := range calls(protocol) {
 				if _, err := call(within(t), url, client, option); codeOf(err) != row.code || !strings.Contains(err.Error(), row.text) {
 					t.Errorf("%s, %s, %s: %v; want %v, %s", name, protocol, kind, err, row.code, row.text)
 				}

@@ -74,7 +74,7 @@ func TestRejectAnswersInTheClientsProtocol(t *testing.T) {
 	kit := ushertest.New[usher.Claims](t, nil)
 	url, client := serve(t, behindMiddleware(t, kit, &service{}))
 	for protocol, option := range speak() {
-		for kind, call := range calls() {
+		for kind, call := range calls(protocol) {
 			for name, row := range rows(t, kit) {
 				t.Run(protocol+"/"+kind+"/"+name, func(t *testing.T) {
 					_, err := call(within(t), url, client, option, row.values...)

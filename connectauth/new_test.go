@@ -41,6 +41,7 @@ func rows(t *testing.T, kit *ushertest.Kit[usher.Claims]) map[string]row {
 		"a token and Basic":  {[]string{"Bearer " + good, "Basic NDI6cHc="}, connect.CodeInvalidArgument, "many_tokens", 0, nil},
 		"oversized":          {[]string{"Bearer " + strings.Repeat("a", 20<<10)}, connect.CodeUnauthenticated, "too_large", 0, nil},
 		"nobody's token":     {bearer("ghost"), connect.CodeUnauthenticated, "no_user", 0, nil},
+		"bound to a key":     {[]string{"Bearer " + boundToken(t, kit)}, connect.CodeUnauthenticated, "unconfirmed", 0, nil},
 		"guard":              {bearer("limited"), connect.CodePermissionDenied, "scope", 0, map[string]string{"scope": "write admin"}},
 		"old login":          {bearer("stale"), connect.CodeUnauthenticated, "login_too_old", 0, map[string]string{"max_age": "300"}},
 		"too many":           {bearer("slow"), connect.CodeResourceExhausted, "too_many", 90 * time.Second, nil},
@@ -120,7 +121,7 @@ func TestEveryRefusalReachesTheClientWithItsCodeAndReason(t *testing.T) {
 	}
 	url, client := serve(t, s.mux(newOption(t, newAuth(t, kit).With(guard), &connectauth.Options{Observe: seen.observe})))
 	for protocol, option := range speak() {
-		for kind, call := range calls() {
+		for kind, call := range calls(protocol) {
 			for name, row := range rows(t, kit) {
 				t.Run(protocol+"/"+kind+"/"+name, func(t *testing.T) {
 					before := len(seen.all())
@@ -152,7 +153,7 @@ func TestAGoodTokenBringsTheUserToTheHandler(t *testing.T) {
 		return nil
 	}}).mux(newOption(t, auth, nil)))
 	for protocol, option := range speak() {
-		for kind, call := range calls() {
+		for kind, call := range calls(protocol) {
 			for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {
 				got, err := call(within(t), url, client, option, scheme+tokenOf(t, kit, "42"))
 				if err != nil || got != "42" {
@@ -266,6 +267,17 @@ func TestForChoosesTheAuthenticatorByProcedure(t *testing.T) {
 	}
 }
 
+func TestAProcedureThatDoesNotExistIsUnimplemented(t *testing.T) {
+	kit := ushertest.New[usher.Claims](t, nil)
+	url, client := serve(t, (&service{}).mux(newOption(t, newAuth(t, kit), nil)))
+	for protocol, option := range speak() {
+		_, err := connect.NewClient[text, text](client, url+"/test.v1.Test/Nothing", option).CallUnary(within(t), connect.NewRequest(&text{}))
+		if codeOf(err) != connect.CodeUnimplemented {
+			t.Errorf("%s: %v", protocol, err)
+		}
+	}
+}
+
 func TestAHandlersOwnRefusalIsMapped(t *testing.T) {
 	kit := ushertest.New[usher.Claims](t, nil)
 	auth := newAuth(t, kit)
@@ -285,7 +297,7 @@ func TestAHandlersOwnRefusalIsMapped(t *testing.T) {
 			var seen observed
 			opts := &connectauth.Options{Observe: seen.observe, Public: []string{outputProcedure}}
 			url, client := serve(t, (&service{handle: func(context.Context) error { return row.err }}).mux(newOption(t, auth, opts)))
-			for kind, call := range calls() {
+			for kind, call := range calls("gRPC") {
 				_, err := call(within(t), url, client, connect.WithGRPC(), "Bearer "+tokenOf(t, kit, "42"))
 				info, _ := details(err)
 				if codeOf(err) != row.code || info.GetReason() != row.reason {
@@ -294,7 +306,7 @@ func TestAHandlersOwnRefusalIsMapped(t *testing.T) {
 			}
 			want := 0
 			if row.reason != "" {
-				want = len(calls())
+				want = len(calls("gRPC"))
 			}
 			if got := len(seen.all()); got != want {
 				t.Errorf("Observe was called %d times, want %d", got, want)

@@ -345,7 +345,7 @@ func TestFromMiddlewareWithoutTheMiddlewareLetsNobodyIn(t *testing.T) {
 	var seen observed
 	url, client := serve(t, (&service{}).mux(newOption(t, connectauth.FromMiddleware(), &connectauth.Options{Observe: seen.observe})))
 	for protocol, option := range speak() {
-		for kind, call := range calls() {
+		for kind, call := range calls(protocol) {
 			if _, err := call(within(t), url, client, option, "Bearer any"); codeOf(err) != connect.CodeUnauthenticated {
 				t.Errorf("%s, %s: %v", protocol, kind, err)
 			}
@@ -389,7 +389,7 @@ func TestStreamsOverSocketsLeaveNoGoroutine(t *testing.T) {
 		_ = s.CloseRequest()
 		_ = s.CloseResponse()
 	}
-	for start := time.Now(); runtime.NumGoroutine() > before; runtime.Gosched() {
+	for start := time.Now(); runtime.NumGoroutine() > before; <-time.After(time.Millisecond) {
 		if time.Since(start) > 10*time.Second {
 			buf := make([]byte, 1<<20)
 			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])

@@ -16,6 +16,8 @@
 // A stream ends when its token does. A token that is bound to a key (DPoP, mutual TLS) is refused, because a call has no
 // HTTP request to prove possession with.
 //
+// gRPC reads the message of a unary call before interceptors run: up to 4 MiB, or grpc.MaxRecvMsgSize, of anybody's.
+//
 // Calls of methods that the server does not have are answered by gRPC, Unimplemented, without asking for a token, unless
 // grpc.UnknownServiceHandler is set.
 //

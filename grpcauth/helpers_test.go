@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -54,6 +55,12 @@ func newAuth(t testing.TB, kit *ushertest.Kit[usher.Claims]) *usher.Middleware[u
 func tokenOf(t testing.TB, kit *ushertest.Kit[usher.Claims], subject string) string {
 	t.Helper()
 	return kit.Token(t, usher.Claims{Subject: subject})
+}
+
+// boundToken returns a token that is bound to a key (RFC 9449).
+func boundToken(t testing.TB, kit *ushertest.Kit[usher.Claims]) string {
+	t.Helper()
+	return kit.Token(t, usher.Claims{Subject: "42", Confirmation: &usher.Confirmation{KeyThumbprint: strings.Repeat("A", 43)}})
 }
 
 // service is gRPC's test service. Its methods call the functions, where there are some, and otherwise answer with the user's ID.

@@ -52,6 +52,7 @@ func TestEveryRefusalReachesTheClientWithItsCodeAndReason(t *testing.T) {
 		"a token and Basic":  {[]string{"Bearer " + good, "Basic NDI6cHc="}, codes.InvalidArgument, "many_tokens", 0, nil},
 		"oversized":          {[]string{"Bearer " + strings.Repeat("a", 20<<10)}, codes.Unauthenticated, "too_large", 0, nil},
 		"nobody's token":     {bearer("ghost"), codes.Unauthenticated, "no_user", 0, nil},
+		"bound to a key":     {[]string{"Bearer " + boundToken(t, kit)}, codes.Unauthenticated, "unconfirmed", 0, nil},
 		"guard":              {bearer("limited"), codes.PermissionDenied, "scope", 0, map[string]string{"scope": "write admin"}},
 		"old login":          {bearer("stale"), codes.Unauthenticated, "login_too_old", 0, map[string]string{"max_age": "300"}},
 		"too many":           {bearer("slow"), codes.ResourceExhausted, "too_many", 90 * time.Second, nil},

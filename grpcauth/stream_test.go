@@ -202,6 +202,57 @@ func TestAStreamThatEndsEarlierIsLeftAlone(t *testing.T) {
 	})
 }
 
+func TestAClientThatHangsUpIsNoRefusal(t *testing.T) {
+	bubble(t, func(t *testing.T, b *world) {
+		causes := make(chan error, 1)
+		conn, end := b.dial(t, grpcauth.Options{Recheck: time.Second}, nil, &service{duplex: func(stream bidiServer) error {
+			_, err := stream.Recv()
+			causes <- context.Cause(stream.Context())
+			return err
+		}})
+		defer end()
+		b.open(t, conn)
+		<-time.After(10 * time.Second)
+		_ = conn.Close()
+		if cause := <-causes; !errors.Is(cause, context.Canceled) {
+			t.Errorf("the context's cause is %v", cause)
+		}
+		<-time.After(time.Hour)
+		if all := b.seen.all(); len(all) != 0 {
+			t.Errorf("Observe saw %v", all)
+		}
+	})
+}
+
+func TestAClientThatDoesNotReadGetsNothingMore(t *testing.T) {
+	bubble(t, func(t *testing.T, b *world) {
+		var sent int
+		conn, end := b.dial(t, grpcauth.Options{}, nil, &service{duplex: func(stream bidiServer) error {
+			message := &testpb.StreamingOutputCallResponse{Payload: &testpb.Payload{Body: make([]byte, 1<<12)}}
+			for {
+				if err := stream.Send(message); err != nil {
+					return err
+				}
+				sent++
+			}
+		}})
+		defer end()
+		stream := b.open(t, conn)
+		<-time.After(2 * time.Minute)
+		received := -1
+		var err error
+		for ; err == nil; received++ {
+			_, err = stream.Recv()
+		}
+		if info, _ := details(err); info.GetReason() != "expired" {
+			t.Errorf("the stream ended with %v", err)
+		}
+		if received != sent || sent > 1000 {
+			t.Errorf("%d messages were sent and %d received", sent, received)
+		}
+	})
+}
+
 func TestALeewayHoldsForStreamsToo(t *testing.T) {
 	bubble(t, func(t *testing.T, b *world) {
 		conn, end := b.dial(t, grpcauth.Options{}, &usher.DecoderOptions{Leeway: 10 * time.Second}, &service{})
@@ -380,7 +431,7 @@ func TestStreamsOverSocketsLeaveNoGoroutine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for start := time.Now(); runtime.NumGoroutine() > before; runtime.Gosched() {
+	for start := time.Now(); runtime.NumGoroutine() > before; <-time.After(time.Millisecond) {
 		if time.Since(start) > 10*time.Second {
 			buf := make([]byte, 1<<20)
 			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
