@@ -131,10 +131,26 @@ func result(err error) string {
 	return rej.Reason()
 }
 
-// OnEvent is for session.Config.OnEvent. It counts the event, and writes it to the request's span.
-func (m *Metrics) OnEvent(ctx context.Context, e session.Event) {
-	m.events.WithLabelValues(string(e.Kind)).Inc()
-	trace.SpanFromContext(ctx).AddEvent("usher.session", trace.WithAttributes(attribute.String("usher.session.kind", string(e.Kind))))
+// OnEvent returns a function for session.Config.OnEvent. It counts the event, logs it, and writes it to the request's span. A
+// refresh token that was presented again is a warning, the beginning and the end of a session are information, and all else is
+// for debugging. A nil log is slog.Default.
+func (m *Metrics) OnEvent(log *slog.Logger) func(ctx context.Context, e session.Event) {
+	if log == nil {
+		log = slog.Default()
+	}
+	return func(ctx context.Context, e session.Event) {
+		m.events.WithLabelValues(string(e.Kind)).Inc()
+		trace.SpanFromContext(ctx).AddEvent("usher.session", trace.WithAttributes(attribute.String("usher.session.kind", string(e.Kind))))
+		level := slog.LevelDebug
+		switch e.Kind {
+		case session.EventReused:
+			level = slog.LevelWarn
+		case session.EventStarted, session.EventEnded:
+			level = slog.LevelInfo
+		}
+		log.Log(ctx, level, "usher: session "+string(e.Kind),
+			"sub", e.Subject, "sid", e.SessionID, "address", e.Address, "agent", e.UserAgent, "error", e.Err)
+	}
 }
 
 // Spans returns a handler that has a span for each request, named after the route. It is the outermost one, around the router.

@@ -152,6 +152,24 @@ func TestASpanTellsOfItsSession(t *testing.T) {
 	}
 }
 
+func TestAStolenRefreshTokenIsAWarningWithItsUserAndAddress(t *testing.T) {
+	s := newService(t)
+	s.use(t)
+	var warnings []string
+	for line := range strings.Lines(s.log.String()) {
+		if strings.Contains(line, "level=WARN") {
+			warnings = append(warnings, line)
+		}
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], `"usher: session reused" sub=1 `) ||
+		!strings.Contains(warnings[0], "address=127.0.0.1") || !strings.Contains(warnings[0], "trace_id=") {
+		t.Errorf("the warnings are %q", warnings)
+	}
+	if got := s.scrape(t).count("usher_session_events_total", map[string]string{"kind": "reused"}); got != 1 {
+		t.Errorf("the count is %v", got)
+	}
+}
+
 func TestAStrangersPathNeverBecomesALabel(t *testing.T) {
 	s := newService(t)
 	s.use(t)

@@ -89,7 +89,8 @@ func (s *service) routes(t *testing.T) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	observe := metrics.Observe(slog.New(observability.LogTraces(slog.NewTextHandler(s.log, nil))))
+	log := slog.New(observability.LogTraces(slog.NewTextHandler(s.log, nil)))
+	observe := metrics.Observe(log)
 	key := usher.Must(usher.GenerateKey(usher.HS256))
 	sessions := usher.Must(session.NewManager(session.Config[usher.Claims]{
 		Encoder: usher.Must(usher.NewEncoder[usher.Claims](key, nil)),
@@ -97,7 +98,7 @@ func (s *service) routes(t *testing.T) http.Handler {
 		Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
 		Secret:  []byte("0123456789abcdef0123456789ABCDEF"),
 		Grace:   -1,
-		OnEvent: metrics.OnEvent,
+		OnEvent: metrics.OnEvent(log),
 	}))
 	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
 	auth := usher.Must(usher.NewMiddleware(decoder, observability.User(metrics, s.load), &usher.MiddlewareOptions{

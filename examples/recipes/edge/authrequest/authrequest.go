@@ -8,8 +8,9 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Verified answers 204, with the identity that the middleware around it has verified: X-User is who the user is, and X-Scope
-// what the token allows. Behind Optional, a request without a token is answered without an identity.
+// Verified answers 200, the only status that Envoy takes for a yes, with the identity that the middleware around it has verified:
+// X-User is who the user is, and X-Scope what the token allows. Behind Optional, a request without a token is answered without an
+// identity.
 //
 // The proxy has to ask with the method and the headers of the request, since the middleware decides by them, and to let nobody
 // else ask. Routes for it take every method.
@@ -20,6 +21,6 @@ func Verified() http.Handler {
 			w.Header().Set("X-User", claims.Subject)
 			w.Header().Set("X-Scope", claims.Scope)
 		}
-		w.WriteHeader(http.StatusNoContent)
+		w.WriteHeader(http.StatusOK)
 	})
 }
