@@ -104,7 +104,7 @@ var (
 
 var (
 	packageClause = regexp.MustCompile(`(?m)\A(//.*\n|\s*\n)*package \w+`)
-	declaration   = regexp.MustCompile(`\A(//.*\n)*(func|type|const|var|import) ?[\w(]`)
+	declaration   = regexp.MustCompile(`\A(//.*\n)*(func|type|const|var|import) ?[\w("]`)
 )
 
 // at is a directive that makes the compiler name the page.

@@ -53,6 +53,7 @@ func TestRun(t *testing.T) {
 	tests := []struct{ name, page, wantError string }{
 		{"statements with a page's setup", "<!-- setup\nvar secret []byte\n-->\n" + fence + "go\nkey, err := usher.NewKey(usher.HS256, secret)\n" + fence, ""},
 		{"a block's own declaration wins", "<!-- setup\ntype T int\n-->\n" + fence + "go\ntype T string\n\nvar t T = \"\"\n" + fence, ""},
+		{"an import of its own", fence + "go\nimport \"strings\"\n\nt := strings.ToUpper(\"a\")\n" + fence, ""},
 		{"a complete file", fence + "go\npackage main\n\nfunc main() {}\n" + fence, ""},
 		{"an error is returned", fence + "go\nif err := ctx.Err(); err != nil {\n\treturn err\n}\n" + fence, ""},
 		{"a name that does not exist", "one\n" + fence + "go\nvar _ usher.NoSuchType\n" + fence, "p.md:3:"},

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v3"
-	"github.com/gofiber/fiber/v3/middleware/recover"
+	recoverer "github.com/gofiber/fiber/v3/middleware/recover"
 	"github.com/valyala/fasthttp/fasthttpadaptor"
 
 	"github.com/go-usher/usher"
@@ -108,7 +108,7 @@ func New(auth *users.Auth, sessions *users.Sessions, ticks <-chan struct{}) (*fi
 		return nil, err
 	}
 	app := fiber.New(fiber.Config{ErrorHandler: Errors(auth)})
-	app.Use(recover.New())
+	app.Use(recoverer.New())
 	app.Get("/public", hello(auth))
 	app.Get("/hello", Protect(auth, true), hello(auth))
 
@@ -117,7 +117,7 @@ func New(auth *users.Auth, sessions *users.Sessions, ticks <-chan struct{}) (*fi
 	app.Get("/admin", Protect(auth.Allow(users.IsAdmin), false), me(auth))
 	app.Post("/echo", private, func(c fiber.Ctx) error { return c.Send(c.Body()) })
 	app.Get("/stream", private, stream(auth, ticks))
-	app.Get("/panic", private, func(fiber.Ctx) error { panic("a bug in a handler") }) //nolint:forbidigo // for the test
+	app.Get("/panic", private, func(fiber.Ctx) error { panic("a bug in a handler") })
 	app.Get("/sessions", private, Handler(own))
 	app.Delete("/sessions/:id", private, Handler(own))
 	return app, nil

@@ -33,7 +33,8 @@ func New(auth *users.Auth, pages *scs.SessionManager) http.Handler {
 		http.Redirect(w, r, "/me", http.StatusSeeOther)
 	}))
 	mux.Handle("GET /me", auth.RequireFunc(func(w http.ResponseWriter, r *http.Request, user *users.User) {
-		fmt.Fprint(w, user.Name, " ", TakeFlash(pages, r, user))
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprint(w, user.Name, " ", TakeFlash(pages, r, user)) //nolint:gosec // it is no HTML
 	}))
 	return pages.LoadAndSave(mux)
 }
