@@ -1,11 +1,16 @@
 package gqlgen_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/examples/recipes/apis/gqlgen"
@@ -116,5 +121,25 @@ func TestAFieldIsRefusedByItself(t *testing.T) {
 	a := read(t, w.Body.String())
 	if w.Code != http.StatusOK || a.Data["hello"] != "stranger" || len(a.Errors) != 1 || a.Errors[0].Extensions.Reason != "no_token" {
 		t.Errorf("the answer is %d: %s", w.Code, w.Body)
+	}
+}
+
+// What gqlgen does with a plain error, and why the recipe has a presenter.
+func TestWithoutThePresenterAClientReadsTheCause(t *testing.T) {
+	kit := drive.New(t, usher.MiddlewareOptions{})
+	server := handler.New(gqlgen.NewExecutableSchema(gqlgen.Config{Directives: gqlgen.DirectiveRoot{
+		Auth: gqlgen.Directive(kit.Auth, func(...string) usher.Guard {
+			return func(context.Context) error { return fmt.Errorf("%w: a secret detail", usher.ErrUnavailable) }
+		}),
+	}}))
+	server.AddTransport(transport.POST{})
+	request := query(`mutation{write(title:"A title")}`)
+	r := httptest.NewRequest(request.Method, request.Path, strings.NewReader(request.Body))
+	r.Header.Set("Content-Type", request.ContentType)
+	r.Header.Set("Authorization", "Bearer "+kit.Ann(t))
+	w := httptest.NewRecorder()
+	kit.Auth.Require(server).ServeHTTP(w, r)
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "a secret detail") {
+		t.Errorf("the answer is %d: %s; if gqlgen does better now, so can the recipe", w.Code, w.Body)
 	}
 }

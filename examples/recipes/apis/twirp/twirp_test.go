@@ -1,8 +1,10 @@
 package twirp_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -86,4 +88,22 @@ func TestAClientOfTwirpUnderstandsTheRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What Twirp does with a plain error, and why the recipe has an interceptor.
+func TestWithoutTheInterceptorAClientReadsTheCause(t *testing.T) {
+	server := httptest.NewServer(api.NewGreetingsServer(failing{}))
+	t.Cleanup(server.Close)
+	_, err := api.NewGreetingsProtobufClient(server.URL, server.Client()).Me(t.Context(), &api.Empty{})
+	refused, ok := errors.AsType[twirp.Error](err)
+	if !ok || refused.Code() != twirp.Internal || refused.Msg() != "usher: forbidden: a secret detail" {
+		t.Errorf("the error is %v; if Twirp does better now, so can the recipe", err)
+	}
+}
+
+// failing is a service whose methods but one are not called.
+type failing struct{ api.Greetings }
+
+func (failing) Me(context.Context, *api.Empty) (*api.Greeting, error) {
+	return nil, fmt.Errorf("%w: a secret detail", usher.ErrForbidden)
 }

@@ -38,7 +38,8 @@ func Name(ctx context.Context, auth *Auth) string {
 
 // Guard is usher.RequireScope with one more word: "admin" is not a scope but the role of that name.
 func Guard(scopes ...string) usher.Guard {
-	if !slices.Contains(scopes, "admin") {
+	rest := slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return scope == "admin" })
+	if len(rest) == len(scopes) {
 		return usher.RequireScope(scopes...)
 	}
 	return func(ctx context.Context) error {
@@ -48,6 +49,8 @@ func Guard(scopes ...string) usher.Guard {
 			return usher.ErrNoToken
 		case !user.Admin:
 			return usher.ErrForbidden
+		case len(rest) > 0:
+			return usher.RequireScope(rest...)(ctx)
 		}
 		return nil
 	}
