@@ -17,8 +17,8 @@ import (
 // returns, which has the user and the claims. Calls that auth refuses get [Error], and neither interceptors nor the handler
 // run. Two Authorization headers are CodeInvalidArgument.
 //
-// If a handler's error is a [*usher.Rejection], and is no [*connect.Error], the client gets its [Error] too: a handler may
-// return auth.Rejection(usher.ErrForbidden).
+// If a handler's error is a [*usher.Rejection], the client gets its [Error] too: a handler may return
+// auth.Rejection(usher.ErrForbidden).
 //
 // When the token of a stream expires, auth is asked again. If it refuses the token, as it does unless the decoder has a
 // Leeway, the stream ends: the handler's context is cancelled, with the [*usher.Rejection] as its cause, Receive and Send
@@ -107,13 +107,15 @@ func (p *policy) refuse(ctx context.Context, spec connect.Spec, peer connect.Pee
 
 // handlerError maps the error of a handler, if it is a refusal.
 func (p *policy) handlerError(ctx context.Context, spec connect.Spec, peer connect.Peer, err error) error {
-	if _, ok := errors.AsType[*connect.Error](err); ok {
+	rej, ok := errors.AsType[*usher.Rejection](err)
+	if !ok || rej == nil {
 		return err
 	}
-	if rej, ok := errors.AsType[*usher.Rejection](err); ok && rej != nil {
-		return p.refuse(ctx, spec, peer, rej)
+	// A connect.Error around the refusal is the handler's choice. One inside is a cause, which the client must not see.
+	if outer, ok := errors.AsType[*connect.Error](err); ok && errors.Is(outer, rej) {
+		return err
 	}
-	return err
+	return p.refuse(ctx, spec, peer, rej)
 }
 
 // bearer returns the token of an Authorization header, "" if there is none.

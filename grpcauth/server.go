@@ -18,7 +18,7 @@ import (
 // case), and calls the handler with the context that auth returns, which has the user and the claims. Calls that auth refuses
 // get the status of [Status], and the handler is not called. Two authorization values are InvalidArgument.
 //
-// If a handler's error is a [*usher.Rejection], and is no gRPC status, the client gets its [Status] too: a handler may return
+// If a handler's error is a [*usher.Rejection], the client gets its [Status] too: a handler may return
 // auth.Rejection(usher.ErrForbidden).
 //
 // Mistakes are reported as [usher.ConfigError], all of them at once. A program with streams also needs [Stream].
@@ -95,13 +95,18 @@ func (p *policy) refuse(ctx context.Context, fullMethod string, rej *usher.Rejec
 
 // handlerError maps the error of a handler, if it is a refusal.
 func (p *policy) handlerError(ctx context.Context, fullMethod string, err error) error {
-	if _, ok := status.FromError(err); ok {
+	rej, ok := errors.AsType[*usher.Rejection](err)
+	if !ok || rej == nil {
 		return err
 	}
-	if rej, ok := errors.AsType[*usher.Rejection](err); ok && rej != nil {
-		return p.refuse(ctx, fullMethod, rej)
+	// A status around the refusal is the handler's choice. One inside is a cause, which the client must not see.
+	if outer, ok := errors.AsType[interface {
+		error
+		GRPCStatus() *status.Status
+	}](err); ok && errors.Is(outer, rej) {
+		return err
 	}
-	return err
+	return p.refuse(ctx, fullMethod, rej)
 }
 
 // bearer returns the token of an Authorization header, "" if there is none.

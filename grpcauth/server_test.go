@@ -274,21 +274,31 @@ func TestAHandlerForUnknownServicesWantsATokenToo(t *testing.T) {
 	}
 }
 
+// ownStatus is an error that is a status, and has a cause.
+type ownStatus struct{ error }
+
+func (o *ownStatus) Unwrap() error            { return o.error }
+func (*ownStatus) GRPCStatus() *status.Status { return status.New(codes.Aborted, "own") }
+
 func TestAHandlersOwnRefusalIsMapped(t *testing.T) {
 	kit := ushertest.New[usher.Claims](t, nil)
 	auth := newAuth(t, kit)
+	// What another service answered to the handler, with details of its own.
+	elsewhere := grpcauth.Status(&usher.Rejection{Status: 403, Description: secretCause}).Err()
 	rows := map[string]struct {
 		err    error
 		code   codes.Code
 		reason string
 	}{
-		"forbidden":        {auth.Rejection(usher.ErrForbidden), codes.PermissionDenied, "forbidden"},
-		"not found":        {auth.Rejection(usher.ErrNoUser), codes.NotFound, "no_user"},
-		"taken":            {&usher.Rejection{Status: 409, Description: "The title is taken."}, codes.AlreadyExists, "request"},
-		"wrapped":          {errors.Join(errors.New(secretCause), auth.Rejection(usher.ErrForbidden)), codes.PermissionDenied, "forbidden"},
-		"its own status":   {status.Error(codes.DataLoss, "gone"), codes.DataLoss, ""},
-		"another error":    {errors.New("plain"), codes.Unknown, ""},
-		"a cancelled call": {context.Canceled, codes.Unknown, ""},
+		"forbidden":         {auth.Rejection(usher.ErrForbidden), codes.PermissionDenied, "forbidden"},
+		"not found":         {auth.Rejection(usher.ErrNoUser), codes.NotFound, "no_user"},
+		"taken":             {&usher.Rejection{Status: 409, Description: "The title is taken."}, codes.AlreadyExists, "request"},
+		"wrapped":           {errors.Join(errors.New(secretCause), auth.Rejection(usher.ErrForbidden)), codes.PermissionDenied, "forbidden"},
+		"another service's": {auth.Rejection(elsewhere), codes.Internal, "error"},
+		"a status around":   {&ownStatus{auth.Rejection(usher.ErrForbidden)}, codes.Aborted, ""},
+		"its own status":    {status.Error(codes.DataLoss, "gone"), codes.DataLoss, ""},
+		"another error":     {errors.New("plain"), codes.Unknown, ""},
+		"a cancelled call":  {context.Canceled, codes.Unknown, ""},
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -302,6 +312,9 @@ func TestAHandlersOwnRefusalIsMapped(t *testing.T) {
 			for _, kind := range []string{"unary", "server stream"} {
 				_, err := calls()[kind](outgoing(within(t), "Bearer "+tokenOf(t, kit, "42")), conn)
 				info, _ := details(err)
+				if strings.Contains(err.Error(), "10.0.0.7") || len(status.Convert(err).Details()) > 1 {
+					t.Errorf("%s: the client sees the cause: %v", kind, status.Convert(err).Details())
+				}
 				if status.Code(err) != row.code && !(name == "a cancelled call" && status.Code(err) == codes.Canceled) || info.GetReason() != row.reason {
 					t.Errorf("%s: %v, %v; want %v, %s", kind, err, info, row.code, row.reason)
 				}

@@ -61,18 +61,22 @@ func (c *Caller) Call(arg any) error {
 func (c *Caller) Rest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.worker != nil {
-		close(c.worker.args)
-		c.worker = nil
-	}
+	c.rest()
 }
 
 // Stop is Rest for good: a Call that comes after it calls f itself, and waits for it.
 func (c *Caller) Stop() {
-	c.Rest()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopped = true
+	c.rest()
+}
+
+func (c *Caller) rest() {
+	if c.worker != nil {
+		close(c.worker.args)
+		c.worker = nil
+	}
 }
 
 // start passes arg to a goroutine, and returns nil if there may be none.
