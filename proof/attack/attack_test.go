@@ -46,6 +46,32 @@ func TestEveryAttackIsRefusedAndEveryHonestTokenAccepted(t *testing.T) {
 	}
 }
 
+func TestEveryKeySetGetsItsVerdict(t *testing.T) {
+	cases, err := attack.KeySetCases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge, err := attack.NewSetJudge()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(judge.Close)
+	counts := map[attack.SetVerdict]int{}
+	for _, c := range cases {
+		counts[c.Want]++
+		if c.Name == "" || c.Section == "" {
+			t.Errorf("%v lacks a name or the section that decides", c)
+		}
+		if err := judge.Judge(t.Context(), c); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("%d cases: %v", len(cases), counts)
+	if counts[attack.SetAccepted] < 50 || counts[attack.SetSkipped] < 150 || counts[attack.SetRefused] < 200 {
+		t.Errorf("there are only %v", counts)
+	}
+}
+
 // The second wall against key confusion: a public key can't even be configured as a secret, where it can be told.
 func TestPublicKeysAreNoSecrets(t *testing.T) {
 	tellable := map[string]bool{

@@ -59,11 +59,13 @@ type Library struct {
 	Name string // in the names of tests
 	// Verify returns the claims of a token that the library, at its strictest, accepts for h.
 	Verify func(token string, h *attack.House) (Claims, error)
+	// CountKeys returns how many keys the library reads in a JWK Set, and is nil if it reads no sets.
+	CountKeys func(set []byte) (int, error)
 }
 
 // Libraries returns those that usher is compared with.
 func Libraries() []Library {
-	return []Library{{"golang-jwt", golangJWT}, {"go-jose", goJose}, {"jwx", jwx}}
+	return []Library{{"golang-jwt", golangJWT, nil}, {"go-jose", goJose, goJoseKeys}, {"jwx", jwx, jwxKeys}}
 }
 
 var errNoKey = errors.New("no key for this algorithm")
@@ -168,6 +170,20 @@ func goJose(token string, h *attack.House) (Claims, error) {
 		Expiry: date(registered.Expiry), Begin: date(registered.NotBefore), Made: date(made),
 		Role: own.Role, Level: own.Level, Teams: own.Teams,
 	}, nil
+}
+
+func goJoseKeys(text []byte) (int, error) {
+	var set jose.JSONWebKeySet
+	err := json.Unmarshal(text, &set)
+	return len(set.Keys), err
+}
+
+func jwxKeys(text []byte) (int, error) {
+	set, err := jwxjwk.Parse(text)
+	if err != nil {
+		return 0, err
+	}
+	return set.Len(), nil
 }
 
 func jwx(token string, h *attack.House) (Claims, error) {

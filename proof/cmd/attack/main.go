@@ -1,5 +1,5 @@
 // Command attack shows every case of the attack corpus to usher, by every way, and to other libraries set up as
-// strictly as they can be, and prints how that went by class.
+// strictly as they can be, and prints how that went by class. Key sets are the last class.
 //
 //	go run ./proof/cmd/attack
 //
@@ -77,10 +77,47 @@ func run(ctx context.Context) (failures int, err error) {
 			}
 		}
 	}
+	if classes[attack.KeySets], err = judgeKeySets(ctx, libraries); err != nil {
+		return 0, err
+	}
 	failures = report(classes, libraries)
 	fmt.Fprintln(os.Stdout)
 	reportReasons(reasons, libraries)
 	return failures, nil
+}
+
+// judgeKeySets shows the key sets to usher. A library wrongly accepts a set of which it reads more keys than are to be used.
+func judgeKeySets(ctx context.Context, libraries []peer.Library) (*tally, error) {
+	cases, err := attack.KeySetCases()
+	if err != nil {
+		return nil, err
+	}
+	judge, err := attack.NewSetJudge()
+	if err != nil {
+		return nil, err
+	}
+	defer judge.Close()
+	t := &tally{wronglyAccepted: make([]int, len(libraries))}
+	for _, c := range cases {
+		if err := judge.Judge(ctx, c); err != nil {
+			t.failed++
+			fmt.Fprintln(os.Stderr, err)
+		}
+		if c.Want == attack.SetAccepted {
+			t.accept++
+			continue
+		}
+		t.refuse++
+		for i, library := range libraries {
+			if c.Page != nil || library.CountKeys == nil {
+				continue
+			}
+			if n, err := library.CountKeys(c.Text); err == nil && n > c.Keys {
+				t.wronglyAccepted[i]++
+			}
+		}
+	}
+	return t, nil
 }
 
 func report(classes map[attack.Class]*tally, libraries []peer.Library) (failures int) {
@@ -98,7 +135,7 @@ func report(classes map[attack.Class]*tally, libraries []peer.Library) (failures
 		fmt.Fprintln(w)
 	}
 	all := tally{wronglyAccepted: make([]int, len(libraries))}
-	for _, class := range attack.Classes() {
+	for _, class := range append(attack.Classes(), attack.KeySets) {
 		t := classes[class]
 		line(string(class), t)
 		all.refuse += t.refuse
