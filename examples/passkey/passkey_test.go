@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -133,7 +134,13 @@ func newSite(t *testing.T, users passkey.Users) func() *http.Client {
 	return func() *http.Client { return &http.Client{Transport: transport, Jar: usher.Must(cookiejar.New(nil))} }
 }
 
-func post(t *testing.T, browser *http.Client, path, body string, headers ...string) (*http.Response, string) {
+type reply struct {
+	status   int
+	body     string
+	loggedIn bool
+}
+
+func post(t *testing.T, browser *http.Client, path, body string, headers ...string) reply {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site+path, strings.NewReader(body))
 	if err != nil {
@@ -152,29 +159,21 @@ func post(t *testing.T, browser *http.Client, path, body string, headers ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(text)
+	loggedIn := slices.ContainsFunc(response.Cookies(), func(c *http.Cookie) bool { return c.Name == "__Host-access" && c.Value != "" })
+	return reply{response.StatusCode, string(text), loggedIn}
 }
 
 func begin(t *testing.T, browser *http.Client) (challenge string) {
 	t.Helper()
-	response, body := post(t, browser, "/login/passkey", "")
+	got := post(t, browser, "/login/passkey", "")
 	var options struct {
 		PublicKey struct{ Challenge, UserVerification, RpID string }
 	}
-	if err := json.Unmarshal([]byte(body), &options); err != nil || response.StatusCode != 200 ||
+	if err := json.Unmarshal([]byte(got.body), &options); err != nil || got.status != 200 ||
 		options.PublicKey.UserVerification != "required" || options.PublicKey.RpID != "example.com" {
-		t.Fatalf("%d %s", response.StatusCode, body)
+		t.Fatalf("%d %s", got.status, got.body)
 	}
 	return options.PublicKey.Challenge
-}
-
-func loggedIn(response *http.Response) bool {
-	for _, c := range response.Cookies() {
-		if c.Name == "__Host-access" && c.Value != "" {
-			return true
-		}
-	}
-	return false
 }
 
 func TestAPasskeyLogsIn(t *testing.T) {
@@ -183,13 +182,13 @@ func TestAPasskeyLogsIn(t *testing.T) {
 	browser := newBrowser()
 	for range 2 {
 		credential := a.sign(t, begin(t, browser))
-		response, body := post(t, browser, "/login/passkey/finish", credential, "Sec-Fetch-Site", "same-origin")
-		if response.StatusCode != 200 || !loggedIn(response) {
-			t.Fatalf("%d %s", response.StatusCode, body)
+		got := post(t, browser, "/login/passkey/finish", credential, "Sec-Fetch-Site", "same-origin")
+		if got.status != 200 || !got.loggedIn {
+			t.Fatalf("%d %s", got.status, got.body)
 		}
-		response, body = post(t, browser, "/login/passkey/finish", credential)
-		if response.StatusCode != 400 || !strings.Contains(body, "Begin again.") || loggedIn(response) {
-			t.Errorf("the same credential again: %d %s", response.StatusCode, body)
+		got = post(t, browser, "/login/passkey/finish", credential)
+		if got.status != 400 || !strings.Contains(got.body, "Begin again.") || got.loggedIn {
+			t.Errorf("the same credential again: %d %s", got.status, got.body)
 		}
 	}
 	if users.credential.Authenticator.SignCount != 2 {
@@ -197,9 +196,9 @@ func TestAPasskeyLogsIn(t *testing.T) {
 	}
 	// What one browser has begun, another one can't finish.
 	challenge := begin(t, browser)
-	response, body := post(t, newBrowser(), "/login/passkey/finish", a.sign(t, challenge))
-	if response.StatusCode != 400 || loggedIn(response) {
-		t.Errorf("another browser: %d %s", response.StatusCode, body)
+	got := post(t, newBrowser(), "/login/passkey/finish", a.sign(t, challenge))
+	if got.status != 400 || got.loggedIn {
+		t.Errorf("another browser: %d %s", got.status, got.body)
 	}
 }
 
@@ -222,9 +221,9 @@ func TestPasskeysThatAreRefused(t *testing.T) {
 			browser := newSite(t, users)()
 			challenge := begin(t, browser)
 			test.change(a, users)
-			response, body := post(t, browser, "/login/passkey/finish", a.sign(t, challenge))
-			if response.StatusCode != test.status || !strings.Contains(body, test.says) || loggedIn(response) {
-				t.Errorf("%d %s", response.StatusCode, body)
+			got := post(t, browser, "/login/passkey/finish", a.sign(t, challenge))
+			if got.status != test.status || !strings.Contains(got.body, test.says) || got.loggedIn {
+				t.Errorf("%d %s", got.status, got.body)
 			}
 		})
 	}
@@ -233,17 +232,17 @@ func TestPasskeysThatAreRefused(t *testing.T) {
 		browser := newSite(t, users)()
 		old := begin(t, browser)
 		begin(t, browser)
-		response, body := post(t, browser, "/login/passkey/finish", a.sign(t, old))
-		if response.StatusCode != 401 || loggedIn(response) {
-			t.Errorf("%d %s", response.StatusCode, body)
+		got := post(t, browser, "/login/passkey/finish", a.sign(t, old))
+		if got.status != 401 || got.loggedIn {
+			t.Errorf("%d %s", got.status, got.body)
 		}
 	})
 	t.Run("from a page of another site", func(t *testing.T) {
 		a, users := newAuthenticator(t)
 		browser := newSite(t, users)()
-		response, body := post(t, browser, "/login/passkey/finish", a.sign(t, begin(t, browser)), "Sec-Fetch-Site", "cross-site")
-		if response.StatusCode != 403 || loggedIn(response) {
-			t.Errorf("%d %s", response.StatusCode, body)
+		got := post(t, browser, "/login/passkey/finish", a.sign(t, begin(t, browser)), "Sec-Fetch-Site", "cross-site")
+		if got.status != 403 || got.loggedIn {
+			t.Errorf("%d %s", got.status, got.body)
 		}
 	})
 }

@@ -32,7 +32,7 @@ func openMails(cfg config, listening net.Addr) (*mails, error) {
 
 // Write writes a mail into the folder.
 func (m *mails) Write(_ context.Context, mail session.Mail) error {
-	subject, text := "", ""
+	var subject, text string
 	switch mail.Kind { // a link's token is its fragment, which no log of a server or proxy contains
 	case session.MailVerify:
 		subject, text = "Confirm your address", m.url+"/verify#"+mail.Token

@@ -58,7 +58,7 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("ADDR: %w", err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	mails, err := openMails(cfg, listener.Addr())
 	if err != nil {
 		return err

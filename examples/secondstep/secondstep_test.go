@@ -80,7 +80,7 @@ func (s *server) post(t *testing.T, path, token string, pairs ...string) reply {
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := new(http.Client).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ type Config struct {
 	AuthURL, TokenURL      string // authorization_endpoint and token_endpoint of its metadata
 	ClientID, ClientSecret string
 	RedirectURL            string       // of Callback
-	Client                 *http.Client // nil for http.DefaultClient
+	Client                 *http.Client // nil for one with a time limit of 10 seconds
 
 	// Find returns the user whom the provider knows by this subject, and creates one if there is none. Look them up by
 	// issuer and subject; the email may change, and may have been somebody else's.
@@ -52,7 +52,7 @@ type Provider struct {
 // New returns the routes for a provider. login may be made without an authenticator.
 func New(login *session.Login, cfg Config) (*Provider, error) {
 	if cfg.Client == nil {
-		cfg.Client = http.DefaultClient
+		cfg.Client = &http.Client{Timeout: 10 * time.Second}
 	}
 	keys, err := jwks.NewIssuer(cfg.Issuer, &jwks.RemoteOptions{Client: cfg.Client})
 	if err != nil {

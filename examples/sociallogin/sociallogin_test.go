@@ -148,7 +148,14 @@ func (s *site) browser(t *testing.T, stop func(*url.URL) bool) *http.Client {
 	}
 }
 
-func get(t *testing.T, browser *http.Client, target string) (*http.Response, string) {
+// reply is what came back for a request, after the redirects.
+type reply struct {
+	status         int
+	body, location string
+	cookies        []*http.Cookie
+}
+
+func get(t *testing.T, browser *http.Client, target string) reply {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody)
 	if err != nil {
@@ -163,15 +170,15 @@ func get(t *testing.T, browser *http.Client, target string) (*http.Response, str
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(body)
+	return reply{response.StatusCode, string(body), response.Header.Get("Location"), response.Cookies()}
 }
 
-func wantRefused(t *testing.T, what string, response *http.Response, body string, status int, says string) {
+func (r reply) wantRefused(t *testing.T, what string, status int, says string) {
 	t.Helper()
-	if response.StatusCode != status || !strings.Contains(body, says) {
-		t.Errorf("%s is answered with %d %s, want %d %s", what, response.StatusCode, body, status, says)
+	if r.status != status || !strings.Contains(r.body, says) {
+		t.Errorf("%s is answered with %d %s, want %d %s", what, r.status, r.body, status, says)
 	}
-	for _, c := range response.Cookies() {
+	for _, c := range r.cookies {
 		if c.Name == "__Host-access" || c.Name == "__Host-refresh" {
 			t.Errorf("%s sets the cookie %s", what, c.Name)
 		}
@@ -182,21 +189,20 @@ func wantRefused(t *testing.T, what string, response *http.Response, body string
 func (s *site) callback(t *testing.T) (browser *http.Client, target string) {
 	t.Helper()
 	browser = s.browser(t, func(u *url.URL) bool { return u.Path == "/login/callback" })
-	response, _ := get(t, browser, s.URL+"/login")
-	return browser, response.Header.Get("Location")
+	return browser, get(t, browser, s.URL+"/login").location
 }
 
 func TestAProvidersUserIsLoggedIn(t *testing.T) {
 	s := newSite(t)
-	response, body := get(t, s.browser(t, nil), s.URL+"/login")
-	if response.StatusCode != 200 || body != "user of alice at the provider, alice@example.com" {
-		t.Fatalf("after all redirects the answer is %d %s", response.StatusCode, body)
+	got := get(t, s.browser(t, nil), s.URL+"/login")
+	if got.status != 200 || got.body != "user of alice at the provider, alice@example.com" {
+		t.Fatalf("after all redirects the answer is %d %s", got.status, got.body)
 	}
 	s.provider.change = func(c *sociallogin.Claims) {
 		c.Audience, c.AuthorizedParty = usher.Audience{clientID, "another"}, clientID
 	}
-	if response, body = get(t, s.browser(t, nil), s.URL+"/login"); response.StatusCode != 200 {
-		t.Errorf("two audiences and the right azp are answered with %d %s", response.StatusCode, body)
+	if got = get(t, s.browser(t, nil), s.URL+"/login"); got.status != 200 {
+		t.Errorf("two audiences and the right azp are answered with %d %s", got.status, got.body)
 	}
 }
 
@@ -215,8 +221,7 @@ func TestIDTokensThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
 			s.provider.change = func(c *sociallogin.Claims) { change(s.provider, c) }
-			response, body := get(t, s.browser(t, nil), s.URL+"/login")
-			wantRefused(t, name, response, body, 401, "The provider did not log you in.")
+			get(t, s.browser(t, nil), s.URL+"/login").wantRefused(t, name, 401, "The provider did not log you in.")
 		})
 	}
 }
@@ -224,11 +229,9 @@ func TestIDTokensThatAreRefused(t *testing.T) {
 func TestACallbackBelongsToTheBrowserThatBegan(t *testing.T) {
 	s := newSite(t)
 	browser, target := s.callback(t)
-	response, body := get(t, s.browser(t, nil), target) // the attacker's link, in the victim's browser
-	wantRefused(t, "a browser that has not begun", response, body, 400, "not begun in this browser")
+	get(t, s.browser(t, nil), target).wantRefused(t, "a browser that has not begun", 400, "not begun in this browser") // the attacker's link, in the victim's browser
 	other, _ := s.callback(t)
-	response, body = get(t, other, target)
-	wantRefused(t, "a browser that has begun another login", response, body, 400, "not begun in this browser")
+	get(t, other, target).wantRefused(t, "a browser that has begun another login", 400, "not begun in this browser")
 
 	u := usher.Must(url.Parse(target))
 	for name, change := range map[string]func(url.Values){
@@ -244,15 +247,13 @@ func TestACallbackBelongsToTheBrowserThatBegan(t *testing.T) {
 		if query.Get("state") == "" {
 			status = 400
 		}
-		response, body = get(t, browser, s.URL+u.Path+"?"+query.Encode())
-		wantRefused(t, "a callback "+name, response, body, status, `"detail":"The`)
+		get(t, browser, s.URL+u.Path+"?"+query.Encode()).wantRefused(t, "a callback "+name, status, `"detail":"The`)
 	}
 
-	if response, body = get(t, browser, target); response.StatusCode != 200 || !strings.HasPrefix(body, "user of alice") {
-		t.Fatalf("the browser that began is answered with %d %s", response.StatusCode, body)
+	if got := get(t, browser, target); got.status != 200 || !strings.HasPrefix(got.body, "user of alice") {
+		t.Fatalf("the browser that began is answered with %d %s", got.status, got.body)
 	}
-	response, body = get(t, browser, target)
-	wantRefused(t, "the same callback again", response, body, 400, "or it is over")
+	get(t, browser, target).wantRefused(t, "the same callback again", 400, "or it is over")
 }
 
 // The code of one login does not work with the verifier of another one, even at the provider (PKCE).
@@ -262,8 +263,7 @@ func TestAStolenCodeIsOfNoUse(t *testing.T) {
 	thief, target := s.callback(t)
 	query := usher.Must(url.Parse(target)).Query()
 	query.Set("code", usher.Must(url.Parse(stolen)).Query().Get("code"))
-	response, body := get(t, thief, s.URL+"/login/callback?"+query.Encode())
-	wantRefused(t, "a stolen code", response, body, 401, "The provider did not log you in.")
+	get(t, thief, s.URL+"/login/callback?"+query.Encode()).wantRefused(t, "a stolen code", 401, "The provider did not log you in.")
 }
 
 func TestAProviderThatIsDownIsA503(t *testing.T) {
@@ -272,6 +272,5 @@ func TestAProviderThatIsDownIsA503(t *testing.T) {
 	s.provider.mu.Lock()
 	s.provider.down = true
 	s.provider.mu.Unlock()
-	response, body := get(t, browser, target)
-	wantRefused(t, "an outage", response, body, 503, "Try again later.")
+	get(t, browser, target).wantRefused(t, "an outage", 503, "Try again later.")
 }
