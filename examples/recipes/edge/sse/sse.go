@@ -3,7 +3,7 @@ package sse
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -16,7 +16,8 @@ import (
 // ends, which it looks at every so often. A stream that auth ended has a last event "refused" with the reason: the page
 // refreshes its token and opens a new one.
 //
-// The context of events ends with the stream.
+// The context of events ends with the stream. A client that does not read for ten seconds is cut off; the WriteTimeout of
+// http.Server does not apply.
 func Handler[C, U any](auth *usher.Middleware[C, U], events func(ctx context.Context, user U) <-chan string, every time.Duration) http.Handler {
 	return auth.RequireFunc(func(w http.ResponseWriter, r *http.Request, user U) {
 		ctx, cancel := lifetime.Context(r, auth, every)
@@ -25,19 +26,23 @@ func Handler[C, U any](auth *usher.Middleware[C, U], events func(ctx context.Con
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Accel-Buffering", "no") // nginx would hold the events back
 		out := http.NewResponseController(w)
+		extend := func() { _ = out.SetWriteDeadline(time.Now().Add(10 * time.Second)) }
+		defer extend() // for the end of the response
+		send := func(text string) bool {
+			extend()
+			_, err := io.WriteString(w, text)
+			return err == nil && out.Flush() == nil
+		}
 		messages := events(ctx, user)
-		for open := true; open; {
-			if out.Flush() != nil { // the first one sends the headers
-				return
-			}
+		for sent := send(""); sent; { // the headers
 			select {
-			case message, ok := <-messages:
-				if open = ok; ok {
-					send(w, "message", message)
+			case message, open := <-messages:
+				if ctx.Err() == nil {
+					sent = open && send(event("message", message))
 				}
 			case <-ctx.Done():
 				if rej := lifetime.Refusal(ctx); rej != nil {
-					send(w, "refused", rej.Reason())
+					send(event("refused", rej.Reason()))
 				}
 				return
 			}
@@ -45,11 +50,8 @@ func Handler[C, U any](auth *usher.Middleware[C, U], events func(ctx context.Con
 	})
 }
 
-// send writes an event. Each line of its data has a field of its own, or a text could bring fields and events with it.
-func send(w http.ResponseWriter, event, data string) {
-	fmt.Fprintf(w, "event: %s\n", event)
-	for line := range strings.SplitSeq(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(data), "\n") {
-		fmt.Fprintf(w, "data: %s\n", line)
-	}
-	fmt.Fprint(w, "\n")
+// event returns an event as text. Each line of its data has a field of its own, or a text could bring fields and events with it.
+func event(name, data string) string {
+	data = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(data)
+	return "event: " + name + "\ndata: " + strings.ReplaceAll(data, "\n", "\ndata: ") + "\n\n"
 }

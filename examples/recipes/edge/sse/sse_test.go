@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,21 @@ func TestAStreamEndsWhenItsTokenExpires(t *testing.T) {
 		t.Errorf("the last event is %q", event)
 	}
 	ends(t, events)
+}
+
+func TestAStreamOutlivesTheServersWriteTimeout(t *testing.T) {
+	s := sitetest.New(t)
+	ann := sitetest.Login(t, s, "1", time.Second)
+	server := httptest.NewUnstartedServer(handler(sitetest.Auth(t, s), news))
+	server.Config.WriteTimeout = 10 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	response := sitetest.Get(t, sitetest.Server{URL: server.URL, Client: server.Client()}, "/events", sitetest.Bearer(ann.Token))
+	events := bufio.NewReader(response.Body)
+	next(t, events)
+	if event := next(t, events); event != "refused: expired" {
+		t.Errorf("the last event is %q", event)
+	}
 }
 
 func TestAStreamEndsWhenItsSessionEnds(t *testing.T) {
