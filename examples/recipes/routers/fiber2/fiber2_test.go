@@ -71,17 +71,6 @@ func TestTheDefaultErrorHandlerKeepsStatusAndHeaders(t *testing.T) {
 	}
 }
 
-// TestTheAdaptorTakesTwoTokensForOne is the wrong way: it fails if the adaptor ever copies all headers.
-func TestTheAdaptorTakesTwoTokensForOne(t *testing.T) {
-	s := routertest.NewService(t)
-	c := serving(t, func(app *fiber.App) { app.Get("/me", adaptor.HTTPMiddleware(s.Auth.Require), public) })
-	alice, _ := s.Login(t, "1")
-	bob, _ := s.Login(t, "2")
-	if got := c.Do("GET /me", routertest.Bearer(alice), routertest.Bearer(bob)); got.Status != http.StatusOK {
-		t.Errorf("two tokens through adaptor.HTTPMiddleware: %d: it has become as strict as the glue", got.Status)
-	}
-}
-
 // TestTheAdaptorLosesTheUser is the wrong way: it copies the values of contexts that it knows the fields of.
 func TestTheAdaptorLosesTheUser(t *testing.T) {
 	s := routertest.NewService(t)
@@ -95,6 +84,29 @@ func TestTheAdaptorLosesTheUser(t *testing.T) {
 	alice, _ := s.Login(t, "1")
 	if got := c.Do("GET /me", routertest.Bearer(alice)); got.Body != "false false" {
 		t.Errorf("through adaptor.HTTPMiddleware, the user is found: %q", got.Body)
+	}
+}
+
+// TestTheAdaptorsStringsChange is the wrong way: what a handler keeps of a request is overwritten by the next one.
+func TestTheAdaptorsStringsChange(t *testing.T) {
+	s := routertest.NewService(t)
+	var mu sync.Mutex
+	var agents []string
+	keep := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		agents = append(agents, r.UserAgent())
+	})
+	c := serving(t, func(app *fiber.App) { app.Get("/me", adaptor.HTTPHandler(s.Auth.Require(keep))) })
+	token, _ := s.Login(t, "1")
+	sent := []string{"agent one", "agent two"}
+	for _, agent := range sent {
+		c.Do("GET /me", routertest.Bearer(token), routertest.Header("User-Agent", agent))
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(agents) != len(sent) || agents[0] == sent[0] {
+		t.Errorf("the handler kept %q of %q: the adaptor copies them now", agents, sent)
 	}
 }
 
