@@ -13,16 +13,16 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// AccessTokens issues access tokens without sessions and without a store, for services that need neither logout nor
-// refresh. LoginHandler accepts it in place of a Manager. It is safe for concurrent use.
+// AccessTokens issues access tokens without sessions and without a store. It is for services that need neither logout nor
+// refresh tokens. LoginHandler accepts it in place of a Manager. It is safe for concurrent use.
 type AccessTokens[C any] struct {
 	encoder *usher.Encoder[C]
 	claims  func(ctx context.Context, g Grant) (C, error)
 }
 
-// NewAccessTokens returns AccessTokens that encode the claims that the callback returns for a grant, whose SessionID is
-// empty. It sets sub to the subject and auth_time to the time of the login. If arguments are invalid, it returns a
-// usher.ConfigError for each of them, joined.
+// NewAccessTokens returns AccessTokens that encode the claims returned by the claims callback. The SessionID of the grant is
+// empty. AccessTokens sets sub to the subject and auth_time to the time of the login. If arguments are invalid, NewAccessTokens
+// returns a usher.ConfigError for each of them, joined.
 func NewAccessTokens[C any, P usher.EmbedsClaims[C]](
 	encoder *usher.Encoder[C],
 	claims func(ctx context.Context, g Grant) (C, error),
@@ -63,10 +63,10 @@ func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About
 	return tokens, nil
 }
 
-// tickets returns nothing: there is no secret to derive a key from.
+// tickets returns nil, because there is no secret to derive a key from.
 func (a *AccessTokens[C]) tickets() []cipher.AEAD { return nil }
 
-// now returns the time of the encoder's clock, which only Fill reveals.
+// now returns the time of the encoder's clock, which is available only through Fill.
 func (a *AccessTokens[C]) now() time.Time { return a.encoder.Fill(new(C)).IssuedAt.Time }
 
 // issue returns an access token for a grant. The application does not control sub, sid and auth_time.
@@ -83,7 +83,8 @@ func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(co
 	if err != nil {
 		return Tokens{}, fmt.Errorf("session: access token: %w", err)
 	}
-	// This is the encoder's TTL unless the application's claims have an exp. Between the dates are up to two seconds more, since both are rounded.
+	// The lifetime is the encoder's TTL, unless the application's claims have an exp. The difference of the dates can be up to two
+	// seconds longer, because both are rounded.
 	lifetime, ttl := registered.ExpiresAt.Sub(registered.IssuedAt.Time), encoder.TTL()
 	if lifetime >= ttl && lifetime < ttl+2*time.Second {
 		lifetime = ttl
@@ -91,21 +92,21 @@ func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(co
 	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(lifetime / time.Second), SessionID: g.SessionID}, nil
 }
 
-// ownClaims refuses a C that has a field of its own for a claim that the manager sets: the token would carry that
-// field instead.
+// ownClaims returns an error if C has its own field for a claim that the manager sets. The token would contain that field's value
+// instead.
 func ownClaims[C any]() error {
 	t := reflect.TypeFor[C]()
 	if name := ownClaim(t, nil); name != "" {
 		return &usher.ConfigError{
 			Field:  "claims type " + t.String(),
-			Reason: "has a field of its own for " + name + ", which the session manager sets",
+			Reason: "has its own field for " + name + ", which the session manager sets; remove the field",
 		}
 	}
 	return nil
 }
 
-// ownClaim returns the name of the first such claim in t or in the structs that t embeds, except usher.Claims. JSON
-// writes a field even if Go hides it behind another field of the same name.
+// ownClaim returns the name of the first such claim in t or in the structs that t embeds, except usher.Claims. It does not stop
+// at fields that Go hides behind another field of the same name, because JSON writes them too.
 func ownClaim(t reflect.Type, path []reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()

@@ -18,20 +18,19 @@ import (
 type AccountOptions struct {
 	// Secret protects the links in mails. It is at least 32 random bytes, and the same in every process. Required.
 	Secret []byte
-	// OldSecrets are accepted as well, while Secret is being replaced.
+	// OldSecrets are also accepted while Secret is being replaced.
 	OldSecrets [][]byte
-	// Mail sends a mail, or puts it into an outbox of the application's. Required. It is called after the response, a
-	// few at a time, with 30 seconds for each, and must return when its context ends. A failure is passed to Observe, or
-	// logged, and the mail is not tried again: the user can ask for another one. Where no mail may be lost, write to an
-	// outbox.
+	// Mail sends a mail, or writes it to the application's outbox. Required. It is called after the response, for a few mails
+	// at once, and must return when its context ends, after 30 seconds. An error is passed to Observe, or logged if Observe is
+	// nil. The mail is not sent again, but the user can request another one. If no mail may be lost, write to an outbox.
 	Mail func(ctx context.Context, m Mail) error
-	// Fields are the names of further fields of the signup form, for Users.Create.
+	// Fields are the names of additional fields of the signup form. Their values are passed to Users.Create.
 	Fields []string
-	// TellApart lets Signup say that a username is taken, with a 409, and log the new user in otherwise. Without it,
-	// Signup answers alike for known and unknown names, and the password is set when the address is verified.
+	// TellApart makes Signup respond with a 409 if the username is taken, and otherwise log the new user in. If it is false,
+	// Signup responds alike for known and unknown names, and the password is set when the address is verified.
 	TellApart bool
-	// HandlerOptions are those of the other handlers of the service. The Throttle counts the attempts of all handlers;
-	// if it is nil, they share a MemoryThrottle.
+	// HandlerOptions are the options of the service's other handlers. The Throttle counts the attempts of all handlers; if it is
+	// nil, they share a MemoryThrottle.
 	*HandlerOptions
 }
 
@@ -44,46 +43,44 @@ func (o AccountOptions) String() string { return "session.AccountOptions{…}" }
 // LogValue returns the type's name, without the secrets.
 func (o AccountOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
 
-// Accounts are the handlers of accounts that have a password and an address for mails. Each accepts POST with JSON or a
-// form, whose fields are listed below; username and password have the names of HandlerOptions. Without a Throttle of
-// the application's, all of them share one, also with Login.
+// Accounts holds the handlers for accounts with a password and an email address. Each accepts POST with JSON or a form; its
+// fields are listed below. HandlerOptions can rename username and password. If HandlerOptions.Throttle is nil, all handlers,
+// including Login, share a MemoryThrottle.
 //
-// A link works once, and only by POST. It is dead as soon as the account is not what it was when the link was sent: after
-// its use, and after another change of the password or the address. A forged link never reaches [Users]. A link that is
-// not good is a 400.
+// A link works once, and only by POST. It becomes invalid when it is used, and when the password or the address changes. An
+// invalid link is a 400. A forged one is refused before any method of [Users] is called.
 //
 // All handlers are safe for concurrent use.
 type Accounts struct {
 	// Login is [LoginHandler]: username, password, and optionally label.
 	Login http.Handler
-	// Signup creates an account: username, AccountOptions.Fields, and password. See AccountOptions.TellApart. The response
-	// is a 202 without a body, or with TellApart that of a login. A mail is sent to the address: with a link for
-	// Verify or, if the account exists already and is verified, with none.
+	// Signup creates an account: username, AccountOptions.Fields, and password. The response is a 202 without a body, or with
+	// AccountOptions.TellApart that of a login. A mail with a link for Verify is sent to the address. If the account already
+	// exists and is verified, the mail has no link.
 	Signup http.Handler
 	// ChangePassword replaces the password and ends the user's other sessions: old_password and new_password (old_ and
 	// new_ before HandlerOptions.PasswordField). Mount it behind a middleware's Require. The response is a 204.
 	//
-	// A change that comes after another one is a 409, and ends no session. A 503 may say that the password is changed
-	// and other sessions may go on.
+	// If the password was changed in the meantime, the response is a 409, and no session is ended. A 503 may say that the
+	// password has been changed but other sessions may still be alive.
 	ChangePassword http.Handler
-	// Forgot sends a link for Reset: username. The response is a 202 without a body, whether or not there is an
-	// account; the lookup comes after it.
+	// Forgot sends a link for Reset: username. The response is a 202 without a body, whether or not there is an account. The
+	// account is looked up after the response.
 	Forgot http.Handler
-	// Reset sets a new password by a link, and ends all sessions: token and password. The response is a 204.
+	// Reset sets a new password and ends all sessions: token (from the link) and password. The response is a 204.
 	Reset http.Handler
-	// Verify confirms the address by a link: token and password. The response is a 204.
+	// Verify confirms the address: token (from the link) and password. The response is a 204.
 	//
-	// If the password is not the account's, it becomes the account's, and all sessions end: whoever signed up with
-	// somebody else's address must not share the account with its owner. So the page asks for a password.
+	// If the password differs from the account's, it replaces it, and all sessions end. Otherwise somebody who signed up with
+	// another person's address could share the account with that person. This is why the page asks for a password.
 	Verify http.Handler
 
 	mails *mailQueue
 }
 
-// Close sends the mails that are queued, and waits for those that are being sent. Call it after http.Server.Shutdown:
-// from now on Signup and Forgot respond with 503. If ctx ends first, Close drops the mails that wait, cancels the
-// contexts of the others, and returns an error that says how many were not sent. No goroutine of the Accounts is left
-// when it returns.
+// Close sends the queued mails and waits until all are sent. Call it after http.Server.Shutdown. From then on, Signup and Forgot
+// respond with a 503. If ctx ends first, Close drops the queued mails, cancels the contexts of those being sent, and returns an
+// error with the number of mails that were not sent. When it returns, no goroutine of the Accounts is running.
 func (a *Accounts) Close(ctx context.Context) error {
 	if a == nil || a.mails == nil {
 		return &usher.ConfigError{Field: "Accounts", Reason: "was not made by NewAccounts"}
@@ -91,8 +88,8 @@ func (a *Accounts) Close(ctx context.Context) error {
 	return a.mails.close(ctx)
 }
 
-// NewAccounts returns the handlers of accounts. It needs opts with Secret and Mail. If arguments are invalid, it returns
-// a usher.ConfigError for each of them, joined.
+// NewAccounts returns the handlers for accounts. opts must have Secret and Mail. If arguments are invalid, it returns a
+// usher.ConfigError for each of them, joined.
 func NewAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, opts *AccountOptions) (*Accounts, error) {
 	var o AccountOptions
 	if opts != nil {
@@ -141,7 +138,7 @@ func newAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, 
 	return a, nil
 }
 
-// accounts is what the handlers of Accounts share.
+// accounts is the state that the handlers of Accounts share.
 type accounts struct {
 	common        *endpoint // for the throttle
 	opts          HandlerOptions
@@ -209,18 +206,18 @@ func (o *AccountOptions) check() error {
 	return errors.Join(mistakes...)
 }
 
-// checkFields checks the names of the signup form. No two fields may have the same.
+// checkFields checks the names of the signup form's fields, which must be unique.
 func (o *AccountOptions) checkFields(opts *HandlerOptions) error {
 	var mistakes []error
 	if opts.PasswordField == tokenField {
-		mistakes = append(mistakes, &usher.ConfigError{Field: "HandlerOptions.PasswordField", Reason: "must not be \"token\", which is the field of a link's token"})
+		mistakes = append(mistakes, &usher.ConfigError{Field: "HandlerOptions.PasswordField", Reason: "must not be \"token\", which is the name of the field for a link's token"})
 	}
 	taken := []string{opts.UsernameField, opts.PasswordField, labelField}
 	for i, name := range o.Fields {
 		if name == "" || slices.Contains(taken, name) {
 			mistakes = append(mistakes, &usher.ConfigError{
 				Field:  fmt.Sprintf("AccountOptions.Fields[%d]", i),
-				Reason: fmt.Sprintf("is %q, but must be a name that no other field of the signup form has", name),
+				Reason: fmt.Sprintf("is %q, but must be a name that differs from the other fields of the signup form", name),
 			})
 		}
 		taken = append(taken, name)
@@ -234,7 +231,7 @@ func (o *AccountOptions) checkFields(opts *HandlerOptions) error {
 	return errors.Join(mistakes...)
 }
 
-// accountSessions is a Manager of whatever claims.
+// accountSessions is a Manager with any claims type.
 type accountSessions interface {
 	EndAll(ctx context.Context, subject string) error
 	EndOthers(ctx context.Context, subject, keepSessionID string) error
@@ -250,13 +247,13 @@ func (a *accounts) findHash(ctx context.Context, username string) (subject, hash
 	return u.Subject, u.Hash, err
 }
 
-// client returns the network that attempts are counted for.
+// client returns the client's network, for which attempts are counted.
 func (a *accounts) client(r *http.Request) string { return network(a.opts.ClientAddress(r)) }
 
-// countedUser returns the name under which the attempts at an account are counted at its login.
+// countedUser returns the name under which logins to an account are counted.
 func (a *accounts) countedUser(u User) string { return countedName(a.opts.Canonical(u.Username)) }
 
-// finishing returns a context for a change that must not stop half-way because the client has gone.
+// finishing returns a context for a change that must be completed even if the client closes the connection.
 func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
 }

@@ -12,11 +12,12 @@ import (
 
 const tokenField = "token"
 
-// resetState is what a link for a reset vouches for. A changed address kills links in the old mailbox.
+// resetState returns the state that a reset link depends on. It includes the address, so that links in an old mailbox become
+// invalid when the address changes.
 func resetState(u User) string { return strconv.Quote(u.Hash) + strconv.Quote(u.Email) }
 
-// verificationState is what a link for a verification vouches for. The hash is not part of it: if the last step fails
-// after the password has been set, the user can try the link again.
+// verificationState returns the state that a verification link depends on. It does not include the hash: if the last step fails
+// after the password has been set, the user can use the link again.
 func verificationState(u User) string {
 	return strconv.FormatBool(u.Verified) + strconv.Quote(u.Email)
 }
@@ -88,8 +89,8 @@ func (a *accounts) verify(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// storeVerified calls Users.Verify. If its answer is a failure, it looks whether the address is verified all the same: the
-// link would be dead then.
+// storeVerified calls Users.Verify. If that fails, it checks whether the address was verified nevertheless, because the link
+// could then not be used again.
 func (a *accounts) storeVerified(ctx context.Context, u User) error {
 	err := a.users.Verify(ctx, u.Subject, u.Email)
 	if err == nil || errors.Is(err, ErrChanged) || errors.As(err, new(*usher.Rejection)) {
@@ -101,15 +102,15 @@ func (a *accounts) storeVerified(ctx context.Context, u User) error {
 	return err
 }
 
-// link is a link that was good when it came.
+// link is the content of a request with a valid link.
 type link struct {
-	user     User // as it was then
+	user     User // when the link was checked
 	password string
-	check    func(ctx context.Context) error // returns ErrToken if the link is not good any more
+	check    func(ctx context.Context) error // returns ErrToken if the link has become invalid
 }
 
-// followLink reads a token and a password, and calls use if the token is good. It counts what use does, and lets the
-// account know the client afterwards: its owner is never locked out for long.
+// followLink reads a token and a password, and calls use if the token is valid. The call is counted as an attempt. If it
+// succeeds, the client becomes known to the account, so that guesses by others don't lock the owner out.
 func (a *accounts) followLink(w http.ResponseWriter, r *http.Request, tokens *onetime.Tokens, state func(User) string, use func(ctx context.Context, l link) error) error {
 	f, err := readFields(w, r, tokenField, a.opts.PasswordField)
 	if err == nil {

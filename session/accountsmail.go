@@ -22,13 +22,13 @@ const (
 	MailTaken = "taken"
 )
 
-// Mail is a mail that the application should send. It prints and logs without the token.
+// Mail is a mail for the application to send. It prints and logs without the token.
 type Mail struct {
 	Kind    string // MailVerify, MailReset or MailTaken
 	Email   string // the address
 	Subject string // the user's id, as in User.Subject; not the subject line
-	// Token is for the link. Put it into the fragment, as in https://example.com/reset#token, so that it ends up in no
-	// log, and let the page send it by POST. It is empty for MailTaken.
+	// Token is the token for the link. It is empty for MailTaken. Put it into the fragment, as in
+	// https://example.com/reset#token, so that it is not logged. The page sends it by POST.
 	Token string
 }
 
@@ -49,16 +49,16 @@ const (
 	mailTimeout = 30 * time.Second
 )
 
-// mailQueue runs jobs that send mails, a few at a time. It has no goroutine while there is nothing to send.
+// mailQueue runs jobs that send mails, mailWorkers at once. It has no goroutine while there is nothing to send.
 type mailQueue struct {
 	mu      sync.Mutex
-	taken   int // places
+	taken   int // reserved jobs, whether or not they are running
 	waiting []func(context.Context)
 	workers int
-	closed  bool // no more places are given
+	closed  bool // reserve fails
 	aborted bool // no more jobs are run
 	changed chan struct{}
-	ctx     context.Context //nolint:containedctx // of all jobs; they belong to no request
+	ctx     context.Context //nolint:containedctx // for all jobs, which outlive their requests
 	cancel  context.CancelFunc
 }
 
@@ -68,7 +68,7 @@ func newMailQueue() *mailQueue {
 	return q
 }
 
-// reserve takes a place for a job. After a nil error, run or release must be called once: see later.
+// reserve reserves capacity for a job. If it returns nil, the caller must call run or release once: see later.
 func (q *mailQueue) reserve() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -88,7 +88,7 @@ func (q *mailQueue) release() {
 	q.free()
 }
 
-// run runs a job soon, in the place that reserve took, and releases the place.
+// run queues a job and releases its capacity when it has run. The caller must have called reserve.
 func (q *mailQueue) run(job func(ctx context.Context)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -118,7 +118,7 @@ func (q *mailQueue) work() {
 	q.signal()
 }
 
-// free gives a place back. The caller holds the lock.
+// free releases the capacity of a job. The caller holds the lock.
 func (q *mailQueue) free() {
 	q.taken--
 	q.signal()
@@ -131,7 +131,7 @@ func (q *mailQueue) signal() {
 	}
 }
 
-// close waits until everything is sent. If ctx ends first, it drops what waits and cancels what is being sent.
+// close waits until all mails are sent. If ctx ends first, it drops the queued ones and cancels those being sent.
 func (q *mailQueue) close(ctx context.Context) error {
 	q.mu.Lock()
 	q.closed = true
@@ -144,7 +144,7 @@ func (q *mailQueue) close(ctx context.Context) error {
 		idle := q.workers == 0 && (q.taken == 0 || q.aborted)
 		q.mu.Unlock()
 		if idle {
-			q.signal() // another call of close may wait as well
+			q.signal() // for another call of close that may be waiting
 			break
 		}
 		select {
@@ -159,7 +159,7 @@ func (q *mailQueue) close(ctx context.Context) error {
 	return nil
 }
 
-// abort drops the jobs that wait, and cancels those that run. It returns how many there were.
+// abort drops the queued jobs and cancels the running ones. It returns their number.
 func (q *mailQueue) abort() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -172,8 +172,8 @@ func (q *mailQueue) abort() int {
 	return unsent
 }
 
-// later runs a job in the place that was reserved, and reports its error. The request r is over by then. Without a job,
-// it only releases the place.
+// later queues a job whose capacity is reserved. The job's error is reported when request r has ended. If job is nil, later only
+// releases the capacity.
 func (a *accounts) later(r *http.Request, job func(ctx context.Context) error) {
 	if job == nil {
 		a.mails.release()
@@ -190,7 +190,7 @@ func (a *accounts) later(r *http.Request, job func(ctx context.Context) error) {
 	})
 }
 
-// recovered calls job and returns a panic as an error: it must not end the process.
+// recovered calls job and returns a panic as an error, because it would end the process.
 func recovered(ctx context.Context, job func(ctx context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -209,8 +209,8 @@ func (a *accounts) reportMail(r *http.Request, err error) {
 	slog.ErrorContext(r.Context(), err.Error())
 }
 
-// send sends a user the mail that fits the state of the account, unless too many have been sent already. The limit
-// counts the account, whatever name and client asked for the mail.
+// send sends a mail to the user, unless the account has already been sent too many. The limit is per account, whichever name or
+// client requested the mail.
 func (a *accounts) send(ctx context.Context, kind string, u User) error {
 	if u.Email == "" {
 		return nil
@@ -226,14 +226,14 @@ func (a *accounts) send(ctx context.Context, kind string, u User) error {
 	if err != nil {
 		return err
 	}
-	account := "subject " + u.Subject // the client has been counted already, under the name that it sent
+	account := "subject " + u.Subject // the handler has counted the client and the name that it sent
 	tried := false
 	err = a.common.spend(ctx, Attempt{Kind: KindMail, Account: account, Client: account}, func(ctx context.Context) error {
 		tried = true
 		return a.mail(ctx, mail)
 	})
 	if rej := (*usher.Rejection)(nil); !tried && errors.As(err, &rej) {
-		return nil // too many: that is no failure
+		return nil // exceeding the limit is not an error
 	}
 	return err
 }

@@ -46,24 +46,24 @@ func (a *accounts) changePassword(w http.ResponseWriter, r *http.Request) error 
 	}
 	ctx, cancel := finishing(r.Context())
 	defer cancel()
-	// First the replacement: a change that loses against another one must not end the sessions of the winner.
+	// Replace the hash before ending sessions: of two simultaneous changes, only the successful one may end sessions.
 	if err := a.replaceHash(ctx, user, hash); err != nil {
 		return err
 	}
 	if err := a.sessions.EndOthers(ctx, user.Subject, claims.SessionID); err != nil {
-		return halfDone(err, "The password has been changed, but other sessions may go on. End them later.")
+		return halfDone(err, "The password has been changed, but other sessions may still be active. End them later.")
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// halfDone is the refusal of a request whose password has been set although its sessions could not be ended.
+// halfDone returns the refusal of a request that has set a password but could not end the sessions.
 func halfDone(err error, description string) error {
 	return &usher.Rejection{Status: http.StatusServiceUnavailable, Description: description, Err: err}
 }
 
-// checkPassword returns usher.ErrPasswordMismatch unless the password is the user's. It stores no better hash: the
-// password is about to be replaced, or the next login does it.
+// checkPassword returns usher.ErrPasswordMismatch if the password is not the user's. It does not upgrade the hash: the password
+// is about to be replaced, or the next login upgrades it.
 func (a *accounts) checkPassword(ctx context.Context, u User, password string) error {
 	_, err := a.passwords.Check(ctx, u.Hash, password)
 	switch {
@@ -75,8 +75,8 @@ func (a *accounts) checkPassword(ctx context.Context, u User, password string) e
 	return fmt.Errorf("%w of %s", err, u.Subject)
 }
 
-// replaceHash replaces the user's hash. If the answer of Users is a failure, it looks whether the hash has been replaced
-// all the same: then the sessions have to end.
+// replaceHash replaces the user's hash. If Users.ReplaceHash fails, replaceHash checks whether the hash was replaced nevertheless,
+// because the sessions must then end.
 func (a *accounts) replaceHash(ctx context.Context, u User, hash string) error {
 	err := a.users.ReplaceHash(ctx, u.Subject, u.Hash, hash)
 	if err == nil || errors.As(err, new(*usher.Rejection)) {
@@ -88,16 +88,16 @@ func (a *accounts) replaceHash(ctx context.Context, u User, hash string) error {
 	return err
 }
 
-// setPassword sets a password by a link, and ends all sessions. same returns ErrToken if the link is dead by now.
+// setPassword sets the password of a valid link and ends all sessions. same returns ErrToken if the link has become invalid.
 //
-// The sessions end first, so that a failure leaves the link alive and the thief without a session, and once more
-// afterwards: a login with the old password may have finished meanwhile, or may finish later.
+// It ends the sessions before it sets the password: if this fails, the link can be used again, and an attacker has no session
+// left. It ends them again afterwards, because a login with the old password may have started in between.
 func (a *accounts) setPassword(ctx context.Context, u User, password string, same func(context.Context) error) error {
 	hash, err := a.passwords.Hash(ctx, password)
 	if err != nil {
 		return err
 	}
-	// Hashing takes a while. A link that has been used meanwhile must not end the sessions of whoever used it.
+	// Hashing takes time. If the link has been used in the meantime, the new sessions must not be ended.
 	if err := same(ctx); err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (a *accounts) setPassword(ctx context.Context, u User, password string, sam
 		return err
 	}
 	if err := a.sessions.EndAll(ctx, u.Subject); err != nil {
-		return halfDone(err, "The password has been set, but a session may go on. Log in and end all other sessions.")
+		return halfDone(err, "The password has been set, but old sessions may still be active. Log in and end all other sessions.")
 	}
 	return nil
 }

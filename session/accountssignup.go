@@ -57,12 +57,12 @@ func (a *accounts) signup(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// create creates an account. Its name is in lower case, so that every spelling finds it at the login, unless an older
-// account has the name as it was typed.
+// create creates an account. Its name is converted to lower case, so that a login finds it in any case. If an account has the
+// name as it was typed, create returns ErrTaken.
 //
-// If names are not told apart, the account gets no password yet: its login would tell that the name was free, and the
-// owner of the address would get an account whose password a stranger knows. The password is checked and hashed all the
-// same, which takes so long that the time does not tell whether the name was free.
+// Without TellApart, the account is created without a password. A working login would reveal that the name was free, and the
+// owner of the address would get an account whose password somebody else knows. The password is checked and hashed nevertheless,
+// so the response time does not reveal whether the name was free.
 func (a *accounts) create(ctx context.Context, username string, f fields) (User, error) {
 	hash, err := a.hashForSignup(ctx, f[a.opts.PasswordField])
 	if err != nil {
@@ -89,7 +89,7 @@ func (a *accounts) create(ctx context.Context, username string, f fields) (User,
 	return a.users.Create(ctx, lower, hash, further)
 }
 
-// hashForSignup takes as long without a password as with one.
+// hashForSignup hashes the password. Without a password it takes as long.
 func (a *accounts) hashForSignup(ctx context.Context, password string) (string, error) {
 	if password != "" {
 		return a.passwords.Hash(ctx, password)
@@ -100,13 +100,13 @@ func (a *accounts) hashForSignup(ctx context.Context, password string) (string, 
 	return "", nil
 }
 
-// signupMail returns the kind of the mail that a signup sends to the address of the account, new or old.
+// signupMail returns the kind of mail that a signup sends to the account's address.
 func signupMail(u User) string {
 	switch {
 	case !u.Verified:
 		return MailVerify
 	case u.Hash == "":
-		return MailReset // there is nothing to verify, and no password to log in with
+		return MailReset // the address is verified, but there is no password to log in with
 	}
 	return MailTaken
 }

@@ -11,13 +11,12 @@ import (
 	"github.com/go-usher/usher/internal/nilcheck"
 )
 
-// Attempts limits guesses at passwords in an application's own handlers, such as one that changes a password or
-// deletes an account. With the options of LoginHandler it counts these guesses together with those at the login. It is
-// safe for concurrent use.
+// Attempts limits password guesses in an application's own handlers, such as one that changes a password or deletes an account.
+// Pass it the options of LoginHandler to count these guesses together with logins. It is safe for concurrent use.
 type Attempts struct{ at *endpoint }
 
-// NewAttempts returns Attempts that use the Throttle, Canonical and ClientAddress of opts. The Throttle is required
-// here. If opts are invalid, NewAttempts returns a usher.ConfigError for each mistake, joined.
+// NewAttempts returns Attempts that use the Throttle, Canonical and ClientAddress of opts. The Throttle is required. If opts are
+// invalid, NewAttempts returns a usher.ConfigError for each mistake, joined.
 func NewAttempts(opts *HandlerOptions) (*Attempts, error) {
 	e, err := newEndpoint(opts, nil,
 		required(opts != nil && !nilcheck.IsNil(opts.Throttle), "HandlerOptions.Throttle"))
@@ -27,11 +26,12 @@ func NewAttempts(opts *HandlerOptions) (*Attempts, error) {
 	return &Attempts{e}, nil
 }
 
-// Try calls check, which returns nil if the password of username is right, and returns its error. It takes an attempt of
-// KindLogin from the throttle first, so that of many simultaneous guesses only those that the throttle allows are
-// checked. It returns the attempt if the password was right or if nothing was decided about it. An error of check that
-// becomes a 4xx response, such as usher.ErrPasswordMismatch or usher.ErrNoUser, costs the attempt, and so does a client
-// that disconnects before check returns.
+// Try calls check and returns its error. check returns nil if the password of username is right.
+//
+// Try first takes an attempt of KindLogin from the throttle, so that only as many simultaneous guesses are checked as the
+// throttle permits. It gives the attempt back if the password was right or if a failure left that open. The attempt is spent if
+// check's error is a 4xx response, such as usher.ErrPasswordMismatch or usher.ErrNoUser, or if the client disconnects before
+// check returns.
 //
 // If no attempt is left, Try does not call check. It sets Retry-After in the header of w and returns a
 // [usher.Rejection] with status 429 and RetryAfter. It returns usher.ErrUnavailable if the throttle does not answer.
@@ -53,17 +53,17 @@ func (a *Attempts) Try(w http.ResponseWriter, r *http.Request, username string, 
 	return err
 }
 
-// countedName returns the name under which attempts at a username are counted. It maps names that differ only in case to
-// one name, whatever the application's lookup does.
+// countedName returns the name under which attempts at a username are counted. Names that differ only in case are counted
+// together.
 func countedName(username string) string { return strings.ToLower(strings.ToUpper(username)) }
 
-// attempt makes an attempt: it calls check if the throttle has one left, and returns its error. The context of check
-// names the client, which gets only its share of the places in the queue of usher.Passwords.
+// attempt takes an attempt from the throttle, calls check and returns its error. The context of check identifies the client for
+// the queue of usher.Passwords.
 func (e *endpoint) attempt(ctx context.Context, a Attempt, check func(ctx context.Context) error) error {
 	return e.attemptWith(ctx, a, Right, check)
 }
 
-// spend is attempt for what counts even if it succeeds, such as a signup.
+// spend is like attempt, for actions that count even if they succeed, such as a signup.
 func (e *endpoint) spend(ctx context.Context, a Attempt, check func(ctx context.Context) error) error {
 	return e.attemptWith(ctx, a, Counted, check)
 }
@@ -81,12 +81,12 @@ func (e *endpoint) attemptWith(ctx context.Context, a Attempt, success Outcome, 
 			Err:         fmt.Errorf("session: too many attempts of kind %s: wait %s", a.Kind, wait),
 		}
 	}
-	err = check(usher.ContextWithClient(ctx, a.Client)) // a client has a share of the queue for passwords
+	err = check(usher.ContextWithClient(ctx, a.Client)) // limits the client's share of the queue
 	outcome := success
 	if err != nil {
 		outcome = e.outcome(ctx, err)
 	}
-	// If Settle fails, the user may lose an attempt. That is no reason to refuse a right password.
+	// If Settle fails, the user may lose an attempt, but a right password is not refused for that.
 	_ = stepWithin(context.WithoutCancel(ctx), stepTimeout, func(ctx context.Context) error {
 		return e.opts.Throttle.Settle(ctx, taken, outcome)
 	})

@@ -18,38 +18,37 @@ type Config[C any] struct {
 	Encoder *usher.Encoder[C]
 	// Store keeps the sessions. Required. NewMemoryStore suits a single process.
 	Store Store
-	// Claims returns the claims of an access token. It is called for every login and every refresh, so roles never
-	// go stale. The manager sets sub, sid and auth_time itself. Required.
+	// Claims returns the claims of an access token. It is called for every login and every refresh, so roles are current in each
+	// new token. The manager sets sub, sid and auth_time itself. Required.
 	//
-	// usher.ErrNoUser ends the session that is being refreshed. Any other error refuses the refresh without
-	// spending the refresh token, and so does usher.ErrNoUser joined with usher.ErrUnavailable.
+	// If it returns usher.ErrNoUser during a refresh, the session is ended. Any other error refuses the refresh without spending
+	// the refresh token, and so does usher.ErrNoUser joined with usher.ErrUnavailable.
 	Claims func(ctx context.Context, g Grant) (C, error)
-	// Secret is at least 32 random bytes, and the same in every process that shares the store. It protects refresh
-	// tokens and nothing else: do not use the key that signs access tokens. Required.
+	// Secret protects refresh tokens. It is at least 32 random bytes, and the same in every process that shares the store. Do
+	// not use a signing key. Required.
 	Secret []byte
-	// OldSecrets are accepted as well, while Secret is being replaced. To replace Secret without logging anyone
-	// out, first add the new secret to OldSecrets in every process, then swap the two in every process.
+	// OldSecrets are also accepted while Secret is being replaced. To replace Secret without logging anyone out, first add the
+	// new secret to OldSecrets in every process, then swap the two in every process.
 	OldSecrets [][]byte
 	// IdleTTL is how long a session lasts without a refresh. The default is 14 days.
 	IdleTTL time.Duration
-	// MaxAge is how long a session lasts at most. It is also the maximum age of an authentication that starts a
-	// session. The default is 90 days.
+	// MaxAge is the maximum lifetime of a session, however often it is refreshed. It is also the maximum age of an
+	// authentication that starts a session. The default is 90 days.
 	MaxAge time.Duration
-	// Grace is the grace period: how long after a refresh the spent token counts as a retry. It is at most 5
-	// minutes. The default is 10 seconds, and a negative value means no grace period. The store has three tenths
-	// of the grace period to answer a refresh, at most 10 seconds. With 6 seconds or more, a client that lost the
-	// answer and comes back after the 5 seconds that the 503 asks for is in time.
+	// Grace is the grace period, in which a spent refresh token still returns its successor. It is at most 5 minutes. The
+	// default is 10 seconds, and a negative value means no grace period. The store has three tenths of the grace period to
+	// respond to a refresh, at most 10 seconds. With 6 seconds or more, a client that gets a 503 and tries again after its
+	// Retry-After of 5 seconds is still within the grace period.
 	Grace time.Duration
 	// MaxPerSubject is the maximum number of sessions of a subject. A login beyond it ends the oldest session. 0
 	// means no limit.
 	MaxPerSubject int
-	// Staleness is how long Check may use an earlier positive answer instead of asking the store. A session that
-	// this manager ends is refused at once; one that another process ends is refused after Staleness at the
-	// latest. 0 means that Check always asks the store.
+	// Staleness is how long Check may use an earlier positive answer instead of querying the store. Access tokens of a session
+	// that this manager ends are refused at once; if another process ends it, after Staleness at the latest. 0 means that Check
+	// always queries the store.
 	Staleness time.Duration
-	// OnEvent is called for each event, after it happened and before the manager's method returns. Its context
-	// has the values of the request's context but not its cancellation, and ends after 10 seconds. OnEvent must
-	// be safe for concurrent use. If nil, events are discarded.
+	// OnEvent is called for each event, before the manager's method returns. Its context has the values of the request's context
+	// but not its cancellation, and ends after 10 seconds. OnEvent must be safe for concurrent use. If nil, events are discarded.
 	OnEvent func(ctx context.Context, e Event)
 	// Now is the clock, time.Now by default. The clocks of processes that share a store must differ by less
 	// than 2 seconds: see [Manager.PruneEvery].
@@ -84,13 +83,13 @@ func (cfg Config[C]) check() error {
 	}{
 		{"IdleTTL", cfg.IdleTTL, time.Second},
 		{"MaxAge", cfg.MaxAge, time.Second},
-		{"Grace", max(cfg.Grace, 0), time.Millisecond}, // a negative one means none
+		{"Grace", max(cfg.Grace, 0), time.Millisecond}, // negative means no grace period
 		{"Staleness", cfg.Staleness, time.Millisecond},
 	} {
 		bad(d.value < 0, d.field, "must not be negative, and is %s", d.value)
 		bad(d.value > 0 && d.value < d.least, d.field, "must be at least %s, and is %s: is its unit missing, as in 10*time.Minute?", d.least, d.value)
 	}
-	bad(cfg.Grace > maxGrace, "Grace", "must be at most %s, and is %s: during the grace period a stolen spent token passes for a retry", maxGrace, cfg.Grace)
+	bad(cfg.Grace > maxGrace, "Grace", "must be at most %s, and is %s: during the grace period a stolen spent token is accepted as a retry", maxGrace, cfg.Grace)
 	bad(cfg.MaxPerSubject < 0, "MaxPerSubject", "must not be negative, and is %d", cfg.MaxPerSubject)
 	return errors.Join(mistakes...)
 }
@@ -104,7 +103,7 @@ func (cfg Config[C]) String() string { return fmt.Sprintf("session.Config[%T]{â€
 // LogValue returns the type's name, without the secrets.
 func (cfg Config[C]) LogValue() slog.Value { return slog.StringValue(cfg.String()) }
 
-// required returns an error for an argument that is missing.
+// required returns an error for a missing argument.
 func required(given bool, field string) error {
 	if given {
 		return nil

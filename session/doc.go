@@ -1,14 +1,15 @@
 // Package session keeps users logged in and logs them out.
 //
-// A login starts a session. It issues a short-lived access token, whose sid claim is the session's ID, and an opaque
-// refresh token, of which only a hash is stored. A [Manager] starts, refreshes and ends sessions. A [Store] keeps them
-// in memory, in a database (package sqlstore) or in Redis (package redisstore). [LoginHandler], [RefreshHandler],
-// [LogoutHandler] and [SessionsHandler] serve them over HTTP, with the tokens in JSON or in cookies. [NewAccounts] adds
-// signup, change of password, forgotten passwords and the verification of addresses.
+// A login starts a session and issues two tokens. The access token is short-lived, and its sid claim is the session's ID. The
+// refresh token is opaque, and only its hash is stored. A [Manager] starts, refreshes and ends sessions. A [Store] keeps them in
+// memory, in a database (package sqlstore) or in Redis (package redisstore).
 //
-// Every refresh rotates the refresh token. A spent token that is presented again within a short grace period yields
-// the same successor, so a lost response or two racing tabs log nobody out. A spent token that is presented later is
-// a stolen copy and ends the session.
+// [LoginHandler], [RefreshHandler], [LogoutHandler] and [SessionsHandler] serve sessions over HTTP, with the tokens in JSON or in
+// cookies. [NewAccounts] adds signup, change of password, forgotten passwords and the verification of addresses.
+//
+// Every refresh replaces the refresh token by a successor. If the spent token is presented again within a short grace period, the
+// same successor is returned, so a lost response or two simultaneous tabs log nobody out. If it is presented later, it is treated
+// as stolen, and the session is ended.
 //
 // # Files
 //
@@ -16,15 +17,15 @@
 //
 //	config.go                 Config and its checks
 //	manager.go                Manager, List
-//	start.go                  Start and About: a login starts a session
-//	refresh.go                Refresh: a refresh token is rotated
+//	start.go                  Start and About
+//	refresh.go                Refresh: the rotation of a refresh token
 //	logout.go                 End, EndSession, EndOthers, EndAll
-//	check.go                  Check: is the session of an access token alive?
+//	check.go                  Check: whether the session of an access token is alive
 //	prune.go                  Prune, PruneEvery
 //	event.go                  Event, EventKind
 //	errors.go                 the errors
 //	tokens.go                 Tokens
-//	grant.go                  Grant: what an access token is issued for
+//	grant.go                  Grant: the data that an access token is issued for
 //	accesstokens.go           AccessTokens, and how access tokens are issued
 //	refreshtoken.go           refresh tokens and the keys that protect them
 //
@@ -33,7 +34,7 @@
 //	store.go                  Store, Session, Record
 //	rotation.go               Rotation: which refresh tokens a store accepts
 //	memorystore.go            MemoryStore
-//	storecall.go              how the manager calls its store: to the end, in bounded time
+//	storecall.go              time limits and errors of calls to the store
 //
 // The handlers:
 //
@@ -53,9 +54,9 @@
 // Accounts:
 //
 //	accounts.go               NewAccounts, Accounts, AccountOptions
-//	accountsusers.go          Users, User: what accounts need of the application
+//	accountsusers.go          Users, User: the application's users
 //	accountssignup.go         Accounts.Signup
-//	accountspassword.go       Accounts.ChangePassword; how a password is replaced
+//	accountspassword.go       Accounts.ChangePassword, and replacing passwords
 //	accountslinks.go          Accounts.Forgot, Reset and Verify
 //	accountsmail.go           Mail, and the queue of mails
 //

@@ -13,8 +13,8 @@ type EventKind string
 const (
 	EventStarted   EventKind = "started"
 	EventRefreshed EventKind = "refreshed"
-	EventRetried   EventKind = "retried" // a spent token returned within the grace period and got the same successor
-	EventReused    EventKind = "reused"  // a spent token returned too late: a copy was stolen, and the session was ended
+	EventRetried   EventKind = "retried" // a spent token was presented within the grace period and its successor returned
+	EventReused    EventKind = "reused"  // a spent token was presented after the grace period, and the session was ended
 	EventEnded     EventKind = "ended"   // by the user, by the application or by MaxPerSubject
 	EventRefused   EventKind = "refused" // a refresh was refused for the reason in Err
 )
@@ -25,13 +25,13 @@ type Event struct {
 	Time      time.Time // when
 	Subject   string    // empty if the refused token was not authentic
 	SessionID string    // empty if the refused token was not authentic
-	Address   string    // the client's address, from the handler or from About; else empty
-	UserAgent string    // the client's User-Agent header, from the handler or from About; else empty
+	Address   string    // the client's address, from the handler or from About; may be empty
+	UserAgent string    // the client's User-Agent header, from the handler or from About; may be empty
 	Err       error     // why a refresh was refused, or the error that ended the session
 }
 
-// report calls OnEvent without the request's cancellation. Otherwise a thief who disconnects could keep a reuse out
-// of a log that honours its context.
+// report calls OnEvent without the request's cancellation. Otherwise a client that disconnects could prevent an OnEvent that
+// honours its context from logging a reuse.
 func (m *Manager[C]) report(ctx context.Context, e Event) {
 	if m.onEvent != nil {
 		c := clientFromContext(ctx)
@@ -48,10 +48,10 @@ func (m *Manager[C]) reportEnded(ctx context.Context, now time.Time, subject str
 	}
 }
 
-// client is where a request comes from.
+// client describes the client of a request.
 type client struct{ address, userAgent string }
 
-// or returns c with other's fields where its own are empty.
+// or returns c with empty fields replaced by those of other.
 func (c client) or(other client) client {
 	return client{cmp.Or(c.address, other.address), cmp.Or(c.userAgent, other.userAgent)}
 }

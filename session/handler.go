@@ -20,8 +20,8 @@ type endpoint struct {
 	serve   func(w http.ResponseWriter, r *http.Request) error // refuse maps its errors to responses
 }
 
-// newEndpoint returns an endpoint without its serve function. mistakes are those in the other arguments of the
-// handler's constructor.
+// newEndpoint returns an endpoint without its serve function. Its error also contains mistakes, which are those in the other
+// arguments of the handler's constructor.
 func newEndpoint(o *HandlerOptions, methods []string, mistakes ...error) (*endpoint, error) {
 	opts, err := o.complete()
 	mistakes = append(mistakes, err)
@@ -41,8 +41,8 @@ func newEndpoint(o *HandlerOptions, methods []string, mistakes ...error) (*endpo
 	return e, nil
 }
 
-// ServeHTTP checks the origin first, even without cookies: another site could otherwise log the user in to the
-// attacker's account.
+// ServeHTTP checks the origin first, even without cookies. Otherwise another site could log the user in to the attacker's
+// account.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if err := e.checkOrigin(r); err != nil {
@@ -62,7 +62,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var errCrossOrigin = &reasonError{"session: cross-origin request", "cross_origin"}
 
-// checkOrigin refuses what another site makes a browser send.
+// checkOrigin refuses requests that another site caused.
 func (e *endpoint) checkOrigin(r *http.Request) error {
 	if err := origin.Check(&e.origins, r); err != nil {
 		return &usher.Rejection{
@@ -74,7 +74,7 @@ func (e *endpoint) checkOrigin(r *http.Request) error {
 	return nil
 }
 
-// checkOriginAsPOST is checkOrigin for what must not come from another site by any method.
+// checkOriginAsPOST is like checkOrigin, for requests that another site must not cause by any method.
 func (e *endpoint) checkOriginAsPOST(r *http.Request) error {
 	post := *r
 	post.Method = http.MethodPost

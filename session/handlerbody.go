@@ -22,8 +22,7 @@ const maxBody = 64 << 10
 // fields are the text fields of a request.
 type fields map[string]string
 
-// maxMembers is the maximum number of members of a JSON object or fields of a form. Each takes memory, however short it
-// is.
+// maxMembers is the maximum number of members of a JSON object, or of fields of a form. Even a short one takes memory.
 const maxMembers = 100
 
 // readFields reads the named fields of the body, which is a JSON object (application/json) or a form
@@ -94,7 +93,7 @@ func readMember(d *jsontext.Decoder, f fields, names []string) error {
 
 // readForm reads a form without url.ParseQuery, which takes much memory for many fields.
 func readForm(r *http.Request, names []string) (fields, error) {
-	if r.PostForm != nil { // a middleware has read it
+	if r.PostForm != nil { // a middleware has parsed the form
 		return formFields(r.PostForm, names)
 	}
 	body, err := io.ReadAll(r.Body)
@@ -187,10 +186,10 @@ func writeJSON(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	// If writing fails, the status line has been sent and the client has gone.
-	_ = json.MarshalEncode(jsontext.NewEncoder(w), body) // ends the line, for terminals
+	_ = json.MarshalEncode(jsontext.NewEncoder(w), body) // ends with a line break, for terminals
 }
 
-// handOut writes the tokens. With cookies the body only says when to refresh.
+// handOut writes the tokens. With cookies, the body has only the lifetime of the access token.
 func (e *endpoint) handOut(w http.ResponseWriter, r *http.Request, t Tokens) {
 	w.Header().Set("Cache-Control", "no-store")
 	if e.opts.Cookies {

@@ -9,9 +9,8 @@ import (
 // maxCookie is the size up to which browsers must keep a cookie (RFC 6265 §6.1).
 const maxCookie = 4096
 
-// cookie returns a cookie to set or, with a negative maxAge, to clear; browsers clear it only if the attributes are
-// the same. SameSite=Lax keeps the cookies out of POST requests from other sites, and still sends them when the user
-// follows a link from elsewhere.
+// cookie returns a cookie to set or, if maxAge is negative, to clear. Browsers clear a cookie only if its attributes are the
+// same. With SameSite=Lax they don't send the cookies with POST requests from other sites, but do when the user follows a link.
 func (e *endpoint) cookie(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // only DangerouslyInsecureCookies omits Secure, and SameSite is never empty
 		Name:     name,
@@ -37,14 +36,14 @@ func (e *endpoint) cookies(t Tokens) []*http.Cookie {
 	return cookies
 }
 
-// fit is the checkpoint for cookies: browsers silently drop a cookie that is too large.
+// fit is a checkpoint that refuses tokens too large for a cookie, which browsers would silently drop.
 func (e *endpoint) fit(t Tokens) error {
 	if !e.opts.Cookies {
 		return nil
 	}
 	for _, c := range e.cookies(t) {
 		if size := len(c.String()); size > maxCookie {
-			return fmt.Errorf("session: the cookie %s has %d bytes, and browsers accept %d at most: the claims are too large", c.Name, size, maxCookie)
+			return fmt.Errorf("session: the cookie %s has %d bytes, but browsers accept at most %d; make the claims smaller", c.Name, size, maxCookie)
 		}
 	}
 	return nil

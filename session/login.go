@@ -11,11 +11,12 @@ import (
 	"github.com/go-usher/usher/internal/nilcheck"
 )
 
-// Authenticator checks a username and a password and returns the subject. The username is in its canonical form.
-// usher.ErrPasswordMismatch and usher.ErrNoUser become the same 401 response, usher.ErrForbidden a 403, and
-// usher.ErrUnavailable and a context's error a 503. A [usher.Rejection] is sent unchanged. Any other error becomes a
-// 500. A 4xx response costs an attempt (see LoginHandler). [PasswordAuthenticator] returns an Authenticator for stored
-// hashes.
+// Authenticator checks a username and a password and returns the subject. The username is in canonical form.
+// [PasswordAuthenticator] returns an Authenticator for stored hashes.
+//
+// usher.ErrPasswordMismatch and usher.ErrNoUser are the same 401, usher.ErrForbidden is a 403, and usher.ErrUnavailable and a
+// context's error are a 503. A [usher.Rejection] is used as it is. Any other error is a 500. If the response is a 4xx, the
+// attempt is spent (see LoginHandler).
 type Authenticator func(ctx context.Context, username, password string) (subject string, err error)
 
 // Starter issues the tokens of a login. A [Manager] starts a session, and [AccessTokens] does not.
@@ -25,16 +26,16 @@ type Starter interface {
 
 	start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error)
 	now() time.Time
-	tickets() []cipher.AEAD // the first one seals, all open; none for AccessTokens
+	tickets() []cipher.AEAD // the first one encrypts, all decrypt; none for AccessTokens
 }
 
 // LoginHandler returns a handler that checks a username and a password and responds with tokens. It accepts POST with
 // JSON or a form; the optional text field "label" is the name of the device. If arguments are invalid, it returns a
 // usher.ConfigError for each of them, joined.
 //
-// An attempt is taken from the throttle before the password is checked, and returned if the password was right or if
-// a failure (5xx) left that open. Of many simultaneous guesses only those that the throttle allows are checked. The
-// others get a 429 response with Retry-After, whether or not the account exists.
+// An attempt is taken from the throttle before the password is checked. It is given back if the password was right or if a
+// failure (5xx) left that open. Only as many simultaneous guesses are checked as the throttle permits. The others get a 429 with
+// Retry-After, whether or not the account exists.
 //
 // For a login with a second step, without a password, or with Data, use [NewLogin].
 func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (http.Handler, error) {
@@ -45,25 +46,25 @@ func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (
 	return l, nil
 }
 
-// Login is the handler of LoginHandler, taken apart for logins that have another step or no password. A handler of the
-// application's own calls Authenticate, Pause, Resume and Finish, and passes their errors to Deny:
+// Login is the handler of LoginHandler, with its steps as methods for logins that have a second step or no password. The
+// application's handlers call these methods and pass their errors to Deny:
 //
-//   - With a second step: Authenticate, then Pause, and a response with the ticket. The next request calls Resume and
-//     Finish.
-//   - With a passkey or a social login: the application authenticates the user, then calls Finish.
-//   - After a registration: Finish.
+//   - For a login with a second step, the first request calls Authenticate and Pause and responds with the ticket. The second
+//     request calls Resume and Finish.
+//   - For a passkey or a social login, the application authenticates the user and calls Finish.
+//   - After a registration, the application calls Finish.
 //
 // It is safe for concurrent use.
 type Login struct {
 	*endpoint
 	starter      Starter
 	authenticate Authenticator
-	sealers      []cipher.AEAD // the first one seals tickets, all open them
+	sealers      []cipher.AEAD // the first one encrypts tickets, all decrypt them
 }
 
-// NewLogin returns a Login. authenticate may be nil if the login has no password; then ServeHTTP responds with 500 and
-// Authenticate returns a usher.ConfigError. If arguments are invalid, NewLogin returns a usher.ConfigError for each of
-// them, joined.
+// NewLogin returns a Login. authenticate may be nil if the login has no password; ServeHTTP then responds with a 500, and
+// Authenticate returns a usher.ConfigError. If arguments are invalid, NewLogin returns a usher.ConfigError for each of them,
+// joined.
 func NewLogin(s Starter, authenticate Authenticator, opts *HandlerOptions) (*Login, error) {
 	return newLogin(s, authenticate, opts)
 }
@@ -113,9 +114,9 @@ func (l *Login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.orZero().endpoint.ServeHTTP(w, r)
 }
 
-// Authenticate checks a username and a password, counted by the throttle, and returns the subject. About has the
-// client's address and user agent and the time at which the authentication began; the application may set the other
-// fields. It refuses requests from other origins. Its errors are for [Login.Deny].
+// Authenticate checks a username and a password and returns the subject. The throttle counts the attempt. The returned About has
+// the client's address and user agent and the time at which the authentication began; the application may set its other fields.
+// Authenticate refuses cross-origin requests. Pass its errors to [Login.Deny].
 func (l *Login) Authenticate(r *http.Request, username, password string) (subject string, about About, err error) {
 	l = l.orZero()
 	if l.starter == nil {
@@ -127,7 +128,7 @@ func (l *Login) Authenticate(r *http.Request, username, password string) (subjec
 	return l.check(r, l.starter.now(), username, password)
 }
 
-// check is Authenticate for a request that has passed the check of origins.
+// check is Authenticate without the check of the origin.
 func (l *Login) check(r *http.Request, began time.Time, username, password string) (subject string, about About, err error) {
 	if l.authenticate == nil {
 		return "", About{}, &usher.ConfigError{Field: "NewLogin authenticate", Reason: "is nil, so this login has no password"}
@@ -156,10 +157,11 @@ func (l *Login) aboutClient(r *http.Request, about About) About {
 	return about
 }
 
-// Finish logs the subject in: it issues tokens, sets cookies and writes the response. It fills in the address and user
-// agent of about if they are empty. If it returns an error, it has written nothing; the error is for [Login.Deny]. It
-// refuses requests from other origins, except GET requests, which social logins need for their redirects: check the
-// state parameter there.
+// Finish logs the subject in: it issues tokens, sets cookies and writes the response. It fills in the address and user agent of
+// about if they are empty. If it returns an error, it has written nothing; pass the error to [Login.Deny].
+//
+// Finish refuses cross-origin requests, except GET requests, which social logins need for their redirects. For these, check the
+// state parameter yourself.
 func (l *Login) Finish(w http.ResponseWriter, r *http.Request, subject string, about About) error {
 	l = l.orZero()
 	if l.starter == nil {
@@ -180,7 +182,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, subject string, a
 	return nil
 }
 
-// Deny refuses a request, and responds as ServeHTTP does for the same error.
+// Deny refuses a request. It responds as ServeHTTP does for the same error.
 func (l *Login) Deny(w http.ResponseWriter, r *http.Request, err error) { l.orZero().refuse(w, r, err) }
 
 // Attempts returns Attempts that count with this login's throttle and options.
@@ -188,7 +190,7 @@ func (l *Login) Attempts() *Attempts { return &Attempts{l.orZero().endpoint} }
 
 var errLoginNotMade = &usher.ConfigError{Field: "Login", Reason: "was not made by NewLogin"}
 
-// orZero returns l, or a Login that refuses everything if NewLogin did not make l.
+// orZero returns l, or a Login that refuses every request if l was not made by NewLogin.
 func (l *Login) orZero() *Login {
 	if l != nil && l.endpoint != nil {
 		return l

@@ -15,19 +15,19 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// ErrTicket means that a ticket of [Login.Pause] is malformed, forged or older than 10 minutes. The login has to begin
-// again.
+// ErrTicket: a ticket of [Login.Pause] is malformed, forged or older than 10 minutes. The user must start the login again. The
+// response is a 401.
 var ErrTicket error = &reasonError{"session: invalid ticket", "ticket"}
 
-// ticketTTL is how long a ticket lasts.
+// ticketTTL is the lifetime of a ticket.
 const ticketTTL = 10 * time.Minute
 
-// Pause returns a ticket for a login whose first step succeeded. The client keeps it and presents it with the second
-// step, within 10 minutes, to [Login.Resume]. The ticket is encrypted and authenticated, and needs no store. It carries
-// the subject, and of about AuthTime, Data, Label, UntilBrowserCloses and Replaces. Since it carries AuthTime, a call of
-// EndAll or EndOthers after the first step also ends the login that it belongs to.
+// Pause returns a ticket for a login whose first step succeeded. The client presents it with the second step, within 10 minutes,
+// for [Login.Resume]. The ticket is encrypted and authenticated, and is not stored. It contains the subject, and AuthTime, Data,
+// Label, UntilBrowserCloses and Replaces of about. Because of AuthTime, a call of EndAll or EndOthers after the first step also
+// makes this login fail.
 //
-// Pause returns a usher.ConfigError if the Starter is no Manager and HandlerOptions.TicketSecret is not set.
+// Pause returns a usher.ConfigError if the Starter is not a Manager and HandlerOptions.TicketSecret is not set.
 func (l *Login) Pause(subject string, about About) (ticket string, err error) {
 	l = l.orZero()
 	if l.starter == nil {
@@ -44,24 +44,22 @@ func (l *Login) Pause(subject string, about About) (ticket string, err error) {
 		about.AuthTime = now
 	}
 	plain := appendTicket(nil, now.Add(ticketTTL), subject, about)
-	return encoding.EncodeToString(l.sealers[0].Seal(nil, nil, plain, ticketContext)), nil //nolint:gosec // the cipher makes a random nonce itself
+	return encoding.EncodeToString(l.sealers[0].Seal(nil, nil, plain, ticketContext)), nil //nolint:gosec // the cipher adds a random nonce
 }
 
 var errNoTicketSecret = &usher.ConfigError{
 	Field:  "HandlerOptions.TicketSecret",
-	Reason: "is required for Pause and Resume, because the Starter is no Manager whose Secret they could use",
+	Reason: "is required for Pause and Resume, because the Starter is not a Manager with a Secret",
 }
 
-// Resume continues a login that Pause interrupted. It calls check, which returns nil if the subject has passed the second
-// step, and returns the subject and what Pause was given, with the client's address and user agent. The subject comes
-// from the ticket alone.
+// Resume continues the login of a ticket. It calls check, which returns nil if the subject has passed the second step. Resume
+// returns the subject and the About that were passed to Pause, with the client's address and user agent.
 //
-// Second steps are counted for each subject by the throttle (see ThrottleOptions.Step), as [Attempts.Try] counts
-// passwords. A ticket can be used again until it expires: check must make sure that a code counts only once. If check
-// returns usher.ErrPasswordMismatch, the client is told that the code was wrong.
+// The throttle counts second steps for each subject (see ThrottleOptions.Step), as [Attempts.Try] counts passwords. A ticket can
+// be used again until it expires, so check must accept each code only once. If check returns usher.ErrPasswordMismatch, the
+// response says that the code was wrong.
 //
-// Resume refuses requests from other origins. It returns ErrTicket for an invalid ticket. Its errors are for
-// [Login.Deny].
+// Resume refuses cross-origin requests. It returns ErrTicket for an invalid ticket. Pass its errors to [Login.Deny].
 func (l *Login) Resume(r *http.Request, ticket string, check func(ctx context.Context, subject string) error) (subject string, about About, err error) {
 	l = l.orZero()
 	if l.starter == nil {
@@ -104,7 +102,7 @@ func (l *Login) openTicket(text string) (subject string, about About, err error)
 		}
 		expires, subject, about, ok := parseTicket(plain)
 		if !ok {
-			return "", About{}, fmt.Errorf("%w: it has another form", ErrTicket)
+			return "", About{}, fmt.Errorf("%w: it has an unknown format", ErrTicket)
 		}
 		if now := l.starter.now(); !now.Before(expires) {
 			return "", About{}, fmt.Errorf("%w: it expired %s ago", ErrTicket, now.Sub(expires))
@@ -128,7 +126,7 @@ const (
 // ticketContext is the associated data of tickets.
 var ticketContext = []byte("usher session: login ticket, v1")
 
-// newTicketSealer returns the cipher for tickets, with a key that is derived from secret (RFC 5869 §3.2).
+// newTicketSealer returns the cipher for tickets. Its key is derived from secret (RFC 5869 §3.2).
 func newTicketSealer(secret []byte) (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, secret, nil, "usher session: login ticket key, v1", 32)
 	if err != nil {
@@ -161,7 +159,7 @@ func appendTicket(b []byte, expires time.Time, subject string, about About) []by
 	return b
 }
 
-// parseTicket parses an authentic ticket. A later version may have written it.
+// parseTicket parses an authentic ticket. It may have been written by a later version.
 func parseTicket(b []byte) (expires time.Time, subject string, about About, ok bool) {
 	if len(b) < ticketFixed || b[0] != ticketVersion || tokenFlags(b[17]) >= flagsEnd {
 		return time.Time{}, "", About{}, false

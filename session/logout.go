@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// End ends the session of a refresh token: it logs the user out. Any authentic token of the session works, even a
-// spent one. A token without a session, such as a malformed or forged one, is no error, since there is nothing to
-// end. It returns usher.ErrUnavailable if the store does not answer: the session may still be alive, so try again.
+// End ends the session of a refresh token: it logs the user out. Any authentic token of the session works, even a spent one. If
+// there is no session to end, for example because the token is malformed or forged, End returns nil. It returns
+// usher.ErrUnavailable if the store does not respond. The session may then still be alive; try again.
 func (m *Manager[C]) End(ctx context.Context, refreshToken string) error {
 	token, ok := open(m.keys, refreshToken)
 	if !ok {
@@ -17,9 +17,9 @@ func (m *Manager[C]) End(ctx context.Context, refreshToken string) error {
 	return err
 }
 
-// EndSession ends one session of the subject. It returns ErrSessionEnded if the subject has no live session of that
-// ID, and never ends another subject's session. It returns usher.ErrUnavailable if the store does not answer: the
-// session may still be alive, so try again.
+// EndSession ends one session of the subject. It returns ErrSessionEnded if the subject has no live session with this ID. It
+// never ends another subject's session. It returns usher.ErrUnavailable if the store does not respond. The session may then
+// still be alive; try again.
 func (m *Manager[C]) EndSession(ctx context.Context, subject, sessionID string) error {
 	if !isSubject(subject) || !isSessionID(sessionID) {
 		return ErrSessionEnded
@@ -31,15 +31,15 @@ func (m *Manager[C]) EndSession(ctx context.Context, subject, sessionID string) 
 	return err
 }
 
-// EndOthers ends all sessions of the subject except one, for example after a change of password. A login that began
-// earlier cannot start a session any more. If keepSessionID is not a session of the subject, no session is kept. It
-// returns usher.ErrUnavailable if the store does not answer: sessions may still be alive, so try again.
+// EndOthers ends all sessions of the subject except one, for example after a change of password. A login that began before the
+// call can no longer start a session. If keepSessionID is not a session of the subject, all sessions are ended. EndOthers returns
+// usher.ErrUnavailable if the store does not respond. Sessions may then still be alive; try again.
 func (m *Manager[C]) EndOthers(ctx context.Context, subject, keepSessionID string) error {
 	return m.endAll(ctx, subject, keepSessionID)
 }
 
-// EndAll ends all sessions of the subject. A login that began earlier, or in another process at the same microsecond,
-// cannot start a session any more. It returns usher.ErrUnavailable if the store does not answer: sessions may still be alive, so
+// EndAll ends all sessions of the subject. A login that began before the call, or in another process in the same microsecond, can
+// no longer start a session. EndAll returns usher.ErrUnavailable if the store does not respond. Sessions may then still be alive;
 // try again.
 func (m *Manager[C]) EndAll(ctx context.Context, subject string) error {
 	return m.endAll(ctx, subject, "")

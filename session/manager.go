@@ -22,9 +22,9 @@ type Manager[C any] struct {
 	maxAge        time.Duration
 	grace         time.Duration
 	maxPerSubject int
-	recent        *recentChecks // nil without Staleness
+	recent        *recentChecks // nil if Staleness is 0
 	onEvent       func(ctx context.Context, e Event)
-	sealers       []cipher.AEAD // of login tickets; the first one seals, all open
+	sealers       []cipher.AEAD // for login tickets; the first one encrypts, all decrypt
 	clock         func() time.Time
 	afterEndAll   atomic.Int64 // see now
 }
@@ -65,13 +65,12 @@ func NewManager[C any, P usher.EmbedsClaims[C]](cfg Config[C]) (*Manager[C], err
 	return m, nil
 }
 
-// A checkpoint may refuse tokens that are about to be issued, before anything is spent.
+// A checkpoint may refuse tokens that are about to be issued, before the refresh token is spent.
 type checkpoint func(Tokens) error
 
 func release(Tokens) error { return nil }
 
-// List returns the live sessions of the subject, oldest first. It returns usher.ErrUnavailable if the store does not
-// answer.
+// List returns the live sessions of the subject, oldest first. It returns usher.ErrUnavailable if the store does not respond.
 func (m *Manager[C]) List(ctx context.Context, subject string) ([]Session, error) {
 	if !isSubject(subject) {
 		return nil, nil
@@ -85,7 +84,7 @@ func (m *Manager[C]) List(ctx context.Context, subject string) ([]Session, error
 	return sessions, nil
 }
 
-// issue returns Tokens that lack only the refresh token.
+// issue returns Tokens without the refresh token.
 func (m *Manager[C]) issue(ctx context.Context, token refreshToken) (Tokens, error) {
 	tokens, err := issue(ctx, m.encoder, m.claims, Grant{
 		Subject:   token.subject,
@@ -100,10 +99,10 @@ func (m *Manager[C]) issue(ctx context.Context, token refreshToken) (Tokens, err
 
 func (m *Manager[C]) tickets() []cipher.AEAD { return m.sealers }
 
-// now returns the time to the microsecond, the precision of every store. If the clock has not moved since EndAll, it
-// returns a later time: otherwise a login after EndAll would count as one that began before.
+// now returns the time in microseconds, the precision of every store. If the clock has not advanced since EndAll, it returns a
+// later time. Otherwise a login after EndAll would look as if it began before.
 func (m *Manager[C]) now() time.Time {
-	const still = time.Millisecond // a clock that is further behind was set back
+	const still = time.Millisecond // if the clock is further behind, it was set back
 	now := m.clock().UTC().Truncate(time.Microsecond)
 	if later := time.UnixMicro(m.afterEndAll.Load()).UTC(); later.After(now) && later.Sub(now) <= still {
 		return later

@@ -9,23 +9,23 @@ import (
 	"time"
 )
 
-// MemoryStore is a Store in the memory of one process. Its sessions end with the process, and other processes do not
-// see them. It is safe for concurrent use.
+// MemoryStore is a Store in the memory of one process. Its sessions end with the process and are not visible to others. It is safe
+// for concurrent use.
 type MemoryStore struct {
 	mu       sync.RWMutex
 	sessions map[string]*memorySession
 	subjects map[string]*memorySubject
-	peak     int // the most subjects since their map was made
+	peak     int // the maximum number of subjects since the map was made
 }
 
 type memorySession struct {
 	State
-	about  Session // what never changes; State has ExpiresAt and LastUsedAt
+	about  Session // the fields that never change; State has ExpiresAt and LastUsedAt
 	endsAt time.Time
 }
 
 type memorySubject struct {
-	sessions []*memorySession // in the order of their start
+	sessions []*memorySession // oldest first
 	cutoff   time.Time
 	forget   time.Time
 }
@@ -177,18 +177,18 @@ func (st *MemoryStore) EndAll(ctx context.Context, subject, keep string, now, fo
 	return ended, nil
 }
 
-// Prune looks at pruneBatch subjects at a time, which takes a few milliseconds, and pauses for others.
+// Prune checks pruneBatch subjects at a time, which takes a few milliseconds, and then pauses for other calls.
 const (
 	pruneBatch = 2048
 	prunePause = 5 * time.Millisecond
 )
 
-// Prune implements [Store]. It looks at every session, in small batches between which other steps proceed.
+// Prune implements [Store]. It checks every session, in small batches between which other calls proceed.
 func (st *MemoryStore) Prune(ctx context.Context, now time.Time) (int, error) {
 	pruned, seen := 0, 0
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	for name := range st.subjects { // other steps may change the map between batches, or replace it
+	for name := range st.subjects { // other calls may modify or replace the map between batches
 		if err := ctx.Err(); err != nil {
 			return pruned, err
 		}
@@ -208,8 +208,8 @@ func (st *MemoryStore) Prune(ctx context.Context, now time.Time) (int, error) {
 	return pruned, nil
 }
 
-// shrink copies the subjects into a smaller map when most have gone. A map keeps its size, and sweepSome would search
-// longer and longer for the few that are left.
+// shrink copies the subjects into a smaller map when most have been removed. Maps never shrink, and sweepSome would take longer
+// and longer to find the few that are left.
 func (st *MemoryStore) shrink() {
 	if st.peak <= pruneBatch || len(st.subjects) > st.peak/2 {
 		return

@@ -17,7 +17,7 @@ type MemoryThrottle struct {
 
 	mu       sync.Mutex
 	counters counterTable
-	known    counterTable // idle when the account forgets the client
+	known    counterTable // a counter is idle when the client is no longer known
 }
 
 // NewMemoryThrottle returns a Throttle for one process. If opts are invalid, it returns a usher.ConfigError for each
@@ -60,12 +60,12 @@ func (t *MemoryThrottle) Reserve(ctx context.Context, a Attempt) (Taken, time.Du
 	return n.encode(), 0, nil
 }
 
-// Settle implements [Throttle]. It returns an error if Reserve has not returned taken.
+// Settle implements [Throttle]. It returns an error if taken was not returned by Reserve.
 func (t *MemoryThrottle) Settle(_ context.Context, taken Taken, o Outcome) error {
 	n, ok := decodeNote(taken)
 	limits, err := t.opts.Limits(n.kind)
 	if !ok || err != nil {
-		return errors.New("session: Settle was not called with what Reserve returned")
+		return errors.New("session: Settle was called with a value that Reserve did not return")
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,15 +85,15 @@ func (t *MemoryThrottle) Settle(_ context.Context, taken Taken, o Outcome) error
 	return nil
 }
 
-// idle returns when a counter will be idle. If the table is full, a counter that is not there counts as the one that
-// will be idle soonest: it may have been dropped, and then it was not ahead of that one. Otherwise new accounts would
-// not be counted while all counters are in use.
+// idle returns when a counter will be idle. If the table is full, a missing counter may have been dropped. It then gets the value
+// of the counter that will be idle soonest, which it can't have exceeded. Otherwise new accounts would not be counted while all
+// counters are in use.
 func (t *MemoryThrottle) idle(u use, now time.Time) time.Time {
-	full := now.Add(time.Duration(u.limit.Burst) * u.limit.Every) // no counter of this limit was ahead of that
+	full := now.Add(time.Duration(u.limit.Burst) * u.limit.Every) // the maximum for this limit
 	return t.counters.idle(u.key, full)
 }
 
-// A role is what a counter is for.
+// role is the purpose of a counter.
 type role byte
 
 const (
@@ -151,7 +151,7 @@ func (n note) uses(limits KindLimits) []use {
 	return uses
 }
 
-// counterKey is the name of a counter. Its size does not depend on what clients send.
+// counterKey identifies a counter. It is a hash, so its size does not depend on the client's input.
 type counterKey [sha256.Size]byte
 
 func (n note) key(r role) counterKey {
@@ -196,7 +196,7 @@ func decodeNote(t Taken) (n note, ok bool) {
 	}, true
 }
 
-// counterTable is a bounded number of counters.
+// counterTable holds a bounded number of counters.
 type counterTable struct {
 	size    int
 	byKey   map[counterKey]*counter
@@ -206,15 +206,15 @@ type counterTable struct {
 type counter struct {
 	key   counterKey
 	idle  time.Time // see Limit
-	index int       // in the heap
+	index int       // the index in the heap
 }
 
 func newCounterTable(size int) counterTable {
 	return counterTable{size: size, byKey: map[counterKey]*counter{}}
 }
 
-// idle returns when a counter will be idle. For a counter that is not there it returns the zero time or, if the table is
-// full, the time of the counter that will be idle soonest, but at most limit.
+// idle returns when a counter will be idle. For a missing counter it returns the zero time or, if the table is full, the time at
+// which the first counter will be idle, but at most limit.
 func (t *counterTable) idle(key counterKey, limit time.Time) time.Time {
 	if c := t.byKey[key]; c != nil {
 		return c.idle
@@ -236,7 +236,7 @@ func (t *counterTable) set(key counterKey, idle time.Time) {
 		return
 	}
 	if len(t.byKey) >= t.size {
-		delete(t.byKey, heap.Pop(&t.soonest).(*counter).key) //nolint:errcheck // it contains nothing else
+		delete(t.byKey, heap.Pop(&t.soonest).(*counter).key) //nolint:errcheck // the heap contains only counters
 	}
 	c = &counter{key: key, idle: idle}
 	t.byKey[key] = c
@@ -246,7 +246,7 @@ func (t *counterTable) set(key counterKey, idle time.Time) {
 func (t *counterTable) giveBack(key counterKey, every time.Duration) {
 	c := t.byKey[key]
 	if c == nil {
-		return // dropped with its attempts
+		return // the counter has been dropped
 	}
 	c.idle = c.idle.Add(-every)
 	heap.Fix(&t.soonest, c.index)
@@ -264,7 +264,7 @@ func (h counterHeap) Swap(i, j int) {
 }
 
 func (h *counterHeap) Push(c any) {
-	added := c.(*counter) //nolint:errcheck // Push is called with nothing else
+	added := c.(*counter) //nolint:errcheck // Push is called only with counters
 	added.index = len(*h)
 	*h = append(*h, added)
 }

@@ -11,11 +11,13 @@ import (
 
 // Refresh spends a refresh token and returns new tokens with the subject's current claims.
 //
-// It returns ErrRefreshToken for a malformed, forged or unknown token, and ErrSessionEnded if the session has
-// ended; the error is also usher.ErrNoUser if the user no longer exists. It returns ErrReused if the token was
-// already spent, and ends the session. It returns usher.ErrUnavailable if the store does not answer. Any other
-// error is that of the claims callback or of the encoder. After the last two kinds the caller may try the same token
-// again: if it was spent after all, it yields the same successor within the grace period.
+// It returns ErrRefreshToken for a malformed, forged or unknown token. It returns ErrSessionEnded if the session has ended; if the
+// user no longer exists, the error is also usher.ErrNoUser. If the token is spent and its grace period is over, it ends the session
+// and returns ErrReused. It returns usher.ErrUnavailable if the store does not respond, and the errors of the claims callback and of
+// the encoder.
+//
+// After usher.ErrUnavailable, or an error of the callback or the encoder, the caller may try again with the same token. If it was
+// spent nevertheless, its successor is returned within the grace period.
 func (m *Manager[C]) Refresh(ctx context.Context, refreshToken string) (Tokens, error) {
 	return m.refresh(ctx, refreshToken, release)
 }
@@ -40,8 +42,8 @@ func (m *Manager[C]) refresh(ctx context.Context, text string, fit checkpoint) (
 	return tokens, err
 }
 
-// refreshAuthentic refreshes with an authentic token. Everything that can fail comes before the token is spent, so
-// that the caller can try again. It sets event.Kind if the outcome is neither a refresh nor a refusal.
+// refreshAuthentic refreshes with an authentic token. It spends the token last, so the caller can try again after an error. It sets
+// event.Kind if the outcome is neither a refresh nor a refusal.
 func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token refreshToken, text string, fit checkpoint, event *Event) (Tokens, error) {
 	tokens, err := m.issue(ctx, token)
 	if errors.Is(err, usher.ErrNoUser) && !outOfReach(err) {
@@ -61,7 +63,7 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 		if errors.Is(err, ErrReused) {
 			event.Kind = EventReused
 		}
-		m.recent.forget(token.subject, event.SessionID) // even if the answer is lost: the store may have found reuse
+		m.recent.forget(token.subject, event.SessionID) // even if the store's answer is lost, because it may be reuse
 		return Tokens{}, err
 	}
 	if stored.Nonce != rotation.Nonce {
@@ -73,7 +75,8 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 	return tokens, nil
 }
 
-// endOfDeletedUser ends the session of a user who no longer exists, as err says, and returns the error of the refresh.
+// endOfDeletedUser ends the session of a user who no longer exists and returns the error of the refresh. err is the error of the
+// claims callback.
 func (m *Manager[C]) endOfDeletedUser(ctx context.Context, now time.Time, token refreshToken, err error, event *Event) error {
 	ended, endErr := m.storeEnd(ctx, now, token.subject, event.SessionID)
 	if endErr != nil {
@@ -87,8 +90,8 @@ func (m *Manager[C]) endOfDeletedUser(ctx context.Context, now time.Time, token 
 
 // newRotation returns the rotation of a token that arrived at now, without its successor.
 //
-// The grace period is for lost responses, so it begins with the rotation, however long the claims callback took. A token
-// is in time if the request arrived in time, so the time that its own claims callback took is added.
+// The grace period begins with the rotation, however long the claims callback took. The time that the callback takes for this
+// request is added to it, so a request that arrives within the grace period is within it.
 func (m *Manager[C]) newRotation(token refreshToken, text string, now time.Time) Rotation {
 	rotated, grace := m.now(), m.grace
 	if grace > 0 {
@@ -114,7 +117,7 @@ func (m *Manager[C]) earlierSuccessor(token refreshToken, text string, rotated R
 			return successor, nil
 		}
 	}
-	return "", fmt.Errorf("%w: session: another process spent the token with a Secret that is not in this one's OldSecrets", usher.ErrUnavailable)
+	return "", fmt.Errorf("%w: session: another process spent the token with a Secret that this process does not have; add it to Config.OldSecrets", usher.ErrUnavailable)
 }
 
 func (m *Manager[C]) storeRotate(ctx context.Context, r Rotation) (rotated Rotated, err error) {
@@ -125,9 +128,9 @@ func (m *Manager[C]) storeRotate(ctx context.Context, r Rotation) (rotated Rotat
 	return rotated, err
 }
 
-// rotateTimeout returns how long the store has for a rotation. It leaves most of the grace period to the client: if
-// the rotation was applied but the answer was lost, the client gets a 503 that says to come back after 5 seconds, and
-// must still be in time for a retry.
+// rotateTimeout returns the store's time limit for a rotation. It leaves most of the grace period to the client. If the rotation
+// was applied but the answer was lost, the client gets a 503 with a Retry-After of 5 seconds, and its retry must still be within
+// the grace period.
 func rotateTimeout(grace time.Duration) time.Duration {
 	const retryAfter, margin = 5 * time.Second, 500 * time.Millisecond
 	switch {

@@ -9,10 +9,11 @@ import (
 )
 
 // RefreshHandler returns a handler that exchanges a refresh token for new tokens. It accepts POST with the token as
-// "refresh_token" in JSON or a form, or in the cookie if HandlerOptions.Cookies is set. A request with neither a body nor a
-// cookie may have it in Authorization: Bearer. An access token is refused there and in the body. If the session has ended, the
-// response is a 401 that clears the cookies. If the store does not answer, it is a 503 that leaves them. If arguments
-// are invalid, RefreshHandler returns a usher.ConfigError for each of them, joined.
+// "refresh_token" in JSON or a form, or in the cookie if HandlerOptions.Cookies is set. A request with neither a body nor a cookie
+// may have the token in Authorization: Bearer. An access token in its place is refused.
+//
+// If the session has ended, the response is a 401 and clears the cookies. If the store does not respond, the response is a 503 and
+// the cookies are kept. If arguments are invalid, RefreshHandler returns a usher.ConfigError for each of them, joined.
 func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodPost}, required(m != nil, "Manager"))
 	if err != nil {
@@ -36,7 +37,7 @@ func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, e
 	return e, nil
 }
 
-// refreshToken returns the refresh token of a request. The error is usher.ErrNoToken if there is none.
+// refreshToken returns the refresh token of a request. If there is none, the error is usher.ErrNoToken.
 func (e *endpoint) refreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	token, err := e.findRefreshToken(w, r)
 	if err == nil && strings.Contains(token, ".") {

@@ -38,7 +38,7 @@ type tokenFlags byte
 
 const (
 	flagUntilBrowserCloses tokenFlags = 1 << iota
-	flagsEnd                          // the first bit without a meaning
+	flagsEnd                          // the first unused bit
 )
 
 const (
@@ -52,8 +52,7 @@ const (
 	maxTokenText  = (maxTokenBytes*8 + 5) / 6
 )
 
-// Strict refuses non-zero spare bits, so that a token has only one text. It skips line breaks, which splitToken
-// refuses.
+// Strict refuses non-zero spare bits, so each token has only one text. It skips line breaks, which splitToken refuses.
 var encoding = base64.RawURLEncoding.Strict()
 
 // newRefreshToken returns the first token of a new session.
@@ -67,7 +66,7 @@ func newRefreshToken(subject string, authTime time.Time, about About) refreshTok
 	return t
 }
 
-// sessionID returns the session's ID as text, as in sid and in stores.
+// sessionID returns the session's ID as text. It is the sid claim and the ID in stores.
 func (t refreshToken) sessionID() string { return encoding.EncodeToString(t.session[:]) }
 
 // appendFields appends the bytes that the tag authenticates.
@@ -88,7 +87,7 @@ func (t refreshToken) appendFields(b []byte) []byte {
 	return append(b, t.data...)
 }
 
-// parseFields parses authentic fields. A later version may have written them.
+// parseFields parses authentic fields. They may have been written by a later version.
 func parseFields(b []byte) (refreshToken, bool) {
 	if len(b) <= fixedSize {
 		return refreshToken{}, false
@@ -119,7 +118,7 @@ func parseFields(b []byte) (refreshToken, bool) {
 	}
 }
 
-// splitToken decodes a token into buffer, which is empty and has the capacity for every token.
+// splitToken decodes a token into buffer, which must be empty and have the capacity for any token.
 func splitToken(buffer []byte, text string) (tag, fields []byte, ok bool) {
 	if len(text) > maxTokenText {
 		return nil, nil, false
@@ -165,7 +164,7 @@ func deriveKeys(secret []byte) (secretKeys, error) {
 	return secretKeys{tag: newMACKey(tag), successor: newMACKey(successor)}, err
 }
 
-// seal returns the text of a token, with its tag.
+// seal returns the text of a token with its tag.
 func (k secretKeys) seal(t refreshToken) string {
 	var buffer [maxTokenBytes]byte
 	b := t.appendFields(buffer[:tagSize])
@@ -175,9 +174,8 @@ func (k secretKeys) seal(t refreshToken) string {
 	return string(encoding.AppendEncode(text[:0], b))
 }
 
-// successorOf derives the token that follows t, whose text is text, in the rotation with this nonce. Someone with a
-// leaked secret lacks the nonce, and someone with a leaked store lacks the key; with both they still need the spent
-// token.
+// successorOf derives the successor of t from its text and the rotation's nonce. An attacker needs all three inputs: the secret,
+// the nonce from the store, and the spent token.
 func (k secretKeys) successorOf(t refreshToken, text string, nonce Nonce) string {
 	var buffer [maxMessage]byte
 	message := append(buffer[:0], t.session[:]...)
@@ -203,15 +201,15 @@ func open(keys []secretKeys, text string) (refreshToken, bool) {
 	return parseFields(fields)
 }
 
-// macKey computes HMAC-SHA-256 with one key. It pools the hash states, because processing the key is half of the work
-// and a refresh computes three MACs.
+// macKey computes HMAC-SHA-256 with one key. It pools the hash states, because processing the key is half of the work and a
+// refresh computes three MACs.
 type macKey struct{ pool sync.Pool }
 
-// maxMessage is the length of the longest message, which is that of successorOf.
+// maxMessage is the length of the longest message, which successorOf uses.
 const maxMessage = 16 + 8 + len(Nonce{}) + maxTokenText
 
-// macState is a hash with buffers for its input and output. Without them every caller would allocate what it passes
-// to the hash.Hash interface.
+// macState is a hash with buffers for its input and output. Without them, every call through the hash.Hash interface would
+// allocate.
 type macState struct {
 	hash    hash.Hash
 	message [maxMessage]byte
@@ -223,7 +221,7 @@ func newMACKey(key []byte) *macKey {
 }
 
 func (k *macKey) mac(message []byte) [sha256.Size]byte {
-	s := k.pool.Get().(*macState) //nolint:errcheck // the pool holds nothing else
+	s := k.pool.Get().(*macState) //nolint:errcheck // the pool contains only *macState
 	defer k.pool.Put(s)
 	s.hash.Reset()
 	s.hash.Write(append(s.message[:0], message...))

@@ -9,7 +9,7 @@ import (
 	"github.com/go-usher/usher/onetime"
 )
 
-// newMapping returns a middleware that maps errors to responses, and is asked for nothing else.
+// newMapping returns a middleware that is used only to map errors to responses.
 func newMapping(opts *HandlerOptions) (*usher.Middleware[usher.Claims, *usher.Claims], error) {
 	return usher.NewMiddleware(noVerifier{}, usher.ClaimsAsUser[usher.Claims],
 		&usher.MiddlewareOptions{Observe: opts.Observe, Reject: opts.Reject})
@@ -27,9 +27,8 @@ func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e.mapping.Deny(w, r, e.rejection(err))
 }
 
-// rejection maps an error to a response. It knows passwords, refresh tokens, tickets, links and accounts;
-// the middleware maps all other
-// errors, and those that decide nothing.
+// rejection maps an error to a response. It maps errors of passwords, refresh tokens, tickets, links and accounts. The middleware
+// maps outages and all other errors.
 func (e *endpoint) rejection(err error) *usher.Rejection {
 	if errors.As(err, new(*usher.Rejection)) || outOfReach(err) {
 		return e.mapping.Rejection(err)
@@ -47,7 +46,7 @@ func (e *endpoint) rejection(err error) *usher.Rejection {
 	case errors.Is(err, ErrTaken):
 		rej.Status, rej.Description = http.StatusConflict, "The "+e.opts.UsernameField+" is taken."
 	case errors.Is(err, ErrChanged):
-		rej.Status, rej.Description = http.StatusConflict, "The account has been changed meanwhile."
+		rej.Status, rej.Description = http.StatusConflict, "The account has been changed in the meantime."
 	case wrongPassword(err):
 		rej.Description = "Wrong " + e.opts.UsernameField + " or " + e.opts.PasswordField + "."
 	case errors.Is(err, usher.ErrNoToken):
@@ -60,7 +59,7 @@ func (e *endpoint) rejection(err error) *usher.Rejection {
 	return rej
 }
 
-// tokenSpoilt reports whether err means that the refresh token is useless.
+// tokenSpoilt reports whether err means that the refresh token can't be used any more.
 func tokenSpoilt(err error) bool { return isAnswer(err) && !outOfReach(err) }
 
 func wrongPassword(err error) bool {

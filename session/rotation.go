@@ -4,21 +4,21 @@ import (
 	"time"
 )
 
-// Rotation asks a Store to replace a refresh token by its successor.
+// Rotation is a request to a Store to replace a refresh token by its successor.
 type Rotation struct {
 	SessionID  string        // the session's ID
 	Subject    string        // the session's subject
 	Generation int64         // generation of the token to spend
 	Token      Hash          // hash of the token to spend
 	Successor  Hash          // hash of the token that replaces it
-	Nonce      Nonce         // new for every Rotation
+	Nonce      Nonce         // a new random value
 	Now        time.Time     // the session's new LastUsedAt
 	ExpiresAt  time.Time     // the session's new ExpiresAt, unless EndsAt is earlier
 	Grace      time.Duration // how long after a rotation the spent token counts as a retry; 0 means never
 }
 
-// Rotated is a Store's answer to a Rotation: the Rotation's own Successor and Nonce, or for a retry those that the
-// earlier rotation wrote.
+// Rotated is a Store's answer to a Rotation. It contains the Rotation's own Successor and Nonce or, for a retry, those that the
+// earlier rotation stored.
 type Rotated struct {
 	Successor Hash
 	Nonce     Nonce
@@ -40,23 +40,23 @@ type Verdict int
 // The verdicts. See [Store] for what each one requires.
 const (
 	Ended  Verdict = iota // the session has expired
-	Refuse                // the stored session has never issued this token
-	Reuse                 // the token was spent before the grace period, or its successor is spent too
-	Retry                 // the token was spent last, within the grace period
+	Refuse                // the token was never issued for this session
+	Reuse                 // the token's grace period is over, or its successor is spent too
+	Retry                 // the token was spent in the last rotation, within the grace period
 	Rotate                // the token is current
 )
 
-// Judge returns the verdict for r on a session in state s. Stores that read, judge, then compare and set call it; for
-// stores that decide in another language it is the reference.
+// Judge returns the verdict for r on a session in state s. Call it in stores that read the state and then compare and set it. It is
+// the reference for stores that decide in another language.
 //
-// A Rotation that was already applied is always a Retry, because a database client that lost the answer may have sent
-// it again.
+// A Rotation that has already been applied is always a Retry, because a database client may send it again if the answer was
+// lost.
 func (r Rotation) Judge(s State) Verdict {
 	switch {
 	case !s.ExpiresAt.After(r.Now):
 		return Ended
 	case r.Generation > s.Generation:
-		return Refuse // the store was restored from a backup; this is no sign of theft
+		return Refuse // the store was restored from a backup; the token was not stolen
 	case r.Generation == s.Generation && r.Token != s.Token:
 		return Refuse
 	case r.Generation == s.Generation:

@@ -8,15 +8,14 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// SessionsHandler returns a handler for the user's own sessions. Mount it behind a middleware's Require under two
-// patterns:
+// SessionsHandler returns a handler for the user's own sessions. Mount it behind a middleware's Require with two patterns:
 //
 //	GET /sessions           lists them: {"sessions": [{"id", "current", "started_at", …}]}
 //	DELETE /sessions/{id}   ends one session: 204, or 404 if the user has no such session
 //
-// The ID is r.PathValue("id"), or that of HandlerOptions.SessionID. A DELETE without an ID ends nothing and is a 404.
-// [EndOthersHandler] ends all other sessions. Without a middleware every response is a 500. If arguments are invalid,
-// SessionsHandler returns a usher.ConfigError for each of them, joined.
+// The ID is r.PathValue("id"), or the result of HandlerOptions.SessionID. A DELETE without an ID is a 404. [EndOthersHandler] ends
+// all other sessions. Without a middleware, every response is a 500. If arguments are invalid, SessionsHandler returns a
+// usher.ConfigError for each of them, joined.
 func SessionsHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodGet, http.MethodHead, http.MethodDelete}, required(m != nil, "Manager"))
 	if err != nil {
@@ -35,10 +34,10 @@ func SessionsHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, 
 	return e, nil
 }
 
-// EndOthersHandler returns a handler that ends all sessions of the user except the current one; if that has ended, it ends
-// none and responds with 401. It accepts POST and
-// DELETE and responds with 204. Mount it behind a middleware's Require; without one every response is a 500. If
-// arguments are invalid, EndOthersHandler returns a usher.ConfigError for each of them, joined.
+// EndOthersHandler returns a handler that ends all sessions of the user except the current one. It accepts POST and DELETE and
+// responds with a 204. If the current session has ended, it ends none and responds with a 401. Mount it behind a middleware's
+// Require; without one, every response is a 500. If arguments are invalid, EndOthersHandler returns a usher.ConfigError for each of
+// them, joined.
 func EndOthersHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodPost, http.MethodDelete}, required(m != nil, "Manager"))
 	if err != nil {
@@ -56,7 +55,7 @@ func EndOthersHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler,
 		if err != nil {
 			return err
 		}
-		// EndOthers keeps no session if the current one has ended. The holder of such a token must not end any.
+		// If the current session has ended, EndOthers would end all. The holder of such a token must not end any.
 		if !slices.ContainsFunc(alive, func(s Session) bool { return s.ID == claims.SessionID }) {
 			return ErrSessionEnded
 		}

@@ -12,35 +12,34 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// About describes the login that starts a session. Texts come from clients, so they are cut to 256 bytes and lose
-// their control characters.
+// About describes the login that starts a session. UserAgent, Address and Label come from clients, so they are truncated to 256
+// bytes and their control characters are removed.
 type About struct {
 	UserAgent string // the User-Agent header
 	Address   string // the client's address
 	Label     string // the user's name for the device
-	// AuthTime is when the authentication began, before the password was checked. It becomes auth_time. If EndAll
-	// or EndOthers has been called at that time or later, the session is refused. The zero value means the time of
-	// Start.
+	// AuthTime is when the authentication began, before the password was checked. It becomes auth_time. If EndAll or EndOthers
+	// has been called at that time or later, Start returns ErrSessionEnded. The zero value means the time of Start.
 	AuthTime time.Time
 	// Data is passed to Config.Claims for every access token of the session (see Grant). It is at most 255 bytes
 	// of UTF-8.
 	Data string
-	// UntilBrowserCloses sends cookies without Max-Age, also after refreshes, so that browsers drop them when they
-	// close. Use it if the user did not tick "remember me".
+	// UntilBrowserCloses sends cookies without Max-Age, also after refreshes, so browsers delete them when they close. Use it if
+	// the user did not tick "remember me".
 	UntilBrowserCloses bool
-	// Replaces is the ID of the subject's session that ends as soon as this one has started, for example when the
-	// user authenticates again for a sensitive action.
+	// Replaces is the ID of a session of the subject that ends when this one starts, for example when the user authenticates
+	// again for a sensitive action.
 	Replaces string
 }
 
 const maxAboutBytes = 256
 
-// Start starts a session for a subject who has just authenticated, and returns its first tokens. The subject is 1 to 255
-// bytes of UTF-8 without control characters.
+// Start starts a session for a subject who has just authenticated, and returns its first tokens. The subject must be 1 to 255 bytes
+// of UTF-8 without control characters.
 //
-// It returns ErrSessionEnded if EndAll or EndOthers was called at about.AuthTime or later, or if the authentication
-// is older than MaxAge. It returns usher.ErrUnavailable if the store does not answer; no usable session remains
-// then. It returns the errors of the claims callback and of the encoder unchanged.
+// It returns ErrSessionEnded if EndAll or EndOthers was called at about.AuthTime or later, or if the authentication is older than
+// MaxAge. It returns usher.ErrUnavailable if the store does not respond; no usable session then remains. Errors of the claims
+// callback and of the encoder are returned unchanged.
 func (m *Manager[C]) Start(ctx context.Context, subject string, about About) (Tokens, error) {
 	return m.start(ctx, subject, about, release)
 }
@@ -82,7 +81,7 @@ func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit
 	return tokens, nil
 }
 
-// newRecord returns what the store keeps of a session that starts now.
+// newRecord returns the record of a session that starts now.
 func (m *Manager[C]) newRecord(tokens Tokens, subject string, about About, now time.Time) Record {
 	return Record{
 		Session: Session{
@@ -101,8 +100,8 @@ func (m *Manager[C]) newRecord(tokens Tokens, subject string, about About, now t
 	}
 }
 
-// replace ends the session old, whose place the session started has taken. If that fails, it ends started: the caller
-// gets no tokens, and can try again.
+// replace ends the session old, which the session started replaces. If that fails, it ends started instead: the caller gets no
+// tokens and can try again.
 func (m *Manager[C]) replace(ctx context.Context, subject, old, started string) error {
 	if !isSessionID(old) || old == started {
 		return nil
@@ -120,8 +119,8 @@ func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []str
 		return err
 	})
 	if errors.Is(err, usher.ErrUnavailable) {
-		// The session may have been stored, but nobody has its token. Remove it from the user's list, even if the
-		// client has gone. Other sessions may have been ended for it.
+		// The session may have been stored, but nobody has its token. End it, even if the client has closed the connection. Other
+		// sessions may have been ended to stay within MaxPerSubject.
 		_ = m.step(context.WithoutCancel(ctx), func(ctx context.Context) error {
 			_, err := m.store.End(ctx, record.Subject, record.ID, record.StartedAt)
 			return err
@@ -135,11 +134,10 @@ func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []str
 	return ended, err
 }
 
-// clean returns a copy of s that is safe to store. The copy matters: a substring would keep all of the request's
-// headers in memory.
+// clean returns a copy of s that is safe to store. A substring would keep all of the request's headers in memory.
 func clean(s string) string {
 	if len(s) > 4*maxAboutBytes {
-		s = s[:4*maxAboutBytes] // a header may have a megabyte
+		s = s[:4*maxAboutBytes] // bounds the work for large headers
 	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -162,7 +160,7 @@ var (
 	errData    = errors.New("session: About.Data must be at most 255 bytes of UTF-8")
 )
 
-// checkLogin returns an error if no token can be issued for this login.
+// checkLogin returns an error if subject or about.Data is invalid.
 func checkLogin(subject string, about About) error {
 	if !isSubject(subject) {
 		return errSubject
@@ -173,7 +171,7 @@ func checkLogin(subject string, about About) error {
 	return nil
 }
 
-// isSubject reports whether every store can keep s unchanged.
+// isSubject reports whether s can be a subject, which every store must be able to keep unchanged.
 func isSubject(s string) bool {
 	return s != "" && len(s) <= maxSubject && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

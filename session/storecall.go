@@ -9,13 +9,14 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// stepTimeout bounds what continues after its request has been cancelled: store steps, refunds and event callbacks.
+// stepTimeout limits operations that continue after their request has been canceled: changes in stores and throttles, and event
+// callbacks.
 const stepTimeout = 10 * time.Second
 
-// readTimeout bounds reads of the store, which also end with their request.
+// readTimeout limits reads of the store, which also end with their request.
 const readTimeout = 5 * time.Second
 
-// reading returns a context for a read of the store. Memory needs no time limit.
+// reading returns a context for a read of the store. A MemoryStore needs no time limit.
 func (m *Manager[C]) reading(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := m.store.(*MemoryStore); ok {
 		return ctx, func() {}
@@ -23,8 +24,8 @@ func (m *Manager[C]) reading(ctx context.Context) (context.Context, context.Canc
 	return context.WithTimeout(ctx, readTimeout)
 }
 
-// step completes a store step even if the client disconnects meanwhile: the client may return with the token that
-// this step spends. If the request is over already, step does nothing.
+// step completes a store operation even if the client disconnects, because the client may present the same token again. If the
+// request has already ended, step does nothing.
 func (m *Manager[C]) step(ctx context.Context, do func(context.Context) error) error {
 	return stepWithin(ctx, stepTimeout, do)
 }
@@ -38,7 +39,7 @@ func stepWithin(ctx context.Context, timeout time.Duration, do func(context.Cont
 	return answer(do(ctx))
 }
 
-// answer returns a store's answers unchanged and its failures as usher.ErrUnavailable.
+// answer returns a store's answers unchanged and wraps its failures in usher.ErrUnavailable.
 func answer(err error) error {
 	if err == nil || isAnswer(err) {
 		return err
@@ -51,12 +52,12 @@ func isAnswer(err error) bool {
 	return errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrReused) || errors.Is(err, ErrRefreshToken)
 }
 
-// unavailable returns a store's failure as usher.ErrUnavailable.
+// unavailable wraps a store's failure in usher.ErrUnavailable.
 func unavailable(err error) error {
 	return fmt.Errorf("%w: session store: %w", usher.ErrUnavailable, err)
 }
 
-// outOfReach reports whether err means that nothing was decided, whatever else it is.
+// outOfReach reports whether err is an outage: no decision was made, whatever else err matches.
 func outOfReach(err error) bool {
 	return errors.Is(err, usher.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -9,15 +9,14 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Throttle counts attempts and refuses those beyond its limits. [NewMemoryThrottle] returns one for a single process,
-// and package redisstore one for several. Implementations are safe for concurrent use; [ThrottleOptions.Limits] tells
-// them what to count, and package storetest tests them.
+// Throttle counts attempts and refuses those beyond its limits. [NewMemoryThrottle] returns one for a single process, and package
+// redisstore one for several. Implementations must be safe for concurrent use. [ThrottleOptions.Limits] returns their limits, and
+// package storetest tests them.
 type Throttle interface {
-	// Reserve takes an attempt before it is made, from all of its limits or from none, in atomic steps. If a limit
-	// has no attempt left, it returns how long to wait for the next one. If it returns an error, the attempt is
-	// refused.
+	// Reserve takes an attempt before it is made, atomically from all of its limits or from none. If a limit is exhausted, it
+	// returns how long to wait for the next attempt. If it returns an error, the attempt is refused.
 	Reserve(ctx context.Context, a Attempt) (taken Taken, wait time.Duration, err error)
-	// Settle reports the outcome of an attempt that Reserve took. It is called once for each Taken.
+	// Settle records the outcome of an attempt that Reserve took. It is called once for each Taken.
 	Settle(ctx context.Context, taken Taken, o Outcome) error
 }
 
@@ -30,7 +29,7 @@ type Attempt struct {
 	Client  string // the network of the client: an IPv4 address or the /64 of an IPv6 address
 }
 
-// The kinds of attempts. Each kind has counters of its own.
+// The kinds of attempts. Each kind has its own counters.
 const (
 	KindLogin  = "login"  // a password is checked
 	KindStep   = "step"   // a second step of a login is checked, such as a code
@@ -39,7 +38,7 @@ const (
 	KindReset  = "reset"  // a password is set by a link from such a mail
 )
 
-// Taken is a Throttle's own note of what an attempt took. It contains no secrets.
+// Taken identifies an attempt for Settle, in the Throttle's own format. It contains no secrets.
 type Taken string
 
 // Outcome is the result of an attempt.
@@ -47,12 +46,12 @@ type Outcome int
 
 // The outcomes.
 const (
-	Counted   Outcome = iota // wrong, or to be counted for another reason: the attempt is spent
-	Undecided                // a failure left the result open: the attempt is returned
-	Right                    // right: the attempt is returned, and from now on the account knows the client
+	Counted   Outcome = iota // wrong, or counted for another reason: the attempt is spent
+	Undecided                // a failure left the result open: the attempt is given back
+	Right                    // right: the attempt is given back, and the client becomes known to the account
 )
 
-// Limit allows Burst attempts at once, and one more after each interval of Every.
+// Limit permits Burst attempts at once, and one more after each interval of Every.
 type Limit struct {
 	Burst int
 	Every time.Duration
@@ -60,39 +59,38 @@ type Limit struct {
 
 // ThrottleOptions are the options of a Throttle. Nil means the defaults, and so does a zero field.
 //
-// An account knows a client from which it was logged in to, or from which its password was reset. Attempts of a known
-// client have an allowance of their own for this account, and no other limit applies to them. So strangers cannot lock
-// the account's owner out.
+// A client is known to an account if a login or a password reset succeeded from it. Attempts of a known client have their own
+// allowance for this account, and no other limit applies to them. So attackers can't lock the account's owner out.
 type ThrottleOptions struct {
-	// PerAddress limits the logins to one account from one client. It is also the allowance of a client that the
-	// account knows. The default is 5, and one more every 30 seconds.
+	// PerAddress limits the logins to one account from one client. It is also the allowance of a known client. The default is 5,
+	// and one more every 30 seconds.
 	PerAddress Limit
-	// PerAccount limits the logins to one account from all clients that it does not know. The default is 30, and one
-	// more every 15 seconds.
+	// PerAccount limits the logins to one account from all clients that are not known. The default is 30, and one more every 15
+	// seconds.
 	PerAccount Limit
-	// PerClient limits the wrong attempts of one client at all accounts, for each kind except KindSignup. It counts an
-	// attempt when it has turned out wrong, so that many people behind one address can log in at once; up to 5 times
-	// Burst attempts may be undecided at a time. The default is 100, and one more every second.
+	// PerClient limits the wrong attempts of one client at all accounts, for each kind except KindSignup. Only attempts that
+	// turned out wrong are counted, so many people behind one address can log in at once. Up to 5 times Burst attempts may be
+	// undecided at a time. The default is 100, and one more every second.
 	PerClient Limit
-	// Step limits the second steps of one account, and separately those from each client that has passed it before.
-	// The default is 5, and one more every 10 minutes.
+	// Step limits the second steps of one account. Clients that have passed it before each have their own limit. The default is
+	// 5, and one more every 10 minutes.
 	Step Limit
 	// PerMail limits the mails to one account. The default is 3, and one more every hour.
 	PerMail Limit
 	// Signup limits the signups of one client. The default is 20, and one more every minute.
 	Signup Limit
-	// Known is how long an account knows a client after its last login. The default is 90 days.
+	// Known is how long a client stays known after its last login. The default is 90 days.
 	Known time.Duration
-	// Size is the maximum number of counters in memory, and of known clients. Beyond it, the counters that would be
-	// idle soonest are dropped, so a flood of new names does not reset those in use. A counter that replaces one still
-	// in use starts from its value: a flood makes logins wait but allows no additional guesses. The default is 100,000.
+	// Size is the maximum number of counters in memory, and also of known clients. Beyond it, the counters that would be idle
+	// soonest are dropped, so a flood of new names does not reset those in use. A counter that replaces one still in use starts
+	// from its value: a flood makes logins wait but allows no additional guesses. The default is 100,000.
 	Size int
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
 }
 
-// Complete returns the options with defaults for zero fields, or a usher.ConfigError for each mistake, joined. It is
-// for implementations of Throttle.
+// Complete returns the options with defaults for zero fields, or a usher.ConfigError for each mistake, joined. Implementations of
+// Throttle call it.
 func (o *ThrottleOptions) Complete() (ThrottleOptions, error) {
 	var opts ThrottleOptions
 	if o != nil {
@@ -148,31 +146,30 @@ func (l Limit) valid() bool {
 		time.Duration(l.Burst) <= decade/l.Every
 }
 
-// KindLimits are the limits of one kind of attempts. A zero Limit is no limit.
+// KindLimits are the limits of one kind of attempts. A zero Limit means no limit.
 //
-// Account, Pair and Client are taken by Reserve, and returned by Settle unless the outcome is Counted. InFlight is taken
-// by Reserve and always returned by Settle. Failures is only checked by Reserve, and taken by Settle if the outcome is
-// Counted, even if that makes later attempts wait for longer than Every. Limits per account do not apply to an Attempt
-// without Account.
+// Reserve takes an attempt from Account, Pair and Client, and Settle gives it back unless the outcome is Counted. Reserve takes one
+// from InFlight, and Settle always gives it back. Reserve only checks Failures; Settle takes an attempt from it if the outcome is
+// Counted, even if later attempts then wait for longer than Every. Limits per account do not apply to an Attempt without Account.
 type KindLimits struct {
 	Account  Limit // for all clients of the account
 	Pair     Limit // for the account and the client
 	Client   Limit // for all accounts of the client
 	InFlight Limit // for the client's undecided attempts
 	Failures Limit // for the client's wrong attempts
-	// Allowance replaces the other limits for a client that the account knows for this kind.
+	// Allowance replaces the other limits for a client that is known to the account for this kind.
 	Allowance Limit
-	// Knows is the kind for which the account knows the client after the outcome Right. It is empty if it does not.
+	// Knows is the kind for which the client becomes known after the outcome Right. If empty, it does not become known.
 	Knows string
 }
 
 const (
-	inFlightFactor = 5           // times PerClient.Burst
-	inFlightTime   = time.Minute // after which attempts that were never settled no longer count
+	inFlightFactor = 5           // undecided attempts, as a multiple of PerClient.Burst
+	inFlightTime   = time.Minute // the time after which unsettled attempts no longer count
 )
 
-// Limits returns the limits of a kind of attempts, or an error for an unknown kind. It is for implementations of
-// Throttle, and expects options that Complete has returned.
+// Limits returns the limits of a kind of attempts, or an error for an unknown kind. Implementations of Throttle call it, on options
+// that Complete has returned.
 func (o ThrottleOptions) Limits(kind string) (KindLimits, error) {
 	flight := inFlightFactor * o.PerClient.Burst
 	limits := KindLimits{
@@ -198,18 +195,18 @@ func (o ThrottleOptions) Limits(kind string) (KindLimits, error) {
 	return limits, nil
 }
 
-// Limits use the generic cell rate algorithm. A counter holds only the time at which it will be idle again. Each
-// attempt moves that time ahead by Every, and an attempt passes if it is less than Burst times Every ahead.
+// Limits use the generic cell rate algorithm. A counter is the time at which it will be idle again. Each attempt adds Every to this
+// time. An attempt is permitted if the time is less than Burst times Every in the future.
 
-// wait returns how long an attempt must wait. If it is 0 or negative, the attempt may pass.
+// wait returns how long an attempt must wait. If it is 0 or negative, the attempt is permitted.
 func (l Limit) wait(idle, now time.Time) time.Duration {
 	if idle.Before(now) {
-		return 0 // not minus centuries for a counter that does not exist
+		return 0 // the counter does not exist
 	}
 	return idle.Sub(now) - time.Duration(l.Burst-1)*l.Every
 }
 
-// after returns when the counter will be idle after an attempt at now.
+// after returns when a counter will be idle if an attempt is made at now.
 func (l Limit) after(idle, now time.Time) time.Time {
 	if idle.Before(now) {
 		idle = now

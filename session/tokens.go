@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Tokens are the result of a login or a refresh. Their JSON is an access token response (RFC 6749 §5.1). They
-// print and log without the tokens.
+// Tokens are the result of a login or a refresh. Their JSON form is an access token response (RFC 6749 §5.1). They print and log
+// without the tokens.
 type Tokens struct {
 	AccessToken  string `json:"access_token"`            // the JWT
 	TokenType    string `json:"token_type"`              // "Bearer"
 	ExpiresIn    int64  `json:"expires_in"`              // lifetime of the access token, in seconds
 	RefreshToken string `json:"refresh_token,omitempty"` // empty without a session
 
-	SessionID  string        `json:"-"` // sid of the access token
-	RefreshTTL time.Duration `json:"-"` // lifetime of the refresh token, unless the session ends earlier
+	SessionID  string        `json:"-"` // the sid of the access token
+	RefreshTTL time.Duration `json:"-"` // the lifetime of the refresh token, unless the session ends earlier
 
 	untilBrowserCloses bool // see About
 }

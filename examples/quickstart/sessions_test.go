@@ -393,7 +393,7 @@ func TestChangeOfPasswordThatCanNotEndTheOtherSessions(t *testing.T) {
 	s.register(t, "alice@example.com")
 	token, other := s.login(t, "alice@example.com"), s.login(t, "alice@example.com")
 	execute(t, databaseURL, "CREATE TRIGGER stuck BEFORE DELETE ON usher_sessions BEGIN SELECT RAISE(ABORT, 'stuck'); END")
-	expectProblem(t, s.send(t, "POST", "/password", token, passwordChange(password, newPassword)), 503, "The password has been changed, but other sessions may go on. End them later.")
+	expectProblem(t, s.send(t, "POST", "/password", token, passwordChange(password, newPassword)), 503, "The password has been changed, but other sessions may still be active. End them later.")
 	execute(t, databaseURL, "DROP TRIGGER stuck")
 	s.send(t, "DELETE", "/sessions", token, "").expect(t, "DELETE /sessions", 204)
 	expectProblem(t, s.send(t, "GET", "/me", other, ""), 401, "")
