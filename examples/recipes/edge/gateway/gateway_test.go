@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httputil"
 	"net/url"
 	"slices"
 	"strings"
@@ -26,11 +27,19 @@ type world struct {
 	site    *site.Site
 	gateway sitetest.Server
 	asked   atomic.Int32 // requests that came to the backend
+
+	newProxy func(backend *url.URL) *httputil.ReverseProxy
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{site: sitetest.New(t)}
+	return newWorldWith(t, gateway.Proxy)
+}
+
+// newWorldWith returns a world with a proxy that is made otherwise.
+func newWorldWith(t *testing.T, newProxy func(backend *url.URL) *httputil.ReverseProxy) *world {
+	t.Helper()
+	w := &world{site: sitetest.New(t), newProxy: newProxy}
 	backend := http.NewServeMux()
 	backend.HandleFunc("/", func(out http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -67,7 +76,7 @@ func (w *world) handler(t *testing.T, backend string) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := gateway.Proxy(target)
+	proxy := w.newProxy(target)
 	proxy.ErrorLog = sitetest.Discard()
 	next := gateway.UntilRefused(auth, 20*time.Millisecond, proxy)
 	mux := http.NewServeMux()
@@ -211,6 +220,34 @@ func TestResponsesToAUserStayOutOfSharedCaches(t *testing.T) {
 	}
 	if got := sitetest.Get(t, w.gateway, "/open/", http.Header{}).Header.Values("Cache-Control"); len(got) > 0 {
 		t.Errorf("Cache-Control of a stranger's page is %q", got)
+	}
+}
+
+// The next two show what happens otherwise.
+func TestWithDirectorAClientCanTakeTheUserAway(t *testing.T) {
+	w := newWorldWith(t, func(backend *url.URL) *httputil.ReverseProxy {
+		return &httputil.ReverseProxy{Director: func(r *http.Request) {
+			r.URL.Scheme, r.URL.Host = backend.Scheme, backend.Host
+			claims, _ := usher.ClaimsFromContext[usher.Claims](r.Context())
+			r.Header.Set("X-User", claims.Subject)
+		}}
+	})
+	ann := sitetest.Login(t, w.site, "1", time.Hour)
+	header := sitetest.With(sitetest.Bearer(ann.Token), http.Header{"Connection": {"X-User"}})
+	if got := seen(t, sitetest.Get(t, w.gateway, "/", header)).Header["X-User"]; len(got) > 0 {
+		t.Errorf("X-User is %q: Director is as good as Rewrite, and the page says otherwise", got)
+	}
+}
+
+func TestAHintBeforeTheResponseDropsTheMiddlewaresHeaders(t *testing.T) {
+	w := newWorldWith(t, func(backend *url.URL) *httputil.ReverseProxy {
+		proxy := gateway.Proxy(backend)
+		proxy.ModifyResponse = nil
+		return proxy
+	})
+	ann := sitetest.Login(t, w.site, "1", time.Hour)
+	if got := sitetest.Get(t, w.gateway, "/hints", sitetest.InCookie(ann.Token)).Header.Values("Cache-Control"); len(got) > 0 {
+		t.Errorf("Cache-Control is %q: keepPrivate is not needed, and the page says otherwise", got)
 	}
 }
 
