@@ -224,6 +224,37 @@ func TestAClientThatHangsUpIsNoRefusal(t *testing.T) {
 	})
 }
 
+func TestADeadlineDuringAQuestionIsNoRefusal(t *testing.T) {
+	bubble(t, func(t *testing.T, b *world) {
+		b.check = func(ctx context.Context) error {
+			if time.Since(b.began) == 0 {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		conn, end := b.dial(t, grpcauth.Options{Recheck: 10 * time.Second}, nil, &service{})
+		defer end()
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		token, err := b.encoder.Encode(ctx, usher.Claims{Subject: "42"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream, err := testpb.NewTestServiceClient(conn).FullDuplexCall(outgoing(ctx, "Bearer "+token))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Recv(); status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("the client sees %v", err)
+		}
+		<-time.After(time.Hour)
+		if all := b.seen.all(); len(all) != 0 {
+			t.Errorf("Observe saw %v", all)
+		}
+	})
+}
+
 func TestAClientThatDoesNotReadGetsNothingMore(t *testing.T) {
 	bubble(t, func(t *testing.T, b *world) {
 		var sent int
