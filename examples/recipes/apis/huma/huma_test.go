@@ -1,10 +1,15 @@
 package huma_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	humaapi "github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/examples/recipes/apis/huma"
@@ -50,5 +55,31 @@ func TestTheDescriptionIsPublic(t *testing.T) {
 	huma.New(kit.Auth).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
 	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"bearer"`) {
 		t.Errorf("the description is %d: %s", w.Code, w.Body)
+	}
+}
+
+type requestID struct{}
+
+// The adapter's request does not have what earlier middlewares have put into huma's context.
+func TestTheHandlerSeesWhatEarlierMiddlewaresLeft(t *testing.T) {
+	kit := drive.New(t, usher.MiddlewareOptions{})
+	mux := http.NewServeMux()
+	api := humago.New(mux, humaapi.DefaultConfig("Test", "1.0.0"))
+	api.UseMiddleware(
+		func(ctx humaapi.Context, next func(humaapi.Context)) {
+			next(humaapi.WithValue(ctx, requestID{}, "r-1"))
+		},
+		huma.Middleware(api, kit.Auth, "bearer", usher.RequireScope),
+	)
+	humaapi.Get(api, "/me", func(ctx context.Context, _ *struct{}) (*struct{ Body string }, error) {
+		user, _ := kit.Auth.User(ctx)
+		return &struct{ Body string }{fmt.Sprint(user.Name, " ", ctx.Value(requestID{}))}, nil
+	})
+	r := httptest.NewRequest(http.MethodGet, "/me", nil)
+	r.Header.Set("Authorization", "Bearer "+kit.Ann(t))
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	if got := strings.TrimSpace(w.Body.String()); got != `"Ann r-1"` {
+		t.Errorf("the answer is %s", got)
 	}
 }

@@ -1,11 +1,13 @@
 package drive
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 const acceptMCP = "application/json, text/event-stream"
@@ -68,7 +70,9 @@ func ReadStreamMCP(t *testing.T, endpoint, token, session string) Response {
 
 func send(t *testing.T, method, endpoint, token, session, body string, wholeStream bool) Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, endpoint, strings.NewReader(body))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, endpoint, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
