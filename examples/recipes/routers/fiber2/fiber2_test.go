@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -137,6 +138,34 @@ func TestHeadersOfOtherMiddlewaresStay(t *testing.T) {
 		if got := c.Do("GET /me", routertest.Bearer(token)); len(got.Header.Values("Vary")) < 2 || got.Header.Get("Vary") != "Origin" {
 			t.Errorf("%d with Vary %q, want Origin first and usher's after it", got.Status, got.Header.Values("Vary"))
 		}
+	}
+}
+
+// TestAMountedHandlerGetsTheWholeRequest: what DPoP, throttles and forms need is there, after Protect has read it once.
+func TestAMountedHandlerGetsTheWholeRequest(t *testing.T) {
+	s := routertest.NewService(t)
+	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		client, _, err := net.SplitHostPort(r.RemoteAddr)
+		body, readErr := io.ReadAll(r.Body)
+		user, known := s.Auth.User(r.Context())
+		if err != nil || readErr != nil || !known {
+			t.Error(err, readErr, known)
+			return
+		}
+		fmt.Fprint(w, strings.Join([]string{
+			r.Method, r.RequestURI, r.URL.Path, r.URL.Query().Get("q"), r.PathValue("id"), r.Pattern, r.Proto, client, string(body),
+			fmt.Sprint(r.ContentLength), user.Name,
+		}, " "))
+		w.Header().Set("X-Host", r.Host)
+	})
+	c := serving(t, func(app *fiber.App) {
+		app.Post("/posts/:id", fiber2recipe.Protect(s.Auth, false), fiber2recipe.Handler(echo))
+	})
+	token, _ := s.Login(t, "1")
+	got := c.Do("POST /posts/4%202?q=a%26b", routertest.Bearer(token), routertest.Body("a body"))
+	const want = "POST /posts/4%202?q=a%26b /posts/4 2 a&b 4%202 /posts/:id HTTP/1.1 127.0.0.1 a body 6 Alice"
+	if got.Body != want || !strings.HasPrefix(got.Header.Get("X-Host"), "127.0.0.1:") {
+		t.Errorf("the handler sees %q of %s, want %q", got.Body, got.Header.Get("X-Host"), want)
 	}
 }
 
