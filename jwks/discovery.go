@@ -17,11 +17,10 @@ import (
 // maxMetadataAge is how long metadata is used before it is read again.
 const maxMetadataAge = 24 * time.Hour
 
-// source is where a set is fetched from: a URL, or the one that an issuer's metadata names. It is used by one
-// fetch at a time.
+// source is the URL of a set, configured or from an issuer's metadata. It is used by one fetch at a time.
 type source struct {
 	client    *http.Client
-	limit     time.Duration // of a fetch, metadata included
+	limit     time.Duration // the time limit of a fetch, including metadata
 	allowHTTP bool
 
 	issuer       string   // "" if setURL is configured
@@ -31,7 +30,7 @@ type source struct {
 	readAt time.Time // when the metadata was read
 }
 
-// String names the source in errors.
+// String returns the text for errors.
 func (s *source) String() string {
 	if s.issuer != "" {
 		return quote.Text(s.issuer)
@@ -39,7 +38,7 @@ func (s *source) String() string {
 	return quote.Text(s.setURL)
 }
 
-// fetch returns the set's text.
+// fetch returns the response with the set.
 func (s *source) fetch(ctx context.Context, now time.Time) (response, error) {
 	if s.issuer != "" && (s.setURL == "" || !now.Before(s.readAt.Add(maxMetadataAge))) {
 		setURL, err := s.discover(ctx)
@@ -51,7 +50,7 @@ func (s *source) fetch(ctx context.Context, now time.Time) (response, error) {
 	return s.get(ctx, s.setURL)
 }
 
-// failed makes the next fetch read the metadata again: the set may have moved.
+// failed makes the next fetch read the metadata again, because the set may have moved.
 func (s *source) failed() {
 	if s.issuer != "" {
 		s.setURL = ""
@@ -68,7 +67,7 @@ func (s *source) discover(ctx context.Context) (string, error) {
 		}
 		problems = append(problems, err)
 		if status, ok := errors.AsType[*statusError](err); !ok || status.code >= http.StatusInternalServerError {
-			break // it may be there: the next place would not tell
+			break // the metadata may be there, so the next URL is not tried
 		}
 	}
 	return "", errors.Join(problems...)
@@ -92,7 +91,7 @@ func (s *source) readMetadata(text []byte, from string) (string, error) {
 	return metadata.SetURL, nil
 }
 
-// wellKnown returns where an issuer's metadata may be.
+// wellKnown returns the URLs where an issuer's metadata may be.
 func wellKnown(issuer string) []string {
 	const openID, oauth = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
 	u, err := url.Parse(issuer)
@@ -103,7 +102,7 @@ func wellKnown(issuer string) []string {
 	return []string{origin + path + openID, origin + oauth + path}
 }
 
-// checkIssuer reports an issuer that metadata can't be below (RFC 8414 §2).
+// checkIssuer reports an issuer that can't have metadata at a well-known path (RFC 8414 §2).
 func checkIssuer(field, issuer string, allowHTTP bool) error {
 	if strings.Contains(issuer, "?") {
 		return configErrorf(field, "is %s, which has a query; set RemoteOptions.MetadataURL", quote.Text(issuer))

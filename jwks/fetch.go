@@ -25,13 +25,13 @@ const (
 	maxFreshness  = 24 * time.Hour
 )
 
-// response is a response with the status 200.
+// response is the content of a response with the status 200.
 type response struct {
 	header http.Header
 	body   []byte
 }
 
-// parseRemote reads another issuer's set.
+// parseRemote parses another issuer's set.
 func parseRemote(body []byte, defaults []usher.Algorithm) (parsedSet, error) {
 	texts, err := split(body, false)
 	if err != nil {
@@ -53,7 +53,7 @@ func newClient(client *http.Client) (*http.Client, time.Duration) {
 	if client == nil {
 		client = &http.Client{Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
-			DisableKeepAlives:      true, // no connection outlives a fetch
+			DisableKeepAlives:      true, // connections are closed after each fetch
 			ForceAttemptHTTP2:      true,
 			MaxResponseHeaderBytes: maxHeaderSize,
 		}}
@@ -69,7 +69,7 @@ func newClient(client *http.Client) (*http.Client, time.Duration) {
 	return &own, limit
 }
 
-// sameOrigin follows redirects within one origin: a set that moved elsewhere is configured anew.
+// sameOrigin follows redirects only within one origin. If a set moves to another one, its URL must be configured.
 func sameOrigin(next *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	if next.URL.Scheme != first.Scheme || next.URL.Host != first.Host {
@@ -94,24 +94,24 @@ func (s *source) get(ctx context.Context, target string) (response, error) {
 	}
 	defer resp.Body.Close()
 	from := req.URL
-	if resp.Request != nil { // which a RoundTripper may forget
+	if resp.Request != nil { // some RoundTrippers don't set it
 		from = resp.Request.URL
 	}
-	if !isAllowed(from, s.allowHTTP) { // the client's own CheckRedirect led there
+	if !isAllowed(from, s.allowHTTP) { // the client's CheckRedirect followed a redirect
 		return response{}, fmt.Errorf("redirected to %s, which is not https", from.Redacted())
 	}
 	if resp.StatusCode != http.StatusOK {
 		return response{}, &statusError{resp.StatusCode, from.Redacted()}
 	}
 	if resp.ContentLength > maxSetSize {
-		return response{}, fmt.Errorf("%s has %d bytes, and %d are allowed", from.Redacted(), resp.ContentLength, maxSetSize)
+		return response{}, fmt.Errorf("%s has %d bytes, but at most %d are allowed", from.Redacted(), resp.ContentLength, maxSetSize)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxSetSize+1))
 	if err != nil {
 		return response{}, fmt.Errorf("reading %s: %w", from.Redacted(), err)
 	}
 	if len(body) > maxSetSize {
-		return response{}, fmt.Errorf("%s has more than the %d bytes that are allowed", from.Redacted(), maxSetSize)
+		return response{}, fmt.Errorf("%s has more than %d bytes", from.Redacted(), maxSetSize)
 	}
 	return response{resp.Header, body}, nil
 }
@@ -122,10 +122,10 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string {
-	return fmt.Sprintf("%s answers with the status %d", e.url, e.code)
+	return fmt.Sprintf("%s responds with the status %d", e.url, e.code)
 }
 
-// freshness returns how long a response is fresh (RFC 9111 §4.2 and §5.2.2), within the bounds of a Remote.
+// freshness returns how long a response is fresh (RFC 9111 §4.2 and §5.2.2), within the limits of a Remote.
 func freshness(header http.Header, standard time.Duration) time.Duration {
 	least := min(minFreshness, standard)
 	age, found := time.Duration(0), false
@@ -149,7 +149,7 @@ func freshness(header http.Header, standard time.Duration) time.Duration {
 	return min(max(age, least), maxFreshness)
 }
 
-// parseSeconds reads a number of seconds; what is more than a year counts as a year.
+// parseSeconds reads a number of seconds. More than a year counts as a year.
 func parseSeconds(text string) (time.Duration, bool) {
 	const year = 365 * 24 * time.Hour
 	seconds, err := strconv.ParseUint(text, 10, 64)
@@ -164,7 +164,7 @@ func checkURL(field, text string, allowHTTP bool) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
-		return configErrorf(field, "is %s, which is no absolute URL", quote.Text(text))
+		return configErrorf(field, "is %s, which is not an absolute URL", quote.Text(text))
 	case u.User != nil:
 		return configError(field, "has user information; set an Authorization header in a RoundTripper of RemoteOptions.Client")
 	case u.Fragment != "":
@@ -172,7 +172,7 @@ func checkURL(field, text string, allowHTTP bool) error {
 	case isAllowed(u, allowHTTP):
 		return nil
 	case u.Scheme == "http":
-		return configErrorf(field, "is %s, which is plain http: whoever can change the traffic would choose the keys; "+
+		return configErrorf(field, "is %s, which is plain http: an attacker in the network could replace the keys; "+
 			"use https, or RemoteOptions.DangerouslyAllowHTTP", quote.Text(text))
 	}
 	return configErrorf(field, "is %s, which is not https", quote.Text(text))

@@ -18,24 +18,24 @@ import (
 	"github.com/go-usher/usher/internal/quote"
 )
 
-// HandlerOptions change what [Handler] tells clients. A nil *HandlerOptions means the defaults.
+// HandlerOptions are the options of [Handler]; nil means the defaults.
 type HandlerOptions struct {
-	// MaxAge is how long clients may cache the set, in whole seconds. A planned rotation takes that long. The
-	// default is 15 minutes.
+	// MaxAge is how long clients may cache the set, in whole seconds. A rotation takes at least as long. The default is 15
+	// minutes.
 	MaxAge time.Duration
-	// AllowOrigin is the origin whose scripts may read the set in a browser, as Access-Control-Allow-Origin has
-	// it. The default is "*": public keys are for everybody.
+	// AllowOrigin is the value of Access-Control-Allow-Origin: the origin whose scripts may read the set in a browser. The
+	// default is "*", because the keys are public.
 	AllowOrigin string
 }
 
-// Handler returns a handler that publishes the public halves of the keys that keys returns, as a JWK Set
-// (RFC 7517 §5). It calls keys for every request, so that a [usher.KeyRing] which changes is published at once:
+// Handler returns a handler that publishes the public keys of the result of keys, as a JWK Set (RFC 7517 §5). It calls keys for
+// every request, so changes of a [usher.KeyRing] are published at once:
 //
 //	handler, err := jwks.Handler(ring.Keys, nil)
 //
-// Secrets are left out. It answers GET and HEAD, with an ETag and 304 for clients that have the set, and the
-// preflights of browsers. It ignores Range, and always sends the whole set. If different keys have one ID and algorithm, it answers 500 and logs why to
-// slog.Default. Mistakes in the options are reported as [usher.ConfigError].
+// Secrets are left out. The handler accepts GET and HEAD, and CORS preflight requests. It sends an ETag, and a 304 to clients that
+// have the current set. It ignores Range and always sends the whole set. If different keys have the same ID and algorithm, it
+// responds with a 500 and logs the reason to slog.Default. Mistakes in the options are reported as [usher.ConfigError].
 func Handler(keys func() usher.Keys, opts *HandlerOptions) (http.Handler, error) {
 	var o HandlerOptions
 	if opts != nil {
@@ -53,7 +53,7 @@ func Handler(keys func() usher.Keys, opts *HandlerOptions) (http.Handler, error)
 		problems = append(problems, configErrorf("HandlerOptions.MaxAge", "is %v, but must be at least 1s: is its unit missing, as in 15*time.Minute?", o.MaxAge))
 	}
 	if !isHeaderValue(o.AllowOrigin) {
-		problems = append(problems, configErrorf("HandlerOptions.AllowOrigin", "is %s, which is no origin", quote.Text(o.AllowOrigin)))
+		problems = append(problems, configErrorf("HandlerOptions.AllowOrigin", "is %s, which is not an origin", quote.Text(o.AllowOrigin)))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ type setHandler struct {
 	last atomic.Pointer[publishedSet]
 }
 
-// publishedSet is what was made of the keys the last time.
+// publishedSet is the most recent set, with the keys that it was made of.
 type publishedSet struct {
 	keys usher.Keys
 	doc  *document
@@ -105,10 +105,10 @@ func (h *setHandler) document() (*document, error) {
 	return doc, nil
 }
 
-// MetadataHandler returns a handler that publishes an issuer's metadata, so that verifiers which know the issuer
-// alone find its keys: the members issuer and jwks_uri, and those that RFC 8414 §2 requires. Mount it where the
-// issuer's URL has the path /.well-known/openid-configuration, or as RFC 8414 §3 has it. URLs that are not absolute,
-// and an issuer with a query or a fragment, are a [usher.ConfigError].
+// MetadataHandler returns a handler that publishes an issuer's metadata, with which verifiers find its keys. The metadata has the
+// members issuer and jwks_uri, and those that RFC 8414 §2 requires. Mount the handler at /.well-known/openid-configuration below
+// the issuer's URL, or at the path of RFC 8414 §3. It returns a [usher.ConfigError] if a URL is not absolute, or if the issuer has
+// a query or a fragment.
 func MetadataHandler(issuer, jwksURI string) (http.Handler, error) {
 	if err := errors.Join(checkIssuer("issuer", issuer, true), checkURL("jwksURI", jwksURI, true)); err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func MetadataHandler(issuer, jwksURI string) (http.Handler, error) {
 	return newDocument("application/json", body, HandlerOptions{MaxAge: 15 * time.Minute, AllowOrigin: "*"}), nil
 }
 
-// document is a public text that clients cache.
+// document is a public document that clients may cache.
 type document struct {
 	header http.Header
 	body   []byte
@@ -166,8 +166,8 @@ func (d *document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send answers GET and HEAD. http.ServeContent would also answer Range, which costs many times the length of a header
-// with many ranges.
+// send responds to GET and HEAD. http.ServeContent would also support Range, and a short header with many ranges would make the
+// response many times as long.
 func (d *document) send(w http.ResponseWriter, r *http.Request) {
 	if d.isKnown(r.Header["If-None-Match"]) {
 		w.Header().Del("Content-Type")
@@ -176,12 +176,12 @@ func (d *document) send(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(d.body)))
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(d.body) // a client that has gone away needs no answer
+		_, _ = w.Write(d.body) // an error means that the client has closed the connection
 	}
 }
 
-// isKnown reports whether a client that sends these values of If-None-Match has the document (RFC 9110 §13.1.2). The
-// ETag has no comma, so that splitting at commas can't take a part of another one for it.
+// isKnown reports whether these values of If-None-Match contain the document's ETag (RFC 9110 §13.1.2). It splits them at commas;
+// the document's ETag contains none.
 func (d *document) isKnown(ifNoneMatch []string) bool {
 	etag := d.header.Get("ETag")
 	for _, value := range ifNoneMatch {

@@ -127,12 +127,12 @@ func TestAHostileIssuerChangesNothingButAReport(t *testing.T) {
 		{name: "status 404", set: text(404, ""), says: "status 404"},
 		{name: "status 201 with a set", set: text(201, string(marshal(t, stranger))), says: "status 201"},
 		{name: "status 204", set: text(204, ""), says: "status 204"},
-		{name: "a gigabyte", set: func(w http.ResponseWriter, _ *http.Request) { endless(w) }, says: "more than the 1048576 bytes"},
+		{name: "a gigabyte", set: func(w http.ResponseWriter, _ *http.Request) { endless(w) }, says: "more than 1048576 bytes"},
 		{name: "a gigabyte that is announced", set: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", fmt.Sprint(1<<30))
 			endless(w)
 		}, says: "has 1073741824 bytes"},
-		{name: "a gigabyte, compressed", set: compressed, says: "more than the 1048576 bytes"},
+		{name: "a gigabyte, compressed", set: compressed, says: "more than 1048576 bytes"},
 		{name: "large headers", set: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Large", strings.Repeat("x", 1<<20))
 		}, says: "exceeded"},
@@ -143,7 +143,7 @@ func TestAHostileIssuerChangesNothingButAReport(t *testing.T) {
 		{name: "two keys under one kid", set: text(200, `{"keys":[`+one(marshal(t, stranger))+`,`+one(marshal(t, other))+`]}`), says: "differs from another key"},
 		{name: "a secret", set: text(200, secretSet), says: "symmetric"},
 		{name: "a private key", set: text(200, string(set(private.with(members{"kid": "good"})))), says: "private"},
-		{name: "alg none", set: text(200, string(set(good.with(members{"kid": "good", "alg": "none"})))), says: "no supported signature algorithm"},
+		{name: "alg none", set: text(200, string(set(good.with(members{"kid": "good", "alg": "none"})))), says: "not a supported signature algorithm"},
 		{name: "a key of 16384 bits", set: text(200, string(set(members{"kty": "RSA", "kid": "good", "e": "AQAB", "n": b64(append([]byte{0xc1}, make([]byte, 2047)...))}))), says: "usable key"},
 		{name: "a body that stops", set: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
@@ -164,7 +164,7 @@ func TestAHostileIssuerChangesNothingButAReport(t *testing.T) {
 		}, set: text(500, ""), says: "plain http"},
 		{name: "metadata without jwks_uri", metadata: func(w http.ResponseWriter, r *http.Request) {
 			_, _ = fmt.Fprintf(w, `{"issuer":"http://%s"}`, r.Host)
-		}, set: text(500, ""), says: "no absolute URL"},
+		}, set: text(500, ""), says: "not an absolute URL"},
 		{name: "a page for metadata", metadata: text(200, page), set: text(500, ""), says: "not one JSON object"},
 		{name: "metadata with a member twice", metadata: text(200, `{"issuer":"a","issuer":"b"}`), set: text(500, ""), says: "twice"},
 	} {

@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	maxKeyID   = 256  // bytes of a kid that tokens may have
-	maxRSABits = 8192 // of a modulus: it bounds what one verification takes
+	maxKeyID   = 256  // the maximum length of a token's kid in bytes
+	maxRSABits = 8192 // the maximum length of a modulus, which bounds the time of a verification
 )
 
 // jwk is one JSON Web Key. A member that is null counts as absent.
@@ -58,7 +58,7 @@ type parsedKey struct {
 	secret bool   // whether it is symmetric
 }
 
-// identity is what keys of one set must not share, unless they are the same key.
+// identity is the kid and alg of a key. Different keys of one set must not have the same identity.
 type identity struct {
 	id  string
 	alg usher.Algorithm
@@ -72,7 +72,7 @@ func identityOf(key usher.Key) identity {
 	return identity{key.ID(), alg}
 }
 
-// exactKey is equal for the same key with the same ID and algorithm.
+// exactKey identifies a key with its ID and algorithm.
 type exactKey struct {
 	id     string
 	alg    usher.Algorithm
@@ -81,7 +81,7 @@ type exactKey struct {
 
 func (p parsedKey) exact() exactKey { return exactKey{p.key.ID(), p.key.Algorithm(), p.digest} }
 
-// irrelevantError says why a key is not for verifying tokens. The key may be right for another purpose.
+// irrelevantError is the reason why a key is not used for tokens. The key may be valid for another purpose.
 type irrelevantError struct{ reason string }
 
 func (e *irrelevantError) Error() string { return e.reason }
@@ -90,14 +90,13 @@ func irrelevant(format string, args ...any) error {
 	return &irrelevantError{fmt.Sprintf(format, args...)}
 }
 
-// reader turns JWKs into keys.
+// reader converts JWKs to keys.
 type reader struct {
-	defaults []usher.Algorithm // for keys that name no algorithm; nil means one by the key's type
-	public   bool              // whether private and symmetric keys are refused
+	defaults []usher.Algorithm // for keys without alg; nil means one algorithm by the key's type
+	public   bool              // refuse private and symmetric keys
 }
 
-// read returns the keys that one JWK stands for: one if it names its algorithm, else one for each default
-// algorithm that suits its type.
+// read returns the keys of one JWK: one if it has an alg, otherwise one for each default algorithm that suits its type.
 func (r reader) read(text jsontext.Value) ([]parsedKey, error) {
 	var k jwk
 	if err := json.Unmarshal(text, &k); err != nil {
@@ -115,7 +114,7 @@ func (r reader) read(text jsontext.Value) ([]parsedKey, error) {
 		return nil, err
 	}
 	if len(k.ID) > maxKeyID {
-		return nil, fmt.Errorf("has a kid of %d bytes, and tokens name at most %d", len(k.ID), maxKeyID)
+		return nil, fmt.Errorf("has a kid of %d bytes, but a token's kid has at most %d", len(k.ID), maxKeyID)
 	}
 	material, err := k.material()
 	if err != nil {
@@ -140,7 +139,7 @@ func (r reader) read(text jsontext.Value) ([]parsedKey, error) {
 	return keys, nil
 }
 
-// wrongMember says which member can't be read, and never shows its value.
+// wrongMember returns an error that names the member that can't be read. It never contains the value.
 func wrongMember(err error) error {
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		if semantic.JSONPointer == "" {
@@ -180,7 +179,7 @@ func (k *jwk) algorithms() ([]usher.Algorithm, error) {
 	return nil, irrelevant("has the unsupported kty %s", quote.Text(k.Type))
 }
 
-// checkPurpose checks use and key_ops (RFC 7517 §4.2 and §4.3), and that a key that should be public is.
+// checkPurpose checks use and key_ops (RFC 7517 §4.2 and §4.3). It also refuses a private or symmetric key in a public set.
 func (r reader) checkPurpose(k *jwk) error {
 	if k.Use != "" && k.Use != "sig" {
 		return irrelevant("has the use %s, not sig", quote.Text(k.Use))
@@ -194,10 +193,10 @@ func (r reader) checkPurpose(k *jwk) error {
 	}
 	if r.public {
 		if k.Type == "oct" {
-			return errors.New("is symmetric: whoever reads the set can sign with it")
+			return errors.New("is symmetric: anybody who reads the set can sign with it")
 		}
 		if k.isPrivate() {
-			return errors.New("is a private key: whoever reads the set can sign with it")
+			return errors.New("is a private key: anybody who reads the set can sign with it")
 		}
 	}
 	return nil
@@ -214,7 +213,7 @@ func (k *jwk) isPrivate() bool {
 
 func (k *jwk) hasOther() bool { return len(k.Other) > 0 && k.Other.Kind() != 'n' }
 
-// choose returns the algorithms that the key gets, of those that suit its type.
+// choose returns the key's algorithms, which are among those that suit its type.
 func (r reader) choose(k *jwk, suitable []usher.Algorithm) ([]usher.Algorithm, error) {
 	alg := usher.Algorithm(k.Algorithm)
 	switch {
@@ -223,7 +222,7 @@ func (r reader) choose(k *jwk, suitable []usher.Algorithm) ([]usher.Algorithm, e
 	case slices.Contains(supported, alg):
 		return nil, fmt.Errorf("has the alg %s, which does not suit its type", alg)
 	case alg != "":
-		return nil, irrelevant("has the alg %s, which is no supported signature algorithm", quote.Text(k.Algorithm))
+		return nil, irrelevant("has the alg %s, which is not a supported signature algorithm", quote.Text(k.Algorithm))
 	case r.defaults == nil:
 		return suitable[:1], nil
 	}
@@ -239,13 +238,13 @@ func (r reader) choose(k *jwk, suitable []usher.Algorithm) ([]usher.Algorithm, e
 	return chosen, nil
 }
 
-// supported are all signature algorithms that keys have.
+// supported lists all supported signature algorithms.
 var supported = []usher.Algorithm{
 	usher.HS256, usher.HS384, usher.HS512, usher.RS256, usher.RS384, usher.RS512, usher.PS256, usher.PS384,
 	usher.PS512, usher.ES256, usher.ES384, usher.ES512, usher.EdDSA, usher.Ed25519,
 }
 
-// material returns the key in crypto's form. The private part is there if the JWK has one.
+// material returns the key as a type of package crypto: a private key if the JWK has a private part.
 func (k *jwk) material() (any, error) {
 	switch k.Type {
 	case "RSA":
@@ -277,7 +276,7 @@ func (k *jwk) rsaKey() (any, error) {
 		numbers = append(numbers, new(big.Int).SetBytes(number))
 	}
 	if bits := numbers[0].BitLen(); bits > maxRSABits {
-		return nil, fmt.Errorf("is an RSA key of %d bits, but %d are the most", bits, maxRSABits)
+		return nil, fmt.Errorf("is an RSA key of %d bits, but at most %d are supported", bits, maxRSABits)
 	}
 	if numbers[1].BitLen() > 31 {
 		return nil, errors.New("has a public exponent (e) of more than 31 bits")
@@ -293,8 +292,7 @@ func (k *jwk) rsaKey() (any, error) {
 	return private, nil
 }
 
-// checkCRT checks the members that follow from the others. Go computes them anew, other libraries sign with
-// them.
+// checkCRT checks the members that can be computed from the others. Go computes them itself, but other libraries use them to sign.
 func checkCRT(key *rsa.PrivateKey, dp, dq, qi *big.Int) error {
 	p, q, one := key.Primes[0], key.Primes[1], big.NewInt(1)
 	if p.Cmp(one) <= 0 || q.Cmp(one) <= 0 || max(p.BitLen(), q.BitLen(), key.D.BitLen()) > maxRSABits {
@@ -304,7 +302,7 @@ func checkCRT(key *rsa.PrivateKey, dp, dq, qi *big.Int) error {
 	wantDQ := new(big.Int).Mod(key.D, new(big.Int).Sub(q, one))
 	wantQI := new(big.Int).ModInverse(q, p)
 	if wantQI == nil || wantDP.Cmp(dp) != 0 || wantDQ.Cmp(dq) != 0 || wantQI.Cmp(qi) != 0 {
-		return errors.New("is an RSA private key whose parts do not belong together")
+		return errors.New("is an RSA private key whose parts do not match")
 	}
 	return nil
 }
@@ -334,7 +332,7 @@ func (k *jwk) ecKey() (any, error) {
 	}
 	private, err := ecdsa.ParseRawPrivateKey(curve, d)
 	if err != nil || !private.PublicKey.Equal(public) {
-		return nil, errors.New("has a private part (d) that does not belong to its point (x, y)")
+		return nil, errors.New("has a private part (d) that does not match its point (x, y)")
 	}
 	return private, nil
 }
@@ -354,7 +352,7 @@ func (k *jwk) okpKey() (any, error) {
 	}
 	private := ed25519.NewKeyFromSeed(d)
 	if !bytes.Equal(private[ed25519.SeedSize:], x) {
-		return nil, errors.New("has a private part (d) that does not belong to x")
+		return nil, errors.New("has a private part (d) that does not match x")
 	}
 	return private, nil
 }
@@ -367,7 +365,7 @@ func decodeSized(name string, member *string, size int) ([]byte, error) {
 	return b, err
 }
 
-// decode returns the bytes of a base64url member. Some issuers pad it, against RFC 7515 §2; that is accepted.
+// decode returns the bytes of a base64url member. Some issuers add padding, contrary to RFC 7515 §2; it is accepted.
 func decode(name string, member *string) ([]byte, error) {
 	if member == nil {
 		return nil, fmt.Errorf("has no %s", name)
@@ -378,7 +376,7 @@ func decode(name string, member *string) ([]byte, error) {
 		encoding = base64.URLEncoding
 	}
 	b, err := encoding.Strict().DecodeString(text)
-	if err != nil || strings.ContainsAny(text, "\r\n") { // which the decoder skips
+	if err != nil || strings.ContainsAny(text, "\r\n") { // the decoder skips line breaks
 		return nil, fmt.Errorf("has a member that is not base64url: %s", name)
 	}
 	if len(b) == 0 {
@@ -387,12 +385,12 @@ func decode(name string, member *string) ([]byte, error) {
 	return b, nil
 }
 
-// checkChain compares the key with that of its certificate, if there is one that Go can read (RFC 7517 §4.7).
-// Nothing else in the certificate matters.
+// checkChain compares the key with the key of its certificate, if there is one that Go can parse (RFC 7517 §4.7). It checks nothing
+// else in the certificate.
 func (k *jwk) checkChain(material any) error {
 	var chain []string
 	if len(k.Chain) == 0 || json.Unmarshal(k.Chain, &chain) != nil || len(chain) == 0 {
-		return nil //nolint:nilerr // a chain that can't be read says nothing about the key
+		return nil //nolint:nilerr // certificates that can't be parsed are ignored
 	}
 	der, err := base64.StdEncoding.DecodeString(chain[0])
 	if err != nil {
@@ -413,7 +411,7 @@ func (k *jwk) checkChain(material any) error {
 	return nil
 }
 
-// newKey is usher.NewKey for material whose type is known only at run time.
+// newKey is usher.NewKey for material of a type that is only known at run time.
 func newKey(alg usher.Algorithm, material any) (usher.Key, error) {
 	var key usher.Key
 	var err error

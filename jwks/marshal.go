@@ -14,7 +14,7 @@ import (
 	"github.com/go-usher/usher/internal/quote"
 )
 
-// publicJWK is a public key as it is published. Its members are in the order of RFC 7517's examples.
+// publicJWK is a published public key. Its members have the order of the examples in RFC 7517.
 type publicJWK struct {
 	Type      string          `json:"kty"`
 	Use       string          `json:"use"`
@@ -27,9 +27,9 @@ type publicJWK struct {
 	E         string          `json:"e,omitzero"`
 }
 
-// Marshal returns a JWK Set (RFC 7517 §5) of the public halves of keys, in their order. A key that occurs twice
-// is written once. A symmetric key, the zero Key, and different keys with one ID and algorithm are errors, all
-// reported together, each as a [usher.ConfigError].
+// Marshal returns a JWK Set (RFC 7517 §5) of the public keys, in the order of keys. Duplicates are written once. It returns an
+// error for symmetric keys, for the zero Key, and for different keys with the same ID and algorithm. All mistakes are reported at
+// once, each as a [usher.ConfigError].
 func Marshal(keys ...usher.Key) ([]byte, error) {
 	set := struct {
 		Keys []publicJWK `json:"keys"`
@@ -61,7 +61,7 @@ func Marshal(keys ...usher.Key) ([]byte, error) {
 	return json.Marshal(set)
 }
 
-// publicHalf returns a key as RFC 7518 §6 and RFC 8037 §2 write it.
+// publicHalf returns the JWK of a public key (RFC 7518 §6, RFC 8037 §2).
 func publicHalf(key usher.Key) (publicJWK, error) {
 	k := publicJWK{Use: "sig", Algorithm: key.Algorithm(), ID: key.ID()}
 	encode := base64.RawURLEncoding.EncodeToString
@@ -74,7 +74,7 @@ func publicHalf(key usher.Key) (publicJWK, error) {
 		if err != nil {
 			return k, errors.New("is an ECDSA key that is not on its curve")
 		}
-		size := len(point) / 2 // after the first byte, which says that both coordinates follow
+		size := len(point) / 2 // the first byte is the format
 		k.Type, k.Curve = "EC", public.Params().Name
 		k.X, k.Y = encode(point[1:1+size]), encode(point[1+size:])
 	case ed25519.PublicKey:
@@ -83,7 +83,7 @@ func publicHalf(key usher.Key) (publicJWK, error) {
 		if key.Algorithm() == "" {
 			return k, errors.New("is the zero Key")
 		}
-		return k, fmt.Errorf("is a secret for %s, which has no public half", key.Algorithm())
+		return k, fmt.Errorf("is a secret for %s, which has no public key", key.Algorithm())
 	}
 	return k, nil
 }

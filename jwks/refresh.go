@@ -9,22 +9,21 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// maxWaiting is how many callers may wait for a fetch. Each is a request that is held.
+// maxWaiting is the maximum number of calls that wait for a fetch. Each of them holds a request.
 const maxWaiting = 1000
 
-// maxPatience is how long a caller waits for the next fetch to begin, when the one that it found running
-// had begun before it came.
+// maxPatience is how long a call waits for the next fetch to begin if a fetch was already running when it came.
 const maxPatience = time.Second
 
 // attempt is one fetch.
 type attempt struct {
 	began time.Time
-	done  chan struct{} // closed when it is over
-	ended time.Time     // this and err are written before done is closed
+	done  chan struct{} // closed at the end
+	ended time.Time     // ended and err are set before done is closed
 	err   error
 }
 
-// refreshed answers what a fresh set did not.
+// refreshed is VerificationKeys for calls that the current set can't answer.
 func (r *Remote) refreshed(ctx context.Context, kid string) ([]usher.Key, error) {
 	c := call{remote: r, kid: kid}
 	for {
@@ -42,19 +41,19 @@ func (r *Remote) refreshed(ctx context.Context, kid string) ([]usher.Key, error)
 	}
 }
 
-// call is one call of VerificationKeys that the fresh set did not answer.
+// call is one call of VerificationKeys that the current set can't answer.
 type call struct {
 	remote *Remote
 	kid    string
-	joined bool // waited for a fetch that had begun before
-	served bool // waited for a fetch that began afterwards
-	slept  bool // waited for MinInterval to pass
+	joined bool // has waited for a fetch that began before the call
+	served bool // has waited for a fetch that began after the call
+	slept  bool // has waited for MinInterval to pass
 
 	keys []usher.Key
 	err  error
 }
 
-// next returns what the call has to wait for, or nil once keys or err has the answer. Who waits has been counted.
+// next returns a function that waits, or nil when keys or err has been set. A call that waits has been counted.
 func (c *call) next() func(context.Context) error {
 	r := c.remote
 	r.mu.Lock()
@@ -80,15 +79,15 @@ func (c *call) next() func(context.Context) error {
 		return nil
 	}
 	if r.waiting >= maxWaiting {
-		c.err = fmt.Errorf("%w: %d requests wait for the keys of %s already", usher.ErrUnavailable, maxWaiting, r.source)
+		c.err = fmt.Errorf("%w: %d requests are already waiting for the keys of %s", usher.ErrUnavailable, maxWaiting, r.source)
 		return nil
 	}
 	r.waiting++
 	return wait
 }
 
-// chooseWait returns how to wait for a fetch, or nil if none may begin now. Any fetch serves a call that only
-// wants its key's set confirmed; one that wants a new key needs a fetch that begins after it came.
+// chooseWait returns a function that waits for a fetch, or nil if none may begin now. A call for a known key can use any fetch. A
+// call for an unknown key needs one that begins after the call.
 func (c *call) chooseWait(now time.Time, known bool) func(context.Context) error {
 	r := c.remote
 	if running := r.running; running != nil {
@@ -107,7 +106,7 @@ func (c *call) chooseWait(now time.Time, known bool) func(context.Context) error
 	return func(ctx context.Context) error { return sleep(ctx, patience) }
 }
 
-// judge answers without any further fetch.
+// judge sets the result without another fetch.
 func (c *call) judge(set *snapshot, found []usher.Key, now time.Time) {
 	r := c.remote
 	switch {
@@ -115,8 +114,8 @@ func (c *call) judge(set *snapshot, found []usher.Key, now time.Time) {
 		c.keys = found
 	case r.last != nil && r.last.err != nil:
 		c.err = r.last.err
-	case set == nil || found != nil: // its keys are too old, and no fetch has ended since
-		c.err = fmt.Errorf("%w: the keys of %s are not there yet", usher.ErrUnavailable, r.source)
+	case set == nil || found != nil: // the keys are too old, and no fetch has ended since
+		c.err = fmt.Errorf("%w: the keys of %s have not been fetched yet", usher.ErrUnavailable, r.source)
 	default:
 		_, c.err = set.all.VerificationKeys(context.Background(), c.kid)
 	}
@@ -129,7 +128,7 @@ func (r *Remote) refresh(ctx context.Context) error {
 		r.mu.Lock()
 		now, due := r.now(), r.due()
 		if slept && now.Before(due) {
-			now = due // the caller's own clock stands still
+			now = due // the injected clock does not advance
 		}
 		r.startIfDue(now)
 		running := r.running
@@ -155,7 +154,7 @@ func (r *Remote) due() time.Time {
 	return r.last.ended.Add(r.opts.MinInterval)
 }
 
-// startIfDue starts a fetch if none runs and MinInterval has passed, and reports whether it did. r.mu is held.
+// startIfDue starts a fetch if none is running and MinInterval has passed. It reports whether it did. r.mu is held.
 func (r *Remote) startIfDue(now time.Time) bool {
 	if r.running != nil || now.Before(r.due()) {
 		return false
@@ -166,14 +165,14 @@ func (r *Remote) startIfDue(now time.Time) bool {
 	return true
 }
 
-// run is the goroutine of one fetch. It belongs to no request, and ends by the source's time limit.
+// run is the goroutine of one fetch. It is independent of requests and ends within the source's time limit.
 func (r *Remote) run(a *attempt) {
 	parsed, age, err := r.fetch(a.began)
 	report := Fetch{Skipped: slices.Concat(parsed.wrong, parsed.irrelevant)}
 	if err != nil {
 		r.source.failed()
-		// The cause is not wrapped: that the fetch ran out of time does not mean that the request did.
-		report.Err = fmt.Errorf("%w: fetching the keys of %s: %v", usher.ErrUnavailable, r.source, err) //nolint:errorlint // as it says
+		// The cause is not wrapped, because a timeout of the fetch is not a timeout of the request.
+		report.Err = fmt.Errorf("%w: fetching the keys of %s: %v", usher.ErrUnavailable, r.source, err) //nolint:errorlint // see above
 	}
 	r.mu.Lock()
 	if err == nil {
@@ -199,7 +198,7 @@ func (r *Remote) run(a *attempt) {
 	close(a.done)
 }
 
-// fetch returns the set and how long it is fresh. If it fails, that is MaxAge.
+// fetch returns the set and how long it is fresh. If it fails, it returns MaxAge.
 func (r *Remote) fetch(began time.Time) (parsedSet, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.source.limit)
 	defer cancel()
@@ -227,7 +226,8 @@ func (r *Remote) replace(parsed parsedSet, began time.Time, age time.Duration) {
 	previous.stop()
 }
 
-// settle notes until when an ageing set answers without a lock: while a fetch runs, or none may begin. r.mu is held.
+// settle stores the time until which a set that is no longer fresh is used without a lock: while a fetch is running, or while none
+// may begin. r.mu is held.
 func (r *Remote) settle() {
 	set := r.current.Load()
 	if set == nil {

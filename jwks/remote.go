@@ -12,60 +12,58 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// RemoteOptions change how a [Remote] fetches and keeps its set. A nil *RemoteOptions means the defaults.
+// RemoteOptions are the options of [NewRemote] and [NewIssuer]; nil means the defaults.
 type RemoteOptions struct {
-	// Client fetches. Each fetch has a time limit: the client's Timeout, or 10 seconds if it has none. A client
-	// without CheckRedirect follows redirects only within one origin. The default client closes its
-	// connections after every fetch, and uses the proxy that the environment names.
+	// Client is the HTTP client. The time limit of a fetch is its Timeout, or 10 seconds if it has none. Without CheckRedirect, it
+	// follows redirects only within one origin. The default client closes its connections after every fetch and uses the proxy
+	// of the environment.
 	Client *http.Client
-	// DefaultAlgorithms are for keys that name no algorithm: such a key becomes one usher.Key for each of
-	// these that its type allows. The default is RS256 for RSA keys, EdDSA for Ed25519 keys, and the curve's
-	// algorithm for EC keys.
+	// DefaultAlgorithms are the algorithms of keys without alg. Such a key becomes one usher.Key for each of these that its type
+	// allows. The default is RS256 for RSA keys, EdDSA for Ed25519 keys, and the curve's algorithm for EC keys.
 	DefaultAlgorithms []usher.Algorithm
-	// MetadataURL is where an issuer's metadata is, if not at the well-known path of the issuer's URL. It is
-	// for NewIssuer only. The metadata must name the issuer all the same.
+	// MetadataURL is the URL of the issuer's metadata, for NewIssuer only. The default is the well-known path of the issuer's
+	// URL. The metadata must contain the issuer in any case.
 	MetadataURL string
-	// MaxAge is how long a set is fresh if the response has no Cache-Control. With Cache-Control, its max-age
-	// less the Age header counts, but at least a minute (MaxAge, if that is less) and at most a day. The
-	// default is 15 minutes, and the least is a second.
+	// MaxAge is how long a set is fresh if the response has no Cache-Control. If it has, the set is fresh for max-age less the
+	// Age header, but at least for a minute (or MaxAge, if that is less) and at most for a day. The default is 15 minutes, the
+	// minimum a second.
 	MaxAge time.Duration
-	// MaxStale is how long keys are used after the set's freshness ended, while the issuer can't be reached.
-	// After that, they are ErrUnavailable. The default is 24 hours, and the least is a second.
+	// MaxStale is how long keys are used after the set is no longer fresh, while the issuer can't be reached. After that, the
+	// error is ErrUnavailable. The default is 24 hours, the minimum a second.
 	MaxStale time.Duration
-	// MinInterval is the least time between attempts to fetch, failed ones included, whatever asks for them.
-	// The default is 10 seconds, and the least is a second.
+	// MinInterval is the minimum time between attempts to fetch, including failed ones and those of Refresh. The default is 10
+	// seconds, the minimum a second.
 	MinInterval time.Duration
-	// OnFetch is called after every attempt, one call at a time, and before callers that wait for the attempt
-	// continue. It must not call Refresh. If nil, the outcome is only in the errors of VerificationKeys.
+	// OnFetch is called after every attempt, before waiting calls continue. Calls of OnFetch do not overlap. It must not call
+	// Refresh. If nil, failures are reported only by VerificationKeys.
 	OnFetch func(Fetch)
-	// DangerouslyAllowHTTP allows plain http to hosts other than loopback: whoever can change the traffic then
-	// chooses the keys.
+	// DangerouslyAllowHTTP allows plain http to hosts other than loopback. An attacker in the network can then replace the keys.
 	DangerouslyAllowHTTP bool
-	// Now is the clock, for tests. If nil, freshness is ended by a timer, which makes look-ups faster.
+	// Now is the clock, for tests. If nil, a timer ends the freshness of a set, which makes lookups faster.
 	Now func() time.Time
 }
 
 // Fetch is the outcome of one attempt to fetch a set.
 type Fetch struct {
-	// Err says why the attempt failed, and is nil if it replaced the set.
+	// Err is the reason why the attempt failed. It is nil if the set was replaced.
 	Err error
-	// Skipped says why keys of the set are not used. Keys for encryption are among them, which many issuers
-	// publish.
+	// Skipped has the reasons why keys of the set are not used. Many issuers also publish keys for encryption, which are among
+	// them.
 	Skipped []error
-	// Keys is how many keys are known after the attempt.
+	// Keys is the number of keys after the attempt.
 	Keys int
 }
 
-// Remote is the key set of another issuer. It is a [usher.KeySource], fetches the set at first use, and
-// refreshes it while it is in use. It has no goroutine while no fetch runs, needs no closing, and is safe for
-// concurrent use.
+// Remote is the key set of another issuer. It is a [usher.KeySource]. It fetches the set at first use and refreshes it while it is
+// in use. It has a goroutine only during a fetch and need not be closed. It is safe for concurrent use.
 //
-// The set is strict JSON of at most 1 MiB and 256 keys. Keys for another purpose than verifying signatures are
-// skipped: an unknown kty or crv, an alg that is no supported signature algorithm, a use other than sig, key_ops
-// without verify. So are private and symmetric keys, keys that differ under one kid and alg, keys that
-// usher.NewKey refuses, and keys whose x5c is another key's. A key without kid verifies only tokens without kid.
-// Only a response with the status 200 and at least one usable key replaces a set: an issuer that has to
-// withdraw all its keys publishes a new one.
+// The set must be strict JSON with at most 1 MiB and 256 keys. Keys that are not for verifying signatures are skipped: those with
+// an unknown kty or crv, an alg that is not a supported signature algorithm, a use other than sig, or key_ops without verify. Also
+// skipped are private and symmetric keys, different keys with the same kid and alg, keys that usher.NewKey refuses, and keys whose
+// x5c has another key. A key without a kid verifies only tokens without a kid.
+//
+// Only a response with the status 200 and at least one usable key replaces the set. To withdraw all its keys, an issuer has to
+// publish a new one.
 type Remote struct {
 	source  *source
 	opts    RemoteOptions
@@ -73,15 +71,15 @@ type Remote struct {
 	born    time.Time
 	current atomic.Pointer[snapshot]
 
-	mu      sync.Mutex // guards what follows
-	running *attempt   // nil if no fetch runs
-	last    *attempt   // the last one that ended
-	lazy    time.Time  // until then an ageing set answers without waiting
-	waiting int        // callers that wait for a fetch
+	mu      sync.Mutex // guards the fields below
+	running *attempt   // nil if no fetch is running
+	last    *attempt   // the last attempt that ended
+	lazy    time.Time  // until then a set that is no longer fresh is used without waiting
+	waiting int        // the number of calls that wait for a fetch
 }
 
-// NewRemote returns the set at a URL. It fetches nothing yet. The URL is https, or http on a loopback host.
-// What is wrong is reported as [usher.ConfigError].
+// NewRemote returns the set at a URL. It does not fetch it yet. The URL must be https, or http on a loopback host. Mistakes are
+// reported as [usher.ConfigError], all at once.
 func NewRemote(url string, opts *RemoteOptions) (*Remote, error) {
 	o := withDefaults(opts)
 	problems := o.check()
@@ -92,11 +90,12 @@ func NewRemote(url string, opts *RemoteOptions) (*Remote, error) {
 	return newRemote(&source{setURL: url}, o, problems)
 }
 
-// NewIssuer returns the set of an issuer whose metadata names the set's URL. The metadata is read at first use,
-// from the issuer's URL with /.well-known/openid-configuration (OpenID Connect Discovery 1.0 §4), else from
-// /.well-known/oauth-authorization-server (RFC 8414 §3), or from RemoteOptions.MetadataURL. Its issuer must equal
-// the one asked for, byte for byte, and its jwks_uri must be https, or http on a loopback host. Metadata is read
-// again after a failed fetch and once a day. What is wrong is reported as [usher.ConfigError].
+// NewIssuer returns the set of an issuer, whose metadata contains the set's URL. The metadata is read at first use, again after a
+// failed fetch, and once a day. It is read from /.well-known/openid-configuration below the issuer's URL (OpenID Connect Discovery
+// 1.0 §4), and if it is not there from /.well-known/oauth-authorization-server (RFC 8414 §3); or from RemoteOptions.MetadataURL.
+//
+// The metadata's issuer must be the same, byte for byte, and its jwks_uri must be https, or http on a loopback host. Mistakes in
+// the arguments are reported as [usher.ConfigError], all at once.
 func NewIssuer(issuer string, opts *RemoteOptions) (*Remote, error) {
 	o := withDefaults(opts)
 	problems := o.check()
@@ -157,7 +156,7 @@ func (o *RemoteOptions) check() []error {
 	} {
 		switch {
 		case d.value < 0:
-			problems = append(problems, configErrorf("RemoteOptions."+d.field, "is negative: %v", d.value))
+			problems = append(problems, configErrorf("RemoteOptions."+d.field, "is %v, but must not be negative", d.value))
 		case d.value < time.Second:
 			problems = append(problems, configErrorf("RemoteOptions."+d.field, "is %v, but must be at least 1s: is its unit missing, as in 10*time.Second?", d.value))
 		}
@@ -168,17 +167,17 @@ func (o *RemoteOptions) check() []error {
 	return problems
 }
 
-// VerificationKeys returns the keys that a token with this kid may be verified with, or all for "".
+// VerificationKeys returns the keys that a token with this kid may be verified with, or all keys if kid is "".
 //
-// A fresh set answers at once, without a lock. A set that is no longer fresh answers too, and is refreshed
-// meanwhile, until as much time again has passed since the last attempt (MaxAge, at most); after that, the call
-// waits for the fetch. A kid that the set does not have waits for a fetch that began after the call. Within
-// MinInterval of the last attempt there is none: the error is then ErrUnknownKey if that attempt succeeded, and
-// ErrUnavailable if it failed.
+// While the set is fresh, the call returns at once, without a lock. When the set is no longer fresh, the call still returns at once
+// and a fetch starts in the background. This ends when the set's lifetime, or MaxAge if that is less, has passed again since the
+// last attempt; from then on, calls wait for a fetch. If the set has no key with this kid, the call waits for a fetch that begins
+// after the call. Within MinInterval of the last attempt none begins. The error is then ErrUnknownKey if that attempt succeeded,
+// and ErrUnavailable if it failed.
 //
-// The error is ErrUnknownKey if the issuer has no such key, and ErrUnavailable if there are no keys, or only
-// keys older than MaxStale, because the issuer can't be reached; if 1,000 calls wait already; and if ctx ends
-// while the call waits, when it is also ctx's error. The end of ctx does not end the fetch.
+// The error is ErrUnknownKey if the issuer has no such key. It is ErrUnavailable if the issuer can't be reached and there are no
+// keys, or only keys older than MaxStale; if 1,000 calls are already waiting; or if ctx ends while the call waits. In the last case
+// it also wraps ctx's error. The end of ctx does not end the fetch.
 func (r *Remote) VerificationKeys(ctx context.Context, kid string) ([]usher.Key, error) {
 	if r == nil || r.source == nil {
 		return nil, configError("Remote", "was not made by NewRemote or NewIssuer")
@@ -191,9 +190,9 @@ func (r *Remote) VerificationKeys(ctx context.Context, kid string) ([]usher.Key,
 	return r.refreshed(ctx, kid)
 }
 
-// Refresh fetches the set, or joins a fetch that runs, and returns when it is over. Within MinInterval of the last
-// attempt it first waits until that has passed. The error is ErrUnavailable, with the reason; it is also ctx's
-// error if ctx ends first. It is for a start that should fail early, and for an operator who can't wait for MaxAge.
+// Refresh fetches the set, or joins a running fetch, and returns when it has ended. Within MinInterval of the last attempt it first
+// waits until the interval has passed. The error is ErrUnavailable with the reason; if ctx ends first, it also wraps ctx's error.
+// Call it at the start of a service that should fail early, or when an operator can't wait for MaxAge.
 func (r *Remote) Refresh(ctx context.Context) error {
 	if r == nil || r.source == nil {
 		return configError("Remote", "was not made by NewRemote or NewIssuer")
@@ -201,9 +200,8 @@ func (r *Remote) Refresh(ctx context.Context) error {
 	return r.refresh(ctx)
 }
 
-// Keys returns a copy of the keys that are known now. A service is ready for tokens of the issuer if there are
-// any. If there are none, a fetch starts and Keys does not wait for it, so that a service whose readiness depends on Keys
-// becomes ready without a request.
+// Keys returns a copy of the current keys. A service is ready for tokens of the issuer if there are any. If there are none, Keys
+// starts a fetch but does not wait for it. So a readiness check that calls Keys succeeds eventually, even without requests.
 func (r *Remote) Keys() usher.Keys {
 	if r == nil || r.source == nil {
 		return nil

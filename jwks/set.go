@@ -20,23 +20,23 @@ const (
 // byteOrderMark may precede JSON; RFC 8259 §8.1 lets readers ignore it.
 var byteOrderMark = []byte("\ufeff")
 
-// ParseOptions change how [Parse] reads a set. A nil *ParseOptions means the defaults.
+// ParseOptions are the options of [Parse]; nil means the defaults.
 type ParseOptions struct {
-	// DefaultAlgorithms are for keys that name no algorithm: such a key becomes one usher.Key for each of
-	// these that its type allows. The default is RS256 for RSA keys, EdDSA for Ed25519 keys, HS256 for
-	// secrets, and the curve's algorithm for EC keys.
+	// DefaultAlgorithms are the algorithms of keys without alg. Such a key becomes one usher.Key for each of these that its type
+	// allows. The default is RS256 for RSA keys, EdDSA for Ed25519 keys, HS256 for secrets, and the curve's algorithm for EC
+	// keys.
 	DefaultAlgorithms []usher.Algorithm
 }
 
-// Parse reads a JWK Set or a single JWK of your own (RFC 7517 §4 and §5), which may have private and symmetric
-// keys. For the sets of other issuers use [NewRemote], which refuses those.
+// Parse reads your own JWK Set or JWK (RFC 7517 §4 and §5). It may contain private and symmetric keys. For the sets of other
+// issuers use [NewRemote], which refuses such keys.
 //
-// Keys for another purpose than signatures are left out: an unknown kty or crv, an alg that is no supported
-// signature algorithm, a use other than sig, key_ops without sign (without verify, if the key is public). A key without
-// kid has no ID. Whatever else is wrong with any key is an error, and so is a set that mixes symmetric keys
-// with others, that has different keys under one kid and alg, that has more than 1 MiB or 256 keys, or that
-// has no key to use. Members are unique and spelled exactly. All mistakes are reported together, each as a
-// [usher.ConfigError].
+// Keys that are not for signatures are skipped: those with an unknown kty or crv, an alg that is not a supported signature
+// algorithm, a use other than sig, or key_ops without sign (without verify, if the key is public). A key without a kid has no ID.
+//
+// Any other mistake in a key is an error. It is also an error if the set contains both symmetric and other keys, or different keys
+// with the same kid and alg; if it has more than 1 MiB or 256 keys; or if no key is left. Names of members must be unique and are
+// case-sensitive. All mistakes are reported at once, each as a [usher.ConfigError].
 func Parse(set []byte, opts *ParseOptions) (usher.Keys, error) {
 	var o ParseOptions
 	if opts != nil {
@@ -76,16 +76,16 @@ func checkAlgorithms(field string, algs, allowed []usher.Algorithm) error {
 	}
 	for _, alg := range algs {
 		if !slices.Contains(allowed, alg) {
-			problems = append(problems, configErrorf(field, "name %s, and these are possible: %v", quote.Text(string(alg)), allowed))
+			problems = append(problems, configErrorf(field, "contain %s, but must be among %v", quote.Text(string(alg)), allowed))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// split returns the JWKs of a set, or the one JWK that text is, if that is allowed.
+// split returns the JWKs of a set. If single is true, text may also be a single JWK.
 func split(text []byte, single bool) ([]jsontext.Value, error) {
 	if len(text) > maxSetSize {
-		return nil, fmt.Errorf("has %d bytes, and %d are allowed", len(text), maxSetSize)
+		return nil, fmt.Errorf("has %d bytes, but at most %d are allowed", len(text), maxSetSize)
 	}
 	text = bytes.TrimPrefix(text, byteOrderMark)
 	var set struct {
@@ -100,16 +100,16 @@ func split(text []byte, single bool) ([]jsontext.Value, error) {
 	case set.Keys == nil && isKey && single:
 		return []jsontext.Value{text}, nil
 	case set.Keys == nil:
-		return nil, errors.New("is no JWK Set: it has no member keys")
+		return nil, errors.New("is not a JWK Set: it has no member keys")
 	case isKey && single:
 		return nil, errors.New("has both kty and keys: it could be a JWK or a JWK Set")
 	case len(*set.Keys) > maxSetKeys:
-		return nil, fmt.Errorf("has %d keys, and %d are allowed", len(*set.Keys), maxSetKeys)
+		return nil, fmt.Errorf("has %d keys, but at most %d are allowed", len(*set.Keys), maxSetKeys)
 	}
 	return *set.Keys, nil
 }
 
-// notAnObject says what is wrong with JSON, without showing any of it.
+// notAnObject returns an error for invalid JSON. It contains no part of the JSON.
 func notAnObject(err error) error {
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok && semantic.JSONPointer != "" {
 		return fmt.Errorf("has a member of the wrong type: %s", semantic.JSONPointer)
@@ -118,20 +118,20 @@ func notAnObject(err error) error {
 		return errors.New("has a member twice in one JSON object")
 	}
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return fmt.Errorf("is not one JSON object in UTF-8: wrong at byte %d", syntactic.ByteOffset)
+		return fmt.Errorf("is not one JSON object in UTF-8: it is invalid at byte %d", syntactic.ByteOffset)
 	}
 	return errors.New("is not one JSON object")
 }
 
-// parsedSet is what the JWKs of one set came to.
+// parsedSet is the result of parsing the JWKs of one set.
 type parsedSet struct {
 	keys       []parsedKey
-	wrong      []error // keys that should be right
-	irrelevant []error // keys for another purpose
+	wrong      []error // the errors of invalid keys
+	irrelevant []error // the reasons for skipping keys for another purpose
 }
 
-// readAll reads the JWKs of a set. Keys that occur twice are taken once; different keys under one kid and alg
-// are all left out, since nobody can tell which is meant.
+// readAll reads the JWKs of a set. It drops duplicates. Different keys with the same kid and alg are all skipped, because they are
+// ambiguous.
 func readAll(r reader, texts []jsontext.Value) parsedSet {
 	var s parsedSet
 	var all []parsedKey

@@ -7,20 +7,20 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// snapshot is a set as it was fetched. Its keys never change.
+// snapshot is a fetched set. Its keys never change.
 type snapshot struct {
 	all  usher.Keys
-	few  []keysOfID // all IDs, if there are few: looking through them is faster than a map
+	few  []keysOfID // all IDs, if there are few: a linear search is faster than a map
 	byID map[string][]usher.Key
-	keys map[exactKey]usher.Key // to keep the same values when the set is fetched again
+	keys map[exactKey]usher.Key // to reuse the same values when the set is fetched again
 
 	freshUntil time.Time
-	fresh      atomic.Bool  // until a timer ends it; always false with the caller's own clock
-	timer      *time.Timer  // nil with the caller's own clock
-	settled    atomic.Int64 // until when it answers without a further decision: nanoseconds after Remote.born
+	fresh      atomic.Bool  // true until the timer fires; always false with an injected clock
+	timer      *time.Timer  // nil with an injected clock
+	settled    atomic.Int64 // the time until which the set is used without further checks, in nanoseconds after Remote.born
 }
 
-// keysOfID are the keys with one ID, the keys without ID left out.
+// keysOfID are the keys with one ID that is not empty.
 type keysOfID struct {
 	id   string
 	keys []usher.Key
@@ -28,8 +28,8 @@ type keysOfID struct {
 
 const maxFew = 8
 
-// newSnapshot returns a snapshot of the keys of parsed. Keys that previous also has are the same values, so
-// that tokens which decoders remember stay remembered.
+// newSnapshot returns a snapshot of the keys of parsed. It reuses the values of keys that previous also has, so tokens in the
+// caches of decoders stay valid.
 func newSnapshot(parsed parsedSet, previous *snapshot) *snapshot {
 	s := &snapshot{
 		all:  make(usher.Keys, 0, len(parsed.keys)),
@@ -54,12 +54,11 @@ func newSnapshot(parsed parsedSet, previous *snapshot) *snapshot {
 			s.few = append(s.few, keysOfID{id, keys})
 		}
 	}
-	s.byID[""] = s.all // for tokens without kid, which any key may have signed
+	s.byID[""] = s.all // any key may verify a token without a kid
 	return s
 }
 
-// startTimer makes the snapshot fresh for age, except for its last moment: a timer may be late, so look-ups see the
-// clock by then.
+// startTimer makes the snapshot fresh for slightly less than age. Timers may be late, so lookups read the clock in the last moment.
 func (s *snapshot) startTimer(age time.Duration) {
 	const moment = 10 * time.Millisecond
 	s.fresh.Store(true)

@@ -1,5 +1,5 @@
-// Package keyfile reads keys from files, and reads them again while the program serves, so that keys rotate
-// without a restart: as Kubernetes mounts Secrets, as Vault's agent writes them, and as people copy them.
+// Package keyfile reads keys from files. It reads changed files again while the service runs, so keys rotate without a restart. It
+// supports Secrets mounted by Kubernetes, files written by Vault's agent, and files copied by hand.
 //
 //	keys, err := keyfile.Open("/etc/keys", &keyfile.Options{Signer: "current.pem"})
 //	encoder, err := usher.NewEncoder[Claims](keys, nil)
@@ -8,10 +8,10 @@
 //
 // The files of the package:
 //
-//	keyfile.go  Open, Options, and Keys with its answers
-//	reload.go   when files are read again, and who waits for it
-//	rotate.go   which keys sign and verify, as files and time change
-//	files.go    the files' content
+//	keyfile.go  Open, Options and Keys
+//	reload.go   when files are read again, and which calls wait
+//	rotate.go   which keys sign and verify, when files change and over time
+//	files.go    reading files
 //	parse.go    the keys in one file
-//	secret.go   what is and what is not a secret
+//	secret.go   checks of secrets
 package keyfile

@@ -23,8 +23,8 @@ const (
 // file is a file with keys.
 type file struct {
 	name    string
-	content []byte            // nil once the keys have been read, so that no secret stays in memory for comparison
-	digest  [sha256.Size]byte // of the content
+	content []byte            // nil after the keys have been parsed, so that secrets are not retained
+	digest  [sha256.Size]byte // the content's hash, for comparison
 	keys    []usher.Key
 	signs   bool
 }
@@ -35,8 +35,8 @@ func newFile(name string, content []byte) file {
 
 func sameFile(a, b file) bool { return a.name == b.name && a.digest == b.digest }
 
-// read returns the files of the path with their keys. Keys of files that have not changed since known was read are
-// the same values, so that tokens which decoders remember stay remembered.
+// read returns the files of the path with their keys. It reuses the keys of files that have not changed since known was read, so
+// tokens in the caches of decoders stay valid.
 func (k *Keys) read(known []file) ([]file, error) {
 	files, isFolder, err := readStable(k.path)
 	if err != nil {
@@ -72,9 +72,9 @@ func (k *Keys) read(known []file) ([]file, error) {
 	return withKeys, nil
 }
 
-// prefixed names the file in every mistake of err.
+// prefixed adds the file's path to every mistake in err.
 func prefixed(where string, err error) error {
-	if many, ok := err.(interface{ Unwrap() []error }); ok { // a join, as jwks.Parse returns it
+	if many, ok := err.(interface{ Unwrap() []error }); ok { // joined errors of jwks.Parse
 		var problems []error
 		for _, err := range many.Unwrap() {
 			problems = append(problems, prefixed(where, err))
@@ -87,7 +87,7 @@ func prefixed(where string, err error) error {
 	return configError(where, err.Error())
 }
 
-// check chooses the file that signs, and reports what is wrong with the files together.
+// check chooses the file with the signing key, and reports all mistakes that involve several files.
 func (o *Options) check(path string, files []file) []error {
 	if len(files) == 0 {
 		return []error{configError(path, "has no keys")}
@@ -113,15 +113,15 @@ func (o *Options) check(path string, files []file) []error {
 	case len(able) == 1:
 		files[signer].signs = true
 	case len(able) > 1:
-		problems = append(problems, configError("Options.Signer", "is not set, and several files have keys that can sign: "+strings.Join(able, ", ")))
+		problems = append(problems, configError("Options.Signer", "is not set, but several files have keys that can sign; set it to one of "+strings.Join(able, ", ")))
 	case o.Signer != "":
 		problems = append(problems, configError("Options.Signer", "is "+quote.Text(o.Signer)+", but there is no such file with a key that can sign"))
 	}
 	return problems
 }
 
-// checkMix reports a folder that has secrets and key pairs. Where key pairs are expected, a secret is probably a file
-// that was never meant as a key, and whoever knows its text could sign with it.
+// checkMix reports a folder that has both secrets and key pairs. A secret among key pairs is probably a file that was not meant as
+// a key, and anybody who knows its text could sign tokens.
 func checkMix(path string, files []file) []error {
 	var secrets, pairs []string
 	for _, f := range files {
@@ -144,7 +144,7 @@ func isSecret(key usher.Key) bool {
 	return !hasPublic
 }
 
-// some joins names, at most three of them.
+// some joins the first three names.
 func some(names []string) string {
 	const most = 3
 	if len(names) <= most {
@@ -153,13 +153,12 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
-// conflict reports whether nobody can tell by ID and algorithm which of two different keys is meant.
+// conflict reports whether two different keys have the same ID and algorithm.
 func conflict(a, b usher.Key) bool {
 	return a.ID() != "" && a.ID() == b.ID() && a.Algorithm() == b.Algorithm() && !same(a, b)
 }
 
-// readStable reads the files of path until two readings in a row agree: between two files, or in the middle of one,
-// a writer may be at work.
+// readStable reads the files of path until two consecutive readings agree, because they may be changed during a reading.
 func readStable(path string) (files []file, isFolder bool, err error) {
 	const tries = 4
 	var previous []file
@@ -173,7 +172,7 @@ func readStable(path string) (files []file, isFolder bool, err error) {
 		}
 		previous = files
 	}
-	return nil, false, configError(path, "changes while it is read")
+	return nil, false, configError(path, "keeps changing while it is read; replace files by renaming, or try again later")
 }
 
 func readFiles(path string) (files []file, isFolder bool, err error) {
@@ -194,11 +193,11 @@ func readFiles(path string) (files []file, isFolder bool, err error) {
 	}
 	var problems []error
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), ".") { // Kubernetes' ..data, and editors' files
+		if strings.HasPrefix(entry.Name(), ".") { // such as ..data in Kubernetes, and files of editors
 			continue
 		}
 		where := filepath.Join(path, entry.Name())
-		info, err := os.Stat(where) // follows links
+		info, err := os.Stat(where) // follows symbolic links
 		switch {
 		case err != nil:
 			problems = append(problems, unreadable(where, err))

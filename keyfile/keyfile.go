@@ -16,69 +16,64 @@ import (
 	"github.com/go-usher/usher/internal/quote"
 )
 
-// Options change how files are read. A nil *Options means the defaults.
+// Options are the options of [Open]; nil means the defaults.
 type Options struct {
-	// Algorithm is for keys that name none, which only JWKs do. The default is RS256 for RSA keys, EdDSA for Ed25519
-	// keys, HS256 for secrets, and the curve's algorithm for EC keys.
+	// Algorithm is the algorithm of keys that don't specify one. Only JWKs do. The default is RS256 for RSA keys, EdDSA for
+	// Ed25519 keys, HS256 for secrets, and the curve's algorithm for EC keys.
 	Algorithm usher.Algorithm
-	// Base64 says that secrets are base64, with or without padding, of either alphabet, in one line or several.
-	// Otherwise a secret is the content of its file without a line break at the end. Set it for a secret that would
-	// be refused as text (see Open).
+	// Base64 decodes secrets from base64 of either alphabet, with or without padding and line breaks. If it is false, a secret is
+	// the content of its file without a line break at the end. Set it for secrets that would be refused as text (see Open).
 	Base64 bool
-	// Signer is the name of the file whose key signs. By default it is the only file with a key that can sign; if
-	// there are several, Open returns an error that lists them.
+	// Signer is the name of the file with the signing key. The default is the only file with a key that can sign. If there are
+	// several, Open returns an error that lists them.
 	Signer string
-	// Retain is how long a key still verifies after its file has gone or changed. The default is 1 hour, which should
-	// be more than the lifetime of tokens. If negative, such a key is dropped at once. The least is a second.
+	// Retain is how long a key still verifies after its file was removed or changed: a second or more. It should be longer than
+	// the lifetime of tokens. The default is 1 hour. If negative, such a key is dropped at once.
 	Retain time.Duration
-	// Interval is the time between two looks at the files. The default is 10 seconds, and the least is a second.
+	// Interval is the time between checks of the files: a second or more, 10 seconds by default.
 	Interval time.Duration
-	// Overlap is how long a new signing key only verifies, while the one before it signs, so that every process
-	// and every client of a published set knows it before it signs. The default is 0: a new key signs at once.
-	// Otherwise it is at least a second.
+	// Overlap is how long a new signing key only verifies while the previous one still signs. In this time all processes, and all
+	// clients of a published set, get the new key. It is a second or more. The default is 0: a new key signs at once.
 	Overlap time.Duration
-	// OnReload is called with nil when the keys have changed, or can be read again after a failure, and with the
-	// reason when files can't be used; then the keys before stay in use. The same reason is reported once. Calls
-	// don't overlap. It must not call Reload. If nil, only Reload tells.
+	// OnReload is called with nil when the keys have changed, or when the files can be read again after a failure. It is called
+	// with an error when the files can't be used; the previous keys then stay in use. The same error is reported only once. Calls
+	// do not overlap. OnReload must not call Reload. If nil, errors are reported only by Reload.
 	OnReload func(err error)
 	// Now is the clock, for tests. The default is time.Now.
 	Now func() time.Time
 }
 
-// Keys are the keys in a file, or in the files of a folder. They are [usher.SigningKeys] and a [usher.KeySource].
+// Keys are the keys in a file, or in the files of a folder. They are [usher.SigningKeys] and a [usher.KeySource]. They are safe for
+// concurrent use.
 //
-// While keys are asked for, the files are looked at once in Options.Interval, in the background; who asks
-// after a longer pause waits for that look. There is no goroutine while nobody asks, and nothing to close. Changes are
-// noticed by content. Safe for concurrent use.
+// While the keys are in use, the files are checked every Options.Interval, in the background. After a longer pause, the next call
+// waits for the check. Changes are detected by content. There is a goroutine only during a check, and Keys need not be closed.
 type Keys struct {
 	path    string
 	opts    Options
 	now     func() time.Time
 	current atomic.Pointer[view]
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	state    state
-	running  *look     // nil if none runs
-	lookedAt time.Time // when the last look ended
-	problem  string    // the reason that was reported last, "" after a success
+	running  *look     // nil if no check is running
+	lookedAt time.Time // when the last check ended
+	problem  string    // the last reported error, "" after a success
 }
 
-// Open reads the keys at path: one file, or all files of a folder whose names don't begin with a dot. Folders in the
-// folder are ignored. Symbolic links are followed.
+// Open reads the keys at path, which is a file or a folder. In a folder it reads all files whose names don't begin with a dot, and
+// ignores folders. It follows symbolic links. A file may have at most 1 MiB, a folder at most 256 files.
 //
-// A file has a key in PEM (as usher.ParseKey reads it), a JWK or JWK Set (as jwks.Parse reads it), or else
-// a secret. A secret's ID is the file's name. In a folder, files of certificates are ignored, as they
-// usually belong to authorities; a path that is itself a certificate stands for its public key. Files that begin like
-// PEM or a JWK, SSH keys, and text of several lines are never taken for secrets. A file has at most 1 MiB, a
-// folder at most 256 files.
+// A file contains a key in PEM (see usher.ParseKey), a JWK or JWK Set (see jwks.Parse), or a secret. A secret's ID is the file's
+// name. If path itself is a file with a certificate, the key is its public key. In a folder, files with certificates are ignored,
+// because they usually belong to certificate authorities.
 //
-// Open refuses what is more likely public than secret, because whoever knows a secret can sign tokens. Text is not a
-// secret if it contains "://", if it is an assignment (NAME=value), a placeholder (${NAME}) or a token, or if it stands in
-// quotes or after a byte order mark. In a folder, text with blanks is no secret either. Neither is a public key or a
-// certificate, in DER or in base64.
-// A folder has either secrets or key pairs.
+// Anybody who knows a secret can sign tokens, so Open refuses files that are probably not secret: text of several lines, SSH keys,
+// files that begin like PEM or a JWK, and public keys or certificates in DER or base64. It also refuses text that contains "://",
+// is in quotes, begins with a byte order mark, or is an assignment (NAME=value), a placeholder (${NAME}) or a token. In a folder it
+// refuses text with spaces, and secrets together with key pairs.
 //
-// All mistakes are reported together, each as a [usher.ConfigError] with the file's path as its field.
+// All mistakes are reported at once, each as a [usher.ConfigError] with the file's path as its field.
 func Open(path string, opts *Options) (*Keys, error) {
 	k := &Keys{path: path}
 	if opts != nil {
@@ -109,7 +104,7 @@ func (o *Options) complete() error {
 		problems = append(problems, configError("Options.Signer", "is "+quote.Text(o.Signer)+", which is not the name of a file"))
 	}
 	if o.Algorithm != "" && !slices.Contains(algorithms, o.Algorithm) {
-		problems = append(problems, configError("Options.Algorithm", "is "+quote.Text(string(o.Algorithm))+", which is no supported algorithm"))
+		problems = append(problems, configError("Options.Algorithm", "is "+quote.Text(string(o.Algorithm))+", which is not a supported algorithm"))
 	}
 	if o.Retain == 0 {
 		o.Retain = time.Hour
@@ -130,12 +125,12 @@ func (o *Options) checkDurations() []error {
 		value time.Duration
 	}{
 		{"Options.Interval", o.Interval},
-		{"Options.Retain", max(o.Retain, 0)}, // a negative one retains nothing
+		{"Options.Retain", max(o.Retain, 0)}, // negative means that nothing is retained
 		{"Options.Overlap", o.Overlap},
 	} {
 		switch {
 		case d.value < 0:
-			problems = append(problems, configError(d.field, "is negative: "+d.value.String()))
+			problems = append(problems, configError(d.field, "is "+d.value.String()+", but must not be negative"))
 		case d.value > 0 && d.value < time.Second:
 			problems = append(problems, configError(d.field, "is "+d.value.String()+", but must be at least 1s: is its unit missing, as in 10*time.Second?"))
 		}
@@ -143,21 +138,21 @@ func (o *Options) checkDurations() []error {
 	return problems
 }
 
-// SigningKey returns the key that signs now, or a [usher.ConfigError] if no file has one.
+// SigningKey returns the current signing key, or a [usher.ConfigError] if no file has a key that can sign.
 func (k *Keys) SigningKey(ctx context.Context) (usher.Key, error) {
 	v, err := k.view(ctx)
 	if err != nil {
 		return usher.Key{}, err
 	}
 	if !v.signs {
-		return usher.Key{}, configError(k.path, "has only keys that verify; signing needs a private key or a secret")
+		return usher.Key{}, configError(k.path, "has only public keys; signing needs a private key or a secret")
 	}
 	return v.keys[0].SigningKey(ctx)
 }
 
-// VerificationKeys returns the keys whose ID is kid, or all for "". If there are none, the files are looked at again
-// before the error is ErrUnknownKey, at most once a second: another process may have seen a new key first. If ctx ends
-// while the call waits for the files, the error is ErrUnavailable and ctx's.
+// VerificationKeys returns the keys whose ID is kid, or all keys if kid is "". If there are none, it checks the files again, at most
+// once a second, because another process may have read a new key first. If there are still none, the error is ErrUnknownKey. If
+// ctx ends while the call waits for the files, the error is ErrUnavailable and also wraps ctx's error.
 func (k *Keys) VerificationKeys(ctx context.Context, kid string) ([]usher.Key, error) {
 	v, err := k.view(ctx)
 	if err != nil {
@@ -173,7 +168,7 @@ func (k *Keys) VerificationKeys(ctx context.Context, kid string) ([]usher.Key, e
 	return k.current.Load().keys.VerificationKeys(ctx, kid)
 }
 
-// Keys returns a copy of the keys as they are now. The first one signs, if any can. It is for jwks.Handler.
+// Keys returns a copy of the current keys. If any can sign, the first one is the signing key. Pass Keys to jwks.Handler.
 func (k *Keys) Keys() usher.Keys {
 	v, err := k.view(context.Background())
 	if err != nil {
@@ -182,8 +177,8 @@ func (k *Keys) Keys() usher.Keys {
 	return slices.Clone(v.keys)
 }
 
-// Reload reads the files now. The error says why they can't be used, in which case the keys before stay in use, and
-// is a [usher.ConfigError]; or it is ErrUnavailable and ctx's error, if ctx ends first.
+// Reload reads the files now. If they can't be used, it returns a [usher.ConfigError] with the reason, and the previous keys stay
+// in use. If ctx ends first, the error is ErrUnavailable and also wraps ctx's error.
 func (k *Keys) Reload(ctx context.Context) error {
 	if k == nil || k.now == nil {
 		return notOpened()
@@ -198,7 +193,7 @@ func (k *Keys) Reload(ctx context.Context) error {
 		if err := l.wait(ctx); err != nil {
 			return err
 		}
-		if mine { // another's may have begun before the files changed
+		if mine { // a check that another call started may have begun before the files changed
 			return l.err
 		}
 	}

@@ -14,7 +14,7 @@ var algorithms = []usher.Algorithm{
 	usher.PS512, usher.ES256, usher.ES384, usher.ES512, usher.EdDSA, usher.Ed25519,
 }
 
-// isCertificate reports whether content is PEM of certificates and nothing else.
+// isCertificate reports whether content is PEM that contains only certificates.
 func isCertificate(content []byte) bool {
 	block, rest := pem.Decode(content)
 	found := block != nil
@@ -26,7 +26,7 @@ func isCertificate(content []byte) bool {
 	return found
 }
 
-// parse returns the keys of one file, which is in a folder or was named itself.
+// parse returns the keys of one file. If inFolder is false, the file is the path itself.
 func (o *Options) parse(name string, content []byte, inFolder bool) ([]usher.Key, error) {
 	text := bytes.TrimSpace(bytes.TrimPrefix(content, []byte("\ufeff")))
 	switch {

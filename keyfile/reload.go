@@ -8,22 +8,22 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// view is what the keys are until files or time change them.
+// view is the keys between two changes.
 type view struct {
 	keys    usher.Keys
-	signs   bool      // whether the first one does
-	until   time.Time // when time changes the keys; zero if it does not
-	settled time.Time // when the files are looked at again
-	idle    time.Time // when who asks waits for that
+	signs   bool      // the first key is the signing key
+	until   time.Time // when the keys change without a change of files; zero if they don't
+	settled time.Time // when the next check of the files is due
+	idle    time.Time // from when on calls wait for the check
 }
 
-// look is one look at the files.
+// look is one check of the files.
 type look struct {
-	done chan struct{} // closed when it is over
+	done chan struct{} // closed at the end
 	err  error
 }
 
-// view returns what the keys are now, and has the files looked at if it is time.
+// view returns the current keys. It starts a check of the files if one is due.
 func (k *Keys) view(ctx context.Context) (*view, error) {
 	if k == nil || k.now == nil {
 		return nil, notOpened()
@@ -50,7 +50,7 @@ func (k *Keys) view(ctx context.Context) (*view, error) {
 	return k.current.Load(), nil
 }
 
-// lookAgain has the files looked at, unless that was less than pause ago, and waits for it.
+// lookAgain checks the files and waits for the result, unless the last check was less than pause ago.
 func (k *Keys) lookAgain(ctx context.Context, pause time.Duration) error {
 	k.mu.Lock()
 	l := k.running
@@ -64,14 +64,14 @@ func (k *Keys) lookAgain(ctx context.Context, pause time.Duration) error {
 	return l.wait(ctx)
 }
 
-// start begins a look at the files. k.mu is held.
+// start starts a check of the files. k.mu is held.
 func (k *Keys) start() *look {
 	k.running = &look{done: make(chan struct{})}
 	go k.run(k.running)
 	return k.running
 }
 
-// run is the goroutine of one look.
+// run is the goroutine of one check.
 func (k *Keys) run(l *look) {
 	k.mu.Lock()
 	known := k.state.files
@@ -107,7 +107,7 @@ func (k *Keys) run(l *look) {
 	close(l.done)
 }
 
-// show makes the keys as they are at now the current view. k.mu is held.
+// show stores and returns the view at now. k.mu is held.
 func (k *Keys) show(now time.Time) *view {
 	v := k.state.at(now, &k.opts)
 	v.settled = k.lookedAt.Add(k.opts.Interval)

@@ -8,22 +8,22 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// state is which keys there are, and since when.
+// state is the files with their keys, and the times of coming changes.
 type state struct {
-	files    []file // in order of their names
+	files    []file // sorted by name
 	signer   usher.Key
-	next     usher.Key // will sign at nextAt; zero if none will
+	next     usher.Key // the signing key from nextAt on; zero if no change is planned
 	nextAt   time.Time
 	retained []retained
 }
 
-// retained is a key whose file has gone or changed.
+// retained is a key whose file was removed or changed.
 type retained struct {
 	key   usher.Key
 	until time.Time
 }
 
-// signerOf returns the first key that can sign of the file that signs.
+// signerOf returns the first key that can sign in the file with the signing key.
 func signerOf(files []file) usher.Key {
 	for _, f := range files {
 		if f.signs {
@@ -33,16 +33,16 @@ func signerOf(files []file) usher.Key {
 	return usher.Key{}
 }
 
-// wouldLoseSigner reports a change that leaves no key to sign with, where there was one. It is more likely a mistake,
-// or half of a change, than what is wanted.
+// wouldLoseSigner returns an error if a change would leave no key that can sign although there was one. This is probably a mistake,
+// or a change that is not complete yet.
 func (s *state) wouldLoseSigner(files []file, path string) error {
 	if s.signer != (usher.Key{}) && signerOf(files) == (usher.Key{}) {
-		return configError(path, "has no key that can sign any more")
+		return configError(path, "no longer has a key that can sign")
 	}
 	return nil
 }
 
-// change takes over what files have at now, and reports whether that is anything new.
+// change replaces the files and reports whether any key has changed.
 func (s *state) change(files []file, now time.Time, o *Options) bool {
 	if s.files != nil && slices.EqualFunc(s.files, files, sameFile) {
 		return false
@@ -61,7 +61,7 @@ func (s *state) change(files []file, now time.Time, o *Options) bool {
 	case s.signer == (usher.Key{}), signer == (usher.Key{}):
 		s.signer = signer
 	case same(signer, s.signer):
-		s.next = usher.Key{} // the change before was taken back
+		s.next = usher.Key{} // the previous change was reverted
 		s.signer = signer
 	case s.next == (usher.Key{}) || !same(signer, s.next):
 		s.next, s.nextAt = signer, now.Add(o.Overlap)
@@ -70,7 +70,7 @@ func (s *state) change(files []file, now time.Time, o *Options) bool {
 	return true
 }
 
-// advance does what time does: the next key signs, and keys stop being retained.
+// advance applies the changes that are due at now: the next key becomes the signing key, and retained keys are dropped.
 func (s *state) advance(now time.Time, o *Options) {
 	if s.next != (usher.Key{}) && !now.Before(s.nextAt) {
 		if !inFiles(s.files, s.signer) {
@@ -89,7 +89,7 @@ func (s *state) retain(key usher.Key, since time.Time, o *Options) {
 	s.retained = append(s.retained, retained{key, since.Add(o.Retain)})
 }
 
-// at returns the keys as they are at now.
+// at returns the keys at now.
 func (s *state) at(now time.Time, o *Options) *view {
 	s.advance(now, o)
 	v := new(view)
@@ -128,7 +128,7 @@ func inFiles(files []file, key usher.Key) bool {
 	})
 }
 
-// same reports whether two keys are the same value, or the same key pair under the same ID and algorithm.
+// same reports whether two keys are the same value, or the same key pair with the same ID and algorithm.
 func same(a, b usher.Key) bool {
 	if a == b {
 		return true

@@ -15,11 +15,11 @@ import (
 )
 
 func (o *Options) parseSecret(name string, content []byte, inFolder bool) ([]usher.Key, error) {
-	if isCertificateDER(content) { // whose last byte may be that of a line break
+	if isCertificateDER(content) { // its last byte may look like a line break
 		return nil, errCertificate
 	}
 	secret := content
-	if keytext.Format(content) == "" { // else the last byte may be the key's own, and usher.NewKey refuses it
+	if keytext.Format(content) == "" { // otherwise the last byte may be part of a key, which usher.NewKey refuses
 		secret = bytes.TrimSuffix(bytes.TrimSuffix(content, []byte("\n")), []byte("\r"))
 	}
 	if err := o.checkSecret(secret, inFolder); err != nil {
@@ -45,13 +45,13 @@ func (o *Options) parseSecret(name string, content []byte, inFolder bool) ([]ush
 	return []usher.Key{key.WithID(name)}, nil
 }
 
-// checkSecret refuses content that is not exactly the secret, and content that others probably know.
+// checkSecret returns an error for content that has more than the secret, and for content that is probably not secret.
 func (o *Options) checkSecret(content []byte, inFolder bool) error {
 	switch {
 	case bytes.HasPrefix(content, []byte("\ufeff")) || isUTF16(content):
 		return errors.New("begins with a byte order mark, which would be part of the secret; save the file as UTF-8 without one")
 	case o.Base64:
-		return nil // base64 of anything is a secret; what else there is does not decode
+		return nil // all base64 is accepted; other text does not decode
 	case !isText(content):
 		return nil
 	}
@@ -59,22 +59,22 @@ func (o *Options) checkSecret(content []byte, inFolder bool) error {
 }
 
 var (
-	assignment  = regexp.MustCompile(`^(export )?[A-Za-z_][A-Za-z0-9_]*:?=[^=]`) // and not the padding of base64
+	assignment  = regexp.MustCompile(`^(export )?[A-Za-z_][A-Za-z0-9_]*:?=[^=]`) // but not the padding of base64
 	placeholder = regexp.MustCompile(`^(\$\{.*\}|\$\(.*\)|<.*>|%.*%)$`)
 	compactJOSE = regexp.MustCompile(`^eyJ[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*){2,4}$`) // a JWT, signed or encrypted
 )
 
-// checkText refuses text that is not what a generator of secrets writes. Text with blanks is a secret only if its file was named
-// itself: in a folder it may be a file that somebody put there for people to read.
+// checkText returns an error for text that does not look like a generated secret. In a folder, text with spaces is refused too,
+// because it may be documentation.
 func checkText(text string, inFolder bool) error {
-	const encode = "; if it is a secret all the same, write it as base64 and set Options.Base64"
+	const encode = "; if it is a secret, write it as base64 and set Options.Base64"
 	switch {
 	case strings.ContainsRune(text, '\n'):
-		return errors.New("is text of several lines, which is no secret; secrets that have line breaks are written as base64")
+		return errors.New("is text of several lines, which is not a secret; write a secret with line breaks as base64 and set Options.Base64")
 	case text != strings.TrimSpace(text):
-		return errors.New("has blanks around its text, which would be part of the secret; remove them" + encode)
+		return errors.New("has spaces around its text, which would be part of the secret; remove them" + encode)
 	case inFolder && strings.ContainsFunc(text, unicode.IsSpace):
-		return errors.New("is text with blanks in a folder of keys, which others may know" + encode)
+		return errors.New("is text with spaces in a folder of keys, which others may know" + encode)
 	case strings.ContainsRune("\"'`", rune(text[0])) && text[0] == text[len(text)-1]:
 		return errors.New("has quotes around its text, which would be part of the secret; remove them" + encode)
 	case strings.Contains(text, "://"):
@@ -84,7 +84,7 @@ func checkText(text string, inFolder bool) error {
 	case placeholder.MatchString(text):
 		return errors.New("is a placeholder that was not filled in" + encode)
 	case compactJOSE.MatchString(text):
-		return errors.New("is a token, which others know; a token is not a secret to sign with" + encode)
+		return errors.New("is a token, which others know; use a random secret" + encode)
 	}
 	if decoded, err := decodeBase64(text); err == nil && (keytext.Format(decoded) != "" || isCertificateDER(decoded)) {
 		return errors.New("is a key or a certificate in base64, which is not a secret; convert it to PEM")
@@ -92,8 +92,8 @@ func checkText(text string, inFolder bool) error {
 	return nil
 }
 
-// isText reports whether people read content as text: it is UTF-8, or nearly all of it is printable ASCII, as text in
-// an older encoding is. Random bytes are neither.
+// isText reports whether content is text: it is UTF-8, or nearly all of it is printable ASCII, as in older encodings. Random bytes
+// are neither.
 func isText(content []byte) bool {
 	if utf8.Valid(content) {
 		return true
@@ -107,8 +107,7 @@ func isText(content []byte) bool {
 	return printable*8 >= len(content)*7
 }
 
-// isUTF16 reports whether content is text as Windows tools write it: a byte order mark, and a zero in most pairs of
-// bytes.
+// isUTF16 reports whether content is UTF-16 text, as Windows tools write it: a byte order mark, and a zero in most pairs of bytes.
 func isUTF16(content []byte) bool {
 	if !bytes.HasPrefix(content, []byte{0xff, 0xfe}) && !bytes.HasPrefix(content, []byte{0xfe, 0xff}) {
 		return false
@@ -118,14 +117,14 @@ func isUTF16(content []byte) bool {
 
 var errCertificate = errors.New("is a certificate in DER, which is not a secret; convert it to PEM")
 
-// isCertificateDER finds what usher.NewKey does not: it refuses the other forms of keys as secrets.
+// isCertificateDER reports whether content is a certificate in DER. usher.NewKey refuses all other encodings of keys as secrets.
 func isCertificateDER(content []byte) bool {
 	_, err := x509.ParseCertificate(content)
 	return err == nil
 }
 
-// decodeBase64 reads what openssl, Kubernetes and people write: either alphabet, padded or not, in lines. Blanks in a
-// line are an error, as words are base64 too.
+// decodeBase64 reads base64 of either alphabet, with or without padding and line breaks. Spaces within a line are an error, because
+// plain words can be base64 too.
 func decodeBase64(text string) ([]byte, error) {
 	text = strings.NewReplacer("\n", "", "\r", "", "+", "-", "/", "_").Replace(strings.TrimSpace(text))
 	encoding := base64.RawURLEncoding

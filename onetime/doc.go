@@ -1,33 +1,32 @@
-// Package onetime makes the tokens of links that work once: for resetting a password, and for verifying an e-mail
+// Package onetime issues and checks tokens for links that work once, such as those for resetting a password or verifying an email
 // address.
 //
-// The tokens need no table. A token names a subject and the time until which it works, and is authenticated together
-// with a state of the subject that the token does not contain. The use of the token changes that state, and so does any
-// other change that should invalidate it; from then on the token is dead.
+// The tokens are not stored. A token contains a subject and an expiry. It is authenticated together with a state of the subject,
+// which it does not contain. Using the token changes this state, which makes the token invalid. Any other change of the state does
+// so too.
 //
 //	resets, err := onetime.New(secret, "password reset", nil)
 //	token, err := resets.Issue(user.ID, user.Hash+"\n"+user.Email)
 //	subject, old, err := resets.Check(ctx, token, stateOf)
 //
-// What makes a good state:
+// Choose the state as follows:
 //
-//   - For a password reset: the password's hash together with the address that the link is sent to. The reset
-//     replaces the hash. A changed address kills links that are still in the old mailbox.
-//   - For the verification of an address: the address together with whether it is verified.
-//   - An upgrade of the hash at a login (see usher.Passwords.Check) also kills a reset link under way. That is
-//     harmless, but surprises a user who remembers the password after all and logs in first. A counter that only a change of
-//     the password raises, in place of the hash, avoids it.
+//   - For a password reset, use the password's hash and the address that the link is sent to. The reset replaces the hash, and a
+//     change of the address makes links in the old mailbox invalid.
+//   - For the verification of an address, use the address and whether it is verified.
 //
-// A token must be spent atomically: write the new password only where the state that Check returned still stands, as in
-// UPDATE … WHERE id = ? AND hash = ?. Otherwise two requests at once could both use it.
+// An upgrade of the hash at a login (see usher.Passwords.Check) also makes reset links invalid. This is harmless, but may surprise
+// a user who remembers the password and logs in first. To avoid it, use a counter of password changes instead of the hash.
 //
-// How to send one:
+// Spend a token atomically: write the new password only if the state that Check returned is still stored, as in
+// UPDATE … WHERE id = ? AND hash = ?. Otherwise two simultaneous requests could both use the token.
 //
-//   - Put it into the fragment of the link (https://example.com/reset#token), which browsers send to no server and no
-//     Referer header contains. The page reads it from there and sends it by POST. Serve the page with
-//     Referrer-Policy: no-referrer.
-//   - Never spend it on GET. Mail scanners open links before the user does.
-//   - Never log it.
+// Rules for links:
 //
-// Map of the files: onetime.go has New, Issue and Check, token.go the form of a token, errors.go the errors.
+//   - Put the token into the fragment (https://example.com/reset#token), which browsers send neither to servers nor in Referer
+//     headers. The page reads it there and sends it by POST. Serve the page with Referrer-Policy: no-referrer.
+//   - Do not spend a token on GET. Mail scanners open links before the user does.
+//   - Do not log tokens.
+//
+// The files: onetime.go has New, Issue and Check, token.go the format of tokens, and errors.go the errors.
 package onetime

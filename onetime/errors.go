@@ -1,14 +1,14 @@
 package onetime
 
-// Why a token was refused. Their texts are safe to show; what wraps them says more, for logs.
+// Reasons for refusing a token. Their own texts are safe to show. Errors that wrap them have details for logs.
 var (
-	// ErrToken: the token is not good, or not any more.
+	// ErrToken: the token is invalid, or no longer valid.
 	ErrToken error = &tokenError{text: "onetime: invalid token", reason: "onetime_token"}
-	// ErrExpired: the token was good, and its time is over. It is also ErrToken.
+	// ErrExpired: the token was valid, but has expired. It is also ErrToken.
 	ErrExpired error = &tokenError{text: "onetime: token expired", reason: "onetime_expired", also: ErrToken}
 )
 
-// tokenError is an error that may also be another, and says the word for usher.Rejection.Reason.
+// tokenError is an error with a reason for usher.Rejection.Reason. It may also be another error.
 type tokenError struct {
 	text, reason string
 	also         error

@@ -24,14 +24,14 @@ const (
 	maxExpirySeconds = 253402300799 // the last second of the year 9999
 )
 
-// Options configures New. The zero value of each field means its default.
+// Options are the options of [New]; nil means the defaults. The zero value of each field means its default.
 type Options struct {
-	// TTL is how long a token lives, from a second to 366 days. The default is an hour, which suits a password
-	// reset; the verification of an address may take a day.
+	// TTL is the lifetime of a token, from a second to 366 days. The default is an hour, which suits a password reset. For the
+	// verification of an address, a day is usual.
 	TTL time.Duration
 
-	// OldSecrets are secrets that New was called with before. Tokens made with them are still accepted. Remove one
-	// TTL after every process issues tokens with the new secret.
+	// OldSecrets are previous secrets. Tokens made with them are still accepted. Remove an old secret when all processes have
+	// issued tokens with the new one for longer than TTL.
 	OldSecrets [][]byte
 
 	// Now returns the time; the default is time.Now.
@@ -47,21 +47,21 @@ func (o Options) Format(f fmt.State, _ rune) { fmt.Fprint(f, o.String()) }
 // LogValue returns the type's name, without the secrets.
 func (o Options) LogValue() slog.Value { return slog.StringValue(o.String()) }
 
-// Tokens issues and checks the tokens of one purpose. New makes one; the methods of a zero or nil Tokens return
-// usher.ErrUnavailable. It is immutable and safe for concurrent use, and printing it shows no secret.
+// Tokens issues and checks the tokens of one purpose. Create it with [New]; the methods of a zero or nil Tokens return
+// usher.ErrUnavailable. It is immutable and safe for concurrent use. Printing it shows no secret.
 type Tokens struct {
 	keys []*keys // the first one issues, all of them check
 	ttl  time.Duration
 	now  func() time.Time
 }
 
-// New returns the Tokens of a purpose, such as "password reset". A token of one purpose is never accepted for another.
+// New returns the Tokens for a purpose, such as "password reset". The purpose has 1 to 64 printable ASCII characters, without
+// spaces around it. A token for one purpose is never accepted for another.
 //
-// secret is random, the same in every process, and fit to be an HMAC key: at least 32 bytes, at least six of them
-// different. It may also be used for other things, because the keys are derived from it (HKDF, RFC 5869).
+// secret must be random and the same in every process. It has at least 32 bytes, of which at least six must differ. It can also be
+// used for other purposes, because keys are derived from it (HKDF, RFC 5869).
 //
-// The error joins a usher.ConfigError for each mistake in secret, purpose (1 to 64 printable ASCII characters, no blank
-// at either end) and opts. A nil opts means the defaults.
+// If arguments are invalid, New returns a usher.ConfigError for each mistake, joined.
 func New(secret []byte, purpose string, opts *Options) (*Tokens, error) {
 	var o Options
 	if opts != nil {
@@ -87,7 +87,7 @@ func New(secret []byte, purpose string, opts *Options) (*Tokens, error) {
 	return t, nil
 }
 
-// unfit returns a ConfigError for everything that is wrong with New's arguments.
+// unfit returns a ConfigError for each mistake in New's arguments.
 func unfit(secret []byte, purpose string, o Options) (wrong []error) {
 	add := func(field, reason string, args ...any) {
 		wrong = append(wrong, &usher.ConfigError{Field: field, Reason: fmt.Sprintf(reason, args...)})
@@ -96,7 +96,7 @@ func unfit(secret []byte, purpose string, o Options) (wrong []error) {
 		add("secret", "%s", reason)
 	}
 	if purpose == "" || len(purpose) > maxPurposeBytes || strings.Trim(purpose, " ") != purpose || !isPrintable(purpose) {
-		add("purpose", "is %.80q, but must be 1 to %d printable ASCII characters without a blank at either end",
+		add("purpose", "is %.80q, but must be 1 to %d printable ASCII characters without spaces around them",
 			purpose, maxPurposeBytes)
 	}
 	if o.TTL < minTTL || o.TTL > maxTTL {
@@ -110,7 +110,7 @@ func unfit(secret []byte, purpose string, o Options) (wrong []error) {
 	return wrong
 }
 
-// unfitSecret says why secret can't be an HMAC key, or "". The rules are those of usher.NewKey.
+// unfitSecret returns the reason why secret can't be an HMAC key, or "". It follows the rules of usher.NewKey.
 func unfitSecret(secret []byte) string {
 	_, err := usher.NewKey(usher.HS256, secret)
 	var wrong *usher.ConfigError
@@ -124,12 +124,12 @@ func isPrintable(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
-// Issue returns a token for subject, the id of a user, which works as long as the user's state is what it is now.
+// Issue returns a token for subject, the id of a user. It is valid until it expires or state changes. It contains subject but not
+// state, and consists of lower-case letters and digits.
 //
-// state is any text that the use of the token changes, such as the password's hash together with the e-mail address. The
-// token contains subject, and does not contain state. It consists of lower-case letters and digits.
+// state is any text that using the token changes, such as the password's hash together with the email address.
 //
-// A subject that is empty or longer than 255 bytes is an error.
+// Issue returns an error if subject is empty or longer than 255 bytes.
 func (t *Tokens) Issue(subject, state string) (string, error) {
 	if !t.usable() {
 		return "", errNotMade()
@@ -147,16 +147,16 @@ func (t *Tokens) Issue(subject, state string) (string, error) {
 	return c.encode(), nil
 }
 
-// Check returns the subject of a token, and the state that it was compared with, which is the old value of a
-// compare-and-set: whoever spends the token writes only where that state still stands.
+// Check returns the subject of a token and the current state that it was compared with. Spend the token with a compare-and-set that
+// has this state as its old value.
 //
-// It calls state, for the token's subject, only if the token was issued by these Tokens and has not expired; a forged
-// token never reaches the application's database. Its context is ctx.
+// state returns the current state of the token's subject. It is called only if the token was issued by these Tokens and has not
+// expired, so forged tokens cause no database query. Its context is ctx.
 //
-// Errors: ErrToken if the token is forged, malformed, of another purpose, or dead because the state has changed or state
-// returned usher.ErrNoUser; ErrExpired, which is also ErrToken, if its time is over; usher.ErrUnavailable, together with
-// the context's error, if ctx has ended before state was called. Other errors of state are returned wrapped. An error
-// comes with an empty subject and state.
+// Check returns ErrToken if the token is forged, malformed or of another purpose, if the state has changed, or if state returns
+// usher.ErrNoUser. It returns ErrExpired, which is also ErrToken, if the token has expired. If ctx ends before state is called, it
+// returns usher.ErrUnavailable, which also wraps the context's error. Other errors of state are returned wrapped. If the error is
+// not nil, subject and current are empty.
 func (t *Tokens) Check(ctx context.Context, token string, state func(ctx context.Context, subject string) (string, error)) (subject, current string, err error) {
 	if !t.usable() {
 		return "", "", errNotMade()
@@ -169,7 +169,7 @@ func (t *Tokens) Check(ctx context.Context, token string, state func(ctx context
 		return "", "", err
 	}
 	if err := ctx.Err(); err != nil {
-		return "", "", fmt.Errorf("%w: onetime: token not judged: %w", usher.ErrUnavailable, err)
+		return "", "", fmt.Errorf("%w: onetime: the token was not checked: %w", usher.ErrUnavailable, err)
 	}
 	current, err = state(ctx, c.subject)
 	if errors.Is(err, usher.ErrNoUser) {
@@ -209,7 +209,7 @@ func errNotMade() error {
 	return fmt.Errorf("%w: this onetime.Tokens was not made by New", usher.ErrUnavailable)
 }
 
-// ceilSecond rounds up, so that no token lives shorter than its TTL.
+// ceilSecond rounds up, so that a token is valid for at least its TTL.
 func ceilSecond(t time.Time) int64 {
 	if t.Nanosecond() > 0 {
 		return t.Unix() + 1
@@ -217,10 +217,9 @@ func ceilSecond(t time.Time) int64 {
 	return t.Unix()
 }
 
-// keys are derived from one secret for one purpose. They are closures, because fmt prints of functions only where they
-// are, whatever the verb.
+// keys are derived from one secret for one purpose. They are closures, because fmt prints only the address of a function.
 type keys struct {
-	// identityTag authenticates expiry and subject, so that nothing forged is looked up.
+	// identityTag authenticates expiry and subject. It is checked before the subject is looked up.
 	identityTag func(content) tag
 	// stateTag also authenticates the state.
 	stateTag func(c content, state string) tag
@@ -236,7 +235,7 @@ func deriveKeys(secret []byte, purpose string) (*keys, error) {
 		identityTag: func(c content) tag { return tagOf(identity, c.covered()) },
 		stateTag: func(c content, text string) tag {
 			covered := c.covered()
-			// The length in front keeps bytes from moving between the subject and the state.
+			// The length separates the subject from the state.
 			return tagOf(state, binary.BigEndian.AppendUint32(nil, uint32(len(covered))), covered, []byte(text))
 		},
 	}, nil

@@ -9,28 +9,29 @@ import (
 const (
 	version        = 1
 	expiryBytes    = 8
-	tagBytes       = 16 // 128 bits: nobody guesses one, and there is no second try offline
+	tagBytes       = 16 // 128 bits can't be guessed, and guesses can't be checked offline
 	headerBytes    = 1 + expiryBytes + 2*tagBytes
 	maxTokenLength = (headerBytes + maxSubjectBytes + 4) / 5 * 8
 )
 
 type tag [tagBytes]byte
 
-// content is what a token says.
+// content is the content of a token.
 type content struct {
 	expiry          int64 // Unix time, in seconds
 	identity, state tag
 	subject         string
 }
 
-// covered is what the tags authenticate, apart from the purpose, which is in their keys, and the state.
+// covered returns the bytes of the token that the tags authenticate. They also authenticate the purpose, through their keys, and
+// the stateTag authenticates the state.
 func (c content) covered() []byte {
 	covered := binary.BigEndian.AppendUint64([]byte{version}, uint64(c.expiry))
 	return append(covered, c.subject...)
 }
 
-// encoding writes lower-case letters and digits alone, because programs that turn text into links often leave a
-// hyphen or underscore at the end out.
+// encoding uses only lower-case letters and digits, because programs that turn text into links often leave out a hyphen or
+// underscore at the end.
 func encoding() *base32.Encoding {
 	return base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 }
@@ -43,7 +44,7 @@ func (c content) encode() string {
 	return encoding().EncodeToString(raw)
 }
 
-// decode reads what encode wrote, and nothing else. It authenticates nothing.
+// decode decodes a token. It accepts only the canonical encoding and does not authenticate the token.
 func decode(token string) (c content, ok bool) {
 	if len(token) > maxTokenLength {
 		return content{}, false

@@ -113,9 +113,9 @@ func (m keyMint) secretKeys() []keyCase {
 	for _, c := range []keyCase{
 		wrong("a private key whose d is empty", section, m.p256.with(jwk{"d": ""}), "empty d"),
 		wrong("a public RSA key with a k", section, public(m.rsa).with(jwk{"k": "AAAA"}), "has no d"),
-		wrong("a private key with another key's d", "RFC 7518 §6.2.2", m.p256.with(jwk{"d": m.other["d"]}), "does not belong"),
+		wrong("a private key with another key's d", "RFC 7518 §6.2.2", m.p256.with(jwk{"d": m.other["d"]}), "does not match"),
 		wrong("a private RSA key of three primes", "RFC 7518 §6.3.2.7", m.rsa.with(jwk{"oth": []jwk{{"r": "AQ"}}}), "more than two primes"),
-		wrong("a private RSA key with another dp", "RFC 7518 §6.3.2.4", m.rsa.with(jwk{"dp": "AQAB"}), "do not belong together"),
+		wrong("a private RSA key with another dp", "RFC 7518 §6.3.2.4", m.rsa.with(jwk{"dp": "AQAB"}), "do not match"),
 	} {
 		c.served.reason = "is a private key"
 		cases = append(cases, c)
@@ -142,7 +142,7 @@ func (m keyMint) purposeCases() []keyCase {
 	}
 	for _, alg := range []string{"none", "None", "rs256", "RSA-OAEP", "RSA1_5", "dir", "A256GCM", "ECDH-ES", "ES256K", "Ed448"} {
 		for _, key := range []jwk{public(m.rsa), public(m.p256), public(m.ed)} {
-			cases = append(cases, irrelevant(fmt.Sprintf("%s with the alg %q", key["kty"], alg), "RFC 7517 §4.4", key.with(jwk{"alg": alg}), "no supported signature algorithm"))
+			cases = append(cases, irrelevant(fmt.Sprintf("%s with the alg %q", key["kty"], alg), "RFC 7517 §4.4", key.with(jwk{"alg": alg}), "not a supported signature algorithm"))
 		}
 	}
 	for _, c := range []struct {

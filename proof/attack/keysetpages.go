@@ -88,14 +88,14 @@ func (m keyMint) pageCases() []SetCase {
 func (keyMint) responseCases(set []byte) []SetCase {
 	const section, coding = "the limits of package jwks", "RFC 9110 §8.4"
 	return []SetCase{
-		{Name: "a gigabyte", Section: section, Reason: "more than the 1048576 bytes",
+		{Name: "a gigabyte", Section: section, Reason: "more than 1048576 bytes",
 			Page: func(w http.ResponseWriter, _ *http.Request, _ string) { endless(w) }},
 		{Name: "a gigabyte that is announced", Section: section, Reason: "1073741824 bytes",
 			Page: func(w http.ResponseWriter, _ *http.Request, _ string) {
 				w.Header().Set("Content-Length", strconv.Itoa(1<<30))
 				endless(w)
 			}},
-		{Name: "a gigabyte in gzip", Section: coding, Reason: "more than the 1048576 bytes",
+		{Name: "a gigabyte in gzip", Section: coding, Reason: "more than 1048576 bytes",
 			Page: func(w http.ResponseWriter, _ *http.Request, _ string) {
 				w.Header().Set("Content-Encoding", "gzip")
 				endless(flushed{gzip.NewWriter(w), http.NewResponseController(w)})
@@ -141,11 +141,11 @@ func (keyMint) metadataCases() []SetCase {
 		{"an issuer in another case of its name", section, `{"Issuer":"ORIGIN","jwks_uri":"ORIGIN/keys"}`, "is for the issuer"},
 		{"an issuer that is a list", section, `{"issuer":["ORIGIN"],"jwks_uri":"ORIGIN/keys"}`, "wrong type"},
 		{"the issuer twice", section, `{"issuer":"https://issuer.example","issuer":"ORIGIN","jwks_uri":"ORIGIN/keys"}`, "twice"},
-		{"no jwks_uri", scheme, `{"issuer":"ORIGIN"}`, "no absolute URL"},
-		{"a jwks_uri without a host", scheme, `{"issuer":"ORIGIN","jwks_uri":"/keys"}`, "no absolute URL"},
+		{"no jwks_uri", scheme, `{"issuer":"ORIGIN"}`, "not an absolute URL"},
+		{"a jwks_uri without a host", scheme, `{"issuer":"ORIGIN","jwks_uri":"/keys"}`, "not an absolute URL"},
 		{"a jwks_uri in plain http", scheme, `{"issuer":"ORIGIN","jwks_uri":"http://issuer.example/keys"}`, "plain http"},
 		{"a jwks_uri that is a file", scheme, `{"issuer":"ORIGIN","jwks_uri":"file://localhost/etc/passwd"}`, "not https"},
-		{"a jwks_uri with the keys in it", scheme, `{"issuer":"ORIGIN","jwks_uri":"data:application/json,{}"}`, "no absolute URL"},
+		{"a jwks_uri with the keys in it", scheme, `{"issuer":"ORIGIN","jwks_uri":"data:application/json,{}"}`, "not an absolute URL"},
 		{"a jwks_uri with a password", scheme, `{"issuer":"ORIGIN","jwks_uri":"https://ada:secret@issuer.example/keys"}`, "user information"},
 		{"a jwks_uri with a fragment", scheme, `{"issuer":"ORIGIN","jwks_uri":"ORIGIN/keys#a"}`, "fragment"},
 		{"a page", scheme, `<!doctype html><title>Sign in</title>`, "not one JSON object"},
