@@ -163,3 +163,98 @@ func ExampleParse() {
 	// usher.Key(EdDSA "2026-11") true
 	// {"keys":[{"kty":"OKP","use":"sig","alg":"EdDSA","kid":"2026-11","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]} <nil>
 }
+
+// An operator counts failures, and raises an alarm once there are no keys left to verify with.
+func ExampleFetch() {
+	up := false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if !up {
+			http.Error(w, "maintenance", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprint(w, `{"keys":[
+			{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+			{"kty":"oct","kid":"b","k":"a-secret-that-should-never-have-been-published"}
+		]}`)
+	}))
+	defer server.Close()
+
+	failures := 0
+	report := func(f jwks.Fetch) {
+		switch {
+		case f.Err == nil:
+			failures = 0
+			fmt.Println("fetched:", f.Keys, "key,", len(f.Skipped), "skipped")
+		case f.Keys == 0:
+			failures++
+			fmt.Println("alarm: no keys, failure", failures)
+		default:
+			failures++
+			fmt.Println("the keys before still verify, failure", failures)
+		}
+	}
+	now := time.Date(2026, time.November, 28, 12, 0, 0, 0, time.UTC)
+	keys := usher.Must(jwks.NewRemote(server.URL, &jwks.RemoteOptions{
+		OnFetch: report,
+		Now:     func() time.Time { return now },
+	}))
+	for _, answers := range []bool{false, true, false} {
+		up = answers
+		_ = keys.Refresh(context.Background()) // the report has its error
+		now = now.Add(time.Minute)
+	}
+	// Output:
+	// alarm: no keys, failure 1
+	// fetched: 1 key, 1 skipped
+	// the keys before still verify, failure 1
+}
+
+// Clients keep the set for five minutes, which is also how long Rotate has to wait.
+func ExampleHandlerOptions() {
+	ring := usher.Must(usher.NewKeyRing(usher.Must(usher.GenerateKey(usher.EdDSA))))
+	published := usher.Must(jwks.Handler(ring.Keys, &jwks.HandlerOptions{MaxAge: 5 * time.Minute}))
+
+	get := func(etag string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, "/keys", nil)
+		if etag != "" {
+			r.Header.Set("If-None-Match", etag)
+		}
+		w := httptest.NewRecorder()
+		published.ServeHTTP(w, r)
+		return w
+	}
+	first := get("")
+	fmt.Println(first.Code, first.Header().Get("Cache-Control"))
+	fmt.Println(get(first.Header().Get("ETag")).Code) // a client that has the set
+	// Output:
+	// 200 public, max-age=300
+	// 304
+}
+
+// Verifiers that know the issuer alone find its keys by the metadata.
+func ExampleMetadataHandler() {
+	metadata := usher.Must(jwks.MetadataHandler("https://login.example.com", "https://login.example.com/keys"))
+	mux := http.NewServeMux()
+	mux.Handle("GET /.well-known/openid-configuration", metadata)
+
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/openid-configuration", nil))
+	fmt.Println(w.Body)
+	// Output: {"issuer":"https://login.example.com","jwks_uri":"https://login.example.com/keys","response_types_supported":["none"]}
+}
+
+// An RSA key that names no algorithm verifies tokens with PS256, and older ones with RS256.
+func ExampleParseOptions() {
+	text := []byte(`{"kty":"RSA","kid":"2026-11","e":"AQAB","n":"` +
+		"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64" +
+		"tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91C" +
+		"bOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw" + `"}`)
+	keys, err := jwks.Parse(text, &jwks.ParseOptions{DefaultAlgorithms: []usher.Algorithm{usher.PS256, usher.RS256}})
+	fmt.Println(keys, err)
+
+	_, err = jwks.Parse(text, &jwks.ParseOptions{DefaultAlgorithms: []usher.Algorithm{usher.EdDSA}})
+	fmt.Println(err)
+	// Output:
+	// [usher.Key(PS256 "2026-11") usher.Key(RS256 "2026-11")] <nil>
+	// usher: keys[0] has no alg, and none of DefaultAlgorithms suits its type
+}

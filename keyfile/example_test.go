@@ -66,3 +66,43 @@ func ExampleKeys_Keys() {
 	fmt.Println(keys.Keys(), handler != nil, err)
 	// Output: [usher.Key(EdDSA "2026-11")] true <nil>
 }
+
+// Several processes mount one folder, and see a new key at different times. During Overlap every process accepts the new
+// key, and none signs with it yet.
+func ExampleOptions() {
+	folder, err := os.MkdirTemp("", "keys")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	write := func(name, jwk string) {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(jwk), 0o600); err != nil {
+			fmt.Println(err)
+		}
+	}
+	october := `{"kty":"OKP","crv":"Ed25519","kid":"october","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}`
+	november := `{"kty":"OKP","crv":"Ed25519","kid":"november","x":"PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw","d":"TM0Imyj_ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U-4pvs"}`
+	write("current.json", october)
+
+	now := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
+	keys := usher.Must(keyfile.Open(folder, &keyfile.Options{
+		Signer:  "current.json",
+		Overlap: 15 * time.Minute, // jwks.HandlerOptions.MaxAge, if the keys are published
+		Now:     func() time.Time { return now },
+	}))
+	write("previous.json", october) // so that its tokens are accepted after a restart, too
+	write("current.json", november)
+	if err := keys.Reload(context.Background()); err != nil { // or within ten seconds
+		fmt.Println(err)
+	}
+	for range 3 {
+		signs, err := keys.SigningKey(context.Background())
+		fmt.Println(signs.ID(), "signs,", len(keys.Keys()), "verify", err)
+		now = now.Add(10 * time.Minute)
+	}
+	// Output:
+	// october signs, 2 verify <nil>
+	// october signs, 2 verify <nil>
+	// november signs, 2 verify <nil>
+}

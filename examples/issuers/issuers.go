@@ -5,6 +5,7 @@ package issuers
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -105,6 +106,24 @@ func EntraTenants(client *http.Client, tenants []string, clientID string) (usher
 		verifiers["https://login.microsoftonline.com/"+tenant+"/v2.0"] = decoder
 	}
 	return usher.ByIssuer(verifiers)
+}
+
+// EntraCustomers accepts access tokens of the tenants that isCustomer finds in a list of yours. They may come and go.
+func EntraCustomers(client *http.Client, isCustomer func(ctx context.Context, tenant string) (bool, error), clientID string) (usher.Verifier[EntraClaims], error) {
+	return usher.ByIssuerFunc(func(ctx context.Context, issuer string) (usher.Verifier[EntraClaims], error) {
+		tenant := strings.TrimSuffix(strings.TrimPrefix(issuer, "https://login.microsoftonline.com/"), "/v2.0")
+		if issuer != "https://login.microsoftonline.com/"+tenant+"/v2.0" {
+			return nil, usher.ErrTokenIssuer
+		}
+		customer, err := isCustomer(ctx, tenant)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", usher.ErrUnavailable, err)
+		}
+		if !customer {
+			return nil, usher.ErrTokenIssuer
+		}
+		return Entra(client, tenant, clientID)
+	}, nil)
 }
 
 // CognitoClaims are those of an access token.

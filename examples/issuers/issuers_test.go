@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net/http"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -361,6 +363,77 @@ func TestALoadBalancersHeaderIsReadByGolangJWT(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestEntrasTenantsComeAndGo lets one tenant leave and another become a customer, while the database fails now and then.
+func TestEntrasTenantsComeAndGo(t *testing.T) {
+	const clientID, host = "6e74172b-be56-4843-9ff4-e66a39bb12e3", "https://login.microsoftonline.com/"
+	const ada, bob, eve = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490", "72f988bf-86f1-41af-91ab-2d7cd011db47", "9188040d-6c67-4c5b-b112-36a304b66dad"
+	rsaKey() // made outside of the bubble
+	synctest.Test(t, func(t *testing.T) {
+		pages := site{}
+		for _, tenant := range []string{ada, bob, eve} {
+			maps.Copy(pages, discovered(host+tenant+"/v2.0", host+tenant+"/discovery/v2.0/keys", set(rsaJWK(`"use":"sig","kid":"k1"`))))
+		}
+		customers, down, asked := map[string]bool{ada: true}, false, map[string]int{}
+		verifier := usher.Must(issuers.EntraCustomers(pages.client(), func(_ context.Context, tenant string) (bool, error) {
+			asked[tenant]++
+			if down {
+				return false, errors.New("the database is down")
+			}
+			return customers[tenant], nil
+		}, clientID))
+		expect := func(what, issuer string, want error) {
+			t.Helper()
+			token := sign(rs256, `{"aud":"`+clientID+`","iss":"`+issuer+`","sub":"HKZ","tid":"x","ver":"2.0"}`)
+			if _, err := verifier.Decode(t.Context(), token); !errors.Is(err, want) {
+				t.Errorf("%s: %v instead of %v", what, err, want)
+			}
+			synctest.Wait() // what is asked behind the request is over
+		}
+		of := func(tenant string) string { return host + tenant + "/v2.0" }
+
+		expect("a customer", of(ada), nil)
+		expect("the customer again", of(ada), nil)
+		for range 5 {
+			expect("a stranger", of(eve), usher.ErrTokenIssuer)
+			expect("one who will be a customer", of(bob), usher.ErrTokenIssuer)
+			expect("version 1.0", "https://sts.windows.net/"+ada+"/", usher.ErrTokenIssuer)
+			expect("a tenant and more", of(ada+"/x"), usher.ErrTokenIssuer)
+		}
+		customers[bob] = true
+		if want := map[string]int{ada: 1, bob: 1, eve: 1, ada + "/x": 1}; !maps.Equal(asked, want) {
+			t.Errorf("the database was asked %v", asked)
+		}
+		for range 5 {
+			<-time.After(4 * time.Minute)
+			expect("the customer", of(ada), nil)
+		}
+		expect("a new customer", of(bob), nil)
+
+		down = true
+		expect("the customer, without the database", of(ada), nil)
+		for range 9 { // an hour
+			<-time.After(5 * time.Minute)
+			expect("the customer, without the database", of(ada), nil)
+			expect("the other customer, without the database", of(bob), nil)
+		}
+		expect("a stranger, without the database", of(eve), usher.ErrUnavailable)
+		down = false
+		delete(customers, ada)
+		refused := 0
+		for range 13 {
+			<-time.After(5 * time.Minute)
+			token := sign(rs256, `{"aud":"`+clientID+`","iss":"`+of(ada)+`","sub":"HKZ","ver":"2.0"}`)
+			if _, err := verifier.Decode(t.Context(), token); errors.Is(err, usher.ErrTokenIssuer) {
+				refused++
+			}
+			expect("the customer who stays", of(bob), nil)
+		}
+		if refused == 0 {
+			t.Error("a tenant that left is accepted for more than an hour")
+		}
+	})
 }
 
 // TestThePageShowsTheseLines holds docs/issuers.md to the functions and types that are tested here.
