@@ -13,8 +13,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Claims are the claims that usher reads and writes, as defined in RFC 7519 §4.1 and in the specifications below. Use it as your
-// claims type, or embed it by value in your own:
+// Claims are the claims that usher reads and writes, as defined in RFC 7519 §4.1 and in the specifications below. Use
+// it as your claims type, or embed it by value in your own:
 //
 //	type MyClaims struct {
 //		usher.Claims
@@ -105,16 +105,16 @@ func (c Claims) GetAudience() (jwt.ClaimStrings, error) { return jwt.ClaimString
 
 func (c *Claims) mustEmbedUsherClaims() *Claims { return c }
 
-// EmbedsClaims is the constraint of functions that are generic over the claims type, here and in other packages. *C satisfies
-// it if C embeds [Claims]; otherwise the compiler reports an error.
+// EmbedsClaims is the constraint of functions that are generic over the claims type, here and in other packages. *C
+// satisfies it if C embeds [Claims]; otherwise the compiler reports an error.
 type EmbedsClaims[C any] interface {
 	*C
 	mustEmbedUsherClaims() *Claims
 }
 
-// NumericDate is a point in time. Its JSON form is the number of seconds since 1970, with an optional fraction (RFC 7519 §2).
-// The zero value means that the claim is absent; its JSON form is null. Times outside the years 1970 to 9999 can't be
-// marshaled or unmarshaled.
+// NumericDate is a point in time. Its JSON form is the number of seconds since 1970, with an optional fraction (RFC
+// 7519 §2). The zero value means that the claim is absent; its JSON form is null. Times outside the years 1970 to 9999
+// can't be marshaled or unmarshaled.
 type NumericDate struct{ time.Time }
 
 // NewNumericDate returns t in UTC, truncated to seconds. For the zero time it returns the zero NumericDate.
@@ -205,8 +205,8 @@ func (d NumericDate) forJWT() *jwt.NumericDate {
 	return &jwt.NumericDate{Time: d.Time}
 }
 
-// Audience lists the services that a token is intended for. Its JSON form is a string or an array of strings (RFC 7519 §4.1.3).
-// A single audience is written as a string. A field of this type reads either form for any claim.
+// Audience lists the services that a token is intended for. Its JSON form is a string or an array of strings (RFC 7519
+// §4.1.3). A single audience is written as a string. A field of this type reads either form for any claim.
 type Audience []string
 
 // MarshalJSON returns a string for one audience, null if a is nil, and otherwise an array.

@@ -23,16 +23,16 @@ func UserFromContext[U any](ctx context.Context) (U, bool) {
 	return holder.currentUser()
 }
 
-// ContextWithUser returns a context in which user is the current user. If user is nil, the context has none. Use it in tests of
-// handlers, and in services that authenticate by other means. [Middleware.Require] ignores this user and authenticates the
-// request itself.
+// ContextWithUser returns a context in which user is the current user. If user is nil, the context has none. Use it in
+// tests of handlers, and in services that authenticate by other means. [Middleware.Require] ignores this user and
+// authenticates the request itself.
 func ContextWithUser[U any](ctx context.Context, user U) context.Context {
 	return context.WithValue(ctx, userKey{}, fixedUser[U]{user, !nilcheck.IsNil(user)})
 }
 
-// ClaimsFromContext returns the current claims, which the innermost [Middleware] or [ContextWithClaims] put into ctx. It
-// returns false if there are none, or if they are not of type C. If C is [Claims], it returns the embedded Claims of any claims
-// type.
+// ClaimsFromContext returns the current claims, which the innermost [Middleware] or [ContextWithClaims] put into ctx.
+// It returns false if there are none, or if they are not of type C. If C is [Claims], it returns the embedded Claims of
+// any claims type.
 func ClaimsFromContext[C any](ctx context.Context) (*C, bool) {
 	holder := ctx.Value(claimsKey{})
 	if typed, ok := holder.(typedClaims[C]); ok {
@@ -45,8 +45,8 @@ func ClaimsFromContext[C any](ctx context.Context) (*C, bool) {
 	return nil, false
 }
 
-// ContextWithClaims returns a context in which claims are the current claims. If claims is nil, the context has none. Use it in
-// tests of handlers and guards.
+// ContextWithClaims returns a context in which claims are the current claims. If claims is nil, the context has none.
+// Use it in tests of handlers and guards.
 func ContextWithClaims[C any](ctx context.Context, claims *C) context.Context {
 	return context.WithValue(ctx, claimsKey{}, fixedClaims[C]{claims})
 }
@@ -71,8 +71,8 @@ type guardedClaims interface {
 	now() time.Time
 }
 
-// identity is the context of an accepted request. One allocation holds it, the claims, and the request that is passed to the
-// handler.
+// identity is the context of an accepted request. One allocation holds it, the claims, and the request that is passed
+// to the handler.
 type identity[C, U any] struct {
 	context.Context
 	root     *root[C, U]
@@ -119,8 +119,8 @@ func (id *identity[C, U]) authTime() time.Time { return id.forGuards().authTime(
 
 func (id *identity[C, U]) now() time.Time { return id.root.opts.Now() }
 
-// withContext returns a copy of r, stored in the identity, that has the identity as its context. It is called at most once per
-// identity. The request that r.WithContext allocates stays on the stack.
+// withContext returns a copy of r, stored in the identity, that has the identity as its context. It is called at most
+// once per identity. The request that r.WithContext allocates stays on the stack.
 func (id *identity[C, U]) withContext(r *http.Request) *http.Request {
 	id.request = *r.WithContext(id)
 	return &id.request

@@ -1,7 +1,8 @@
 // Package usher adds JSON Web Token authentication to HTTP services. It issues and verifies tokens, hashes passwords with
 // bcrypt, and passes the current user to handlers.
 //
-// Four lines set it up. The claims type is [Claims], or a struct of yours that embeds it. The user type is any type of yours:
+// Four lines set it up. The claims type is [Claims], or a struct of yours that embeds it. The user type is any type of
+// yours:
 //
 //	key := usher.Must(usher.NewKey(usher.HS256, secret))             // 32 bytes or more
 //	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))  // issues tokens
@@ -26,15 +27,15 @@
 //   - The guards of [Middleware.With] run.
 //   - The handler is called.
 //
-// An error in any step becomes a [Rejection]. It holds a response that reveals no details to the client, and the cause for the
-// operator. All errors are mapped to responses by the same rules: see [Middleware.Rejection].
+// An error in any step becomes a [Rejection]. It holds a response that reveals no details to the client, and the cause
+// for the operator. All errors are mapped to responses by the same rules: see [Middleware.Rejection].
 //
 // # What is strict
 //
-// A [Key] is used with one algorithm only, and the signature is verified before any claim is read. Tokens must have exp and
-// sub. A token is refused if it has an aud and no Audience is configured, a crit header, a duplicate claim name, or more than
-// 8 KiB. Claim names are case-sensitive. The options AllowNoSubject and MaxSize relax two of these rules. Options that weaken
-// the others are named Dangerously….
+// A [Key] is used with one algorithm only, and the signature is verified before any claim is read. Tokens must have exp
+// and sub. A token is refused if it has an aud and no Audience is configured, a crit header, a duplicate claim name, or
+// more than 8 KiB. Claim names are case-sensitive. The options AllowNoSubject and MaxSize relax two of these rules.
+// Options that weaken the others are named Dangerously….
 //
 // # Sessions
 //
@@ -42,14 +43,14 @@
 //
 // # Errors
 //
-// For every refused token, errors.Is matches [ErrInvalidToken], one of the errors listed with it, and golang-jwt's error for
-// the same fault. A [TokenError] in the chain says whose token it was. Constructors report all mistakes at once, each as a
-// [ConfigError]. Only [Must] panics.
+// For every refused token, errors.Is matches [ErrInvalidToken], one of the errors listed with it, and golang-jwt's
+// error for the same fault. A [TokenError] in the chain says whose token it was. Constructors report all mistakes at
+// once, each as a [ConfigError]. Only [Must] panics.
 //
 // # Testing
 //
-// A test of a handler needs no key and no token: [ContextWithUser] is enough. Package ushertest makes valid and invalid tokens
-// for end-to-end tests.
+// A test of a handler needs no key and no token: [ContextWithUser] is enough. Package ushertest makes valid and invalid
+// tokens for end-to-end tests.
 //
 // # The files
 //

@@ -83,8 +83,8 @@ var (
 // TokenError says whose token was refused, for logs. It is in the error chain of every refusal of a token with a valid
 // signature; find it with errors.As. Errors of an outage have none, because they refuse no token.
 //
-// Claims are the registered claims that were read before the refusal. Make no decision by them: the token was refused. Their
-// strings share one allocation with the rest of the token.
+// Claims are the registered claims that were read before the refusal. Make no decision by them: the token was refused.
+// Their strings share one allocation with the rest of the token.
 type TokenError struct {
 	Claims Claims
 	Err    error // why the token was refused
@@ -101,8 +101,8 @@ func (e *TokenError) Error() string {
 // Unwrap returns Err.
 func (e *TokenError) Unwrap() error { return e.Err }
 
-// refusal wraps err, the reason for refusing the token with these claims, in a *TokenError. It returns outages, and errors that
-// have a *TokenError already, unchanged.
+// refusal wraps err, the reason for refusing the token with these claims, in a *TokenError. It returns outages, and
+// errors that have a *TokenError already, unchanged.
 func refusal(claims *Claims, err error) error {
 	var known *TokenError
 	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
@@ -167,8 +167,8 @@ func (m *misconfigured) add(field, reason string, args ...any) {
 
 func (m misconfigured) err() error { return errors.Join(m...) }
 
-// checkName checks the name of an issuer, an audience or a claim. Names are compared byte for byte, so one with spaces around
-// it would match nothing.
+// checkName checks the name of an issuer, an audience or a claim. Names are compared byte for byte, so one with spaces
+// around it would match nothing.
 func checkName(wrong *misconfigured, field, name string) {
 	switch {
 	case strings.TrimSpace(name) != name:

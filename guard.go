@@ -11,17 +11,18 @@ import (
 	"github.com/go-usher/usher/internal/quote"
 )
 
-// Guard decides after authentication whether a request may proceed. Pass it to [Middleware.With]. The context holds the user and
-// the claims. If the error is nil, the request proceeds. ErrForbidden and unknown errors are a 403, ErrUnavailable and the
-// context's errors a 503, and a [*Rejection] is used as it is. A Guard must be safe for concurrent use.
+// Guard decides after authentication whether a request may proceed. Pass it to [Middleware.With]. The context holds the
+// user and the claims. If the error is nil, the request proceeds. ErrForbidden and unknown errors are a 403,
+// ErrUnavailable and the context's errors a 503, and a [*Rejection] is used as it is. A Guard must be safe for
+// concurrent use.
 //
-// A handler may also call a guard with its request's context: RequireScope("write")(ctx). If the middleware has neither Check
-// nor guards of its own, this guard sees changes that the user function and the handlers made to the claims.
+// A handler may also call a guard with its request's context: RequireScope("write")(ctx). If the middleware has neither
+// Check nor guards of its own, this guard sees changes that the user function and the handlers made to the claims.
 type Guard func(ctx context.Context) error
 
-// RequireScope returns a guard that requires all of these scopes in the token. It calls the HasScope method of the claims:
-// [Claims.HasScope], unless the claims type has its own. The challenge names the scopes (RFC 6750 §3). Without scopes, or with
-// one that RFC 6749 §3.3 does not allow, the guard refuses every request with a 500.
+// RequireScope returns a guard that requires all of these scopes in the token. It calls the HasScope method of the
+// claims: [Claims.HasScope], unless the claims type has its own. The challenge names the scopes (RFC 6750 §3). Without
+// scopes, or with one that RFC 6749 §3.3 does not allow, the guard refuses every request with a 500.
 func RequireScope(scopes ...string) Guard {
 	if len(scopes) == 0 {
 		return misuse("RequireScope was given no scope")
@@ -46,9 +47,10 @@ func RequireScope(scopes ...string) Guard {
 	}
 }
 
-// RequireRecentLogin returns a guard that requires a login within the last max, by the token's auth_time. It refuses tokens
-// without auth_time or with one in the future. The challenge tells the client to log the user in again (RFC 9470 §3). If max is
-// less than a second, as in RequireRecentLogin(300), which is 300 nanoseconds, the guard refuses every request with a 500.
+// RequireRecentLogin returns a guard that requires a login within the last max, by the token's auth_time. It refuses
+// tokens without auth_time or with one in the future. The challenge tells the client to log the user in again (RFC 9470
+// §3). If max is less than a second, as in RequireRecentLogin(300), which is 300 nanoseconds, the guard refuses every
+// request with a 500.
 func RequireRecentLogin(max time.Duration) Guard {
 	if max < time.Second {
 		return misuse("RequireRecentLogin was given %v; it takes a second or more", max)

@@ -20,8 +20,8 @@ type header struct {
 	hasType bool
 }
 
-// parseHeader parses a header segment. It ignores members that name or contain a key (jwk, jku, x5c, x5u), because keys come
-// only from the KeySource (RFC 8725 §3.10).
+// parseHeader parses a header segment. It ignores members that name or contain a key (jwk, jku, x5c, x5u), because keys
+// come only from the KeySource (RFC 8725 §3.10).
 func parseHeader(segment string) (*header, error) {
 	text, ok := base64url.Decode(segment)
 	if !ok {
@@ -60,7 +60,8 @@ func parseHeader(segment string) (*header, error) {
 	return &h, nil
 }
 
-// appendHeader appends the encoded header of a token signed with key. The members are in alphabetical order, as in golang-jwt.
+// appendHeader appends the encoded header of a token signed with key. The members are in alphabetical order, as in
+// golang-jwt.
 func appendHeader(dst []byte, key Key, typ string) []byte {
 	text := make([]byte, 0, 128)
 	text = append(text, `{"alg":"`...)
@@ -76,8 +77,8 @@ func appendHeader(dst []byte, key Key, typ string) []byte {
 	return base64url.AppendEncode(dst, append(text, `"}`...))
 }
 
-// isType reports whether the header's typ is one of the media types. ASCII case is ignored, and so is a leading application/ if
-// no other slash follows (RFC 7515 §4.1.9).
+// isType reports whether the header's typ is one of the media types. ASCII case is ignored, and so is a leading
+// application/ if no other slash follows (RFC 7515 §4.1.9).
 func (h *header) isType(types ...string) bool {
 	if slices.Contains(types, h.typ) { // the usual spelling
 		return true
@@ -94,8 +95,8 @@ func bareType(typ string) string {
 	return typ
 }
 
-// equalFold compares strings, ignoring ASCII case. strings.EqualFold alone also equates the Kelvin sign with k, but such letters
-// have more bytes.
+// equalFold compares strings, ignoring ASCII case. strings.EqualFold alone also equates the Kelvin sign with k, but
+// such letters have more bytes.
 func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 // headers caches the last few headers of verified tokens. An issuer writes the same header into every token, and parsing it
@@ -117,8 +118,8 @@ func (hs *headers) find(segment string) *header {
 	return nil
 }
 
-// remember adds h, which must be new, and drops the oldest header. Of two simultaneous calls, one may have no effect; its header
-// is added with a later token.
+// remember adds h, which must be new, and drops the oldest header. Of two simultaneous calls, one may have no effect;
+// its header is added with a later token.
 func (hs *headers) remember(h *header) {
 	h.segment = strings.Clone(h.segment) // so that the token is not retained
 	known := hs.known.Load()

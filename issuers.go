@@ -19,14 +19,16 @@ import (
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
-// ByIssuer returns a verifier for tokens of several issuers. The keys of the map are issuers. A token is passed to the verifier
-// of its iss. A token of another issuer, or without iss, is refused with ErrTokenIssuer before any cryptography.
+// ByIssuer returns a verifier for tokens of several issuers. The keys of the map are issuers. A token is passed to the
+// verifier of its iss. A token of another issuer, or without iss, is refused with ErrTokenIssuer before any
+// cryptography.
 //
-// ByIssuer reads iss before the signature is verified, only to select the verifier. This is the one exception to the rule that
-// no claim is read before verification. The verified iss must be the same. A token larger than every Decoder's MaxSize is
-// ErrTokenTooLarge.
+// ByIssuer reads iss before the signature is verified, only to select the verifier. This is the one exception to the
+// rule that no claim is read before verification. The verified iss must be the same. A token larger than every
+// Decoder's MaxSize is ErrTokenTooLarge.
 //
-// Mistakes are reported as [ConfigError], all at once. A Decoder whose Issuer option differs from its key in the map is one.
+// Mistakes are reported as [ConfigError], all at once. A Decoder whose Issuer option differs from its key in the map is
+// one.
 func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verifier[C], error) {
 	var wrong misconfigured
 	b := &byIssuer[C]{verifiers: make(map[string]Verifier[C]), claims: embedded[C, P]}
@@ -156,8 +158,8 @@ func peekIssuer(token string, maxSize int) (string, error) {
 
 // ByIssuerOptions are the options of [ByIssuerFunc]; nil means the defaults.
 type ByIssuerOptions struct {
-	// KeepFor is how long a verifier is cached after it last accepted a token, and how long a refusal is cached: a second or
-	// more, 15 minutes by default.
+	// KeepFor is how long a verifier is cached after it last accepted a token, and how long a refusal is cached: a
+	// second or more, 15 minutes by default.
 	KeepFor time.Duration
 	// MaxIssuers is the maximum number of cached verifiers, and also of cached refusals. The default is 1,000. The least
 	// recently used are dropped first.
@@ -176,19 +178,19 @@ const (
 	maxWaiting  = 256       // unknown issuers that wait for a call of find
 )
 
-// ByIssuerFunc returns a verifier for issuers that are looked up at run time. find returns the verifier of a trusted issuer, or
-// ErrTokenIssuer if the issuer is not trusted. It must look the issuer up in a list of trusted ones: iss is unverified, and a
-// find that makes a verifier for any issuer accepts forged tokens.
+// ByIssuerFunc returns a verifier for issuers that are looked up at run time. find returns the verifier of a trusted
+// issuer, or ErrTokenIssuer if the issuer is not trusted. It must look the issuer up in a list of trusted ones: iss is
+// unverified, and a find that makes a verifier for any issuer accepts forged tokens.
 //
-// find is called for several issuers at once, but not concurrently for the same issuer. Its context is not a request's and ends
-// after 5 seconds. If it ends, or if too many issuers are waiting, tokens are refused with ErrUnavailable.
+// find is called for several issuers at once, but not concurrently for the same issuer. Its context is not a request's
+// and ends after 5 seconds. If it ends, or if too many issuers are waiting, tokens are refused with ErrUnavailable.
 //
-// A verifier is cached, with the keys that it has fetched, until it has accepted no token for KeepFor. While it is in use, find
-// is called again every hour, or every KeepFor if that is longer. Tokens do not wait for this call. If it returns
-// ErrTokenIssuer, the verifier is dropped; any other result is ignored.
+// A verifier is cached, with the keys that it has fetched, until it has accepted no token for KeepFor. While it is in
+// use, find is called again every hour, or every KeepFor if that is longer. Tokens do not wait for this call. If it
+// returns ErrTokenIssuer, the verifier is dropped; any other result is ignored.
 //
-// ErrTokenIssuer is cached for KeepFor, apart from the verifiers, so unknown issuers can't evict them. Other errors are returned
-// unchanged and are not cached.
+// ErrTokenIssuer is cached for KeepFor, apart from the verifiers, so unknown issuers can't evict them. Other errors are
+// returned unchanged and are not cached.
 //
 // As with [ByIssuer], the verified iss must be the issuer that find was called with. Mistakes in find and the options are
 // reported as [ConfigError].
@@ -272,8 +274,8 @@ func (b *byIssuerFunc[C]) Decode(ctx context.Context, token string) (*C, error) 
 	return c, err
 }
 
-// used extends the time that an issuer's verifier is cached. It is called only for accepted tokens, because anybody can send
-// others.
+// used extends the time that an issuer's verifier is cached. It is called only for accepted tokens, because anybody can
+// send others.
 func (b *byIssuerFunc[C]) used(issuer string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -294,8 +296,8 @@ func (b *byIssuerFunc[C]) verifierOf(ctx context.Context, issuer string) (Verifi
 	}
 }
 
-// look returns the cached verifier or error for the issuer. If there is none, it returns the search for it, which it starts if
-// necessary.
+// look returns the cached verifier or error for the issuer. If there is none, it returns the search for it, which it
+// starts if necessary.
 func (b *byIssuerFunc[C]) look(issuer string) (Verifier[C], *issuerSearch[C], error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -348,8 +350,8 @@ func (b *byIssuerFunc[C]) askAgain(issuer string) {
 	}()
 }
 
-// search calls find, caches the result and closes f.done, at the latest when ctx ends. The slot in turns is released when find
-// returns.
+// search calls find, caches the result and closes f.done, at the latest when ctx ends. The slot in turns is released
+// when find returns.
 func (b *byIssuerFunc[C]) search(ctx context.Context, issuer string, f *issuerSearch[C], turns <-chan struct{}) {
 	type answer struct {
 		verifier Verifier[C]
@@ -371,8 +373,8 @@ func (b *byIssuerFunc[C]) search(ctx context.Context, issuer string, f *issuerSe
 
 var errFindTimeout = fmt.Errorf("%w: find did not return within %v", ErrUnavailable, findTimeout)
 
-// call calls find and checks its result. It runs in its own goroutine, where a panic would end the program, and so turns a panic
-// into an error.
+// call calls find and checks its result. It runs in its own goroutine, where a panic would end the program, and so
+// turns a panic into an error.
 func (b *byIssuerFunc[C]) call(ctx context.Context, issuer string) (v Verifier[C], err error) {
 	defer func() {
 		if r := recover(); r != nil {

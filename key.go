@@ -51,9 +51,9 @@ type KeyMaterial interface {
 		ed25519.PrivateKey | ed25519.PublicKey
 }
 
-// Key is a secret, a private key or a public key, together with its one algorithm and its ID, which tokens carry as kid. A Key
-// is immutable and safe for concurrent use. Printing or logging it shows only its algorithm and ID. The zero Key can neither
-// sign nor verify.
+// Key is a secret, a private key or a public key, together with its one algorithm and its ID, which tokens carry as
+// kid. A Key is immutable and safe for concurrent use. Printing or logging it shows only its algorithm and ID. The zero
+// Key can neither sign nor verify.
 type Key struct{ *keyState }
 
 type keyState struct {
@@ -74,20 +74,20 @@ type keyState struct {
 //   - An Ed25519 public key must be a point on the curve in canonical encoding (RFC 8032 §5.1.3), and not of small order.
 //   - A private key must match its public key.
 //
-// NewKey uses every byte of a secret. Files that hold secrets often end in a line break, which would change every signature.
-// Remove the line break, or use package keyfile, which does.
+// NewKey uses every byte of a secret. Files that hold secrets often end in a line break, which would change every
+// signature. Remove the line break, or use package keyfile, which does.
 func NewKey[M KeyMaterial](alg Algorithm, material M) (Key, error) {
 	return newKey(alg, material)
 }
 
-// NewSignerKey returns a key that signs through signer. The private key stays there, for example in a key management service, a
-// hardware security module or an agent. The signer must follow the rules of [crypto.Signer]: it signs a digest, or for Ed25519
-// the message itself, and returns ECDSA signatures in ASN.1. It must be safe for concurrent use.
+// NewSignerKey returns a key that signs through signer. The private key stays there, for example in a key management
+// service, a hardware security module or an agent. The signer must follow the rules of [crypto.Signer]: it signs a
+// digest, or for Ed25519 the message itself, and returns ECDSA signatures in ASN.1. It must be safe for concurrent use.
 //
-// NewSignerKey gets the signer's public key and requests one signature to test it. It returns a [ConfigError] if the public key
-// breaks the rules of [NewKey] for alg, or if it does not verify the signature. If the signer returns an error, here or when a
-// token is issued, the error is ErrUnavailable and wraps the signer's error. [crypto.Signer] has no context, so the signer must
-// limit its own time. Tokens are verified locally, without the signer.
+// NewSignerKey gets the signer's public key and requests one signature to test it. It returns a [ConfigError] if the
+// public key breaks the rules of [NewKey] for alg, or if it does not verify the signature. If the signer returns an
+// error, here or when a token is issued, the error is ErrUnavailable and wraps the signer's error. [crypto.Signer] has
+// no context, so the signer must limit its own time. Tokens are verified locally, without the signer.
 func NewSignerKey(alg Algorithm, signer crypto.Signer) (Key, error) {
 	if nilcheck.IsNil(signer) {
 		return Key{}, &ConfigError{"signer", "is nil"}
@@ -120,9 +120,9 @@ func NewSignerKey(alg Algorithm, signer crypto.Signer) (Key, error) {
 // DangerouslyShortKey returns a key for verifying tokens of an older system whose HMAC secret is too short for [NewKey]. It
 // can't sign. Anybody who guesses the secret can forge tokens.
 //
-// DangerouslyShortKey returns a [ConfigError] if alg is not an HMAC algorithm, if the secret is empty or a PEM, JWK, SSH or
-// DER-encoded key, or if it has too few different bytes. At least six must differ; in a secret of at most six bytes, all but
-// one.
+// DangerouslyShortKey returns a [ConfigError] if alg is not an HMAC algorithm, if the secret is empty or a PEM, JWK,
+// SSH or DER-encoded key, or if it has too few different bytes. At least six must differ; in a secret of at most six
+// bytes, all but one.
 func DangerouslyShortKey(alg Algorithm, secret []byte) (Key, error) {
 	var wrong misconfigured
 	if alg.family() != "HS" {
@@ -167,11 +167,11 @@ func GenerateKey(alg Algorithm) (Key, error) {
 }
 
 // ParseKey returns the key in a PEM block. The block may hold a private key (PKCS #1, PKCS #8 or SEC 1), a public key
-// (PKIX or PKCS #1) or an X.509 certificate. ParseKey uses only the public key of a certificate and checks neither its dates
-// nor its issuer. A certificate chain may follow; any other second key is an error.
+// (PKIX or PKCS #1) or an X.509 certificate. ParseKey uses only the public key of a certificate and checks neither its
+// dates nor its issuer. A certificate chain may follow; any other second key is an error.
 //
-// If alg is "", the algorithm is RS256 for an RSA key, ES256, ES384 or ES512 for an ECDSA key, depending on its curve, and EdDSA
-// for an Ed25519 key.
+// If alg is "", the algorithm is RS256 for an RSA key, ES256, ES384 or ES512 for an ECDSA key, depending on its curve,
+// and EdDSA for an Ed25519 key.
 //
 // The key's ID is its thumbprint. If the issuer names its keys differently, set the ID with [Key.WithID]. Errors are
 // [ConfigError]s.
@@ -189,8 +189,8 @@ func ParseKey(alg Algorithm, pem []byte) (Key, error) {
 	return newKey(alg, material)
 }
 
-// ID returns the key's ID, which tokens carry as kid. By default it is the SHA-256 thumbprint of the public key (RFC 7638), and
-// empty for an HMAC secret. [Key.WithID] sets another.
+// ID returns the key's ID, which tokens carry as kid. By default it is the SHA-256 thumbprint of the public key (RFC
+// 7638), and empty for an HMAC secret. [Key.WithID] sets another.
 func (k Key) ID() string {
 	if k.keyState == nil {
 		return ""
@@ -301,7 +301,8 @@ func keyStateOf(alg Algorithm, material any) (keyState, error) {
 	return keyState{}, fmt.Errorf("is a %T, which no supported algorithm uses", material)
 }
 
-// publicState returns the state of a key that verifies with public, which must be a copy that passed the checks of its family.
+// publicState returns the state of a key that verifies with public, which must be a copy that passed the checks of its
+// family.
 func publicState(alg Algorithm, public comparableKey) keyState {
 	return keyState{alg: alg, id: thumbprint(public), verify: newPublicKey(alg, public)}
 }

@@ -23,8 +23,8 @@ const (
 	maxRSABits = 8192
 )
 
-// secretState returns the state of a key made of an HMAC secret. The errors here and below continue a sentence that begins with
-// the material: "is PEM, not a secret".
+// secretState returns the state of a key made of an HMAC secret. The errors here and below continue a sentence that
+// begins with the material: "is PEM, not a secret".
 func secretState(alg Algorithm, secret []byte) (keyState, error) {
 	if alg.family() != "HS" {
 		return keyState{}, fmt.Errorf("is a []byte, but %s uses key pairs; ParseKey reads them from PEM", alg)
@@ -181,8 +181,8 @@ func ed25519State(alg Algorithm, material any) (keyState, error) {
 	return publicState(alg, slices.Clone(key)), nil
 }
 
-// defaultAlgorithm returns the algorithm that ParseKey uses by default. For a key that no algorithm supports, it returns one
-// whose checks report the reason.
+// defaultAlgorithm returns the algorithm that ParseKey uses by default. For a key that no algorithm supports, it
+// returns one whose checks report the reason.
 func defaultAlgorithm(material any) Algorithm {
 	switch key := material.(type) {
 	case *rsa.PrivateKey, *rsa.PublicKey:

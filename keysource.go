@@ -15,19 +15,19 @@ import (
 
 // SigningKeys provides the key that an [Encoder] signs with. [Key], [Keys] and [*KeyRing] implement it.
 type SigningKeys interface {
-	// SigningKey returns the current signing key. It is called for every token and must be safe for concurrent use. If the key
-	// can't be reached, the error is ErrUnavailable.
+	// SigningKey returns the current signing key. It is called for every token and must be safe for concurrent use. If
+	// the key can't be reached, the error is ErrUnavailable.
 	SigningKey(ctx context.Context) (Key, error)
 }
 
 // KeySource provides the keys that a [Decoder] verifies with. [Key], [Keys] and [*KeyRing] implement it.
 type KeySource interface {
-	// VerificationKeys returns the keys that a token with this kid may be verified with. If the token has no kid, kid is "" and
-	// all keys may be returned. A decoder tries only the first eight keys of the token's algorithm. Callers must not modify the
-	// result.
+	// VerificationKeys returns the keys that a token with this kid may be verified with. If the token has no kid, kid
+	// is "" and all keys may be returned. A decoder tries only the first eight keys of the token's algorithm. Callers
+	// must not modify the result.
 	//
-	// If no key has this kid, the error is ErrUnknownKey. If the keys can't be reached, it is ErrUnavailable. VerificationKeys
-	// is called for every token, even for cached ones, and must be safe for concurrent use.
+	// If no key has this kid, the error is ErrUnknownKey. If the keys can't be reached, it is ErrUnavailable.
+	// VerificationKeys is called for every token, even for cached ones, and must be safe for concurrent use.
 	VerificationKeys(ctx context.Context, kid string) ([]Key, error)
 }
 
@@ -50,8 +50,8 @@ func (k Key) VerificationKeys(_ context.Context, kid string) ([]Key, error) {
 	return k.self.find(kid)
 }
 
-// Keys is a fixed set of keys. The first one signs, and all of them verify. For a token without a kid, only the first eight keys
-// of its algorithm are tried, so a larger set needs tokens with a kid.
+// Keys is a fixed set of keys. The first one signs, and all of them verify. For a token without a kid, only the first
+// eight keys of its algorithm are tried, so a larger set needs tokens with a kid.
 type Keys []Key
 
 // SigningKey returns the first key, or a [ConfigError] if it can't sign.
@@ -66,11 +66,11 @@ func (ks Keys) SigningKey(ctx context.Context) (Key, error) {
 // ErrUnknownKey.
 func (ks Keys) VerificationKeys(_ context.Context, kid string) ([]Key, error) { return ks.find(kid) }
 
-// KeyRing is a set of keys that can be replaced while the service runs. One key signs, and all of them verify. IDs are unique,
-// and at most one key has no ID.
+// KeyRing is a set of keys that can be replaced while the service runs. One key signs, and all of them verify. IDs are
+// unique, and at most one key has no ID.
 //
-// To rotate keys without refusing valid tokens, Add the next key in every process, then Rotate to it. Retire the old key after
-// the last token that it signed has expired.
+// To rotate keys without refusing valid tokens, Add the next key in every process, then Rotate to it. Retire the old
+// key after the last token that it signed has expired.
 //
 // Create a KeyRing with [NewKeyRing]. It is safe for concurrent use.
 type KeyRing struct {
@@ -99,8 +99,8 @@ func NewKeyRing(current Key, previous ...Key) (*KeyRing, error) {
 	return ring, nil
 }
 
-// Add adds a key that only verifies until Rotate makes it the signing key. Add it in every process before any process signs with
-// it. Add returns a [ConfigError] if another key has the same ID.
+// Add adds a key that only verifies until Rotate makes it the signing key. Add it in every process before any process
+// signs with it. Add returns a [ConfigError] if another key has the same ID.
 func (r *KeyRing) Add(key Key) error {
 	return r.update(func(keys Keys) (Keys, error) {
 		if reason := keys.unfitToJoin(key); reason != "" {
@@ -110,8 +110,8 @@ func (r *KeyRing) Add(key Key) error {
 	})
 }
 
-// Rotate makes next the signing key, whether or not it is in the ring already. The other keys still verify. Rotate returns a
-// [ConfigError] if next can't sign or if another key has the same ID.
+// Rotate makes next the signing key, whether or not it is in the ring already. The other keys still verify. Rotate
+// returns a [ConfigError] if next can't sign or if another key has the same ID.
 func (r *KeyRing) Rotate(next Key) error {
 	return r.update(func(keys Keys) (Keys, error) {
 		if reason := next.unfitToSign(); reason != "" {
@@ -127,8 +127,8 @@ func (r *KeyRing) Rotate(next Key) error {
 	})
 }
 
-// Retire removes the key with this ID. Tokens that it signed are refused from then on. Retire returns a [ConfigError] if no key
-// has this ID, or if it is the signing key.
+// Retire removes the key with this ID. Tokens that it signed are refused from then on. Retire returns a [ConfigError]
+// if no key has this ID, or if it is the signing key.
 func (r *KeyRing) Retire(kid string) error {
 	return r.update(func(keys Keys) (Keys, error) {
 		i := slices.IndexFunc(keys, func(key Key) bool { return key.id == kid })
@@ -199,8 +199,8 @@ func (ks Keys) find(kid string) ([]Key, error) {
 // maxTries is the maximum number of keys that are tried for one token. It bounds the cost of a token without a kid.
 const maxTries = 8
 
-// candidates yields the keys to try for a token with this header, at most maxTries. They have the header's algorithm and, if it
-// has a kid, this ID.
+// candidates yields the keys to try for a token with this header, at most maxTries. They have the header's algorithm
+// and, if it has a kid, this ID.
 func candidates(keys []Key, h *header) iter.Seq[Key] {
 	return func(yield func(Key) bool) {
 		tries := 0
@@ -219,8 +219,8 @@ func (k Key) isCandidate(h *header) bool {
 	return k.keyState != nil && k.alg.matches(h.alg) && (h.kid == "" || k.id == h.kid)
 }
 
-// unknownKey returns the error for a token that matches none of the known keys. It names the kid and alg of the token and the
-// keys of the source.
+// unknownKey returns the error for a token that matches none of the known keys. It names the kid and alg of the token
+// and the keys of the source.
 func unknownKey(h *header, known Keys) error {
 	asked := "no kid"
 	if h.kid != "" {

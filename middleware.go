@@ -19,45 +19,46 @@ import (
 
 // MiddlewareOptions are the options of [NewMiddleware]; nil means the defaults.
 type MiddlewareOptions struct {
-	// Sources are the token sources of a request. The default is FromBearer. A request with more than one token is refused with
-	// a 400.
+	// Sources are the token sources of a request. The default is FromBearer. A request with more than one token is
+	// refused with a 400.
 	Sources []TokenSource
 	// Realm is the realm of the challenges (RFC 9110 §11.5). The default is none.
 	Realm string
 	// Scopes are the scopes that a client should request. The challenge for a request without a token names them
 	// (RFC 6750 §3). The default is none.
 	Scopes []string
-	// ResourceMetadata is the https URL of the protected resource's metadata document. Challenges contain it (RFC 9728 §5.1), as
-	// MCP clients require. The default is none.
+	// ResourceMetadata is the https URL of the protected resource's metadata document. Challenges contain it (RFC 9728
+	// §5.1), as MCP clients require. The default is none.
 	ResourceMetadata string
 	// Confirm checks the proof that the client possesses the key that its token is bound to (cnf, RFC 7800), with DPoP
-	// (RFC 9449) or mutual TLS (RFC 8705). It is called for every verified token, bound or not. It must not modify the claims.
-	// The headers that it returns are set on the response even if it also returns an error. Its errors are mapped like all
-	// others: ErrTokenClaims is a 401. Without Confirm, bound tokens are refused. With Confirm, AuthenticateToken refuses every
-	// token, because it has no request for Confirm.
+	// (RFC 9449) or mutual TLS (RFC 8705). It is called for every verified token, bound or not. It must not modify the
+	// claims. The headers that it returns are set on the response even if it also returns an error. Its errors are
+	// mapped like all others: ErrTokenClaims is a 401. Without Confirm, bound tokens are refused. With Confirm,
+	// AuthenticateToken refuses every token, because it has no request for Confirm.
 	Confirm func(r *http.Request, token string, c *Claims) (http.Header, error)
-	// Check is called with the claims of every verified token, before the user is looked up. It can, for example, find out
-	// whether the session has ended. ErrTokenRevoked is a 401, ErrUnavailable a 503; other errors are mapped as in Deny. Check
-	// must not modify c, which the guards see too.
+	// Check is called with the claims of every verified token, before the user is looked up. It can, for example, find
+	// out whether the session has ended. ErrTokenRevoked is a 401, ErrUnavailable a 503; other errors are mapped as in
+	// Deny. Check must not modify c, which the guards see too.
 	Check func(ctx context.Context, c *Claims) error
-	// Observe is called once for every refusal, for logs and metrics. [Rejection.Reason] returns a word for metrics, and rej.Err
-	// is the cause. If nil, refusals with a 5xx status are logged to slog.Default, unless the client closed the connection.
-	// [LogRejections] logs every refusal.
+	// Observe is called once for every refusal, for logs and metrics. [Rejection.Reason] returns a word for metrics,
+	// and rej.Err is the cause. If nil, refusals with a 5xx status are logged to slog.Default, unless the client closed
+	// the connection. [LogRejections] logs every refusal.
 	Observe func(r *http.Request, rej *Rejection)
-	// Reject writes the status and body of a refusal in place of [Rejection.ServeHTTP]. The headers of [Rejection.SetHeaders]
-	// have been set already.
+	// Reject writes the status and body of a refusal in place of [Rejection.ServeHTTP]. The headers of
+	// [Rejection.SetHeaders] have been set already.
 	Reject func(w http.ResponseWriter, r *http.Request, rej *Rejection)
-	// TrustedOrigins are the other origins whose pages may send requests with a token in a cookie, each as scheme://host[:port].
+	// TrustedOrigins are the other origins whose pages may send requests with a token in a cookie, each as
+	// scheme://host[:port].
 	TrustedOrigins []string
-	// DangerouslyPassPreflight passes CORS preflight requests without a token to the handlers of Require. Use it only if these
-	// handlers respond to them. A CORS middleware around this one is better.
+	// DangerouslyPassPreflight passes CORS preflight requests without a token to the handlers of Require. Use it only
+	// if these handlers respond to them. A CORS middleware around this one is better.
 	DangerouslyPassPreflight bool
 	// Now is the clock of the guards. The default is time.Now.
 	Now func() time.Time
 }
 
-// Middleware passes on requests with a valid token and an existing user. It puts the user, a U, and the claims, a C, into the
-// request's context. Create it with [NewMiddleware]. It is safe for concurrent use.
+// Middleware passes on requests with a valid token and an existing user. It puts the user, a U, and the claims, a C,
+// into the request's context. Create it with [NewMiddleware]. It is safe for concurrent use.
 type Middleware[C, U any] struct {
 	*root[C, U]
 	guards []Guard
@@ -85,12 +86,12 @@ type policy struct {
 // NewMiddleware returns a middleware that verifies tokens with v and loads their user with the function user.
 //
 // user returns ErrNoUser if the user no longer exists; a nil user without an error means the same. Its other errors are
-// mapped as in [Middleware.Deny], but ErrNoUser is a 401. [ClaimsAsUser] is for services without users of their own. Mistakes are
-// reported as [ConfigError], all at once.
+// mapped as in [Middleware.Deny], but ErrNoUser is a 401. [ClaimsAsUser] is for services without users of their own.
+// Mistakes are reported as [ConfigError], all at once.
 //
-// user and the handlers may assign to the fields of the claims, because Check and the guards see a copy. They must not modify
-// the data behind slices, maps and pointers: it is shared with the guards and, if the verifier caches tokens, with other
-// requests. Clone claims that you retain after the request. Otherwise they keep its whole context in memory.
+// user and the handlers may assign to the fields of the claims, because Check and the guards see a copy. They must not
+// modify the data behind slices, maps and pointers: it is shared with the guards and, if the verifier caches tokens,
+// with other requests. Clone claims that you retain after the request. Otherwise they keep its whole context in memory.
 func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	user func(context.Context, *C) (U, error), opts *MiddlewareOptions,
 ) (*Middleware[C, U], error) {
@@ -131,8 +132,8 @@ func (m *Middleware[C, U]) RequireFunc(next func(http.ResponseWriter, *http.Requ
 	return m.handler(nil, next, false)
 }
 
-// Optional is like Require, but also calls next for anonymous requests, in which no source finds a token. Invalid tokens are
-// still refused. Guards run for anonymous requests too; a refusal that would be a 403 is then a 401.
+// Optional is like Require, but also calls next for anonymous requests, in which no source finds a token. Invalid
+// tokens are still refused. Guards run for anonymous requests too; a refusal that would be a 403 is then a 401.
 func (m *Middleware[C, U]) Optional(next http.Handler) http.Handler {
 	return m.handler(next, nil, true)
 }
@@ -164,9 +165,9 @@ func (m *Middleware[C, U]) Allow(may func(U) bool) *Middleware[C, U] {
 	})
 }
 
-// User returns the user that m authenticated, or the user of [ContextWithUser]. Middlewares that With and Allow derive from one
-// another count as one. User returns false for anonymous requests, and if only an unrelated middleware authenticated the user;
-// [UserFromContext] returns the user of any middleware.
+// User returns the user that m authenticated, or the user of [ContextWithUser]. Middlewares that With and Allow derive
+// from one another count as one. User returns false for anonymous requests, and if only an unrelated middleware
+// authenticated the user; [UserFromContext] returns the user of any middleware.
 func (m *Middleware[C, U]) User(ctx context.Context) (U, bool) {
 	switch holder := ctx.Value(userKey{}).(type) {
 	case *identity[C, U]:
@@ -180,9 +181,9 @@ func (m *Middleware[C, U]) User(ctx context.Context) (U, bool) {
 	return none, false
 }
 
-// Claims returns the claims of the token that m accepted, or the claims of [ContextWithClaims]. Middlewares that With and Allow
-// derive from one another count as one. Claims returns false for anonymous requests, and if only an unrelated middleware
-// accepted the token.
+// Claims returns the claims of the token that m accepted, or the claims of [ContextWithClaims]. Middlewares that With
+// and Allow derive from one another count as one. Claims returns false for anonymous requests, and if only an unrelated
+// middleware accepted the token.
 func (m *Middleware[C, U]) Claims(ctx context.Context) (*C, bool) {
 	switch holder := ctx.Value(claimsKey{}).(type) {
 	case *identity[C, U]:
@@ -210,21 +211,21 @@ func (m *Middleware[C, U]) Deny(w http.ResponseWriter, r *http.Request, err erro
 	m.respond(w, r, rej)
 }
 
-// Rejection returns the refusal for a handler's error. A [*Rejection] in err's chain is used as it is. Otherwise ErrUnavailable
-// and the errors of contexts are a 503, ErrNoToken and ErrInvalidToken a 401, ErrManyTokens a 400, ErrForbidden a 403,
-// ErrPasswordUnfit a 422, and any other error a 500. ErrNoUser is a 404: in a handler it is about the requested user, not the
-// authenticated one.
+// Rejection returns the refusal for a handler's error. A [*Rejection] in err's chain is used as it is. Otherwise
+// ErrUnavailable and the errors of contexts are a 503, ErrNoToken and ErrInvalidToken a 401, ErrManyTokens a 400,
+// ErrForbidden a 403, ErrPasswordUnfit a 422, and any other error a 500. ErrNoUser is a 404: in a handler it is about
+// the requested user, not the authenticated one.
 func (m *Middleware[C, U]) Rejection(err error) *Rejection {
 	return m.orZero().reject(context.Background(), err, fromHandler)
 }
 
-// Authenticate decides about a request as Require does, but does not respond. It returns the context for the handler. If the
-// request is refused, it returns the request's own context and a [*Rejection], which can write the response; Observe has been
-// called.
+// Authenticate decides about a request as Require does, but does not respond. It returns the context for the handler.
+// If the request is refused, it returns the request's own context and a [*Rejection], which can write the response;
+// Observe has been called.
 //
-// Authenticate never reuses the decision of an outer handler. A long-lived handler can call it to find out whether the token has
-// expired or the session has ended. Adapters to other frameworks use [Middleware.Decide], which also returns headers for the
-// response.
+// Authenticate never reuses the decision of an outer handler. A long-lived handler can call it to find out whether the
+// token has expired or the session has ended. Adapters to other frameworks use [Middleware.Decide], which also returns
+// headers for the response.
 func (m *Middleware[C, U]) Authenticate(r *http.Request) (context.Context, error) {
 	ctx, _, rej := m.Decide(r, false)
 	if rej != nil {
@@ -233,12 +234,12 @@ func (m *Middleware[C, U]) Authenticate(r *http.Request) (context.Context, error
 	return ctx, nil
 }
 
-// Decide does what Require does before it calls the next handler, or what Optional does if optional is true. Use it in adapters
-// to frameworks with another type of handler. It never reuses the decision of an outer handler.
+// Decide does what Require does before it calls the next handler, or what Optional does if optional is true. Use it in
+// adapters to frameworks with another type of handler. It never reuses the decision of an outer handler.
 //
-// Decide returns the context for the handler, headers to add to every response (nil if there are none), and the refusal or nil.
-// If the request is refused, the context is the request's own, and Observe has been called. The caller then calls
-// [Rejection.SetHeaders] and writes the status and a body.
+// Decide returns the context for the handler, headers to add to every response (nil if there are none), and the refusal
+// or nil. If the request is refused, the context is the request's own, and Observe has been called. The caller then
+// calls [Rejection.SetHeaders] and writes the status and a body.
 func (m *Middleware[C, U]) Decide(r *http.Request, optional bool) (context.Context, http.Header, *Rejection) {
 	m = m.orZero()
 	var decided decision[C, U]
@@ -260,9 +261,9 @@ func (m *Middleware[C, U]) Decide(r *http.Request, optional bool) (context.Conte
 
 // AuthenticateToken is like Authenticate, for a token that did not arrive in an HTTP request. An empty token is ErrNoToken.
 //
-// Without a request, Observe and Confirm can't be called. Callers must log the [*Rejection] themselves. Tokens that are bound to
-// a key are refused, and every token if [MiddlewareOptions.Confirm] is set. Both are ErrTokenClaims with the reason
-// "unconfirmed".
+// Without a request, Observe and Confirm can't be called. Callers must log the [*Rejection] themselves. Tokens that are
+// bound to a key are refused, and every token if [MiddlewareOptions.Confirm] is set. Both are ErrTokenClaims with the
+// reason "unconfirmed".
 func (m *Middleware[C, U]) AuthenticateToken(ctx context.Context, token string) (context.Context, error) {
 	m = m.orZero()
 	if token == "" {
@@ -286,10 +287,10 @@ func (m *Middleware[C, U]) orZero() *Middleware[C, U] {
 	return m
 }
 
-// LogRejections returns a function for MiddlewareOptions.Observe that logs every refusal: its status, its reason, the method and
-// route of the request, and the cause. If the token's signature was valid, it also logs the subject and the session. Refusals
-// with a 5xx status have the level Error, unless the client closed the connection; all others have the level Info. If log is
-// nil, it uses slog.Default.
+// LogRejections returns a function for MiddlewareOptions.Observe that logs every refusal: its status, its reason, the
+// method and route of the request, and the cause. If the token's signature was valid, it also logs the subject and the
+// session. Refusals with a 5xx status have the level Error, unless the client closed the connection; all others have
+// the level Info. If log is nil, it uses slog.Default.
 func LogRejections(log *slog.Logger) func(r *http.Request, rej *Rejection) {
 	return func(r *http.Request, rej *Rejection) { logRejection(log, r, rej) }
 }

@@ -46,11 +46,12 @@ func HashPassword(password string) (string, error) {
 	return rules.hash(password)
 }
 
-// CheckPassword returns nil if hash was made from password. The error is ErrPasswordMismatch for a wrong password or an empty
-// hash, and ErrBadHash for a hash that can't be checked. Every refusal takes at least the time of a comparison at cost 12.
+// CheckPassword returns nil if hash was made from password. The error is ErrPasswordMismatch for a wrong password or an
+// empty hash, and ErrBadHash for a hash that can't be checked. Every refusal takes at least the time of a comparison at
+// cost 12.
 //
-// CheckPassword is like [Passwords.Check] with the default options, but it does not limit the number of simultaneous calls and
-// returns no upgraded hash. It is safe for concurrent use.
+// CheckPassword is like [Passwords.Check] with the default options, but it does not limit the number of simultaneous
+// calls and returns no upgraded hash. It is safe for concurrent use.
 func CheckPassword(hash, password string) error {
 	_, err := defaultPasswordRules().check(hash, password)
 	return err
@@ -58,11 +59,11 @@ func CheckPassword(hash, password string) error {
 
 // PasswordVerifier checks hashes of one older format. Package legacyhash has verifiers for the common formats.
 //
-// hash is a stored hash that is not empty and is neither bcrypt nor passlib's bcrypt-sha256, version 2. password may have any
-// length and any bytes. If the hash has another format, recognized is false and match is ignored.
+// hash is a stored hash that is not empty and is neither bcrypt nor passlib's bcrypt-sha256, version 2. password may
+// have any length and any bytes. If the hash has another format, recognized is false and match is ignored.
 //
-// A verifier runs in one of the Concurrency slots. It must be safe for concurrent use and should compare in constant time. It
-// must limit the work of a hash: for one that demands more, it returns false for recognized.
+// A verifier runs in one of the Concurrency slots. It must be safe for concurrent use and should compare in constant
+// time. It must limit the work of a hash: for one that demands more, it returns false for recognized.
 type PasswordVerifier func(hash, password string) (recognized, match bool)
 
 // PasswordOptions are the options of [NewPasswords]. The zero value of each field means its default.
@@ -72,35 +73,35 @@ type PasswordOptions struct {
 	// accepted, and above that up to Cost plus 4.
 	Cost int
 
-	// MinLength is the minimum number of characters (Unicode code points) of a new password, from 1 to 72. The default is 8.
-	// Check ignores it.
+	// MinLength is the minimum number of characters (Unicode code points) of a new password, from 1 to 72. The default
+	// is 8. Check ignores it.
 	MinLength int
 
-	// Concurrency is the maximum number of simultaneous calls. The default is half of GOMAXPROCS, but at least 1, which leaves
-	// cores for the rest of the service when many users log in. For each running call, 64 more may wait. At cost 12 the last of
-	// them waits about 16 seconds, unless the context has a deadline. One client may have a quarter of all running and waiting
-	// calls, rounded up: see [ContextWithClient].
+	// Concurrency is the maximum number of simultaneous calls. The default is half of GOMAXPROCS, but at least 1, which
+	// leaves cores for the rest of the service when many users log in. For each running call, 64 more may wait. At cost
+	// 12 the last of them waits about 16 seconds, unless the context has a deadline. One client may have a quarter of
+	// all running and waiting calls, rounded up: see [ContextWithClient].
 	Concurrency int
 
-	// Legacy are verifiers for older hash formats. They only check hashes; new hashes are always bcrypt. The first verifier that
-	// recognizes a hash decides.
+	// Legacy are verifiers for older hash formats. They only check hashes; new hashes are always bcrypt. The first
+	// verifier that recognizes a hash decides.
 	Legacy []PasswordVerifier
 
-	// Costliest is a stored hash of the slowest kind in use, such as one from your database. It has a higher bcrypt cost than
-	// Cost, or a Legacy format. Every refusal then takes as long as a check of that hash, so response times do not reveal who
-	// has an account or which kind of hash it has. The default is a bcrypt hash of Cost.
+	// Costliest is a stored hash of the slowest kind in use, such as one from your database. It has a higher bcrypt
+	// cost than Cost, or a Legacy format. Every refusal then takes as long as a check of that hash, so response times
+	// do not reveal who has an account or which kind of hash it has. The default is a bcrypt hash of Cost.
 	//
 	// NewPasswords measures a Legacy hash: it checks it up to three times, and computes bcrypt for as long.
 	Costliest string
 
-	// AnyLength allows new passwords of up to 4096 bytes. Those of more than 72 bytes are hashed with passlib's bcrypt-sha256,
-	// version 2, whose hashes have up to 83 characters. If AnyLength is false, they are ErrPasswordTooLong. Check reads this
-	// format in any case.
+	// AnyLength allows new passwords of up to 4096 bytes. Those of more than 72 bytes are hashed with passlib's
+	// bcrypt-sha256, version 2, whose hashes have up to 83 characters. If AnyLength is false, they are
+	// ErrPasswordTooLong. Check reads this format in any case.
 	AnyLength bool
 }
 
-// Passwords hashes and checks passwords with bcrypt. It limits the number of simultaneous calls. Create it with [NewPasswords];
-// the methods of a zero or nil Passwords return ErrUnavailable. It is safe for concurrent use.
+// Passwords hashes and checks passwords with bcrypt. It limits the number of simultaneous calls. Create it with
+// [NewPasswords]; the methods of a zero or nil Passwords return ErrUnavailable. It is safe for concurrent use.
 type Passwords struct {
 	rules *passwordRules
 	queue *slots.Queue
@@ -160,13 +161,13 @@ func (o *PasswordOptions) mistakes() (wrong misconfigured) {
 	return wrong
 }
 
-// Hash returns the bcrypt hash of a new password, which has 60 characters. With AnyLength, the hash of a password of more than 72
-// bytes has up to 83. The password is hashed byte for byte, without Unicode normalization.
+// Hash returns the bcrypt hash of a new password, which has 60 characters. With AnyLength, the hash of a password of
+// more than 72 bytes has up to 83. The password is hashed byte for byte, without Unicode normalization.
 //
 // The error is ErrPasswordTooLong for more than 72 bytes (4096 with AnyLength), ErrPasswordInvalid for a NUL byte, and
-// ErrPasswordTooShort for fewer characters than MinLength. All three are ErrPasswordUnfit and are returned without waiting. The
-// error is ErrUnavailable if the queue is full, if one client has too many calls, or if ctx ends before the work starts; in the
-// last case it also wraps the context's error.
+// ErrPasswordTooShort for fewer characters than MinLength. All three are ErrPasswordUnfit and are returned without
+// waiting. The error is ErrUnavailable if the queue is full, if one client has too many calls, or if ctx ends before
+// the work starts; in the last case it also wraps the context's error.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if err := p.usable(); err != nil {
 		return "", err
@@ -182,22 +183,22 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	return p.rules.hash(password)
 }
 
-// Check returns a nil error if hash was made from password. If the hash has a lower cost than Cost or a Legacy format, rehash is
-// a new hash of the same password. Replace the old hash only if it is still stored (UPDATE … WHERE id = ? AND hash = ?), because
-// the password may have been changed in the meantime. Otherwise rehash is empty. It is also empty, with a nil error, if the
-// password can't be hashed again (too long, NUL byte) or the context has ended.
+// Check returns a nil error if hash was made from password. If the hash has a lower cost than Cost or a Legacy format,
+// rehash is a new hash of the same password. Replace the old hash only if it is still stored (UPDATE … WHERE id = ? AND
+// hash = ?), because the password may have been changed in the meantime. Otherwise rehash is empty. It is also empty,
+// with a nil error, if the password can't be hashed again (too long, NUL byte) or the context has ended.
 //
-// For a user who does not exist, pass an empty hash. The error is then ErrPasswordMismatch, as for a wrong password, for a
-// password with a NUL byte, and for one of more than 72 bytes with a bcrypt hash. Some bcrypt libraries truncate such a password
-// instead.
+// For a user who does not exist, pass an empty hash. The error is then ErrPasswordMismatch, as for a wrong password,
+// for a password with a NUL byte, and for one of more than 72 bytes with a bcrypt hash. Some bcrypt libraries truncate
+// such a password instead.
 //
-// The error is ErrBadHash if the hash is neither bcrypt nor passlib's bcrypt-sha256, version 2, and no Legacy verifier recognizes
-// it; if its cost is below 4, or above both 14 and Cost plus 4; or if the arguments are swapped. Its text says which. A bcrypt
-// hash is exactly $2a$, $2b$ or $2y$, two digits, $ and 53 characters of bcrypt's alphabet.
+// The error is ErrBadHash if the hash is neither bcrypt nor passlib's bcrypt-sha256, version 2, and no Legacy verifier
+// recognizes it; if its cost is below 4, or above both 14 and Cost plus 4; or if the arguments are swapped. Its text
+// says which. A bcrypt hash is exactly $2a$, $2b$ or $2y$, two digits, $ and 53 characters of bcrypt's alphabet.
 //
-// Every refusal takes as long as a check of Costliest, or longer if the hash itself is slower. The error is ErrUnavailable if the
-// queue is full, if one client has too many calls, or if ctx ends before the work starts; in the last case it also wraps the
-// context's error. Work that has started is not interrupted.
+// Every refusal takes as long as a check of Costliest, or longer if the hash itself is slower. The error is
+// ErrUnavailable if the queue is full, if one client has too many calls, or if ctx ends before the work starts; in the
+// last case it also wraps the context's error. Work that has started is not interrupted.
 func (p *Passwords) Check(ctx context.Context, hash, password string) (rehash string, err error) {
 	if err := p.usable(); err != nil {
 		return "", err
@@ -231,9 +232,9 @@ func (p *Passwords) enter(ctx context.Context) (leave func(), err error) {
 	return func() { p.queue.Leave(client) }, nil
 }
 
-// ContextWithClient returns a context that identifies the client for [Passwords.Hash] and [Passwords.Check], for example by its
-// network address. One client may have at most a quarter of all running and waiting calls, so it can't block the others. The
-// limit does not apply to an empty client, or to calls without such a context.
+// ContextWithClient returns a context that identifies the client for [Passwords.Hash] and [Passwords.Check], for
+// example by its network address. One client may have at most a quarter of all running and waiting calls, so it can't
+// block the others. The limit does not apply to an empty client, or to calls without such a context.
 func ContextWithClient(ctx context.Context, client string) context.Context {
 	return context.WithValue(ctx, clientKey{}, client)
 }
@@ -353,8 +354,8 @@ func (r *passwordRules) verifyLegacy(hash, password string) (recognized, match b
 	return false, false
 }
 
-// explainBadHash returns the reason why a hash can't be checked. The text contains neither argument: what was passed as the hash
-// may be a password.
+// explainBadHash returns the reason why a hash can't be checked. The text contains neither argument: what was passed as
+// the hash may be a password.
 func explainBadHash(hash, password string) error {
 	if _, swapped := parseStoredHash(password); swapped {
 		return fmt.Errorf("%w: the arguments are swapped: a bcrypt hash was passed as the password", ErrBadHash)
@@ -487,8 +488,8 @@ func (w passwordWork) scaled(t, reference time.Duration) passwordWork {
 	return passwordWork(float64(w) * float64(t) / float64(reference))
 }
 
-// spend does some work, rounded to a multiple of bcrypt's smallest amount, in powers of two. It creates hashes and drops them,
-// because comparing with a malformed dummy hash would take no time.
+// spend does some work, rounded to a multiple of bcrypt's smallest amount, in powers of two. It creates hashes and
+// drops them, because comparing with a malformed dummy hash would take no time.
 func spend(password string, work passwordWork) {
 	work += bcryptWork(bcrypt.MinCost) / 2
 	for cost := bcrypt.MaxCost; cost >= bcrypt.MinCost; cost-- {

@@ -13,8 +13,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// payloadFormat reads and writes claims of a type C. The registered claims are handled here, so no field of C can hide them from
-// the checks. C's own fields are handled by their tags.
+// payloadFormat reads and writes claims of a type C. The registered claims are handled here, so no field of C can hide
+// them from the checks. C's own fields are handled by their tags.
 type payloadFormat struct {
 	fields *structfields.Struct
 	owned  map[string]bool // those of jti, sid, scope and auth_time for which C has its own field
@@ -59,7 +59,8 @@ func checkMethods(t reflect.Type, wrong *misconfigured) {
 	case validates[0].IsInterface() || validates[0].ByPointer:
 		wrong.add(subject, "gets Validate from %s, which is embedded as an interface or pointer and may be nil; embed a struct", validates[0].Type)
 	}
-	// Older versions of golang-jwt called Valid() error. A method Valid with another signature is probably meant as a check too.
+	// Older versions of golang-jwt called Valid() error. A method Valid with another signature is probably meant as a
+	// check too.
 	valids := embedding.Declarations(t, "Valid", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Valid") })
 	for _, d := range valids {
 		if !d.IsField && (len(d.Index) == 0 || !isOwn) {
@@ -70,9 +71,9 @@ func checkMethods(t reflect.Type, wrong *misconfigured) {
 
 func implements[I any](t reflect.Type) bool { return t.Implements(reflect.TypeFor[I]()) }
 
-// checkHasScope reports claims types for which RequireScope would refuse every request: C hides the method HasScope, or it has
-// its own field for scope but HasScope does not read that field. The struct that declares the field, or one that contains it,
-// must also declare HasScope.
+// checkHasScope reports claims types for which RequireScope would refuse every request: C hides the method HasScope, or
+// it has its own field for scope but HasScope does not read that field. The struct that declares the field, or one that
+// contains it, must also declare HasScope.
 func checkHasScope(t reflect.Type, fields *structfields.Struct, wrong *misconfigured) {
 	subject := "claims type " + t.String()
 	scopes := embedding.Declarations(t, "HasScope", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("HasScope") })
@@ -96,8 +97,8 @@ func checkHasScope(t reflect.Type, fields *structfields.Struct, wrong *misconfig
 	}
 }
 
-// decode reads the payload text into c, which embeds claims. Strings in c share the memory of text. It returns the approximate
-// size of the data that c refers to, without text.
+// decode reads the payload text into c, which embeds claims. Strings in c share the memory of text. It returns the
+// approximate size of the data that c refers to, without text.
 func (f *payloadFormat) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (bytes int, err error) {
 	next := 0 // the index after the last field
 	var o strictjson.Object

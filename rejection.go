@@ -13,10 +13,10 @@ import (
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
-// Rejection is the refusal of a request. It holds the response for the client and the cause for the operator; the response does
-// not reveal the cause. It is an error, and an http.Handler that writes the response. [Middleware.Authenticate] returns one. A
-// Rejection that a user function, Check or a guard returns, or that is passed to [Middleware.Deny], is used as it is. Do not
-// modify a Rejection after returning it.
+// Rejection is the refusal of a request. It holds the response for the client and the cause for the operator; the
+// response does not reveal the cause. It is an error, and an http.Handler that writes the response.
+// [Middleware.Authenticate] returns one. A Rejection that a user function, Check or a guard returns, or that is passed
+// to [Middleware.Deny], is used as it is. Do not modify a Rejection after returning it.
 type Rejection struct {
 	Status      int           // the response's status; 500 if it is not between 400 and 599
 	Code        string        // the challenge's error code (RFC 6750 §3.1), "" if there was no token
@@ -72,8 +72,9 @@ func (rej *Rejection) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(append(body, "}\n"...))
 }
 
-// SetHeaders sets the headers of the response: WWW-Authenticate if there is a challenge, Cache-Control: no-store, Retry-After
-// for a 503 or a 429 with RetryAfter, and those in Header. Use it in adapters that write the response themselves.
+// SetHeaders sets the headers of the response: WWW-Authenticate if there is a challenge, Cache-Control: no-store,
+// Retry-After for a 503 or a 429 with RetryAfter, and those in Header. Use it in adapters that write the response
+// themselves.
 func (rej *Rejection) SetHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	if challenge := rej.Challenge(); challenge != "" {
@@ -200,7 +201,8 @@ const (
 	fromHandler                    // a handler, through Deny: ErrNoUser is about another user, and a 404
 )
 
-// rejectionFor maps errors to responses. ErrUnavailable and the errors of contexts take precedence, because no decision was made.
+// rejectionFor maps errors to responses. ErrUnavailable and the errors of contexts take precedence, because no decision
+// was made.
 func rejectionFor(err error, from errorOrigin) *Rejection {
 	if given, ok := errors.AsType[*Rejection](err); ok && given != nil {
 		own := *given
@@ -295,8 +297,8 @@ const (
 //	request           another 4xx
 //	error             anything else
 //
-// An error may define its own reason with a method Reason() string, as errors of package session do. This reason may have at
-// most 64 lower-case letters, digits and underscores. The first three of the list take precedence over it.
+// An error may define its own reason with a method Reason() string, as errors of package session do. This reason may
+// have at most 64 lower-case letters, digits and underscores. The first three of the list take precedence over it.
 func (rej *Rejection) Reason() string {
 	if rej == nil {
 		return "error"

@@ -58,8 +58,9 @@ func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r)
 }
 
-// handBack copies to the outer request what handlers have set in the inner one: the pattern, for the logs of outer handlers, and
-// the multipart form, because net/http removes the temporary files only of its own request (golang/go#58809).
+// handBack copies to the outer request what handlers have set in the inner one: the pattern, for the logs of outer
+// handlers, and the multipart form, because net/http removes the temporary files only of its own request
+// (golang/go#58809).
 func handBack(outer, inner *http.Request) {
 	if inner.Pattern != outer.Pattern {
 		outer.Pattern = inner.Pattern
@@ -83,8 +84,8 @@ type decision[C, U any] struct {
 	reused   bool // an outer handler has decided, and its identity is in the request's context
 }
 
-// decide takes a request through all steps from the sources to the guards and stores the results in decided, which must be new.
-// If reuse is true, it accepts the decision of an outer handler.
+// decide takes a request through all steps from the sources to the guards and stores the results in decided, which must
+// be new. If reuse is true, it accepts the decision of an outer handler.
 func (m *Middleware[C, U]) decide(decided *decision[C, U], r *http.Request, optional, reuse bool) *Rejection {
 	var err error
 	decided.token, decided.source, err = m.findToken(r)
@@ -160,8 +161,8 @@ func (p *policy) collect(r *http.Request, found []finding) []finding {
 	return found
 }
 
-// judge returns the only finding. More than one is an error, whichever came first. If one is a token in the URL, its source is
-// returned even with the error, because the response must protect that token.
+// judge returns the only finding. More than one is an error, whichever came first. If one is a token in the URL, its
+// source is returned even with the error, because the response must protect that token.
 func judge(found []finding) (token string, source *TokenSource, err error) {
 	first := found[0]
 	if len(found) > 1 { // forms that can't be searched are ignored if there is another finding
@@ -194,8 +195,8 @@ var (
 	errOtherScheme = fmt.Errorf("%w: the Authorization header has a scheme that none of MiddlewareOptions.Sources reads", ErrNoToken)
 )
 
-// noToken returns the error for a request in which no source found a token. A token without a scheme counts as an invalid token,
-// so Optional does not treat the request as anonymous.
+// noToken returns the error for a request in which no source found a token. A token without a scheme counts as an
+// invalid token, so Optional does not treat the request as anonymous.
 func (p *policy) noToken(r *http.Request) error {
 	values := r.Header["Authorization"]
 	reads := slices.ContainsFunc(p.opts.Sources, func(s TokenSource) bool { return s.kind == sourceAuthorization })
@@ -208,8 +209,8 @@ func (p *policy) noToken(r *http.Request) error {
 	return errOtherScheme
 }
 
-// checkOrigin refuses requests that another site caused. The opening request of a WebSocket is a GET, but it is checked as a
-// POST, because the connection can be used for anything.
+// checkOrigin refuses requests that another site caused. The opening request of a WebSocket is a GET, but it is checked
+// as a POST, because the connection can be used for anything.
 func (p *policy) checkOrigin(r *http.Request) error {
 	if len(r.Header["Upgrade"]) > 0 {
 		post := *r
@@ -238,8 +239,8 @@ func isPreflight(r *http.Request) bool {
 		len(r.Header["Authorization"]) == 0 && len(r.Header["Cookie"]) == 0
 }
 
-// reuse returns the identity that an outer handler of the same root found for the same token. It returns nil if there is none,
-// or if another user or other claims were put into the context in between.
+// reuse returns the identity that an outer handler of the same root found for the same token. It returns nil if there
+// is none, or if another user or other claims were put into the context in between.
 func (rt *root[C, U]) reuse(ctx context.Context, token string, guarded bool) *identity[C, U] {
 	id, ok := ctx.Value(userKey{}).(*identity[C, U])
 	if !ok || !id.reusable || id.root != rt || id.token != token || id.anonymous() ||
@@ -249,8 +250,8 @@ func (rt *root[C, U]) reuse(ctx context.Context, token string, guarded bool) *id
 	return id
 }
 
-// identify verifies the token and loads its user. If it returns an error and the token was not verified, the identity is nil. r
-// is nil if the token did not arrive in a request.
+// identify verifies the token and loads its user. If it returns an error and the token was not verified, the identity
+// is nil. r is nil if the token did not arrive in a request.
 func (rt *root[C, U]) identify(ctx context.Context, r *http.Request, e *evidence) (*identity[C, U], error) {
 	id, err := rt.decode(ctx, e.token)
 	if err != nil {
@@ -283,8 +284,8 @@ func (rt *root[C, U]) identify(ctx context.Context, r *http.Request, e *evidence
 	return id, nil
 }
 
-// decode returns an identity with the token's claims and without a user. A Decoder decodes the claims into the identity, which
-// saves an allocation.
+// decode returns an identity with the token's claims and without a user. A Decoder decodes the claims into the
+// identity, which saves an allocation.
 func (rt *root[C, U]) decode(ctx context.Context, token string) (*identity[C, U], error) {
 	if d, ok := rt.verifier.(*Decoder[C]); ok {
 		v, err := d.verify(ctx, token)
@@ -309,8 +310,8 @@ var errNotMade = &ConfigError{"Middleware", "was not made by NewMiddleware"}
 
 var errNoClaims = errors.New("usher: the verifier returned neither claims nor an error")
 
-// confirm calls Confirm. If Confirm is not set, a bound token is refused, because its sender may have stolen it (RFC 7800 §3). If
-// it is set but r is nil, it can't be called, and every token is refused.
+// confirm calls Confirm. If Confirm is not set, a bound token is refused, because its sender may have stolen it (RFC
+// 7800 §3). If it is set but r is nil, it can't be called, and every token is refused.
 func (p *policy) confirm(r *http.Request, e *evidence, c *Claims) error {
 	switch {
 	case r == nil && c.Confirmation != nil:
@@ -386,8 +387,8 @@ func (p *policy) hasHeaders(e *evidence, optional bool) bool {
 	return p.vary != "" && (optional || p.varyAlways) || len(e.headers) > 0 || e.source != nil && e.source.kind != sourceAuthorization && !e.source.isAuthorization()
 }
 
-// setHeaders sets the headers of every response, whether or not the request is refused. Shared caches treat only responses to
-// Authorization as private (RFC 9111 §3.5); other sources need headers that say so.
+// setHeaders sets the headers of every response, whether or not the request is refused. Shared caches treat only
+// responses to Authorization as private (RFC 9111 §3.5); other sources need headers that say so.
 func (p *policy) setHeaders(h http.Header, e *evidence, optional, accepted bool) {
 	if p.vary != "" && (optional || p.varyAlways) {
 		h.Add("Vary", p.vary)

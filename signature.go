@@ -23,8 +23,8 @@ import (
 )
 
 // method returns golang-jwt's implementation of an algorithm that uses key pairs. It returns new values instead of that
-// package's variables, which any code can modify. Those also accept a PSS salt of any length; here it must be as long as the
-// hash (RFC 7518 §3.5).
+// package's variables, which any code can modify. Those also accept a PSS salt of any length; here it must be as long
+// as the hash (RFC 7518 §3.5).
 func (a Algorithm) method() jwt.SigningMethod {
 	rsaMethod := &jwt.SigningMethodRSA{Name: string(a), Hash: a.hash()}
 	switch a.family() {
@@ -146,8 +146,8 @@ func (p *publicKey) equal(other verifier) bool {
 	return ok && (p == o || p.key.Equal(o.key))
 }
 
-// privateKey signs with golang-jwt's methods. It is always used as a pointer. For some verbs fmt prints the fields of nested
-// structs, but it does not follow nested pointers.
+// privateKey signs with golang-jwt's methods. It is always used as a pointer. For some verbs fmt prints the fields of
+// nested structs, but it does not follow nested pointers.
 type privateKey struct {
 	method jwt.SigningMethod
 	key    crypto.PrivateKey

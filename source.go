@@ -14,16 +14,16 @@ import (
 	"github.com/go-usher/usher/internal/quote"
 )
 
-// TokenSource is a place in a request where a token may be, such as a header or a cookie. The functions named From… return
-// sources, and [MiddlewareOptions].Sources lists those of a middleware. A request with more than one token is refused with a 400,
-// whether they are in one source or in several.
+// TokenSource is a place in a request where a token may be, such as a header or a cookie. The functions named From…
+// return sources, and [MiddlewareOptions].Sources lists those of a middleware. A request with more than one token is
+// refused with a 400, whether they are in one source or in several.
 //
-// Shared caches treat only responses to Authorization as private (RFC 9111 §3.5). If the token comes from another source, the
-// response gets Cache-Control: private, unless it already has a stricter Cache-Control.
+// Shared caches treat only responses to Authorization as private (RFC 9111 §3.5). If the token comes from another
+// source, the response gets Cache-Control: private, unless it already has a stricter Cache-Control.
 type TokenSource struct {
 	kind sourceKind
-	// name is the name of the header, cookie, field or parameter. For the Authorization header it is the scheme, for WebSockets
-	// the marker.
+	// name is the name of the header, cookie, field or parameter. For the Authorization header it is the scheme, for
+	// WebSockets the marker.
 	name   string
 	custom *customSource // for FromFunc
 }
@@ -50,9 +50,9 @@ type customSource struct {
 // header with another scheme counts as no token; "Bearer" with nothing after it counts as an invalid token.
 func FromBearer() TokenSource { return FromAuthorization("Bearer") }
 
-// FromAuthorization finds the token in the Authorization header after another scheme, such as "JWT". If scheme is "", the token
-// is the whole value of the header, unless the value contains a space or no dot. FromBearer and FromAuthorization("") can be used
-// together.
+// FromAuthorization finds the token in the Authorization header after another scheme, such as "JWT". If scheme is "",
+// the token is the whole value of the header, unless the value contains a space or no dot. FromBearer and
+// FromAuthorization("") can be used together.
 func FromAuthorization(scheme string) TokenSource {
 	return TokenSource{kind: sourceAuthorization, name: scheme}
 }
@@ -65,29 +65,33 @@ func FromHeader(name string) TokenSource {
 	return TokenSource{kind: sourceHeader, name: http.CanonicalHeaderKey(name)}
 }
 
-// FromCookie finds the token in a cookie. An empty cookie counts as no token. Two cookies of this name that are not empty are a
-// 400.
+// FromCookie finds the token in a cookie. An empty cookie counts as no token. Two cookies of this name that are not
+// empty are a 400.
 //
-// Browsers also send cookies with requests that other sites cause. A request with its token in a cookie is therefore refused
-// unless [http.CrossOriginProtection] accepts it. A request with an Upgrade header (a WebSocket) is checked as a POST.
+// Browsers also send cookies with requests that other sites cause. A request with its token in a cookie is therefore
+// refused unless [http.CrossOriginProtection] accepts it. A request with an Upgrade header (a WebSocket) is checked as
+// a POST.
 //
-// Use a name that begins with "__Host-", such as "__Host-token". Browsers then accept the cookie only from the same host, over
-// TLS and with Path=/. Without the prefix, another subdomain could set a second cookie of the same name and lock the user out.
+// Use a name that begins with "__Host-", such as "__Host-token". Browsers then accept the cookie only from the same
+// host, over TLS and with Path=/. Without the prefix, another subdomain could set a second cookie of the same name and
+// lock the user out.
 func FromCookie(name string) TokenSource { return TokenSource{kind: sourceCookie, name: name} }
 
-// FromQuery finds the token in a query parameter of the URL (RFC 6750 §2.3). Use it only for clients that support nothing else,
-// because URLs end up in logs, histories and Referer headers. The response gets Referrer-Policy: no-referrer.
+// FromQuery finds the token in a query parameter of the URL (RFC 6750 §2.3). Use it only for clients that support
+// nothing else, because URLs end up in logs, histories and Referer headers. The response gets Referrer-Policy:
+// no-referrer.
 func FromQuery(name string) TokenSource { return TokenSource{kind: sourceQuery, name: name} }
 
 // FromForm finds the token in a form field of the body (RFC 6750 §2.2), in POST, PUT and PATCH requests of type
 // application/x-www-form-urlencoded. The form is then parsed for the handler too, as by ParseForm.
 //
-// A form of more than 64 KiB or 1,000 fields is not searched. The request is then refused with a 400, unless another source finds
-// a token. In that case the handler can still read the body.
+// A form of more than 64 KiB or 1,000 fields is not searched. The request is then refused with a 400, unless another
+// source finds a token. In that case the handler can still read the body.
 func FromForm(name string) TokenSource { return TokenSource{kind: sourceForm, name: name} }
 
-// FromWebSocketProtocol finds the token in the Sec-WebSocket-Protocol header of a WebSocket's opening request. The token is the
-// element after marker. In browsers this is the only header that a page can set: new WebSocket(url, [marker, token]).
+// FromWebSocketProtocol finds the token in the Sec-WebSocket-Protocol header of a WebSocket's opening request. The
+// token is the element after marker. In browsers this is the only header that a page can set: new WebSocket(url,
+// [marker, token]).
 //
 // The browser closes the connection unless the response selects marker as the protocol. The middleware sets this response
 // header. WebSocket libraries that write the response themselves ignore it, so configure marker there too. In
@@ -96,9 +100,9 @@ func FromWebSocketProtocol(marker string) TokenSource {
 	return TokenSource{kind: sourceWebSocket, name: marker}
 }
 
-// FromFunc finds the token with your own function. find returns the token and true, or false if there is none. Its errors are
-// mapped like all others: a [*Rejection] is used as it is, ErrManyTokens is a 400, an unknown error a 500. find must be safe for
-// concurrent use.
+// FromFunc finds the token with your own function. find returns the token and true, or false if there is none. Its
+// errors are mapped like all others: a [*Rejection] is used as it is, ErrManyTokens is a 400, an unknown error a 500.
+// find must be safe for concurrent use.
 //
 // vary names the request headers that find reads, for the Vary header of responses. If Cookie is among them, the
 // cross-origin check of [FromCookie] applies.
@@ -110,11 +114,12 @@ func FromFunc(find func(r *http.Request) (token string, found bool, err error), 
 	return TokenSource{kind: sourceCustom, custom: custom}
 }
 
-// Find returns the token in this source, and whether there is one. An empty token counts as found, except in a cookie. The error
-// is ErrManyTokens, a [*Rejection] if the request can't be read, or an error of the function passed to FromFunc.
+// Find returns the token in this source, and whether there is one. An empty token counts as found, except in a cookie.
+// The error is ErrManyTokens, a [*Rejection] if the request can't be read, or an error of the function passed to
+// FromFunc.
 //
-// Middlewares call Find. Handlers can call it for another kind of token, such as a refresh token. Find does not check the origin
-// of the request.
+// Middlewares call Find. Handlers can call it for another kind of token, such as a refresh token. Find does not check
+// the origin of the request.
 func (s TokenSource) Find(r *http.Request) (token string, found bool, err error) {
 	switch s.kind {
 	case sourceAuthorization:
@@ -172,8 +177,8 @@ func isBareToken(value string) bool {
 	return strings.Contains(value, ".") && !strings.ContainsAny(value, " \t")
 }
 
-// findInCookies parses the Cookie header itself (RFC 6265 §4.2). net/http skips cookies with invalid values, so it could return
-// one cookie where there are two.
+// findInCookies parses the Cookie header itself (RFC 6265 §4.2). net/http skips cookies with invalid values, so it
+// could return one cookie where there are two.
 func (s TokenSource) findInCookies(r *http.Request) (token string, found bool, err error) {
 	for _, line := range r.Header["Cookie"] {
 		for line != "" {

@@ -32,8 +32,8 @@ type EncoderOptions struct {
 	NotBefore bool
 	// Type is the header's typ, "JWT" by default. OAuth access tokens have "at+jwt" (RFC 9068 §2.1).
 	Type string
-	// SubjectClaim is the name of the claim that holds the subject, "sub" by default. Some older verifiers expect "user_id" or
-	// "identity".
+	// SubjectClaim is the name of the claim that holds the subject, "sub" by default. Some older verifiers expect
+	// "user_id" or "identity".
 	SubjectClaim string
 	// MaxSize is the maximum size of a token in bytes. The default is 8 KiB, the same as the decoder's.
 	MaxSize int
@@ -134,12 +134,12 @@ func isLocal(keys SigningKeys) bool {
 	return false
 }
 
-// Encode returns a signed token with these claims. It sets absent iss, aud, exp, iat and jti as [Encoder.Fill] does. If C has a
-// Validate method, Encode calls it. It does not check that exp is in the future.
+// Encode returns a signed token with these claims. It sets absent iss, aud, exp, iat and jti as [Encoder.Fill] does. If
+// C has a Validate method, Encode calls it. It does not check that exp is in the future.
 //
-// The error is ErrTokenClaims if the subject is missing and AllowNoSubject is not set, if the claims have no JSON form, or if
-// Validate returns an error. It is ErrTokenTooLarge if the token exceeds MaxSize, and a [ConfigError] if the key can't sign.
-// Errors of keys are returned unchanged.
+// The error is ErrTokenClaims if the subject is missing and AllowNoSubject is not set, if the claims have no JSON form,
+// or if Validate returns an error. It is ErrTokenTooLarge if the token exceeds MaxSize, and a [ConfigError] if the key
+// can't sign. Errors of keys are returned unchanged.
 func (e *Encoder[C]) Encode(ctx context.Context, claims C) (string, error) {
 	if e == nil || e.keys == nil {
 		return "", &ConfigError{"Encoder", "was not made by NewEncoder"}
@@ -178,9 +178,9 @@ func (e *Encoder[C]) Encode(ctx context.Context, claims C) (string, error) {
 	return string(s.encoded), nil
 }
 
-// Fill sets absent iss, aud, exp, iat and jti, and an absent nbf if NotBefore is set. It returns the [Claims] embedded in
-// claims, or nil if claims is nil. Call it before Encode to read these values or to change them. Dates are whole seconds. Fill
-// rounds iat down and exp up, so a token is valid for at least its TTL.
+// Fill sets absent iss, aud, exp, iat and jti, and an absent nbf if NotBefore is set. It returns the [Claims] embedded
+// in claims, or nil if claims is nil. Call it before Encode to read these values or to change them. Dates are whole
+// seconds. Fill rounds iat down and exp up, so a token is valid for at least its TTL.
 func (e *Encoder[C]) Fill(claims *C) *Claims {
 	if claims == nil || e == nil || e.keys == nil {
 		return nil
@@ -218,24 +218,26 @@ func (e *Encoder[C]) TTL() time.Duration {
 type DecoderOptions struct {
 	// Issuer, if set, is the required iss.
 	Issuer string
-	// Audience, if set, lists the accepted audiences: aud must contain at least one of them. If not set, every token with an
-	// aud is refused, because it was issued for another service.
+	// Audience, if set, lists the accepted audiences: aud must contain at least one of them. If not set, every token
+	// with an aud is refused, because it was issued for another service.
 	Audience Audience
 	// Leeway is the tolerated difference between clocks: from a millisecond to 5 minutes, 0 by default.
 	Leeway time.Duration
-	// MaxAge, if set, is the maximum time since iat: a second or more. Tokens without iat or with an iat in the future are then
-	// refused.
+	// MaxAge, if set, is the maximum time since iat: a second or more. Tokens without iat or with an iat in the future
+	// are then refused.
 	MaxAge time.Duration
-	// Type, if set, is the required typ of the header. If not set, typ must be JWT or at+jwt, or absent. Types are compared as
-	// media types: ASCII case is ignored, and so is a leading application/ if no other slash follows (RFC 7515 §4.1.9).
+	// Type, if set, is the required typ of the header. If not set, typ must be JWT or at+jwt, or absent. Types are
+	// compared as media types: ASCII case is ignored, and so is a leading application/ if no other slash follows (RFC
+	// 7515 §4.1.9).
 	Type string
-	// SubjectClaim is the name of the claim that holds the subject, "sub" by default. Flask-JWT calls it "identity". The name
-	// must not be that of another registered claim or of a field of C.
+	// SubjectClaim is the name of the claim that holds the subject, "sub" by default. Flask-JWT calls it "identity".
+	// The name must not be that of another registered claim or of a field of C.
 	SubjectClaim string
 	// MaxSize is the maximum size of a token in bytes, 8 KiB by default.
 	MaxSize int
-	// CacheSize is the number of verified tokens to cache. The signature of a cached token is not verified again; its key, its
-	// dates and Validate are still checked each time. The cache takes at most CacheSize × 2 KiB. By default nothing is cached.
+	// CacheSize is the number of verified tokens to cache. The signature of a cached token is not verified again; its
+	// key, its dates and Validate are still checked each time. The cache takes at most CacheSize × 2 KiB. By default
+	// nothing is cached.
 	CacheSize int
 	// AllowNoSubject accepts tokens without a subject.
 	AllowNoSubject bool
@@ -258,8 +260,8 @@ const (
 
 // Verifier verifies tokens for a [Middleware]. [*Decoder] is one.
 type Verifier[C any] interface {
-	// Decode verifies a token and returns its claims. On failure it returns nil and an error: ErrInvalidToken if the token is
-	// invalid, ErrUnavailable if it can't be verified now. Decode must be safe for concurrent use.
+	// Decode verifies a token and returns its claims. On failure it returns nil and an error: ErrInvalidToken if the
+	// token is invalid, ErrUnavailable if it can't be verified now. Decode must be safe for concurrent use.
 	Decode(ctx context.Context, token string) (*C, error)
 }
 
@@ -279,16 +281,16 @@ type checks struct {
 	headers headers
 }
 
-// NewDecoder returns a decoder that verifies with keys. It reports all mistakes in the options, the claims type C and a fixed
-// set of keys at once: each is a [ConfigError], joined with errors.Join.
+// NewDecoder returns a decoder that verifies with keys. It reports all mistakes in the options, the claims type C and a
+// fixed set of keys at once: each is a [ConfigError], joined with errors.Join.
 //
-// C embeds [Claims]. Further fields of C decode other claims, by encoding/json's tags. A field of C may also take the place of
-// Claims' own jti, sid, scope or auth_time; with a field for scope, C needs a method HasScope(scope string) bool. Unlike in
-// encoding/json, names are case-sensitive: a field Role without a tag decodes "Role" but not "role". A field of type [Audience]
-// decodes a string or an array of strings, for any claim.
+// C embeds [Claims]. Further fields of C decode other claims, by encoding/json's tags. A field of C may also take the
+// place of Claims' own jti, sid, scope or auth_time; with a field for scope, C needs a method HasScope(scope string)
+// bool. Unlike in encoding/json, names are case-sensitive: a field Role without a tag decodes "Role" but not "role". A
+// field of type [Audience] decodes a string or an array of strings, for any claim.
 //
-// If C has a method Validate() error, Decode calls it. A Validate method of an embedded type is called if Go promotes it. The
-// Validate method of a named field's type is not called; call it in C's Validate.
+// If C has a method Validate() error, Decode calls it. A Validate method of an embedded type is called if Go promotes
+// it. The Validate method of a named field's type is not called; call it in C's Validate.
 func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) (*Decoder[C], error) {
 	var wrong misconfigured
 	d := &Decoder[C]{claims: embedded[C, P], validate: validator[C]()}
@@ -379,15 +381,16 @@ func checkKeySource(wrong *misconfigured, keys KeySource) KeySource {
 //   - sub: ErrTokenClaims
 //   - the claims' Validate method, if C has one: ErrTokenClaims, which wraps its error
 //
-// Each of these errors is also ErrInvalidToken and golang-jwt's error for the same fault. Errors of the key source are returned
-// unchanged. If the signature is valid, a [*TokenError] in the chain says whose token it was.
+// Each of these errors is also ErrInvalidToken and golang-jwt's error for the same fault. Errors of the key source are
+// returned unchanged. If the signature is valid, a [*TokenError] in the chain says whose token it was.
 //
-// A token that is bound to a key (Claims.Confirmation is set) is valid only together with a proof of possession of that key.
-// [Middleware] requires the proof. Other callers of Decode must require it too, or refuse bound tokens.
+// A token that is bound to a key (Claims.Confirmation is set) is valid only together with a proof of possession of that
+// key. [Middleware] requires the proof. Other callers of Decode must require it too, or refuse bound tokens.
 //
-// Callers may assign to the fields of the result. Its strings share one allocation; clone those you retain. With CacheSize set,
-// neither callers nor Validate may modify data behind slices, maps or pointers, because other callers share it. Appending to a
-// slice is safe: slices have no spare capacity, unless an UnmarshalJSON method of yours made them.
+// Callers may assign to the fields of the result. Its strings share one allocation; clone those you retain. With
+// CacheSize set, neither callers nor Validate may modify data behind slices, maps or pointers, because other callers
+// share it. Appending to a slice is safe: slices have no spare capacity, unless an UnmarshalJSON method of yours made
+// them.
 func (d *Decoder[C]) Decode(ctx context.Context, token string) (*C, error) {
 	v, err := d.verify(ctx, token)
 	if err != nil {
@@ -408,7 +411,8 @@ type verified[C any] struct {
 	payload string
 }
 
-// verify is the first half of Decode. It does not need a C yet, so a token that is refused here does not cost its allocation.
+// verify is the first half of Decode. It does not need a C yet, so a token that is refused here does not cost its
+// allocation.
 func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], error) {
 	if d == nil || d.keys == nil {
 		return verified[C]{}, &ConfigError{"Decoder", "was not made by NewDecoder"}
@@ -444,8 +448,8 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 	return verified[C]{header: h, key: key, payload: payload}, nil
 }
 
-// read is the second half of Decode. It reads into c, which is new and must not be used after an error. It wraps errors in place
-// because one more call takes 2 % of a request with a cached token.
+// read is the second half of Decode. It reads into c, which is new and must not be used after an error. It wraps errors
+// in place because one more call takes 2 % of a request with a cached token.
 func (d *Decoder[C]) read(token string, v verified[C], c *C) error {
 	claims := d.claims(c)
 	if v.claims != nil {
@@ -490,7 +494,8 @@ func (d *Decoder[C]) read(token string, v verified[C], c *C) error {
 	return nil
 }
 
-// unescapedBytes returns the maximum memory of strings that had escapes and so were copied. Unescaped they are never longer.
+// unescapedBytes returns the maximum memory of strings that had escapes and so were copied. Unescaped they are never
+// longer.
 func unescapedBytes(payload string) int {
 	escapes := strings.Count(payload, "\\")
 	if escapes == 0 {
@@ -499,8 +504,8 @@ func unescapedBytes(payload string) int {
 	return len(payload) + len(payload)/7 + 16*escapes // with the allocator's overhead
 }
 
-// remembered is a decoder's cache entry for a verified token. It does not depend on the claims type, so the cache is compiled
-// only once.
+// remembered is a decoder's cache entry for a verified token. It does not depend on the claims type, so the cache is
+// compiled only once.
 type remembered struct {
 	header *header
 	key    Key // the key that verified it

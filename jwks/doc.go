@@ -1,8 +1,8 @@
 // Package jwks publishes keys as JSON Web Key Sets (RFC 7517), and fetches, caches and refreshes the sets of
 // other issuers.
 //
-// An issuer serves its keys with [Handler] and its metadata with [MetadataHandler], and changes its signing key with [Rotate].
-// A service that accepts tokens of an issuer uses a [Remote], which is a [usher.KeySource]:
+// An issuer serves its keys with [Handler] and its metadata with [MetadataHandler], and changes its signing key with
+// [Rotate]. A service that accepts tokens of an issuer uses a [Remote], which is a [usher.KeySource]:
 //
 //	remote, err := jwks.NewIssuer("https://login.example.com/", nil)
 //	decoder, err := usher.NewDecoder[Claims](remote, &usher.DecoderOptions{

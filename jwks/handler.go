@@ -28,14 +28,15 @@ type HandlerOptions struct {
 	AllowOrigin string
 }
 
-// Handler returns a handler that publishes the public keys of the result of keys, as a JWK Set (RFC 7517 §5). It calls keys for
-// every request, so changes of a [usher.KeyRing] are published at once:
+// Handler returns a handler that publishes the public keys of the result of keys, as a JWK Set (RFC 7517 §5). It calls
+// keys for every request, so changes of a [usher.KeyRing] are published at once:
 //
 //	handler, err := jwks.Handler(ring.Keys, nil)
 //
-// Secrets are left out. The handler accepts GET and HEAD, and CORS preflight requests. It sends an ETag, and a 304 to clients that
-// have the current set. It ignores Range and always sends the whole set. If different keys have the same ID and algorithm, it
-// responds with a 500 and logs the reason to slog.Default. Mistakes in the options are reported as [usher.ConfigError].
+// Secrets are left out. The handler accepts GET and HEAD, and CORS preflight requests. It sends an ETag, and a 304 to
+// clients that have the current set. It ignores Range and always sends the whole set. If different keys have the same
+// ID and algorithm, it responds with a 500 and logs the reason to slog.Default. Mistakes in the options are reported as
+// [usher.ConfigError].
 func Handler(keys func() usher.Keys, opts *HandlerOptions) (http.Handler, error) {
 	var o HandlerOptions
 	if opts != nil {
@@ -105,10 +106,10 @@ func (h *setHandler) document() (*document, error) {
 	return doc, nil
 }
 
-// MetadataHandler returns a handler that publishes an issuer's metadata, with which verifiers find its keys. The metadata has the
-// members issuer and jwks_uri, and those that RFC 8414 §2 requires. Mount the handler at /.well-known/openid-configuration below
-// the issuer's URL, or at the path of RFC 8414 §3. It returns a [usher.ConfigError] if a URL is not absolute, or if the issuer has
-// a query or a fragment.
+// MetadataHandler returns a handler that publishes an issuer's metadata, with which verifiers find its keys. The
+// metadata has the members issuer and jwks_uri, and those that RFC 8414 §2 requires. Mount the handler at
+// /.well-known/openid-configuration below the issuer's URL, or at the path of RFC 8414 §3. It returns a
+// [usher.ConfigError] if a URL is not absolute, or if the issuer has a query or a fragment.
 func MetadataHandler(issuer, jwksURI string) (http.Handler, error) {
 	if err := errors.Join(checkIssuer("issuer", issuer, true), checkURL("jwksURI", jwksURI, true)); err != nil {
 		return nil, err
@@ -166,8 +167,8 @@ func (d *document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send responds to GET and HEAD. http.ServeContent would also support Range, and a short header with many ranges would make the
-// response many times as long.
+// send responds to GET and HEAD. http.ServeContent would also support Range, and a short header with many ranges would
+// make the response many times as long.
 func (d *document) send(w http.ResponseWriter, r *http.Request) {
 	if d.isKnown(r.Header["If-None-Match"]) {
 		w.Header().Del("Content-Type")
@@ -180,8 +181,8 @@ func (d *document) send(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isKnown reports whether these values of If-None-Match contain the document's ETag (RFC 9110 §13.1.2). It splits them at commas;
-// the document's ETag contains none.
+// isKnown reports whether these values of If-None-Match contain the document's ETag (RFC 9110 §13.1.2). It splits them
+// at commas; the document's ETag contains none.
 func (d *document) isKnown(ifNoneMatch []string) bool {
 	etag := d.header.Get("ETag")
 	for _, value := range ifNoneMatch {

@@ -292,7 +292,8 @@ func (k *jwk) rsaKey() (any, error) {
 	return private, nil
 }
 
-// checkCRT checks the members that can be computed from the others. Go computes them itself, but other libraries use them to sign.
+// checkCRT checks the members that can be computed from the others. Go computes them itself, but other libraries use
+// them to sign.
 func checkCRT(key *rsa.PrivateKey, dp, dq, qi *big.Int) error {
 	p, q, one := key.Primes[0], key.Primes[1], big.NewInt(1)
 	if p.Cmp(one) <= 0 || q.Cmp(one) <= 0 || max(p.BitLen(), q.BitLen(), key.D.BitLen()) > maxRSABits {
@@ -385,8 +386,8 @@ func decode(name string, member *string) ([]byte, error) {
 	return b, nil
 }
 
-// checkChain compares the key with the key of its certificate, if there is one that Go can parse (RFC 7517 §4.7). It checks nothing
-// else in the certificate.
+// checkChain compares the key with the key of its certificate, if there is one that Go can parse (RFC 7517 §4.7). It
+// checks nothing else in the certificate.
 func (k *jwk) checkChain(material any) error {
 	var chain []string
 	if len(k.Chain) == 0 || json.Unmarshal(k.Chain, &chain) != nil || len(chain) == 0 {

@@ -27,9 +27,9 @@ type publicJWK struct {
 	E         string          `json:"e,omitzero"`
 }
 
-// Marshal returns a JWK Set (RFC 7517 §5) of the public keys, in the order of keys. Duplicates are written once. It returns an
-// error for symmetric keys, for the zero Key, and for different keys with the same ID and algorithm. All mistakes are reported at
-// once, each as a [usher.ConfigError].
+// Marshal returns a JWK Set (RFC 7517 §5) of the public keys, in the order of keys. Duplicates are written once. It
+// returns an error for symmetric keys, for the zero Key, and for different keys with the same ID and algorithm. All
+// mistakes are reported at once, each as a [usher.ConfigError].
 func Marshal(keys ...usher.Key) ([]byte, error) {
 	set := struct {
 		Keys []publicJWK `json:"keys"`

@@ -86,8 +86,8 @@ func (c *call) next() func(context.Context) error {
 	return wait
 }
 
-// chooseWait returns a function that waits for a fetch, or nil if none may begin now. A call for a known key can use any fetch. A
-// call for an unknown key needs one that begins after the call.
+// chooseWait returns a function that waits for a fetch, or nil if none may begin now. A call for a known key can use
+// any fetch. A call for an unknown key needs one that begins after the call.
 func (c *call) chooseWait(now time.Time, known bool) func(context.Context) error {
 	r := c.remote
 	if running := r.running; running != nil {
@@ -226,8 +226,8 @@ func (r *Remote) replace(parsed parsedSet, began time.Time, age time.Duration) {
 	previous.stop()
 }
 
-// settle stores the time until which a set that is no longer fresh is used without a lock: while a fetch is running, or while none
-// may begin. r.mu is held.
+// settle stores the time until which a set that is no longer fresh is used without a lock: while a fetch is running, or
+// while none may begin. r.mu is held.
 func (r *Remote) settle() {
 	set := r.current.Load()
 	if set == nil {

@@ -22,21 +22,22 @@ var byteOrderMark = []byte("\ufeff")
 
 // ParseOptions are the options of [Parse]; nil means the defaults.
 type ParseOptions struct {
-	// DefaultAlgorithms are the algorithms of keys without alg. Such a key becomes one usher.Key for each of these that its type
-	// allows. The default is RS256 for RSA keys, EdDSA for Ed25519 keys, HS256 for secrets, and the curve's algorithm for EC
-	// keys.
+	// DefaultAlgorithms are the algorithms of keys without alg. Such a key becomes one usher.Key for each of these that
+	// its type allows. The default is RS256 for RSA keys, EdDSA for Ed25519 keys, HS256 for secrets, and the curve's
+	// algorithm for EC keys.
 	DefaultAlgorithms []usher.Algorithm
 }
 
-// Parse reads your own JWK Set or JWK (RFC 7517 §4 and §5). It may contain private and symmetric keys. For the sets of other
-// issuers use [NewRemote], which refuses such keys.
+// Parse reads your own JWK Set or JWK (RFC 7517 §4 and §5). It may contain private and symmetric keys. For the sets of
+// other issuers use [NewRemote], which refuses such keys.
 //
-// Keys that are not for signatures are skipped: those with an unknown kty or crv, an alg that is not a supported signature
-// algorithm, a use other than sig, or key_ops without sign (without verify, if the key is public). A key without a kid has no ID.
+// Keys that are not for signatures are skipped: those with an unknown kty or crv, an alg that is not a supported
+// signature algorithm, a use other than sig, or key_ops without sign (without verify, if the key is public). A key
+// without a kid has no ID.
 //
-// Any other mistake in a key is an error. It is also an error if the set contains both symmetric and other keys, or different keys
-// with the same kid and alg; if it has more than 1 MiB or 256 keys; or if no key is left. Names of members must be unique and are
-// case-sensitive. All mistakes are reported at once, each as a [usher.ConfigError].
+// Any other mistake in a key is an error. It is also an error if the set contains both symmetric and other keys, or
+// different keys with the same kid and alg; if it has more than 1 MiB or 256 keys; or if no key is left. Names of
+// members must be unique and are case-sensitive. All mistakes are reported at once, each as a [usher.ConfigError].
 func Parse(set []byte, opts *ParseOptions) (usher.Keys, error) {
 	var o ParseOptions
 	if opts != nil {
@@ -130,8 +131,8 @@ type parsedSet struct {
 	irrelevant []error // the reasons for skipping keys for another purpose
 }
 
-// readAll reads the JWKs of a set. It drops duplicates. Different keys with the same kid and alg are all skipped, because they are
-// ambiguous.
+// readAll reads the JWKs of a set. It drops duplicates. Different keys with the same kid and alg are all skipped,
+// because they are ambiguous.
 func readAll(r reader, texts []jsontext.Value) parsedSet {
 	var s parsedSet
 	var all []parsedKey

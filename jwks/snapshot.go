@@ -28,8 +28,8 @@ type keysOfID struct {
 
 const maxFew = 8
 
-// newSnapshot returns a snapshot of the keys of parsed. It reuses the values of keys that previous also has, so tokens in the
-// caches of decoders stay valid.
+// newSnapshot returns a snapshot of the keys of parsed. It reuses the values of keys that previous also has, so tokens
+// in the caches of decoders stay valid.
 func newSnapshot(parsed parsedSet, previous *snapshot) *snapshot {
 	s := &snapshot{
 		all:  make(usher.Keys, 0, len(parsed.keys)),
@@ -58,7 +58,8 @@ func newSnapshot(parsed parsedSet, previous *snapshot) *snapshot {
 	return s
 }
 
-// startTimer makes the snapshot fresh for slightly less than age. Timers may be late, so lookups read the clock in the last moment.
+// startTimer makes the snapshot fresh for slightly less than age. Timers may be late, so lookups read the clock in the
+// last moment.
 func (s *snapshot) startTimer(age time.Duration) {
 	const moment = 10 * time.Millisecond
 	s.fresh.Store(true)

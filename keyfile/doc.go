@@ -1,5 +1,5 @@
-// Package keyfile reads keys from files. It reads changed files again while the service runs, so keys rotate without a restart. It
-// supports Secrets mounted by Kubernetes, files written by Vault's agent, and files copied by hand.
+// Package keyfile reads keys from files. It reads changed files again while the service runs, so keys rotate without a
+// restart. It supports Secrets mounted by Kubernetes, files written by Vault's agent, and files copied by hand.
 //
 //	keys, err := keyfile.Open("/etc/keys", &keyfile.Options{Signer: "current.pem"})
 //	encoder, err := usher.NewEncoder[Claims](keys, nil)

@@ -35,8 +35,8 @@ func newFile(name string, content []byte) file {
 
 func sameFile(a, b file) bool { return a.name == b.name && a.digest == b.digest }
 
-// read returns the files of the path with their keys. It reuses the keys of files that have not changed since known was read, so
-// tokens in the caches of decoders stay valid.
+// read returns the files of the path with their keys. It reuses the keys of files that have not changed since known was
+// read, so tokens in the caches of decoders stay valid.
 func (k *Keys) read(known []file) ([]file, error) {
 	files, isFolder, err := readStable(k.path)
 	if err != nil {
@@ -120,8 +120,8 @@ func (o *Options) check(path string, files []file) []error {
 	return problems
 }
 
-// checkMix reports a folder that has both secrets and key pairs. A secret among key pairs is probably a file that was not meant as
-// a key, and anybody who knows its text could sign tokens.
+// checkMix reports a folder that has both secrets and key pairs. A secret among key pairs is probably a file that was
+// not meant as a key, and anybody who knows its text could sign tokens.
 func checkMix(path string, files []file) []error {
 	var secrets, pairs []string
 	for _, f := range files {

@@ -21,33 +21,37 @@ type Options struct {
 	// Algorithm is the algorithm of keys that don't specify one. Only JWKs do. The default is RS256 for RSA keys, EdDSA for
 	// Ed25519 keys, HS256 for secrets, and the curve's algorithm for EC keys.
 	Algorithm usher.Algorithm
-	// Base64 decodes secrets from base64 of either alphabet, with or without padding and line breaks. If it is false, a secret is
-	// the content of its file without a line break at the end. Set it for secrets that would be refused as text (see Open).
+	// Base64 decodes secrets from base64 of either alphabet, with or without padding and line breaks. If it is false, a
+	// secret is the content of its file without a line break at the end. Set it for secrets that would be refused as
+	// text (see Open).
 	Base64 bool
-	// Signer is the name of the file with the signing key. The default is the only file with a key that can sign. If there are
-	// several, Open returns an error that lists them.
+	// Signer is the name of the file with the signing key. The default is the only file with a key that can sign. If
+	// there are several, Open returns an error that lists them.
 	Signer string
-	// Retain is how long a key still verifies after its file was removed or changed: a second or more. It should be longer than
-	// the lifetime of tokens. The default is 1 hour. If negative, such a key is dropped at once.
+	// Retain is how long a key still verifies after its file was removed or changed: a second or more. It should be
+	// longer than the lifetime of tokens. The default is 1 hour. If negative, such a key is dropped at once.
 	Retain time.Duration
 	// Interval is the time between checks of the files: a second or more, 10 seconds by default.
 	Interval time.Duration
-	// Overlap is how long a new signing key only verifies while the previous one still signs. In this time all processes, and all
-	// clients of a published set, get the new key. It is a second or more. The default is 0: a new key signs at once.
+	// Overlap is how long a new signing key only verifies while the previous one still signs. In this time all
+	// processes, and all clients of a published set, get the new key. It is a second or more. The default is 0: a new
+	// key signs at once.
 	Overlap time.Duration
-	// OnReload is called with nil when the keys have changed, or when the files can be read again after a failure. It is called
-	// with an error when the files can't be used; the previous keys then stay in use. The same error is reported only once. Calls
-	// do not overlap. OnReload must not call Reload. If nil, errors are reported only by Reload.
+	// OnReload is called with nil when the keys have changed, or when the files can be read again after a failure. It
+	// is called with an error when the files can't be used; the previous keys then stay in use. The same error is
+	// reported only once. Calls do not overlap. OnReload must not call Reload. If nil, errors are reported only by
+	// Reload.
 	OnReload func(err error)
 	// Now is the clock, for tests. The default is time.Now.
 	Now func() time.Time
 }
 
-// Keys are the keys in a file, or in the files of a folder. They are [usher.SigningKeys] and a [usher.KeySource]. They are safe for
-// concurrent use.
+// Keys are the keys in a file, or in the files of a folder. They are [usher.SigningKeys] and a [usher.KeySource]. They
+// are safe for concurrent use.
 //
-// While the keys are in use, the files are checked every Options.Interval, in the background. After a longer pause, the next call
-// waits for the check. Changes are detected by content. There is a goroutine only during a check, and Keys need not be closed.
+// While the keys are in use, the files are checked every Options.Interval, in the background. After a longer pause, the
+// next call waits for the check. Changes are detected by content. There is a goroutine only during a check, and Keys
+// need not be closed.
 type Keys struct {
 	path    string
 	opts    Options
@@ -61,17 +65,17 @@ type Keys struct {
 	problem  string    // the last reported error, "" after a success
 }
 
-// Open reads the keys at path, which is a file or a folder. In a folder it reads all files whose names don't begin with a dot, and
-// ignores folders. It follows symbolic links. A file may have at most 1 MiB, a folder at most 256 files.
+// Open reads the keys at path, which is a file or a folder. In a folder it reads all files whose names don't begin with
+// a dot, and ignores folders. It follows symbolic links. A file may have at most 1 MiB, a folder at most 256 files.
 //
-// A file contains a key in PEM (see usher.ParseKey), a JWK or JWK Set (see jwks.Parse), or a secret. A secret's ID is the file's
-// name. If path itself is a file with a certificate, the key is its public key. In a folder, files with certificates are ignored,
-// because they usually belong to certificate authorities.
+// A file contains a key in PEM (see usher.ParseKey), a JWK or JWK Set (see jwks.Parse), or a secret. A secret's ID is
+// the file's name. If path itself is a file with a certificate, the key is its public key. In a folder, files with
+// certificates are ignored, because they usually belong to certificate authorities.
 //
-// Anybody who knows a secret can sign tokens, so Open refuses files that are probably not secret: text of several lines, SSH keys,
-// files that begin like PEM or a JWK, and public keys or certificates in DER or base64. It also refuses text that contains "://",
-// is in quotes, begins with a byte order mark, or is an assignment (NAME=value), a placeholder (${NAME}) or a token. In a folder it
-// refuses text with spaces, and secrets together with key pairs.
+// Anybody who knows a secret can sign tokens, so Open refuses files that are probably not secret: text of several
+// lines, SSH keys, files that begin like PEM or a JWK, and public keys or certificates in DER or base64. It also
+// refuses text that contains "://", is in quotes, begins with a byte order mark, or is an assignment (NAME=value), a
+// placeholder (${NAME}) or a token. In a folder it refuses text with spaces, and secrets together with key pairs.
 //
 // All mistakes are reported at once, each as a [usher.ConfigError] with the file's path as its field.
 func Open(path string, opts *Options) (*Keys, error) {
@@ -150,9 +154,10 @@ func (k *Keys) SigningKey(ctx context.Context) (usher.Key, error) {
 	return v.keys[0].SigningKey(ctx)
 }
 
-// VerificationKeys returns the keys whose ID is kid, or all keys if kid is "". If there are none, it checks the files again, at most
-// once a second, because another process may have read a new key first. If there are still none, the error is ErrUnknownKey. If
-// ctx ends while the call waits for the files, the error is ErrUnavailable and also wraps ctx's error.
+// VerificationKeys returns the keys whose ID is kid, or all keys if kid is "". If there are none, it checks the files
+// again, at most once a second, because another process may have read a new key first. If there are still none, the
+// error is ErrUnknownKey. If ctx ends while the call waits for the files, the error is ErrUnavailable and also wraps
+// ctx's error.
 func (k *Keys) VerificationKeys(ctx context.Context, kid string) ([]usher.Key, error) {
 	v, err := k.view(ctx)
 	if err != nil {
@@ -177,8 +182,8 @@ func (k *Keys) Keys() usher.Keys {
 	return slices.Clone(v.keys)
 }
 
-// Reload reads the files now. If they can't be used, it returns a [usher.ConfigError] with the reason, and the previous keys stay
-// in use. If ctx ends first, the error is ErrUnavailable and also wraps ctx's error.
+// Reload reads the files now. If they can't be used, it returns a [usher.ConfigError] with the reason, and the previous
+// keys stay in use. If ctx ends first, the error is ErrUnavailable and also wraps ctx's error.
 func (k *Keys) Reload(ctx context.Context) error {
 	if k == nil || k.now == nil {
 		return notOpened()

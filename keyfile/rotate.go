@@ -33,8 +33,8 @@ func signerOf(files []file) usher.Key {
 	return usher.Key{}
 }
 
-// wouldLoseSigner returns an error if a change would leave no key that can sign although there was one. This is probably a mistake,
-// or a change that is not complete yet.
+// wouldLoseSigner returns an error if a change would leave no key that can sign although there was one. This is
+// probably a mistake, or a change that is not complete yet.
 func (s *state) wouldLoseSigner(files []file, path string) error {
 	if s.signer != (usher.Key{}) && signerOf(files) == (usher.Key{}) {
 		return configError(path, "no longer has a key that can sign")

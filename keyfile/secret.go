@@ -64,8 +64,8 @@ var (
 	compactJOSE = regexp.MustCompile(`^eyJ[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*){2,4}$`) // a JWT, signed or encrypted
 )
 
-// checkText returns an error for text that does not look like a generated secret. In a folder, text with spaces is refused too,
-// because it may be documentation.
+// checkText returns an error for text that does not look like a generated secret. In a folder, text with spaces is
+// refused too, because it may be documentation.
 func checkText(text string, inFolder bool) error {
 	const encode = "; if it is a secret, write it as base64 and set Options.Base64"
 	switch {
@@ -92,8 +92,8 @@ func checkText(text string, inFolder bool) error {
 	return nil
 }
 
-// isText reports whether content is text: it is UTF-8, or nearly all of it is printable ASCII, as in older encodings. Random bytes
-// are neither.
+// isText reports whether content is text: it is UTF-8, or nearly all of it is printable ASCII, as in older encodings.
+// Random bytes are neither.
 func isText(content []byte) bool {
 	if utf8.Valid(content) {
 		return true
@@ -107,7 +107,8 @@ func isText(content []byte) bool {
 	return printable*8 >= len(content)*7
 }
 
-// isUTF16 reports whether content is UTF-16 text, as Windows tools write it: a byte order mark, and a zero in most pairs of bytes.
+// isUTF16 reports whether content is UTF-16 text, as Windows tools write it: a byte order mark, and a zero in most
+// pairs of bytes.
 func isUTF16(content []byte) bool {
 	if !bytes.HasPrefix(content, []byte{0xff, 0xfe}) && !bytes.HasPrefix(content, []byte{0xfe, 0xff}) {
 		return false
@@ -117,14 +118,15 @@ func isUTF16(content []byte) bool {
 
 var errCertificate = errors.New("is a certificate in DER, which is not a secret; convert it to PEM")
 
-// isCertificateDER reports whether content is a certificate in DER. usher.NewKey refuses all other encodings of keys as secrets.
+// isCertificateDER reports whether content is a certificate in DER. usher.NewKey refuses all other encodings of keys as
+// secrets.
 func isCertificateDER(content []byte) bool {
 	_, err := x509.ParseCertificate(content)
 	return err == nil
 }
 
-// decodeBase64 reads base64 of either alphabet, with or without padding and line breaks. Spaces within a line are an error, because
-// plain words can be base64 too.
+// decodeBase64 reads base64 of either alphabet, with or without padding and line breaks. Spaces within a line are an
+// error, because plain words can be base64 too.
 func decodeBase64(text string) ([]byte, error) {
 	text = strings.NewReplacer("\n", "", "\r", "", "+", "-", "/", "_").Replace(strings.TrimSpace(text))
 	encoding := base64.RawURLEncoding

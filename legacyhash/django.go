@@ -2,7 +2,7 @@ package legacyhash
 
 import "strings"
 
-// Django verifies what django.contrib.auth of Django 1.4 to 6.0 stores:
+// Django verifies hashes of django.contrib.auth from Django 1.4 to 6.0:
 //
 //	pbkdf2_sha256$1200000$salt$hash     (also pbkdf2_sha1)
 //	argon2$argon2id$v=19$m=102400,t=2,p=8$salt$hash    (also argon2i)
@@ -10,21 +10,21 @@ import "strings"
 //	bcrypt$$2b$12$…
 //	scrypt$16384$salt$8$5$hash
 //
-// Django marks an account without a password by a text that begins with an exclamation mark, which no password
-// matches. A password of more than 72 bytes never matches bcrypt$, although Python's bcrypt truncated it.
+// For accounts without a password, Django stores a text that begins with an exclamation mark. No password matches it. A
+// password of more than 72 bytes never matches bcrypt$, although Python's bcrypt truncated it.
 //
-// For the salted and unsalted MD5 and SHA-1 of old tables, see [DangerouslyDjango]. It is safe for concurrent use.
+// For salted and unsalted MD5 and SHA-1 hashes, see [DangerouslyDjango]. Django is safe for concurrent use.
 func Django(hash, password string) (recognized, match bool) {
 	return verify(hash, password, djangoPBKDF2, djangoArgon2, djangoBcryptSHA256, djangoBcrypt, djangoScrypt, djangoUnusable)
 }
 
-// DangerouslyDjango verifies what old versions of Django, and its MD5PasswordHasher, SHA1PasswordHasher and their
-// unsalted variants, store, which is one digest of the salt followed by the password:
+// DangerouslyDjango verifies hashes of old versions of Django, and of its MD5PasswordHasher, SHA1PasswordHasher and
+// their unsalted variants. They are a single digest of the salt followed by the password:
 //
 //	sha1$salt$hash    md5$salt$hash    sha1$$hash    md5$$hash    hash (32 hexadecimal digits of MD5)
 //
-// Werkzeug wrote the first text for another formula: never use it together with [DangerouslyWerkzeug]. It is safe for
-// concurrent use.
+// Werkzeug used the first format with a different formula, so never use it together with [DangerouslyWerkzeug]. It is
+// safe for concurrent use.
 func DangerouslyDjango(hash, password string) (recognized, match bool) {
 	return verify(hash, password, djangoDigest, djangoBareMD5)
 }

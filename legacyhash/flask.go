@@ -2,9 +2,9 @@ package legacyhash
 
 import "strings"
 
-// FlaskBcrypt verifies what Flask-Bcrypt 0.7 to 1.0 stores while BCRYPT_HANDLE_LONG_PASSWORDS is set: bcrypt of the
-// password's SHA-256 in hexadecimal. Such a hash looks like plain bcrypt. So that it can be told apart, put
-// "flask-bcrypt$" in front of every stored hash when you move the table:
+// FlaskBcrypt verifies hashes of Flask-Bcrypt 0.7 to 1.0 with BCRYPT_HANDLE_LONG_PASSWORDS: bcrypt of the password's
+// SHA-256 in hexadecimal. Such a hash looks like plain bcrypt. To distinguish them, add the prefix "flask-bcrypt$" to
+// every stored hash when you migrate the table:
 //
 //	UPDATE users SET hash = 'flask-bcrypt$' || hash WHERE hash LIKE '$2b$%';
 //

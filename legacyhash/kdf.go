@@ -1,9 +1,9 @@
 package legacyhash
 
 import (
-	"crypto/md5" //nolint:gosec // what old tables hold
+	"crypto/md5" //nolint:gosec // old hashes use it
 	"crypto/pbkdf2"
-	"crypto/sha1" //nolint:gosec // what old tables hold
+	"crypto/sha1" //nolint:gosec // old hashes use it
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
@@ -18,7 +18,7 @@ import (
 	"github.com/go-usher/usher/internal/bcrypthash"
 )
 
-// What a stored hash may ask for. The defaults are those of the libraries in November 2026 or before.
+// Limits of the parameters in a stored hash. The comments have the defaults of libraries up to November 2026.
 const (
 	maxIterations  = 5_000_000 // Django 1,200,000
 	maxMemory      = 256 << 20 // Django's Argon2 100 MiB, passlib's scrypt 64 MiB
@@ -28,11 +28,11 @@ const (
 	maxArgon2Work  = 1 << 20   // KiB times passes; Django 200 MiB
 	maxArgon2Lanes = 64        // Django, passlib 8
 	maxBcryptCost  = 14        // Django, passlib 12
-	minSum         = 12        // bytes; a shorter sum of a hash that was cut would match other passwords
+	minSum         = 12        // bytes; a shorter sum, from a truncated hash, would match other passwords
 	maxSum         = 128
 )
 
-// hashFunction returns the hash of a name that Python's hashlib knows, or nil.
+// hashFunction returns the hash function with this name in Python's hashlib, or nil.
 func hashFunction(name string) func() hash.Hash {
 	switch name {
 	case "md5":
@@ -51,7 +51,7 @@ func fitSum(sum []byte) bool { return len(sum) >= minSum && len(sum) <= maxSum }
 
 func equal(sum, want []byte) bool { return subtle.ConstantTimeCompare(sum, want) == 1 }
 
-// pbkdf2Matcher is for PBKDF2 (RFC 8018, section 5.2).
+// pbkdf2Matcher returns a matcher for PBKDF2 (RFC 8018, section 5.2), or nil if its parameters exceed the limits.
 func pbkdf2Matcher(newHash func() hash.Hash, iterations int, salt, want []byte) matcher {
 	if newHash == nil || iterations < 1 || len(salt) == 0 || !fitSum(want) {
 		return nil
@@ -66,7 +66,7 @@ func pbkdf2Matcher(newHash func() hash.Hash, iterations int, salt, want []byte) 
 	}
 }
 
-// scryptMatcher is for scrypt (RFC 7914). A block of scrypt's memory has 128·r bytes, and there are N of them, and p more.
+// scryptMatcher returns a matcher for scrypt (RFC 7914). Its memory is N+p blocks of 128·r bytes.
 func scryptMatcher(n, r, p int, salt, want []byte) matcher {
 	if n < 2 || n&(n-1) != 0 || r < 1 || r > maxScryptR || p < 1 || p > maxScryptP || len(salt) == 0 || !fitSum(want) {
 		return nil
@@ -80,7 +80,7 @@ func scryptMatcher(n, r, p int, salt, want []byte) matcher {
 	}
 }
 
-// argon2Matcher is for Argon2i and Argon2id (RFC 9106), with memory in KiB.
+// argon2Matcher returns a matcher for Argon2i and Argon2id (RFC 9106). memory is in KiB.
 func argon2Matcher(variant argon2serial.Type, memory, passes, lanes int, salt, want []byte) matcher {
 	if passes < 1 || lanes < 1 || lanes > maxArgon2Lanes || memory < 8*lanes || len(salt) == 0 || !fitSum(want) {
 		return nil
@@ -95,7 +95,7 @@ func argon2Matcher(variant argon2serial.Type, memory, passes, lanes int, salt, w
 	}
 }
 
-// bcryptMatcher is for bcrypt of the password itself. A password of which bcrypt reads only a part does not match.
+// bcryptMatcher returns a matcher for bcrypt of the password itself. Passwords longer than bcrypt's limit do not match.
 func bcryptMatcher(hash string) matcher {
 	if cost, ok := bcrypthash.Cost(hash); !ok || cost < bcrypt.MinCost || cost > maxBcryptCost {
 		return nil
@@ -107,7 +107,7 @@ func bcryptMatcher(hash string) matcher {
 	}
 }
 
-// bcryptHexMatcher is for bcrypt of the password's SHA-256 in hexadecimal.
+// bcryptHexMatcher returns a matcher for bcrypt of the password's SHA-256 in hexadecimal.
 func bcryptHexMatcher(hash string) matcher {
 	matches := bcryptMatcher(hash)
 	if matches == nil {

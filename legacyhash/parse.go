@@ -9,13 +9,13 @@ import (
 
 const maxHashLength = 1024 // the longest hashes of these formats have about 200 bytes
 
-// matcher says whether a password is the one of a parsed hash. All bounds have been checked.
+// matcher reports whether a password matches a parsed hash. The hash is within the limits.
 type matcher func(password string) bool
 
-// parser reads one format. It returns nil for anything else, and for what asks for too much work.
+// parser parses one format. It returns nil for other formats and for hashes that exceed the limits.
 type parser func(hash string) matcher
 
-// verify is the body of every verifier: the first parser that recognizes the hash decides.
+// verify implements the verifiers. The first parser that recognizes the hash decides.
 func verify(hash, password string, parsers ...parser) (recognized, match bool) {
 	if len(hash) > maxHashLength {
 		return false, false
@@ -90,7 +90,7 @@ func adaptedBytes(text string) []byte {
 
 func decodeBase64(encoding *base64.Encoding, text string) []byte {
 	decoded, err := encoding.Strict().DecodeString(text)
-	if err != nil || strings.ContainsAny(text, "\r\n") { // which decoding skips
+	if err != nil || strings.ContainsAny(text, "\r\n") { // decoding skips line breaks
 		return nil
 	}
 	return decoded

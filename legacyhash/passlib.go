@@ -8,7 +8,7 @@ import (
 	"github.com/go-usher/usher/internal/bcrypthash"
 )
 
-// Passlib verifies what passlib 1.6 and 1.7 store:
+// Passlib verifies hashes of passlib 1.6 and 1.7:
 //
 //	$bcrypt-sha256$v=2,t=2b,r=12$salt$hash    (also version 1: $bcrypt-sha256$2b,12$salt$hash)
 //	$pbkdf2-sha256$29000$salt$hash            (also $pbkdf2-sha512$, and $pbkdf2$ for SHA-1)
@@ -16,8 +16,8 @@ import (
 //	$argon2id$v=19$m=102400,t=2,p=8$salt$hash (also argon2i)
 //	$scrypt$ln=16,r=8,p=1$salt$hash
 //
-// The crypt formats $5$ and $6$ are also those of /etc/shadow. Their work grows with the length of the password, so that
-// one of more than 256 bytes never matches them. It is safe for concurrent use.
+// The crypt formats $5$ and $6$ are also used in /etc/shadow. Their work grows with the length of the password, so
+// passwords of more than 256 bytes never match them. Passlib is safe for concurrent use.
 func Passlib(hash, password string) (recognized, match bool) {
 	return verify(hash, password, passlibBcrypt, passlibPBKDF2, shaCrypt, phcArgon2, phcScrypt)
 }

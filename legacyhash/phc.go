@@ -6,7 +6,7 @@ import (
 	"github.com/go-usher/usher/internal/argon2serial"
 )
 
-// Argon2 verifies what argon2-cffi, PHP's password_hash and others store:
+// Argon2 verifies hashes of argon2-cffi, PHP's password_hash and others:
 //
 //	$argon2id$v=19$m=65536,t=3,p=4$salt$hash    (also argon2i)
 //
@@ -15,8 +15,7 @@ func Argon2(hash, password string) (recognized, match bool) {
 	return verify(hash, password, phcArgon2)
 }
 
-// PHC verifies the PHC string format, as the winner of the Password Hashing Competition and many libraries after it store
-// it: what [Argon2] verifies, and
+// PHC verifies hashes in the PHC string format of the Password Hashing Competition: those of [Argon2], and
 //
 //	$scrypt$ln=16,r=8,p=1$salt$hash
 //	$pbkdf2-sha256$i=600000,l=32$salt$hash    (also sha512)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// What sha-crypt hashes may ask for.
+// Limits of sha-crypt hashes.
 const (
 	defaultCryptRounds    = 5_000
 	minCryptRounds        = 1_000
@@ -16,8 +16,8 @@ const (
 	cryptAlphabet         = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// shaCrypt reads $5$salt$hash and $6$salt$hash, with rounds=5000$ in front of the salt unless it is the default. The
-// format and the computation are those of "Unix crypt using SHA-256 and SHA-512" (Ulrich Drepper, 2007).
+// shaCrypt parses $5$salt$hash and $6$salt$hash, with rounds=N$ before the salt unless N is the default, 5000. The
+// format and the computation are specified in "Unix crypt using SHA-256 and SHA-512" (Ulrich Drepper, 2007).
 func shaCrypt(hash string) matcher {
 	name, size, order := "sha256", 32, [3]int{2, 0, 1}
 	rest, ok := strings.CutPrefix(hash, "$5$")
@@ -45,7 +45,7 @@ func shaCrypt(hash string) matcher {
 	}
 }
 
-// shaCryptSum follows the steps of the specification, whose numbers it gives.
+// shaCryptSum computes the hash. The comments have the numbers of the specification's steps.
 func shaCryptSum(newHash func() hash.Hash, password, salt []byte, rounds int) []byte {
 	b := digestOf(newHash, password, salt, password)           // 4 to 8
 	a := [][]byte{password, salt, stretched(b, len(password))} // 1 to 10
@@ -93,9 +93,8 @@ func stretched(digest []byte, length int) []byte {
 	return bytes.Repeat(digest, length/len(digest)+1)[:length]
 }
 
-// encodeCrypt writes a sum in the order and base64 of the specification (22). Four characters hold three bytes, of
-// which the first three are one of each third of the sum. The next three are those that follow them, in another
-// order.
+// encodeCrypt encodes a sum in the order and base64 of the specification (22). Each four characters encode three bytes,
+// one from each third of the sum. The order of the thirds changes with each group.
 func encodeCrypt(sum []byte, order [3]int) string {
 	third := len(sum) / 3
 	at := [3]int{0, third, 2 * third}

@@ -4,22 +4,22 @@ import (
 	"crypto/hmac"
 )
 
-// Werkzeug verifies what werkzeug.security.generate_password_hash of Flask's Werkzeug 0.9 to 3.1 stores:
+// Werkzeug verifies hashes of generate_password_hash from Werkzeug 0.9 to 3.1, which Flask uses:
 //
 //	scrypt:32768:8:1$salt$hash
 //	pbkdf2:sha256:1000000$salt$hash    (also sha1 and sha512)
 //
-// For what older versions stored without iterations, see [DangerouslyWerkzeug]. It is safe for concurrent use.
+// For hashes of older versions, which have no iterations, see [DangerouslyWerkzeug]. Werkzeug is safe for concurrent use.
 func Werkzeug(hash, password string) (recognized, match bool) {
 	return verify(hash, password, werkzeugPBKDF2, werkzeugScrypt)
 }
 
-// DangerouslyWerkzeug verifies what Werkzeug before 2.3 stored for the methods md5, sha1, sha256 and sha512, which is
-// one HMAC of the password with the salt as the key:
+// DangerouslyWerkzeug verifies hashes of Werkzeug before 2.3 with the methods md5, sha1, sha256 and sha512. They are a
+// single HMAC of the password with the salt as the key:
 //
 //	sha1$salt$hash
 //
-// Django wrote the same text for another formula: never use it together with [DangerouslyDjango]. It is safe for
+// Django used the same format with a different formula, so never use it together with [DangerouslyDjango]. It is safe for
 // concurrent use.
 func DangerouslyWerkzeug(hash, password string) (recognized, match bool) {
 	return verify(hash, password, werkzeugHMAC)

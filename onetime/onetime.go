@@ -26,12 +26,12 @@ const (
 
 // Options are the options of [New]; nil means the defaults. The zero value of each field means its default.
 type Options struct {
-	// TTL is the lifetime of a token, from a second to 366 days. The default is an hour, which suits a password reset. For the
-	// verification of an address, a day is usual.
+	// TTL is the lifetime of a token, from a second to 366 days. The default is an hour, which suits a password reset.
+	// For the verification of an address, a day is usual.
 	TTL time.Duration
 
-	// OldSecrets are previous secrets. Tokens made with them are still accepted. Remove an old secret when all processes have
-	// issued tokens with the new one for longer than TTL.
+	// OldSecrets are previous secrets. Tokens made with them are still accepted. Remove an old secret when all
+	// processes have issued tokens with the new one for longer than TTL.
 	OldSecrets [][]byte
 
 	// Now returns the time; the default is time.Now.
@@ -55,11 +55,11 @@ type Tokens struct {
 	now  func() time.Time
 }
 
-// New returns the Tokens for a purpose, such as "password reset". The purpose has 1 to 64 printable ASCII characters, without
-// spaces around it. A token for one purpose is never accepted for another.
+// New returns the Tokens for a purpose, such as "password reset". The purpose has 1 to 64 printable ASCII characters,
+// without spaces around it. A token for one purpose is never accepted for another.
 //
-// secret must be random and the same in every process. It has at least 32 bytes, of which at least six must differ. It can also be
-// used for other purposes, because keys are derived from it (HKDF, RFC 5869).
+// secret must be random and the same in every process. It has at least 32 bytes, of which at least six must differ. It
+// can also be used for other purposes, because keys are derived from it (HKDF, RFC 5869).
 //
 // If arguments are invalid, New returns a usher.ConfigError for each mistake, joined.
 func New(secret []byte, purpose string, opts *Options) (*Tokens, error) {
@@ -124,8 +124,8 @@ func isPrintable(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
-// Issue returns a token for subject, the id of a user. It is valid until it expires or state changes. It contains subject but not
-// state, and consists of lower-case letters and digits.
+// Issue returns a token for subject, the id of a user. It is valid until it expires or state changes. It contains
+// subject but not state, and consists of lower-case letters and digits.
 //
 // state is any text that using the token changes, such as the password's hash together with the email address.
 //
@@ -147,16 +147,16 @@ func (t *Tokens) Issue(subject, state string) (string, error) {
 	return c.encode(), nil
 }
 
-// Check returns the subject of a token and the current state that it was compared with. Spend the token with a compare-and-set that
-// has this state as its old value.
+// Check returns the subject of a token and the current state that it was compared with. Spend the token with a
+// compare-and-set that has this state as its old value.
 //
-// state returns the current state of the token's subject. It is called only if the token was issued by these Tokens and has not
-// expired, so forged tokens cause no database query. Its context is ctx.
+// state returns the current state of the token's subject. It is called only if the token was issued by these Tokens and
+// has not expired, so forged tokens cause no database query. Its context is ctx.
 //
-// Check returns ErrToken if the token is forged, malformed or of another purpose, if the state has changed, or if state returns
-// usher.ErrNoUser. It returns ErrExpired, which is also ErrToken, if the token has expired. If ctx ends before state is called, it
-// returns usher.ErrUnavailable, which also wraps the context's error. Other errors of state are returned wrapped. If the error is
-// not nil, subject and current are empty.
+// Check returns ErrToken if the token is forged, malformed or of another purpose, if the state has changed, or if state
+// returns usher.ErrNoUser. It returns ErrExpired, which is also ErrToken, if the token has expired. If ctx ends before
+// state is called, it returns usher.ErrUnavailable, which also wraps the context's error. Other errors of state are
+// returned wrapped. If the error is not nil, subject and current are empty.
 func (t *Tokens) Check(ctx context.Context, token string, state func(ctx context.Context, subject string) (string, error)) (subject, current string, err error) {
 	if !t.usable() {
 		return "", "", errNotMade()

@@ -23,8 +23,8 @@ type content struct {
 	subject         string
 }
 
-// covered returns the bytes of the token that the tags authenticate. They also authenticate the purpose, through their keys, and
-// the stateTag authenticates the state.
+// covered returns the bytes of the token that the tags authenticate. They also authenticate the purpose, through their
+// keys, and the stateTag authenticates the state.
 func (c content) covered() []byte {
 	covered := binary.BigEndian.AppendUint64([]byte{version}, uint64(c.expiry))
 	return append(covered, c.subject...)

@@ -20,9 +20,9 @@ type AccessTokens[C any] struct {
 	claims  func(ctx context.Context, g Grant) (C, error)
 }
 
-// NewAccessTokens returns AccessTokens that encode the claims returned by the claims callback. The SessionID of the grant is
-// empty. AccessTokens sets sub to the subject and auth_time to the time of the login. If arguments are invalid, NewAccessTokens
-// returns a usher.ConfigError for each of them, joined.
+// NewAccessTokens returns AccessTokens that encode the claims returned by the claims callback. The SessionID of the
+// grant is empty. AccessTokens sets sub to the subject and auth_time to the time of the login. If arguments are
+// invalid, NewAccessTokens returns a usher.ConfigError for each of them, joined.
 func NewAccessTokens[C any, P usher.EmbedsClaims[C]](
 	encoder *usher.Encoder[C],
 	claims func(ctx context.Context, g Grant) (C, error),
@@ -83,8 +83,8 @@ func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(co
 	if err != nil {
 		return Tokens{}, fmt.Errorf("session: access token: %w", err)
 	}
-	// The lifetime is the encoder's TTL, unless the application's claims have an exp. The difference of the dates can be up to two
-	// seconds longer, because both are rounded.
+	// The lifetime is the encoder's TTL, unless the application's claims have an exp. The difference of the dates can
+	// be up to two seconds longer, because both are rounded.
 	lifetime, ttl := registered.ExpiresAt.Sub(registered.IssuedAt.Time), encoder.TTL()
 	if lifetime >= ttl && lifetime < ttl+2*time.Second {
 		lifetime = ttl
@@ -92,8 +92,8 @@ func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(co
 	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(lifetime / time.Second), SessionID: g.SessionID}, nil
 }
 
-// ownClaims returns an error if C has its own field for a claim that the manager sets. The token would contain that field's value
-// instead.
+// ownClaims returns an error if C has its own field for a claim that the manager sets. The token would contain that
+// field's value instead.
 func ownClaims[C any]() error {
 	t := reflect.TypeFor[C]()
 	if name := ownClaim(t, nil); name != "" {
@@ -105,8 +105,8 @@ func ownClaims[C any]() error {
 	return nil
 }
 
-// ownClaim returns the name of the first such claim in t or in the structs that t embeds, except usher.Claims. It does not stop
-// at fields that Go hides behind another field of the same name, because JSON writes them too.
+// ownClaim returns the name of the first such claim in t or in the structs that t embeds, except usher.Claims. It does
+// not stop at fields that Go hides behind another field of the same name, because JSON writes them too.
 func ownClaim(t reflect.Type, path []reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()

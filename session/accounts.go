@@ -20,17 +20,18 @@ type AccountOptions struct {
 	Secret []byte
 	// OldSecrets are also accepted while Secret is being replaced.
 	OldSecrets [][]byte
-	// Mail sends a mail, or writes it to the application's outbox. Required. It is called after the response, for a few mails
-	// at once, and must return when its context ends, after 30 seconds. An error is passed to Observe, or logged if Observe is
-	// nil. The mail is not sent again, but the user can request another one. If no mail may be lost, write to an outbox.
+	// Mail sends a mail, or writes it to the application's outbox. Required. It is called after the response, for a few
+	// mails at once, and must return when its context ends, after 30 seconds. An error is passed to Observe, or logged
+	// if Observe is nil. The mail is not sent again, but the user can request another one. If no mail may be lost,
+	// write to an outbox.
 	Mail func(ctx context.Context, m Mail) error
 	// Fields are the names of additional fields of the signup form. Their values are passed to Users.Create.
 	Fields []string
-	// TellApart makes Signup respond with a 409 if the username is taken, and otherwise log the new user in. If it is false,
-	// Signup responds alike for known and unknown names, and the password is set when the address is verified.
+	// TellApart makes Signup respond with a 409 if the username is taken, and otherwise log the new user in. If it is
+	// false, Signup responds alike for known and unknown names, and the password is set when the address is verified.
 	TellApart bool
-	// HandlerOptions are the options of the service's other handlers. The Throttle counts the attempts of all handlers; if it is
-	// nil, they share a MemoryThrottle.
+	// HandlerOptions are the options of the service's other handlers. The Throttle counts the attempts of all handlers;
+	// if it is nil, they share a MemoryThrottle.
 	*HandlerOptions
 }
 
@@ -43,9 +44,9 @@ func (o AccountOptions) String() string { return "session.AccountOptions{…}" }
 // LogValue returns the type's name, without the secrets.
 func (o AccountOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
 
-// Accounts holds the handlers for accounts with a password and an email address. Each accepts POST with JSON or a form; its
-// fields are listed below. HandlerOptions can rename username and password. If HandlerOptions.Throttle is nil, all handlers,
-// including Login, share a MemoryThrottle.
+// Accounts holds the handlers for accounts with a password and an email address. Each accepts POST with JSON or a form;
+// its fields are listed below. HandlerOptions can rename username and password. If HandlerOptions.Throttle is nil, all
+// handlers, including Login, share a MemoryThrottle.
 //
 // A link works once, and only by POST. It becomes invalid when it is used, and when the password or the address changes. An
 // invalid link is a 400. A forged one is refused before any method of [Users] is called.
@@ -54,9 +55,9 @@ func (o AccountOptions) LogValue() slog.Value { return slog.StringValue(o.String
 type Accounts struct {
 	// Login is [LoginHandler]: username, password, and optionally label.
 	Login http.Handler
-	// Signup creates an account: username, AccountOptions.Fields, and password. The response is a 202 without a body, or with
-	// AccountOptions.TellApart that of a login. A mail with a link for Verify is sent to the address. If the account already
-	// exists and is verified, the mail has no link.
+	// Signup creates an account: username, AccountOptions.Fields, and password. The response is a 202 without a body,
+	// or with AccountOptions.TellApart that of a login. A mail with a link for Verify is sent to the address. If the
+	// account already exists and is verified, the mail has no link.
 	Signup http.Handler
 	// ChangePassword replaces the password and ends the user's other sessions: old_password and new_password (old_ and
 	// new_ before HandlerOptions.PasswordField). Mount it behind a middleware's Require. The response is a 204.
@@ -64,23 +65,25 @@ type Accounts struct {
 	// If the password was changed in the meantime, the response is a 409, and no session is ended. A 503 may say that the
 	// password has been changed but other sessions may still be alive.
 	ChangePassword http.Handler
-	// Forgot sends a link for Reset: username. The response is a 202 without a body, whether or not there is an account. The
-	// account is looked up after the response.
+	// Forgot sends a link for Reset: username. The response is a 202 without a body, whether or not there is an
+	// account. The account is looked up after the response.
 	Forgot http.Handler
 	// Reset sets a new password and ends all sessions: token (from the link) and password. The response is a 204.
 	Reset http.Handler
 	// Verify confirms the address: token (from the link) and password. The response is a 204.
 	//
-	// If the password differs from the account's, it replaces it, and all sessions end. Otherwise somebody who signed up with
-	// another person's address could share the account with that person. This is why the page asks for a password.
+	// If the password differs from the account's, it replaces it, and all sessions end. Otherwise somebody who signed
+	// up with another person's address could share the account with that person. This is why the page asks for a
+	// password.
 	Verify http.Handler
 
 	mails *mailQueue
 }
 
-// Close sends the queued mails and waits until all are sent. Call it after http.Server.Shutdown. From then on, Signup and Forgot
-// respond with a 503. If ctx ends first, Close drops the queued mails, cancels the contexts of those being sent, and returns an
-// error with the number of mails that were not sent. When it returns, no goroutine of the Accounts is running.
+// Close sends the queued mails and waits until all are sent. Call it after http.Server.Shutdown. From then on, Signup
+// and Forgot respond with a 503. If ctx ends first, Close drops the queued mails, cancels the contexts of those being
+// sent, and returns an error with the number of mails that were not sent. When it returns, no goroutine of the Accounts
+// is running.
 func (a *Accounts) Close(ctx context.Context) error {
 	if a == nil || a.mails == nil {
 		return &usher.ConfigError{Field: "Accounts", Reason: "was not made by NewAccounts"}

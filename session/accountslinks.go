@@ -12,12 +12,12 @@ import (
 
 const tokenField = "token"
 
-// resetState returns the state that a reset link depends on. It includes the address, so that links in an old mailbox become
-// invalid when the address changes.
+// resetState returns the state that a reset link depends on. It includes the address, so that links in an old mailbox
+// become invalid when the address changes.
 func resetState(u User) string { return strconv.Quote(u.Hash) + strconv.Quote(u.Email) }
 
-// verificationState returns the state that a verification link depends on. It does not include the hash: if the last step fails
-// after the password has been set, the user can use the link again.
+// verificationState returns the state that a verification link depends on. It does not include the hash: if the last
+// step fails after the password has been set, the user can use the link again.
 func verificationState(u User) string {
 	return strconv.FormatBool(u.Verified) + strconv.Quote(u.Email)
 }
@@ -89,8 +89,8 @@ func (a *accounts) verify(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// storeVerified calls Users.Verify. If that fails, it checks whether the address was verified nevertheless, because the link
-// could then not be used again.
+// storeVerified calls Users.Verify. If that fails, it checks whether the address was verified nevertheless, because the
+// link could then not be used again.
 func (a *accounts) storeVerified(ctx context.Context, u User) error {
 	err := a.users.Verify(ctx, u.Subject, u.Email)
 	if err == nil || errors.Is(err, ErrChanged) || errors.As(err, new(*usher.Rejection)) {

@@ -172,8 +172,8 @@ func (q *mailQueue) abort() int {
 	return unsent
 }
 
-// later queues a job whose capacity is reserved. The job's error is reported when request r has ended. If job is nil, later only
-// releases the capacity.
+// later queues a job whose capacity is reserved. The job's error is reported when request r has ended. If job is nil,
+// later only releases the capacity.
 func (a *accounts) later(r *http.Request, job func(ctx context.Context) error) {
 	if job == nil {
 		a.mails.release()
@@ -209,8 +209,8 @@ func (a *accounts) reportMail(r *http.Request, err error) {
 	slog.ErrorContext(r.Context(), err.Error())
 }
 
-// send sends a mail to the user, unless the account has already been sent too many. The limit is per account, whichever name or
-// client requested the mail.
+// send sends a mail to the user, unless the account has already been sent too many. The limit is per account, whichever
+// name or client requested the mail.
 func (a *accounts) send(ctx context.Context, kind string, u User) error {
 	if u.Email == "" {
 		return nil

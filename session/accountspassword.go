@@ -62,8 +62,8 @@ func halfDone(err error, description string) error {
 	return &usher.Rejection{Status: http.StatusServiceUnavailable, Description: description, Err: err}
 }
 
-// checkPassword returns usher.ErrPasswordMismatch if the password is not the user's. It does not upgrade the hash: the password
-// is about to be replaced, or the next login upgrades it.
+// checkPassword returns usher.ErrPasswordMismatch if the password is not the user's. It does not upgrade the hash: the
+// password is about to be replaced, or the next login upgrades it.
 func (a *accounts) checkPassword(ctx context.Context, u User, password string) error {
 	_, err := a.passwords.Check(ctx, u.Hash, password)
 	switch {
@@ -75,8 +75,8 @@ func (a *accounts) checkPassword(ctx context.Context, u User, password string) e
 	return fmt.Errorf("%w of %s", err, u.Subject)
 }
 
-// replaceHash replaces the user's hash. If Users.ReplaceHash fails, replaceHash checks whether the hash was replaced nevertheless,
-// because the sessions must then end.
+// replaceHash replaces the user's hash. If Users.ReplaceHash fails, replaceHash checks whether the hash was replaced
+// nevertheless, because the sessions must then end.
 func (a *accounts) replaceHash(ctx context.Context, u User, hash string) error {
 	err := a.users.ReplaceHash(ctx, u.Subject, u.Hash, hash)
 	if err == nil || errors.As(err, new(*usher.Rejection)) {
@@ -88,10 +88,11 @@ func (a *accounts) replaceHash(ctx context.Context, u User, hash string) error {
 	return err
 }
 
-// setPassword sets the password of a valid link and ends all sessions. same returns ErrToken if the link has become invalid.
+// setPassword sets the password of a valid link and ends all sessions. same returns ErrToken if the link has become
+// invalid.
 //
-// It ends the sessions before it sets the password: if this fails, the link can be used again, and an attacker has no session
-// left. It ends them again afterwards, because a login with the old password may have started in between.
+// It ends the sessions before it sets the password: if this fails, the link can be used again, and an attacker has no
+// session left. It ends them again afterwards, because a login with the old password may have started in between.
 func (a *accounts) setPassword(ctx context.Context, u User, password string, same func(context.Context) error) error {
 	hash, err := a.passwords.Hash(ctx, password)
 	if err != nil {

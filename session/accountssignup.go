@@ -57,12 +57,12 @@ func (a *accounts) signup(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// create creates an account. Its name is converted to lower case, so that a login finds it in any case. If an account has the
-// name as it was typed, create returns ErrTaken.
+// create creates an account. Its name is converted to lower case, so that a login finds it in any case. If an account
+// has the name as it was typed, create returns ErrTaken.
 //
-// Without TellApart, the account is created without a password. A working login would reveal that the name was free, and the
-// owner of the address would get an account whose password somebody else knows. The password is checked and hashed nevertheless,
-// so the response time does not reveal whether the name was free.
+// Without TellApart, the account is created without a password. A working login would reveal that the name was free,
+// and the owner of the address would get an account whose password somebody else knows. The password is checked and
+// hashed nevertheless, so the response time does not reveal whether the name was free.
 func (a *accounts) create(ctx context.Context, username string, f fields) (User, error) {
 	hash, err := a.hashForSignup(ctx, f[a.opts.PasswordField])
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 
 // The errors of [Users]. Their reasons for usher.Rejection.Reason are taken and changed.
 var (
-	// ErrTaken: an account with this username already exists. With AccountOptions.TellApart, the response is a 409; otherwise it
-	// is the same as for a free username.
+	// ErrTaken: an account with this username already exists. With AccountOptions.TellApart, the response is a 409;
+	// otherwise it is the same as for a free username.
 	ErrTaken error = &reasonError{"session: username taken", "taken"}
 	// ErrChanged: another change of the account came first, and this one was not made. The response is a 409.
 	ErrChanged error = &reasonError{"session: account changed meanwhile", "changed"}
@@ -47,15 +47,15 @@ type Users interface {
 	Find(ctx context.Context, username string) (User, error)
 	// Load returns the account with this subject, or usher.ErrNoUser.
 	Load(ctx context.Context, subject string) (User, error)
-	// Create creates an account with an unverified address and returns it. If Find would return an account for the username, it
-	// returns ErrTaken. hash is empty if the password will be set when the address is verified. fields contains those of
-	// AccountOptions.Fields that the client sent.
+	// Create creates an account with an unverified address and returns it. If Find would return an account for the
+	// username, it returns ErrTaken. hash is empty if the password will be set when the address is verified. fields
+	// contains those of AccountOptions.Fields that the client sent.
 	Create(ctx context.Context, username, hash string, fields map[string]string) (User, error)
 	// ReplaceHash replaces oldHash by newHash: UPDATE … WHERE id = ? AND hash = ?. If another hash is stored, it returns
 	// ErrChanged. An empty oldHash means that the account has no hash.
 	ReplaceHash(ctx context.Context, subject, oldHash, newHash string) error
-	// Verify marks the account's address as verified. If the address is no longer email, it returns ErrChanged. If it has been
-	// verified already, it returns nil.
+	// Verify marks the account's address as verified. If the address is no longer email, it returns ErrChanged. If it
+	// has been verified already, it returns nil.
 	Verify(ctx context.Context, subject, email string) error
 }
 

@@ -11,12 +11,13 @@ import (
 	"github.com/go-usher/usher/internal/nilcheck"
 )
 
-// Attempts limits password guesses in an application's own handlers, such as one that changes a password or deletes an account.
-// Pass it the options of LoginHandler to count these guesses together with logins. It is safe for concurrent use.
+// Attempts limits password guesses in an application's own handlers, such as one that changes a password or deletes an
+// account. Pass it the options of LoginHandler to count these guesses together with logins. It is safe for concurrent
+// use.
 type Attempts struct{ at *endpoint }
 
-// NewAttempts returns Attempts that use the Throttle, Canonical and ClientAddress of opts. The Throttle is required. If opts are
-// invalid, NewAttempts returns a usher.ConfigError for each mistake, joined.
+// NewAttempts returns Attempts that use the Throttle, Canonical and ClientAddress of opts. The Throttle is required. If
+// opts are invalid, NewAttempts returns a usher.ConfigError for each mistake, joined.
 func NewAttempts(opts *HandlerOptions) (*Attempts, error) {
 	e, err := newEndpoint(opts, nil,
 		required(opts != nil && !nilcheck.IsNil(opts.Throttle), "HandlerOptions.Throttle"))
@@ -28,10 +29,10 @@ func NewAttempts(opts *HandlerOptions) (*Attempts, error) {
 
 // Try calls check and returns its error. check returns nil if the password of username is right.
 //
-// Try first takes an attempt of KindLogin from the throttle, so that only as many simultaneous guesses are checked as the
-// throttle permits. It gives the attempt back if the password was right or if a failure left that open. The attempt is spent if
-// check's error is a 4xx response, such as usher.ErrPasswordMismatch or usher.ErrNoUser, or if the client disconnects before
-// check returns.
+// Try first takes an attempt of KindLogin from the throttle, so that only as many simultaneous guesses are checked as
+// the throttle permits. It gives the attempt back if the password was right or if a failure left that open. The attempt
+// is spent if check's error is a 4xx response, such as usher.ErrPasswordMismatch or usher.ErrNoUser, or if the client
+// disconnects before check returns.
 //
 // If no attempt is left, Try does not call check. It sets Retry-After in the header of w and returns a
 // [usher.Rejection] with status 429 and RetryAfter. It returns usher.ErrUnavailable if the throttle does not answer.
@@ -57,8 +58,8 @@ func (a *Attempts) Try(w http.ResponseWriter, r *http.Request, username string, 
 // together.
 func countedName(username string) string { return strings.ToLower(strings.ToUpper(username)) }
 
-// attempt takes an attempt from the throttle, calls check and returns its error. The context of check identifies the client for
-// the queue of usher.Passwords.
+// attempt takes an attempt from the throttle, calls check and returns its error. The context of check identifies the
+// client for the queue of usher.Passwords.
 func (e *endpoint) attempt(ctx context.Context, a Attempt, check func(ctx context.Context) error) error {
 	return e.attemptWith(ctx, a, Right, check)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Check returns nil if the session of an access token is alive. Use it as usher.MiddlewareOptions.Check. It queries the store
-// once, or not at all if it has a positive answer that is younger than Staleness.
+// Check returns nil if the session of an access token is alive. Use it as usher.MiddlewareOptions.Check. It queries the
+// store once, or not at all if it has a positive answer that is younger than Staleness.
 //
 // It returns usher.ErrTokenRevoked if the session has ended, if it belongs to another subject, or if the token has no
 // session, and usher.ErrUnavailable if the store does not answer.
@@ -40,8 +40,9 @@ func (m *Manager[C]) Check(ctx context.Context, claims *usher.Claims) error {
 	}
 }
 
-// recentChecks caches sessions that were alive recently. It has two generations. When the young one is full, it becomes the old
-// one, and the previous old one is dropped. Sessions that are checked move to the young one. A nil *recentChecks caches nothing.
+// recentChecks caches sessions that were alive recently. It has two generations. When the young one is full, it becomes
+// the old one, and the previous old one is dropped. Sessions that are checked move to the young one. A nil
+// *recentChecks caches nothing.
 type recentChecks struct {
 	staleness time.Duration
 	mu        sync.Mutex
@@ -61,8 +62,8 @@ func newRecentChecks(staleness time.Duration) *recentChecks {
 	return &recentChecks{staleness: staleness, young: map[checkKey]checkAnswer{}}
 }
 
-// alive reports whether the session was alive less than Staleness ago. If not, the caller queries the store and passes endings
-// to remember.
+// alive reports whether the session was alive less than Staleness ago. If not, the caller queries the store and passes
+// endings to remember.
 func (c *recentChecks) alive(subject, id string, now time.Time) (alive bool, endings uint64) {
 	if c == nil {
 		return false, 0
@@ -80,8 +81,8 @@ func (c *recentChecks) alive(subject, id string, now time.Time) (alive bool, end
 	return ok && age >= 0 && age < c.staleness && now.Before(a.expires), c.endings
 }
 
-// remember caches a positive answer, unless a session has ended since the query began, because it might be this one. It copies
-// the strings, which would otherwise keep the whole token in memory.
+// remember caches a positive answer, unless a session has ended since the query began, because it might be this one. It
+// copies the strings, which would otherwise keep the whole token in memory.
 func (c *recentChecks) remember(subject, id string, asked, expires time.Time, endings uint64) {
 	if c == nil {
 		return

@@ -18,17 +18,17 @@ type Config[C any] struct {
 	Encoder *usher.Encoder[C]
 	// Store keeps the sessions. Required. NewMemoryStore suits a single process.
 	Store Store
-	// Claims returns the claims of an access token. It is called for every login and every refresh, so roles are current in each
-	// new token. The manager sets sub, sid and auth_time itself. Required.
+	// Claims returns the claims of an access token. It is called for every login and every refresh, so roles are
+	// current in each new token. The manager sets sub, sid and auth_time itself. Required.
 	//
-	// If it returns usher.ErrNoUser during a refresh, the session is ended. Any other error refuses the refresh without spending
-	// the refresh token, and so does usher.ErrNoUser joined with usher.ErrUnavailable.
+	// If it returns usher.ErrNoUser during a refresh, the session is ended. Any other error refuses the refresh without
+	// spending the refresh token, and so does usher.ErrNoUser joined with usher.ErrUnavailable.
 	Claims func(ctx context.Context, g Grant) (C, error)
-	// Secret protects refresh tokens. It is at least 32 random bytes, and the same in every process that shares the store. Do
-	// not use a signing key. Required.
+	// Secret protects refresh tokens. It is at least 32 random bytes, and the same in every process that shares the
+	// store. Do not use a signing key. Required.
 	Secret []byte
-	// OldSecrets are also accepted while Secret is being replaced. To replace Secret without logging anyone out, first add the
-	// new secret to OldSecrets in every process, then swap the two in every process.
+	// OldSecrets are also accepted while Secret is being replaced. To replace Secret without logging anyone out, first
+	// add the new secret to OldSecrets in every process, then swap the two in every process.
 	OldSecrets [][]byte
 	// IdleTTL is how long a session lasts without a refresh. The default is 14 days.
 	IdleTTL time.Duration
@@ -43,12 +43,13 @@ type Config[C any] struct {
 	// MaxPerSubject is the maximum number of sessions of a subject. A login beyond it ends the oldest session. 0
 	// means no limit.
 	MaxPerSubject int
-	// Staleness is how long Check may use an earlier positive answer instead of querying the store. Access tokens of a session
-	// that this manager ends are refused at once; if another process ends it, after Staleness at the latest. 0 means that Check
-	// always queries the store.
+	// Staleness is how long Check may use an earlier positive answer instead of querying the store. Access tokens of a
+	// session that this manager ends are refused at once; if another process ends it, after Staleness at the latest. 0
+	// means that Check always queries the store.
 	Staleness time.Duration
-	// OnEvent is called for each event, before the manager's method returns. Its context has the values of the request's context
-	// but not its cancellation, and ends after 10 seconds. OnEvent must be safe for concurrent use. If nil, events are discarded.
+	// OnEvent is called for each event, before the manager's method returns. Its context has the values of the
+	// request's context but not its cancellation, and ends after 10 seconds. OnEvent must be safe for concurrent use.
+	// If nil, events are discarded.
 	OnEvent func(ctx context.Context, e Event)
 	// Now is the clock, time.Now by default. The clocks of processes that share a store must differ by less
 	// than 2 seconds: see [Manager.PruneEvery].

@@ -1,15 +1,16 @@
 // Package session keeps users logged in and logs them out.
 //
-// A login starts a session and issues two tokens. The access token is short-lived, and its sid claim is the session's ID. The
-// refresh token is opaque, and only its hash is stored. A [Manager] starts, refreshes and ends sessions. A [Store] keeps them in
-// memory, in a database (package sqlstore) or in Redis (package redisstore).
+// A login starts a session and issues two tokens. The access token is short-lived, and its sid claim is the session's
+// ID. The refresh token is opaque, and only its hash is stored. A [Manager] starts, refreshes and ends sessions. A
+// [Store] keeps them in memory, in a database (package sqlstore) or in Redis (package redisstore).
 //
-// [LoginHandler], [RefreshHandler], [LogoutHandler] and [SessionsHandler] serve sessions over HTTP, with the tokens in JSON or in
-// cookies. [NewAccounts] adds signup, change of password, forgotten passwords and the verification of addresses.
+// [LoginHandler], [RefreshHandler], [LogoutHandler] and [SessionsHandler] serve sessions over HTTP, with the tokens in
+// JSON or in cookies. [NewAccounts] adds signup, change of password, forgotten passwords and the verification of
+// addresses.
 //
-// Every refresh replaces the refresh token by a successor. If the spent token is presented again within a short grace period, the
-// same successor is returned, so a lost response or two simultaneous tabs log nobody out. If it is presented later, it is treated
-// as stolen, and the session is ended.
+// Every refresh replaces the refresh token by a successor. If the spent token is presented again within a short grace
+// period, the same successor is returned, so a lost response or two simultaneous tabs log nobody out. If it is
+// presented later, it is treated as stolen, and the session is ended.
 //
 // # Files
 //

@@ -30,8 +30,8 @@ type Event struct {
 	Err       error     // why a refresh was refused, or the error that ended the session
 }
 
-// report calls OnEvent without the request's cancellation. Otherwise a client that disconnects could prevent an OnEvent that
-// honours its context from logging a reuse.
+// report calls OnEvent without the request's cancellation. Otherwise a client that disconnects could prevent an OnEvent
+// that honours its context from logging a reuse.
 func (m *Manager[C]) report(ctx context.Context, e Event) {
 	if m.onEvent != nil {
 		c := clientFromContext(ctx)

@@ -20,8 +20,8 @@ type endpoint struct {
 	serve   func(w http.ResponseWriter, r *http.Request) error // refuse maps its errors to responses
 }
 
-// newEndpoint returns an endpoint without its serve function. Its error also contains mistakes, which are those in the other
-// arguments of the handler's constructor.
+// newEndpoint returns an endpoint without its serve function. Its error also contains mistakes, which are those in the
+// other arguments of the handler's constructor.
 func newEndpoint(o *HandlerOptions, methods []string, mistakes ...error) (*endpoint, error) {
 	opts, err := o.complete()
 	mistakes = append(mistakes, err)

@@ -9,8 +9,9 @@ import (
 // maxCookie is the size up to which browsers must keep a cookie (RFC 6265 §6.1).
 const maxCookie = 4096
 
-// cookie returns a cookie to set or, if maxAge is negative, to clear. Browsers clear a cookie only if its attributes are the
-// same. With SameSite=Lax they don't send the cookies with POST requests from other sites, but do when the user follows a link.
+// cookie returns a cookie to set or, if maxAge is negative, to clear. Browsers clear a cookie only if its attributes
+// are the same. With SameSite=Lax they don't send the cookies with POST requests from other sites, but do when the user
+// follows a link.
 func (e *endpoint) cookie(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // only DangerouslyInsecureCookies omits Secure, and SameSite is never empty
 		Name:     name,

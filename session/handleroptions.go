@@ -18,18 +18,19 @@ type HandlerOptions struct {
 	// UsernameField and PasswordField are the names of the fields in a login request. The defaults are "username" and
 	// "password".
 	UsernameField, PasswordField string
-	// Canonical returns the canonical form of a username, under which the account is looked up. By default it trims white space.
-	// Attempts are counted under this form in lower case. Canonical must map all spellings that your lookup accepts, for example
-	// with and without accents, to one string; otherwise each spelling gets its own attempts.
+	// Canonical returns the canonical form of a username, under which the account is looked up. By default it trims
+	// white space. Attempts are counted under this form in lower case. Canonical must map all spellings that your
+	// lookup accepts, for example with and without accents, to one string; otherwise each spelling gets its own
+	// attempts.
 	Canonical func(username string) string
 	// Throttle limits attempts. If nil, each login has its own MemoryThrottle with the default options.
 	Throttle Throttle
-	// ClientAddress returns the client's address. By default it is the RemoteAddr of the request. Behind a reverse proxy this
-	// is the proxy's address for all clients. In that case, return the value of a header that your proxy sets and that clients
-	// can't set.
+	// ClientAddress returns the client's address. By default it is the RemoteAddr of the request. Behind a reverse
+	// proxy this is the proxy's address for all clients. In that case, return the value of a header that your proxy
+	// sets and that clients can't set.
 	ClientAddress func(r *http.Request) string
-	// SessionID returns the session ID in the path of a request to SessionsHandler. By default it is r.PathValue("id"). Set it
-	// for routers that do not set path values.
+	// SessionID returns the session ID in the path of a request to SessionsHandler. By default it is r.PathValue("id").
+	// Set it for routers that do not set path values.
 	SessionID func(r *http.Request) string
 
 	// Cookies sends the tokens in two cookies instead of in JSON. Scripts can't read them.
@@ -37,21 +38,22 @@ type HandlerOptions struct {
 	// AccessCookie and RefreshCookie are the names of the cookies. They must begin with "__Host-" (RFC 6265bis
 	// §4.1.3.2). The defaults are "__Host-access" and "__Host-refresh".
 	AccessCookie, RefreshCookie string
-	// SameSite is the cookies' SameSite attribute. The default is http.SameSiteLaxMode. http.SameSiteNoneMode, for pages of other
-	// sites, requires TrustedOrigins.
+	// SameSite is the cookies' SameSite attribute. The default is http.SameSiteLaxMode. http.SameSiteNoneMode, for
+	// pages of other sites, requires TrustedOrigins.
 	SameSite http.SameSite
-	// DangerouslyInsecureCookies sends cookies without Secure, for plain http in a development network. Anybody in the network
-	// can read them. Their names must not begin with "__Host-"; the defaults are then "access" and "refresh".
+	// DangerouslyInsecureCookies sends cookies without Secure, for plain http in a development network. Anybody in the
+	// network can read them. Their names must not begin with "__Host-"; the defaults are then "access" and "refresh".
 	DangerouslyInsecureCookies bool
 	// TrustedOrigins lists the other origins whose pages may use the handlers, as scheme://host[:port].
 	TrustedOrigins []string
 
-	// TicketSecret protects the tickets of Login.Pause. It is at least 32 random bytes. The default is the Manager's Secret. It
-	// is required for tickets if the login's Starter is not a Manager.
+	// TicketSecret protects the tickets of Login.Pause. It is at least 32 random bytes. The default is the Manager's
+	// Secret. It is required for tickets if the login's Starter is not a Manager.
 	TicketSecret []byte
 
-	// Respond writes the response of a successful login or refresh, in place of the default JSON. Cache-Control: no-store has
-	// been set. With Cookies, the cookies have been set, and AccessToken and RefreshToken of tokens are empty.
+	// Respond writes the response of a successful login or refresh, in place of the default JSON. Cache-Control:
+	// no-store has been set. With Cookies, the cookies have been set, and AccessToken and RefreshToken of tokens are
+	// empty.
 	Respond func(w http.ResponseWriter, r *http.Request, tokens Tokens)
 	// Reject writes the status and body of a refusal in place of rej.ServeHTTP. The headers have been set. See
 	// usher.MiddlewareOptions.

@@ -14,9 +14,9 @@ import (
 // Authenticator checks a username and a password and returns the subject. The username is in canonical form.
 // [PasswordAuthenticator] returns an Authenticator for stored hashes.
 //
-// usher.ErrPasswordMismatch and usher.ErrNoUser are the same 401, usher.ErrForbidden is a 403, and usher.ErrUnavailable and a
-// context's error are a 503. A [usher.Rejection] is used as it is. Any other error is a 500. If the response is a 4xx, the
-// attempt is spent (see LoginHandler).
+// usher.ErrPasswordMismatch and usher.ErrNoUser are the same 401, usher.ErrForbidden is a 403, and usher.ErrUnavailable
+// and a context's error are a 503. A [usher.Rejection] is used as it is. Any other error is a 500. If the response is a
+// 4xx, the attempt is spent (see LoginHandler).
 type Authenticator func(ctx context.Context, username, password string) (subject string, err error)
 
 // Starter issues the tokens of a login. A [Manager] starts a session, and [AccessTokens] does not.
@@ -33,9 +33,9 @@ type Starter interface {
 // JSON or a form; the optional text field "label" is the name of the device. If arguments are invalid, it returns a
 // usher.ConfigError for each of them, joined.
 //
-// An attempt is taken from the throttle before the password is checked. It is given back if the password was right or if a
-// failure (5xx) left that open. Only as many simultaneous guesses are checked as the throttle permits. The others get a 429 with
-// Retry-After, whether or not the account exists.
+// An attempt is taken from the throttle before the password is checked. It is given back if the password was right or
+// if a failure (5xx) left that open. Only as many simultaneous guesses are checked as the throttle permits. The others
+// get a 429 with Retry-After, whether or not the account exists.
 //
 // For a login with a second step, without a password, or with Data, use [NewLogin].
 func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (http.Handler, error) {
@@ -49,8 +49,8 @@ func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (
 // Login is the handler of LoginHandler, with its steps as methods for logins that have a second step or no password. The
 // application's handlers call these methods and pass their errors to Deny:
 //
-//   - For a login with a second step, the first request calls Authenticate and Pause and responds with the ticket. The second
-//     request calls Resume and Finish.
+//   - For a login with a second step, the first request calls Authenticate and Pause and responds with the ticket. The
+//     second request calls Resume and Finish.
 //   - For a passkey or a social login, the application authenticates the user and calls Finish.
 //   - After a registration, the application calls Finish.
 //
@@ -62,9 +62,9 @@ type Login struct {
 	sealers      []cipher.AEAD // the first one encrypts tickets, all decrypt them
 }
 
-// NewLogin returns a Login. authenticate may be nil if the login has no password; ServeHTTP then responds with a 500, and
-// Authenticate returns a usher.ConfigError. If arguments are invalid, NewLogin returns a usher.ConfigError for each of them,
-// joined.
+// NewLogin returns a Login. authenticate may be nil if the login has no password; ServeHTTP then responds with a 500,
+// and Authenticate returns a usher.ConfigError. If arguments are invalid, NewLogin returns a usher.ConfigError for each
+// of them, joined.
 func NewLogin(s Starter, authenticate Authenticator, opts *HandlerOptions) (*Login, error) {
 	return newLogin(s, authenticate, opts)
 }
@@ -114,9 +114,9 @@ func (l *Login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.orZero().endpoint.ServeHTTP(w, r)
 }
 
-// Authenticate checks a username and a password and returns the subject. The throttle counts the attempt. The returned About has
-// the client's address and user agent and the time at which the authentication began; the application may set its other fields.
-// Authenticate refuses cross-origin requests. Pass its errors to [Login.Deny].
+// Authenticate checks a username and a password and returns the subject. The throttle counts the attempt. The returned
+// About has the client's address and user agent and the time at which the authentication began; the application may set
+// its other fields. Authenticate refuses cross-origin requests. Pass its errors to [Login.Deny].
 func (l *Login) Authenticate(r *http.Request, username, password string) (subject string, about About, err error) {
 	l = l.orZero()
 	if l.starter == nil {
@@ -157,11 +157,11 @@ func (l *Login) aboutClient(r *http.Request, about About) About {
 	return about
 }
 
-// Finish logs the subject in: it issues tokens, sets cookies and writes the response. It fills in the address and user agent of
-// about if they are empty. If it returns an error, it has written nothing; pass the error to [Login.Deny].
+// Finish logs the subject in: it issues tokens, sets cookies and writes the response. It fills in the address and user
+// agent of about if they are empty. If it returns an error, it has written nothing; pass the error to [Login.Deny].
 //
-// Finish refuses cross-origin requests, except GET requests, which social logins need for their redirects. For these, check the
-// state parameter yourself.
+// Finish refuses cross-origin requests, except GET requests, which social logins need for their redirects. For these,
+// check the state parameter yourself.
 func (l *Login) Finish(w http.ResponseWriter, r *http.Request, subject string, about About) error {
 	l = l.orZero()
 	if l.starter == nil {

@@ -15,17 +15,17 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// ErrTicket: a ticket of [Login.Pause] is malformed, forged or older than 10 minutes. The user must start the login again. The
-// response is a 401.
+// ErrTicket: a ticket of [Login.Pause] is malformed, forged or older than 10 minutes. The user must start the login
+// again. The response is a 401.
 var ErrTicket error = &reasonError{"session: invalid ticket", "ticket"}
 
 // ticketTTL is the lifetime of a ticket.
 const ticketTTL = 10 * time.Minute
 
-// Pause returns a ticket for a login whose first step succeeded. The client presents it with the second step, within 10 minutes,
-// for [Login.Resume]. The ticket is encrypted and authenticated, and is not stored. It contains the subject, and AuthTime, Data,
-// Label, UntilBrowserCloses and Replaces of about. Because of AuthTime, a call of EndAll or EndOthers after the first step also
-// makes this login fail.
+// Pause returns a ticket for a login whose first step succeeded. The client presents it with the second step, within 10
+// minutes, for [Login.Resume]. The ticket is encrypted and authenticated, and is not stored. It contains the subject,
+// and AuthTime, Data, Label, UntilBrowserCloses and Replaces of about. Because of AuthTime, a call of EndAll or
+// EndOthers after the first step also makes this login fail.
 //
 // Pause returns a usher.ConfigError if the Starter is not a Manager and HandlerOptions.TicketSecret is not set.
 func (l *Login) Pause(subject string, about About) (ticket string, err error) {
@@ -52,12 +52,12 @@ var errNoTicketSecret = &usher.ConfigError{
 	Reason: "is required for Pause and Resume, because the Starter is not a Manager with a Secret",
 }
 
-// Resume continues the login of a ticket. It calls check, which returns nil if the subject has passed the second step. Resume
-// returns the subject and the About that were passed to Pause, with the client's address and user agent.
+// Resume continues the login of a ticket. It calls check, which returns nil if the subject has passed the second step.
+// Resume returns the subject and the About that were passed to Pause, with the client's address and user agent.
 //
-// The throttle counts second steps for each subject (see ThrottleOptions.Step), as [Attempts.Try] counts passwords. A ticket can
-// be used again until it expires, so check must accept each code only once. If check returns usher.ErrPasswordMismatch, the
-// response says that the code was wrong.
+// The throttle counts second steps for each subject (see ThrottleOptions.Step), as [Attempts.Try] counts passwords. A
+// ticket can be used again until it expires, so check must accept each code only once. If check returns
+// usher.ErrPasswordMismatch, the response says that the code was wrong.
 //
 // Resume refuses cross-origin requests. It returns ErrTicket for an invalid ticket. Pass its errors to [Login.Deny].
 func (l *Login) Resume(r *http.Request, ticket string, check func(ctx context.Context, subject string) error) (subject string, about About, err error) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// End ends the session of a refresh token: it logs the user out. Any authentic token of the session works, even a spent one. If
-// there is no session to end, for example because the token is malformed or forged, End returns nil. It returns
+// End ends the session of a refresh token: it logs the user out. Any authentic token of the session works, even a spent
+// one. If there is no session to end, for example because the token is malformed or forged, End returns nil. It returns
 // usher.ErrUnavailable if the store does not respond. The session may then still be alive; try again.
 func (m *Manager[C]) End(ctx context.Context, refreshToken string) error {
 	token, ok := open(m.keys, refreshToken)
@@ -17,9 +17,9 @@ func (m *Manager[C]) End(ctx context.Context, refreshToken string) error {
 	return err
 }
 
-// EndSession ends one session of the subject. It returns ErrSessionEnded if the subject has no live session with this ID. It
-// never ends another subject's session. It returns usher.ErrUnavailable if the store does not respond. The session may then
-// still be alive; try again.
+// EndSession ends one session of the subject. It returns ErrSessionEnded if the subject has no live session with this
+// ID. It never ends another subject's session. It returns usher.ErrUnavailable if the store does not respond. The
+// session may then still be alive; try again.
 func (m *Manager[C]) EndSession(ctx context.Context, subject, sessionID string) error {
 	if !isSubject(subject) || !isSessionID(sessionID) {
 		return ErrSessionEnded
@@ -31,16 +31,17 @@ func (m *Manager[C]) EndSession(ctx context.Context, subject, sessionID string) 
 	return err
 }
 
-// EndOthers ends all sessions of the subject except one, for example after a change of password. A login that began before the
-// call can no longer start a session. If keepSessionID is not a session of the subject, all sessions are ended. EndOthers returns
-// usher.ErrUnavailable if the store does not respond. Sessions may then still be alive; try again.
+// EndOthers ends all sessions of the subject except one, for example after a change of password. A login that began
+// before the call can no longer start a session. If keepSessionID is not a session of the subject, all sessions are
+// ended. EndOthers returns usher.ErrUnavailable if the store does not respond. Sessions may then still be alive; try
+// again.
 func (m *Manager[C]) EndOthers(ctx context.Context, subject, keepSessionID string) error {
 	return m.endAll(ctx, subject, keepSessionID)
 }
 
-// EndAll ends all sessions of the subject. A login that began before the call, or in another process in the same microsecond, can
-// no longer start a session. EndAll returns usher.ErrUnavailable if the store does not respond. Sessions may then still be alive;
-// try again.
+// EndAll ends all sessions of the subject. A login that began before the call, or in another process in the same
+// microsecond, can no longer start a session. EndAll returns usher.ErrUnavailable if the store does not respond.
+// Sessions may then still be alive; try again.
 func (m *Manager[C]) EndAll(ctx context.Context, subject string) error {
 	return m.endAll(ctx, subject, "")
 }

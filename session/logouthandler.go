@@ -7,9 +7,10 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// LogoutHandler returns a handler that ends a session. It accepts POST with the refresh token, as RefreshHandler does. It responds
-// with a 204 and clears the cookies, even if there was no session to end. If HandlerOptions.Cookies is not set, a request without
-// a token is a 401. If the store does not respond, the response is a 503 and the cookies are kept.
+// LogoutHandler returns a handler that ends a session. It accepts POST with the refresh token, as RefreshHandler does.
+// It responds with a 204 and clears the cookies, even if there was no session to end. If HandlerOptions.Cookies is not
+// set, a request without a token is a 401. If the store does not respond, the response is a 503 and the cookies are
+// kept.
 //
 // If arguments are invalid, LogoutHandler returns a usher.ConfigError for each of them, joined.
 func LogoutHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {

@@ -70,7 +70,8 @@ type checkpoint func(Tokens) error
 
 func release(Tokens) error { return nil }
 
-// List returns the live sessions of the subject, oldest first. It returns usher.ErrUnavailable if the store does not respond.
+// List returns the live sessions of the subject, oldest first. It returns usher.ErrUnavailable if the store does not
+// respond.
 func (m *Manager[C]) List(ctx context.Context, subject string) ([]Session, error) {
 	if !isSubject(subject) {
 		return nil, nil
@@ -99,8 +100,8 @@ func (m *Manager[C]) issue(ctx context.Context, token refreshToken) (Tokens, err
 
 func (m *Manager[C]) tickets() []cipher.AEAD { return m.sealers }
 
-// now returns the time in microseconds, the precision of every store. If the clock has not advanced since EndAll, it returns a
-// later time. Otherwise a login after EndAll would look as if it began before.
+// now returns the time in microseconds, the precision of every store. If the clock has not advanced since EndAll, it
+// returns a later time. Otherwise a login after EndAll would look as if it began before.
 func (m *Manager[C]) now() time.Time {
 	const still = time.Millisecond // if the clock is further behind, it was set back
 	now := m.clock().UTC().Truncate(time.Microsecond)

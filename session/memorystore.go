@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// MemoryStore is a Store in the memory of one process. Its sessions end with the process and are not visible to others. It is safe
-// for concurrent use.
+// MemoryStore is a Store in the memory of one process. Its sessions end with the process and are not visible to others.
+// It is safe for concurrent use.
 type MemoryStore struct {
 	mu       sync.RWMutex
 	sessions map[string]*memorySession
@@ -208,8 +208,8 @@ func (st *MemoryStore) Prune(ctx context.Context, now time.Time) (int, error) {
 	return pruned, nil
 }
 
-// shrink copies the subjects into a smaller map when most have been removed. Maps never shrink, and sweepSome would take longer
-// and longer to find the few that are left.
+// shrink copies the subjects into a smaller map when most have been removed. Maps never shrink, and sweepSome would
+// take longer and longer to find the few that are left.
 func (st *MemoryStore) shrink() {
 	if st.peak <= pruneBatch || len(st.subjects) > st.peak/2 {
 		return

@@ -85,9 +85,9 @@ func (t *MemoryThrottle) Settle(_ context.Context, taken Taken, o Outcome) error
 	return nil
 }
 
-// idle returns when a counter will be idle. If the table is full, a missing counter may have been dropped. It then gets the value
-// of the counter that will be idle soonest, which it can't have exceeded. Otherwise new accounts would not be counted while all
-// counters are in use.
+// idle returns when a counter will be idle. If the table is full, a missing counter may have been dropped. It then gets
+// the value of the counter that will be idle soonest, which it can't have exceeded. Otherwise new accounts would not be
+// counted while all counters are in use.
 func (t *MemoryThrottle) idle(u use, now time.Time) time.Time {
 	full := now.Add(time.Duration(u.limit.Burst) * u.limit.Every) // the maximum for this limit
 	return t.counters.idle(u.key, full)
@@ -213,8 +213,8 @@ func newCounterTable(size int) counterTable {
 	return counterTable{size: size, byKey: map[counterKey]*counter{}}
 }
 
-// idle returns when a counter will be idle. For a missing counter it returns the zero time or, if the table is full, the time at
-// which the first counter will be idle, but at most limit.
+// idle returns when a counter will be idle. For a missing counter it returns the zero time or, if the table is full,
+// the time at which the first counter will be idle, but at most limit.
 func (t *counterTable) idle(key counterKey, limit time.Time) time.Time {
 	if c := t.byKey[key]; c != nil {
 		return c.idle

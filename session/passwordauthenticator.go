@@ -11,17 +11,19 @@ import (
 
 // PasswordAuthenticator returns an Authenticator that checks passwords against stored hashes.
 //
-// find looks up an account by its username and returns usher.ErrNoUser if there is none. It is first called with the username as
-// it was typed. If there is no such account, it is called with the name in lower case. So both an older account "Matt" and a user
-// who registered as "ada" and types "Ada" can log in. An unknown user, or one without a hash, takes as long as a wrong password.
+// find looks up an account by its username and returns usher.ErrNoUser if there is none. It is first called with the
+// username as it was typed. If there is no such account, it is called with the name in lower case. So both an older
+// account "Matt" and a user who registered as "ada" and types "Ada" can log in. An unknown user, or one without a hash,
+// takes as long as a wrong password.
 //
-// upgrade stores a better hash of the password after a successful login. It must replace oldHash only if oldHash is still stored;
-// otherwise it could undo a simultaneous change of the password. If it fails, the login still succeeds, and the next login calls
-// it again.
+// upgrade stores a better hash of the password after a successful login. It must replace oldHash only if oldHash is
+// still stored; otherwise it could undo a simultaneous change of the password. If it fails, the login still succeeds,
+// and the next login calls it again.
 //
-// The authenticator returns usher.ErrPasswordMismatch for a wrong password and for an unknown user; the error's text tells the
-// operator which it was. It returns usher.ErrUnavailable if the password could not be checked. Errors of find are returned
-// unchanged. If arguments are invalid, PasswordAuthenticator returns a usher.ConfigError for each of them, joined.
+// The authenticator returns usher.ErrPasswordMismatch for a wrong password and for an unknown user; the error's text
+// tells the operator which it was. It returns usher.ErrUnavailable if the password could not be checked. Errors of find
+// are returned unchanged. If arguments are invalid, PasswordAuthenticator returns a usher.ConfigError for each of them,
+// joined.
 func PasswordAuthenticator(
 	passwords *usher.Passwords,
 	find func(ctx context.Context, username string) (subject, hash string, err error),

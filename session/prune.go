@@ -8,12 +8,13 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// pruneTimeout limits a call of Prune. Most stores delete in short steps with their own time limits; this one is for others.
+// pruneTimeout limits a call of Prune. Most stores delete in short steps with their own time limits; this one is for
+// others.
 const pruneTimeout = time.Hour
 
-// Prune removes expired sessions from the store and returns their number. Stores also remove some expired sessions in other
-// calls, but in memory and in databases those of users who never return remain until Prune. It returns usher.ErrUnavailable if the
-// store does not respond.
+// Prune removes expired sessions from the store and returns their number. Stores also remove some expired sessions in
+// other calls, but in memory and in databases those of users who never return remain until Prune. It returns
+// usher.ErrUnavailable if the store does not respond.
 func (m *Manager[C]) Prune(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, pruneTimeout)
 	defer cancel()
@@ -24,12 +25,13 @@ func (m *Manager[C]) Prune(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// PruneEvery calls Prune now and after every interval until ctx ends, and then returns the context's error. If Prune returns an
-// error, PruneEvery passes it to failed, unless failed is nil, and continues. It returns a usher.ConfigError if the interval is
-// shorter than a second.
+// PruneEvery calls Prune now and after every interval until ctx ends, and then returns the context's error. If Prune
+// returns an error, PruneEvery passes it to failed, unless failed is nil, and continues. It returns a usher.ConfigError
+// if the interval is shorter than a second.
 //
-// If the store has a method Verify(context.Context) error, as those in databases and Redis do, PruneEvery calls it first and
-// passes its errors to failed too. It reports, for example, a wrong clock or a server whose configuration loses sessions.
+// If the store has a method Verify(context.Context) error, as those in databases and Redis do, PruneEvery calls it
+// first and passes its errors to failed too. It reports, for example, a wrong clock or a server whose configuration
+// loses sessions.
 func (m *Manager[C]) PruneEvery(ctx context.Context, interval time.Duration, failed func(error)) error {
 	if interval < time.Second {
 		return &usher.ConfigError{

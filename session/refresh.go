@@ -11,13 +11,13 @@ import (
 
 // Refresh spends a refresh token and returns new tokens with the subject's current claims.
 //
-// It returns ErrRefreshToken for a malformed, forged or unknown token. It returns ErrSessionEnded if the session has ended; if the
-// user no longer exists, the error is also usher.ErrNoUser. If the token is spent and its grace period is over, it ends the session
-// and returns ErrReused. It returns usher.ErrUnavailable if the store does not respond, and the errors of the claims callback and of
-// the encoder.
+// It returns ErrRefreshToken for a malformed, forged or unknown token. It returns ErrSessionEnded if the session has
+// ended; if the user no longer exists, the error is also usher.ErrNoUser. If the token is spent and its grace period is
+// over, it ends the session and returns ErrReused. It returns usher.ErrUnavailable if the store does not respond, and
+// the errors of the claims callback and of the encoder.
 //
-// After usher.ErrUnavailable, or an error of the callback or the encoder, the caller may try again with the same token. If it was
-// spent nevertheless, its successor is returned within the grace period.
+// After usher.ErrUnavailable, or an error of the callback or the encoder, the caller may try again with the same token.
+// If it was spent nevertheless, its successor is returned within the grace period.
 func (m *Manager[C]) Refresh(ctx context.Context, refreshToken string) (Tokens, error) {
 	return m.refresh(ctx, refreshToken, release)
 }
@@ -42,8 +42,8 @@ func (m *Manager[C]) refresh(ctx context.Context, text string, fit checkpoint) (
 	return tokens, err
 }
 
-// refreshAuthentic refreshes with an authentic token. It spends the token last, so the caller can try again after an error. It sets
-// event.Kind if the outcome is neither a refresh nor a refusal.
+// refreshAuthentic refreshes with an authentic token. It spends the token last, so the caller can try again after an
+// error. It sets event.Kind if the outcome is neither a refresh nor a refusal.
 func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token refreshToken, text string, fit checkpoint, event *Event) (Tokens, error) {
 	tokens, err := m.issue(ctx, token)
 	if errors.Is(err, usher.ErrNoUser) && !outOfReach(err) {
@@ -75,8 +75,8 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 	return tokens, nil
 }
 
-// endOfDeletedUser ends the session of a user who no longer exists and returns the error of the refresh. err is the error of the
-// claims callback.
+// endOfDeletedUser ends the session of a user who no longer exists and returns the error of the refresh. err is the
+// error of the claims callback.
 func (m *Manager[C]) endOfDeletedUser(ctx context.Context, now time.Time, token refreshToken, err error, event *Event) error {
 	ended, endErr := m.storeEnd(ctx, now, token.subject, event.SessionID)
 	if endErr != nil {
@@ -90,8 +90,8 @@ func (m *Manager[C]) endOfDeletedUser(ctx context.Context, now time.Time, token 
 
 // newRotation returns the rotation of a token that arrived at now, without its successor.
 //
-// The grace period begins with the rotation, however long the claims callback took. The time that the callback takes for this
-// request is added to it, so a request that arrives within the grace period is within it.
+// The grace period begins with the rotation, however long the claims callback took. The time that the callback takes
+// for this request is added to it, so a request that arrives within the grace period is within it.
 func (m *Manager[C]) newRotation(token refreshToken, text string, now time.Time) Rotation {
 	rotated, grace := m.now(), m.grace
 	if grace > 0 {
@@ -128,9 +128,9 @@ func (m *Manager[C]) storeRotate(ctx context.Context, r Rotation) (rotated Rotat
 	return rotated, err
 }
 
-// rotateTimeout returns the store's time limit for a rotation. It leaves most of the grace period to the client. If the rotation
-// was applied but the answer was lost, the client gets a 503 with a Retry-After of 5 seconds, and its retry must still be within
-// the grace period.
+// rotateTimeout returns the store's time limit for a rotation. It leaves most of the grace period to the client. If the
+// rotation was applied but the answer was lost, the client gets a 503 with a Retry-After of 5 seconds, and its retry
+// must still be within the grace period.
 func rotateTimeout(grace time.Duration) time.Duration {
 	const retryAfter, margin = 5 * time.Second, 500 * time.Millisecond
 	switch {

@@ -9,11 +9,12 @@ import (
 )
 
 // RefreshHandler returns a handler that exchanges a refresh token for new tokens. It accepts POST with the token as
-// "refresh_token" in JSON or a form, or in the cookie if HandlerOptions.Cookies is set. A request with neither a body nor a cookie
-// may have the token in Authorization: Bearer. An access token in its place is refused.
+// "refresh_token" in JSON or a form, or in the cookie if HandlerOptions.Cookies is set. A request with neither a body
+// nor a cookie may have the token in Authorization: Bearer. An access token in its place is refused.
 //
-// If the session has ended, the response is a 401 and clears the cookies. If the store does not respond, the response is a 503 and
-// the cookies are kept. If arguments are invalid, RefreshHandler returns a usher.ConfigError for each of them, joined.
+// If the session has ended, the response is a 401 and clears the cookies. If the store does not respond, the response
+// is a 503 and the cookies are kept. If arguments are invalid, RefreshHandler returns a usher.ConfigError for each of
+// them, joined.
 func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodPost}, required(m != nil, "Manager"))
 	if err != nil {

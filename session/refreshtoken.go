@@ -174,8 +174,8 @@ func (k secretKeys) seal(t refreshToken) string {
 	return string(encoding.AppendEncode(text[:0], b))
 }
 
-// successorOf derives the successor of t from its text and the rotation's nonce. An attacker needs all three inputs: the secret,
-// the nonce from the store, and the spent token.
+// successorOf derives the successor of t from its text and the rotation's nonce. An attacker needs all three inputs:
+// the secret, the nonce from the store, and the spent token.
 func (k secretKeys) successorOf(t refreshToken, text string, nonce Nonce) string {
 	var buffer [maxMessage]byte
 	message := append(buffer[:0], t.session[:]...)

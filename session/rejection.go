@@ -27,8 +27,8 @@ func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e.mapping.Deny(w, r, e.rejection(err))
 }
 
-// rejection maps an error to a response. It maps errors of passwords, refresh tokens, tickets, links and accounts. The middleware
-// maps outages and all other errors.
+// rejection maps an error to a response. It maps errors of passwords, refresh tokens, tickets, links and accounts. The
+// middleware maps outages and all other errors.
 func (e *endpoint) rejection(err error) *usher.Rejection {
 	if errors.As(err, new(*usher.Rejection)) || outOfReach(err) {
 		return e.mapping.Rejection(err)

@@ -17,8 +17,8 @@ type Rotation struct {
 	Grace      time.Duration // how long after a rotation the spent token counts as a retry; 0 means never
 }
 
-// Rotated is a Store's answer to a Rotation. It contains the Rotation's own Successor and Nonce or, for a retry, those that the
-// earlier rotation stored.
+// Rotated is a Store's answer to a Rotation. It contains the Rotation's own Successor and Nonce or, for a retry, those
+// that the earlier rotation stored.
 type Rotated struct {
 	Successor Hash
 	Nonce     Nonce
@@ -46,8 +46,8 @@ const (
 	Rotate                // the token is current
 )
 
-// Judge returns the verdict for r on a session in state s. Call it in stores that read the state and then compare and set it. It is
-// the reference for stores that decide in another language.
+// Judge returns the verdict for r on a session in state s. Call it in stores that read the state and then compare and
+// set it. It is the reference for stores that decide in another language.
 //
 // A Rotation that has already been applied is always a Retry, because a database client may send it again if the answer was
 // lost.

@@ -13,9 +13,9 @@ import (
 //	GET /sessions           lists them: {"sessions": [{"id", "current", "started_at", …}]}
 //	DELETE /sessions/{id}   ends one session: 204, or 404 if the user has no such session
 //
-// The ID is r.PathValue("id"), or the result of HandlerOptions.SessionID. A DELETE without an ID is a 404. [EndOthersHandler] ends
-// all other sessions. Without a middleware, every response is a 500. If arguments are invalid, SessionsHandler returns a
-// usher.ConfigError for each of them, joined.
+// The ID is r.PathValue("id"), or the result of HandlerOptions.SessionID. A DELETE without an ID is a 404.
+// [EndOthersHandler] ends all other sessions. Without a middleware, every response is a 500. If arguments are invalid,
+// SessionsHandler returns a usher.ConfigError for each of them, joined.
 func SessionsHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodGet, http.MethodHead, http.MethodDelete}, required(m != nil, "Manager"))
 	if err != nil {
@@ -34,10 +34,10 @@ func SessionsHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, 
 	return e, nil
 }
 
-// EndOthersHandler returns a handler that ends all sessions of the user except the current one. It accepts POST and DELETE and
-// responds with a 204. If the current session has ended, it ends none and responds with a 401. Mount it behind a middleware's
-// Require; without one, every response is a 500. If arguments are invalid, EndOthersHandler returns a usher.ConfigError for each of
-// them, joined.
+// EndOthersHandler returns a handler that ends all sessions of the user except the current one. It accepts POST and
+// DELETE and responds with a 204. If the current session has ended, it ends none and responds with a 401. Mount it
+// behind a middleware's Require; without one, every response is a 500. If arguments are invalid, EndOthersHandler
+// returns a usher.ConfigError for each of them, joined.
 func EndOthersHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, error) {
 	e, err := newEndpoint(opts, []string{http.MethodPost, http.MethodDelete}, required(m != nil, "Manager"))
 	if err != nil {

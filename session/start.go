@@ -12,34 +12,35 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// About describes the login that starts a session. UserAgent, Address and Label come from clients, so they are truncated to 256
-// bytes and their control characters are removed.
+// About describes the login that starts a session. UserAgent, Address and Label come from clients, so they are
+// truncated to 256 bytes and their control characters are removed.
 type About struct {
 	UserAgent string // the User-Agent header
 	Address   string // the client's address
 	Label     string // the user's name for the device
-	// AuthTime is when the authentication began, before the password was checked. It becomes auth_time. If EndAll or EndOthers
-	// has been called at that time or later, Start returns ErrSessionEnded. The zero value means the time of Start.
+	// AuthTime is when the authentication began, before the password was checked. It becomes auth_time. If EndAll or
+	// EndOthers has been called at that time or later, Start returns ErrSessionEnded. The zero value means the time of
+	// Start.
 	AuthTime time.Time
 	// Data is passed to Config.Claims for every access token of the session (see Grant). It is at most 255 bytes
 	// of UTF-8.
 	Data string
-	// UntilBrowserCloses sends cookies without Max-Age, also after refreshes, so browsers delete them when they close. Use it if
-	// the user did not tick "remember me".
+	// UntilBrowserCloses sends cookies without Max-Age, also after refreshes, so browsers delete them when they close.
+	// Use it if the user did not tick "remember me".
 	UntilBrowserCloses bool
-	// Replaces is the ID of a session of the subject that ends when this one starts, for example when the user authenticates
-	// again for a sensitive action.
+	// Replaces is the ID of a session of the subject that ends when this one starts, for example when the user
+	// authenticates again for a sensitive action.
 	Replaces string
 }
 
 const maxAboutBytes = 256
 
-// Start starts a session for a subject who has just authenticated, and returns its first tokens. The subject must be 1 to 255 bytes
-// of UTF-8 without control characters.
+// Start starts a session for a subject who has just authenticated, and returns its first tokens. The subject must be 1
+// to 255 bytes of UTF-8 without control characters.
 //
-// It returns ErrSessionEnded if EndAll or EndOthers was called at about.AuthTime or later, or if the authentication is older than
-// MaxAge. It returns usher.ErrUnavailable if the store does not respond; no usable session then remains. Errors of the claims
-// callback and of the encoder are returned unchanged.
+// It returns ErrSessionEnded if EndAll or EndOthers was called at about.AuthTime or later, or if the authentication is
+// older than MaxAge. It returns usher.ErrUnavailable if the store does not respond; no usable session then remains.
+// Errors of the claims callback and of the encoder are returned unchanged.
 func (m *Manager[C]) Start(ctx context.Context, subject string, about About) (Tokens, error) {
 	return m.start(ctx, subject, about, release)
 }
@@ -100,8 +101,8 @@ func (m *Manager[C]) newRecord(tokens Tokens, subject string, about About, now t
 	}
 }
 
-// replace ends the session old, which the session started replaces. If that fails, it ends started instead: the caller gets no
-// tokens and can try again.
+// replace ends the session old, which the session started replaces. If that fails, it ends started instead: the caller
+// gets no tokens and can try again.
 func (m *Manager[C]) replace(ctx context.Context, subject, old, started string) error {
 	if !isSessionID(old) || old == started {
 		return nil
@@ -119,8 +120,8 @@ func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []str
 		return err
 	})
 	if errors.Is(err, usher.ErrUnavailable) {
-		// The session may have been stored, but nobody has its token. End it, even if the client has closed the connection. Other
-		// sessions may have been ended to stay within MaxPerSubject.
+		// The session may have been stored, but nobody has its token. End it, even if the client has closed the
+		// connection. Other sessions may have been ended to stay within MaxPerSubject.
 		_ = m.step(context.WithoutCancel(ctx), func(ctx context.Context) error {
 			_, err := m.store.End(ctx, record.Subject, record.ID, record.StartedAt)
 			return err

@@ -9,8 +9,8 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// stepTimeout limits operations that continue after their request has been canceled: changes in stores and throttles, and event
-// callbacks.
+// stepTimeout limits operations that continue after their request has been canceled: changes in stores and throttles,
+// and event callbacks.
 const stepTimeout = 10 * time.Second
 
 // readTimeout limits reads of the store, which also end with their request.
@@ -24,8 +24,8 @@ func (m *Manager[C]) reading(ctx context.Context) (context.Context, context.Canc
 	return context.WithTimeout(ctx, readTimeout)
 }
 
-// step completes a store operation even if the client disconnects, because the client may present the same token again. If the
-// request has already ended, step does nothing.
+// step completes a store operation even if the client disconnects, because the client may present the same token again.
+// If the request has already ended, step does nothing.
 func (m *Manager[C]) step(ctx context.Context, do func(context.Context) error) error {
 	return stepWithin(ctx, stepTimeout, do)
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Throttle counts attempts and refuses those beyond its limits. [NewMemoryThrottle] returns one for a single process, and package
-// redisstore one for several. Implementations must be safe for concurrent use. [ThrottleOptions.Limits] returns their limits, and
-// package storetest tests them.
+// Throttle counts attempts and refuses those beyond its limits. [NewMemoryThrottle] returns one for a single process,
+// and package redisstore one for several. Implementations must be safe for concurrent use. [ThrottleOptions.Limits]
+// returns their limits, and package storetest tests them.
 type Throttle interface {
-	// Reserve takes an attempt before it is made, atomically from all of its limits or from none. If a limit is exhausted, it
-	// returns how long to wait for the next attempt. If it returns an error, the attempt is refused.
+	// Reserve takes an attempt before it is made, atomically from all of its limits or from none. If a limit is
+	// exhausted, it returns how long to wait for the next attempt. If it returns an error, the attempt is refused.
 	Reserve(ctx context.Context, a Attempt) (taken Taken, wait time.Duration, err error)
 	// Settle records the outcome of an attempt that Reserve took. It is called once for each Taken.
 	Settle(ctx context.Context, taken Taken, o Outcome) error
@@ -59,21 +59,22 @@ type Limit struct {
 
 // ThrottleOptions are the options of a Throttle. Nil means the defaults, and so does a zero field.
 //
-// A client is known to an account if a login or a password reset succeeded from it. Attempts of a known client have their own
-// allowance for this account, and no other limit applies to them. So attackers can't lock the account's owner out.
+// A client is known to an account if a login or a password reset succeeded from it. Attempts of a known client have
+// their own allowance for this account, and no other limit applies to them. So attackers can't lock the account's owner
+// out.
 type ThrottleOptions struct {
-	// PerAddress limits the logins to one account from one client. It is also the allowance of a known client. The default is 5,
-	// and one more every 30 seconds.
+	// PerAddress limits the logins to one account from one client. It is also the allowance of a known client. The
+	// default is 5, and one more every 30 seconds.
 	PerAddress Limit
-	// PerAccount limits the logins to one account from all clients that are not known. The default is 30, and one more every 15
-	// seconds.
+	// PerAccount limits the logins to one account from all clients that are not known. The default is 30, and one more
+	// every 15 seconds.
 	PerAccount Limit
-	// PerClient limits the wrong attempts of one client at all accounts, for each kind except KindSignup. Only attempts that
-	// turned out wrong are counted, so many people behind one address can log in at once. Up to 5 times Burst attempts may be
-	// undecided at a time. The default is 100, and one more every second.
+	// PerClient limits the wrong attempts of one client at all accounts, for each kind except KindSignup. Only attempts
+	// that turned out wrong are counted, so many people behind one address can log in at once. Up to 5 times Burst
+	// attempts may be undecided at a time. The default is 100, and one more every second.
 	PerClient Limit
-	// Step limits the second steps of one account. Clients that have passed it before each have their own limit. The default is
-	// 5, and one more every 10 minutes.
+	// Step limits the second steps of one account. Clients that have passed it before each have their own limit. The
+	// default is 5, and one more every 10 minutes.
 	Step Limit
 	// PerMail limits the mails to one account. The default is 3, and one more every hour.
 	PerMail Limit
@@ -81,16 +82,17 @@ type ThrottleOptions struct {
 	Signup Limit
 	// Known is how long a client stays known after its last login. The default is 90 days.
 	Known time.Duration
-	// Size is the maximum number of counters in memory, and also of known clients. Beyond it, the counters that would be idle
-	// soonest are dropped, so a flood of new names does not reset those in use. A counter that replaces one still in use starts
-	// from its value: a flood makes logins wait but allows no additional guesses. The default is 100,000.
+	// Size is the maximum number of counters in memory, and also of known clients. Beyond it, the counters that would
+	// be idle soonest are dropped, so a flood of new names does not reset those in use. A counter that replaces one
+	// still in use starts from its value: a flood makes logins wait but allows no additional guesses. The default is
+	// 100,000.
 	Size int
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
 }
 
-// Complete returns the options with defaults for zero fields, or a usher.ConfigError for each mistake, joined. Implementations of
-// Throttle call it.
+// Complete returns the options with defaults for zero fields, or a usher.ConfigError for each mistake, joined.
+// Implementations of Throttle call it.
 func (o *ThrottleOptions) Complete() (ThrottleOptions, error) {
 	var opts ThrottleOptions
 	if o != nil {
@@ -148,9 +150,10 @@ func (l Limit) valid() bool {
 
 // KindLimits are the limits of one kind of attempts. A zero Limit means no limit.
 //
-// Reserve takes an attempt from Account, Pair and Client, and Settle gives it back unless the outcome is Counted. Reserve takes one
-// from InFlight, and Settle always gives it back. Reserve only checks Failures; Settle takes an attempt from it if the outcome is
-// Counted, even if later attempts then wait for longer than Every. Limits per account do not apply to an Attempt without Account.
+// Reserve takes an attempt from Account, Pair and Client, and Settle gives it back unless the outcome is Counted.
+// Reserve takes one from InFlight, and Settle always gives it back. Reserve only checks Failures; Settle takes an
+// attempt from it if the outcome is Counted, even if later attempts then wait for longer than Every. Limits per account
+// do not apply to an Attempt without Account.
 type KindLimits struct {
 	Account  Limit // for all clients of the account
 	Pair     Limit // for the account and the client
@@ -168,8 +171,8 @@ const (
 	inFlightTime   = time.Minute // the time after which unsettled attempts no longer count
 )
 
-// Limits returns the limits of a kind of attempts, or an error for an unknown kind. Implementations of Throttle call it, on options
-// that Complete has returned.
+// Limits returns the limits of a kind of attempts, or an error for an unknown kind. Implementations of Throttle call
+// it, on options that Complete has returned.
 func (o ThrottleOptions) Limits(kind string) (KindLimits, error) {
 	flight := inFlightFactor * o.PerClient.Burst
 	limits := KindLimits{
@@ -195,8 +198,8 @@ func (o ThrottleOptions) Limits(kind string) (KindLimits, error) {
 	return limits, nil
 }
 
-// Limits use the generic cell rate algorithm. A counter is the time at which it will be idle again. Each attempt adds Every to this
-// time. An attempt is permitted if the time is less than Burst times Every in the future.
+// Limits use the generic cell rate algorithm. A counter is the time at which it will be idle again. Each attempt adds
+// Every to this time. An attempt is permitted if the time is less than Burst times Every in the future.
 
 // wait returns how long an attempt must wait. If it is 0 or negative, the attempt is permitted.
 func (l Limit) wait(idle, now time.Time) time.Duration {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Tokens are the result of a login or a refresh. Their JSON form is an access token response (RFC 6749 §5.1). They print and log
-// without the tokens.
+// Tokens are the result of a login or a refresh. Their JSON form is an access token response (RFC 6749 §5.1). They
+// print and log without the tokens.
 type Tokens struct {
 	AccessToken  string `json:"access_token"`            // the JWT
 	TokenType    string `json:"token_type"`              // "Bearer"

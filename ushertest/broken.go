@@ -10,22 +10,22 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// BrokenToken is a token that the service has to refuse.
+// BrokenToken is a token that the service must refuse.
 type BrokenToken struct {
-	Name  string // what is wrong with it, to name a subtest with: "expired"
-	Token string // as it would stand in a request
-	Err   error  // what a decoder's error is, by errors.Is: usher.ErrTokenExpired
+	Name  string // the fault, as the name of a subtest: "expired"
+	Token string // the token
+	Err   error  // the decoder's error, for errors.Is: usher.ErrTokenExpired
 }
 
-// BrokenTokens returns a token for each reason to refuse one: expired, not yet valid, forged, unsigned, malformed, wrong issuer,
-// wrong audience, unknown kid, wrong type. In all else they are like the [Kit.Token] of these claims, which must be valid or the
-// test ends. Kinds that the decoder's options accept are left out: those of another issuer if Issuer is not set, those of another
-// audience if any is allowed.
+// BrokenTokens returns a token for each reason to refuse one: expired, not yet valid, forged, unsigned, malformed,
+// wrong issuer, wrong audience, unknown kid, wrong type. Apart from its fault, each is like the [Kit.Token] of these
+// claims. If that token is not valid, the test fails. Tokens that the decoder's options accept are left out: the wrong
+// issuer if Issuer is not set, and the wrong audience if any is allowed.
 func (k *Kit[C]) BrokenTokens(t testing.TB, claims C) []BrokenToken {
 	t.Helper()
 	good := k.Token(t, claims)
 	if _, err := k.Decoder.Decode(t.Context(), good); err != nil {
-		t.Fatalf("ushertest: the claims make no good token, so nothing can be told from broken ones: %v", err)
+		t.Fatalf("ushertest: the token of these claims is not valid, so broken ones would prove nothing: %v", err)
 	}
 	unsigned, signature := cutLast(good)
 	_, payload, _ := strings.Cut(unsigned, ".")
@@ -60,7 +60,7 @@ func (k *Kit[C]) BrokenTokens(t testing.TB, claims C) []BrokenToken {
 	return broken
 }
 
-// altered returns a token in which the registered claims are changed.
+// altered returns a token with changed registered claims.
 func (k *Kit[C]) altered(t testing.TB, claims C, change func(*usher.Claims)) string {
 	t.Helper()
 	change(k.Encoder.Fill(&claims))

@@ -12,34 +12,35 @@ import (
 
 // Options are the options of [New]; nil means the defaults.
 type Options struct {
-	// Key signs and verifies; by default it is a new HS256 key.
+	// Key signs and verifies. The default is a new HS256 key.
 	Key usher.Key
-	// Clock is the clock of the encoder and the decoder. The default is a new one that shows the current second.
+	// Clock is the clock of the encoder and the decoder. The default is a new clock with the current time in whole seconds.
 	Clock *Clock
-	// Carry puts the tokens of NewRequest where the service expects them. The default is InBearer().
+	// Carry sets the token of requests that NewRequest returns. The default is InBearer().
 	Carry Carrier
-	// Encoder and Decoder are the service's own options. Their Now is always the Clock. If one of them is nil, it is made to
-	// fit the other. If both are nil, tokens have an issuer and an audience, and the decoder requires them.
+	// Encoder and Decoder are the service's own options. Their Now is always the Clock. If one of them is nil, it is
+	// derived from the other. If both are nil, tokens have an issuer and an audience, and the decoder requires them.
 	Encoder *usher.EncoderOptions
 	Decoder *usher.DecoderOptions // see Encoder
 }
 
-// Kit issues the tokens of a test, and verifies them. It is made by [New] and is safe for concurrent use. To test a service that
-// makes its own decoder, pass the decoder's options as [Options].Decoder, and give the service the Kit's Key and Clock.
+// Kit issues and verifies the tokens of a test. Create it with [New]. It is safe for concurrent use. To test a service
+// that creates its own decoder, pass the decoder's options as [Options].Decoder, and pass the Kit's Key and Clock to
+// the service.
 type Kit[C any] struct {
-	Key     usher.Key         // signs and verifies
-	Clock   *Clock            // is the clock of both
-	Encoder *usher.Encoder[C] // issues tokens with the Key
-	Decoder *usher.Decoder[C] // accepts them
+	Key     usher.Key         // the key of Encoder and Decoder
+	Clock   *Clock            // the clock of Encoder and Decoder
+	Encoder *usher.Encoder[C] // issues tokens
+	Decoder *usher.Decoder[C] // accepts tokens of Encoder
 
 	carry          Carrier
 	decoderOptions usher.DecoderOptions
-	// newEncoder returns an encoder like Encoder, but with this key, and this typ unless it is "".
+	// newEncoder returns an encoder like Encoder with another key and, unless typ is "", another typ.
 	newEncoder func(key usher.Key, typ string) (*usher.Encoder[C], error)
 }
 
-// What a kit without options issues and expects, and what its broken tokens have instead. The names end in .test,
-// which RFC 6761 §6.2 reserves.
+// The claims and typ of a kit without options, and those of its broken tokens. The names end in .test, which RFC 6761
+// §6.2 reserves.
 const (
 	issuer        = "https://issuer.test"
 	audience      = "https://api.test"
@@ -48,7 +49,7 @@ const (
 	otherType     = "other+jwt"
 )
 
-// New returns a kit for claims of type C. The test ends if usher refuses C or the options.
+// New returns a kit for claims of type C. If C or the options are invalid, the test fails.
 func New[C any, P usher.EmbedsClaims[C]](t testing.TB, opts *Options) *Kit[C] {
 	t.Helper()
 	var o Options
@@ -85,7 +86,7 @@ func New[C any, P usher.EmbedsClaims[C]](t testing.TB, opts *Options) *Kit[C] {
 	return kit
 }
 
-// matching returns both options. Those that are nil are made to fit the others.
+// matching returns both options. If one is nil, it is derived from the other.
 func matching(e *usher.EncoderOptions, d *usher.DecoderOptions) (usher.EncoderOptions, usher.DecoderOptions) {
 	if e == nil && d == nil {
 		e = &usher.EncoderOptions{Issuer: issuer, Audience: usher.Audience{audience}}
@@ -99,8 +100,8 @@ func matching(e *usher.EncoderOptions, d *usher.DecoderOptions) (usher.EncoderOp
 	return *e, *d
 }
 
-// Token returns a signed token with these claims; the encoder fills those that are absent. The test ends if the encoder refuses
-// them, for example because Subject is missing.
+// Token returns a signed token with these claims. The encoder fills in absent ones. If the encoder returns an error,
+// for example because Subject is missing, the test fails.
 func (k *Kit[C]) Token(t testing.TB, claims C) string {
 	t.Helper()
 	token, err := k.Encoder.Encode(t.Context(), claims)
@@ -110,8 +111,8 @@ func (k *Kit[C]) Token(t testing.TB, claims C) string {
 	return token
 }
 
-// NewRequest returns a request, as [httptest.NewRequest] does, with a [Kit.Token] of these claims where [Options].Carry puts it.
-// It has no body. Its context is the test's. The test ends if there is no such token or request.
+// NewRequest returns a request like [httptest.NewRequest], with a [Kit.Token] of these claims, which [Options].Carry
+// sets. It has no body. Its context is the test's. If the token or the request can't be created, the test fails.
 func (k *Kit[C]) NewRequest(t testing.TB, method, target string, claims C) *http.Request {
 	t.Helper()
 	r := newRequest(t, method, target)
@@ -119,7 +120,7 @@ func (k *Kit[C]) NewRequest(t testing.TB, method, target string, claims C) *http
 	return r
 }
 
-// newRequest is httptest.NewRequestWithContext, but ends the test where that would panic.
+// newRequest is httptest.NewRequestWithContext, but the test fails where that panics.
 func newRequest(t testing.TB, method, target string) *http.Request {
 	t.Helper()
 	defer func() {

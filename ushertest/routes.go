@@ -10,51 +10,52 @@ import (
 	"testing"
 )
 
-// A Carrier puts a token into a request, where the service expects it: see [InBearer] and [InCookie]. Any other place takes a
-// function of one's own.
+// Carrier sets the token of a request in the place where the service expects it, as [InBearer] and [InCookie] do. For
+// other places, write your own function.
 type Carrier func(r *http.Request, token string)
 
 // InBearer returns a Carrier for the Authorization header with the scheme Bearer, where [usher.FromBearer] finds the token.
 func InBearer() Carrier { return InAuthorization("Bearer") }
 
-// InAuthorization returns a Carrier for the Authorization header with another scheme, or with the bare token if scheme is "".
+// InAuthorization returns a Carrier for the Authorization header with another scheme, or with the bare token if scheme
+// is "".
 func InAuthorization(scheme string) Carrier {
 	return func(r *http.Request, token string) {
 		r.Header.Set("Authorization", strings.TrimSpace(scheme+" "+token))
 	}
 }
 
-// InHeader returns a Carrier for a header that holds the token alone.
+// InHeader returns a Carrier for a header whose whole value is the token.
 func InHeader(name string) Carrier {
 	return func(r *http.Request, token string) { r.Header.Set(name, token) }
 }
 
-// InCookie returns a Carrier for a cookie. The request is one of the service's own pages: it is not cross-origin.
+// InCookie returns a Carrier for a cookie. The request is not cross-origin.
 func InCookie(name string) Carrier {
 	return func(r *http.Request, token string) { r.AddCookie(&http.Cookie{Name: name, Value: token}) } //nolint:gosec // a request's cookie has no attributes
 }
 
-// Routes says how [Routes.RequireAuth] checks a service. The zero Routes are those of RequireAuth.
+// Routes are the options of [Routes.RequireAuth]. Their zero value means the defaults of the function RequireAuth.
 type Routes struct {
-	// Carry puts a bad token into the request. The default is InBearer().
+	// Carry sets the invalid token of a request. The default is InBearer().
 	Carry Carrier
-	// Statuses are the responses that refuse a request. The default is 401 alone; a service whose pages redirect to a login
-	// lists 303, and one that hides its routes 404.
+	// Statuses are the statuses that count as a refusal. The default is 401. Use 303 for a service that redirects to a
+	// login, and 404 for one that hides its routes.
 	Statuses []int
 }
 
-// RequireAuth checks that the handler lets nobody into these routes without a token: it has to answer with a 401 to a request
-// without a token, and to one with a bad bearer token. A route that answers otherwise is an error of the test.
-// [Routes.RequireAuth] is for services that take their tokens elsewhere, or that refuse with another status.
+// RequireAuth checks that the handler protects these routes. It must respond with a 401 to a request without a token,
+// and to one with an invalid bearer token. Any other response is reported as an error of the test. For services with
+// another token source or another status, use [Routes.RequireAuth].
 //
-// Routes are patterns of [http.ServeMux] with a method: "GET /me", "POST /posts/{id}". Every wildcard becomes a 1.
+// Routes are patterns of [http.ServeMux] with a method: "GET /me", "POST /posts/{id}". Each wildcard is replaced by 1.
 func RequireAuth(t testing.TB, handler http.Handler, routes ...string) {
 	t.Helper()
 	Routes{}.RequireAuth(t, handler, routes...)
 }
 
-// RequireAuth is the function RequireAuth for a service that takes its tokens where Carry puts them, and that refuses with one of
-// Statuses.
+// RequireAuth is like the function RequireAuth, for a service that expects its token where Carry sets it, and that
+// refuses requests with one of Statuses.
 func (o Routes) RequireAuth(t testing.TB, handler http.Handler, routes ...string) {
 	t.Helper()
 	if handler == nil || len(routes) == 0 {
@@ -104,7 +105,7 @@ func parseRoute(pattern string) (method, target string, ok bool) {
 	}
 	target = wildcard.ReplaceAllString(strings.ReplaceAll(target, "{$}", ""), "1")
 	if !strings.HasPrefix(target, "/") {
-		target = "http://" + target // the pattern begins with a host
+		target = "http://" + target // for a pattern that begins with a host
 	}
 	return method, target, ok && method != ""
 }

@@ -7,25 +7,25 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Verifier is a [usher.Verifier] for tests in which any text may be a token, or in which verifying has to fail in some way: the key
-// source is down, the token was revoked. It is safe for concurrent use as long as nobody changes its maps. The zero Verifier
-// refuses every token.
+// Verifier is a [usher.Verifier] for tests that choose their own tokens, or that need verification to fail, for example
+// because the key source is unavailable or the token was revoked. It is safe for concurrent use while its maps are not
+// modified. The zero Verifier refuses every token.
 type Verifier[C any] struct {
-	// Claims are the claims of the valid tokens, by token.
+	// Claims maps valid tokens to their claims.
 	Claims map[string]C
-	// Errors are the errors that Decode returns for other tokens, by token. A token in both maps is refused.
+	// Errors maps other tokens to the errors of Decode. A token in both maps is refused.
 	Errors map[string]error
 }
 
-// Decode returns the token's error, or else a shallow copy of its claims. The error is ErrInvalidToken for a token that is in
-// neither map.
+// Decode returns the token's error, or a shallow copy of its claims. For a token in neither map, the error is
+// ErrInvalidToken.
 func (v Verifier[C]) Decode(_ context.Context, token string) (*C, error) {
 	if err := v.Errors[token]; err != nil {
 		return nil, err
 	}
 	claims, ok := v.Claims[token]
 	if !ok {
-		return nil, fmt.Errorf("%w: the ushertest.Verifier was not given this token", usher.ErrInvalidToken)
+		return nil, fmt.Errorf("%w: the token is not in the maps of the ushertest.Verifier", usher.ErrInvalidToken)
 	}
 	return &claims, nil
 }

@@ -1,6 +1,6 @@
 // Package argon2serial computes Argon2i and Argon2id (RFC 9106, version 0x13) on one core, however many lanes a hash
-// has. golang.org/x/crypto/argon2 starts a goroutine for each lane; a caller that limits how many hashes are computed at
-// once could not keep them from taking every core.
+// has. golang.org/x/crypto/argon2 starts a goroutine for each lane, so limiting the number of simultaneous hashes would
+// not limit the number of cores they use.
 package argon2serial
 
 import (
@@ -13,14 +13,14 @@ import (
 // Type is a variant of Argon2 (RFC 9106, section 3.2).
 type Type uint32
 
-// Argon2d is not supported: it leaks through caches, and nobody stores passwords with it.
+// Argon2d is not supported. It is open to cache-timing attacks and not used for passwords.
 const (
 	I  Type = 1
 	ID Type = 2
 )
 
 const (
-	slices     = 4 // of each pass; lanes wait for each other between them
+	slices     = 4 // per pass; lanes are synchronized between slices
 	blockWords = 128
 	blockBytes = 8 * blockWords
 	version    = 0x13
@@ -28,8 +28,8 @@ const (
 
 type block [blockWords]uint64
 
-// Key returns the Argon2 tag of length bytes. memory is in KiB. time, lanes and length must be positive, and length at
-// least 4; the caller bounds them all, since the work is memory times time.
+// Key returns the Argon2 tag of length bytes. memory is in KiB. time and lanes must be positive, and length at least 4.
+// The caller must limit them all, because the work is memory times time.
 func Key(variant Type, password, salt []byte, time, memory, lanes, length uint32) []byte {
 	if lanes == 1 {
 		return library(variant, password, salt, time, memory, length)
@@ -47,7 +47,7 @@ func Key(variant Type, password, salt []byte, time, memory, lanes, length uint32
 	return f.finish(length)
 }
 
-// library computes a hash of one lane, for which x/crypto needs one core, and has faster code on amd64.
+// library computes a hash of one lane with x/crypto, which then uses one core and is faster on amd64.
 func library(variant Type, password, salt []byte, time, memory, length uint32) []byte {
 	if variant == I {
 		return argon2.Key(password, salt, time, memory, 1, length)
@@ -55,9 +55,9 @@ func library(variant Type, password, salt []byte, time, memory, length uint32) [
 	return argon2.IDKey(password, salt, time, memory, 1, length)
 }
 
-// seed is H0 of section 3.2, with room behind it for the two numbers that begin appends.
+// seed returns H0 of section 3.2, with capacity for the two numbers that begin appends.
 func seed(variant Type, password, salt []byte, time, memory, lanes, length uint32) []byte {
-	h, _ := blake2b.New512(nil) // only a key can make it fail
+	h, _ := blake2b.New512(nil) // can't fail without a key
 	number := func(n uint32) { h.Write(binary.LittleEndian.AppendUint32(nil, n)) }
 	for _, n := range []uint32{lanes, length, memory, time, version, uint32(variant), uint32(len(password))} {
 		number(n)
@@ -70,12 +70,12 @@ func seed(variant Type, password, salt []byte, time, memory, lanes, length uint3
 	return h.Sum(nil)
 }
 
-// filling is the memory while it is filled.
+// filling is the state while the memory is filled.
 type filling struct {
 	variant        Type
 	passes         uint32
 	lanes, columns uint32
-	memory         []block // lane by lane
+	memory         []block // one lane after the other
 }
 
 func (f *filling) begin(seed []byte) {
@@ -119,19 +119,19 @@ func (f *filling) fillSegment(pass, slice, lane uint32) {
 	}
 }
 
-// reference returns the block that random chooses (sections 3.4.1.1 to 3.4.2).
+// reference returns the block that random selects (sections 3.4.1.1 to 3.4.2).
 func (f *filling) reference(pass, slice, lane, i uint32, random uint64) *block {
 	segment := f.columns / slices
 	chosen := uint32(random>>32) % f.lanes
 	if pass == 0 && slice == 0 {
 		chosen = lane
 	}
-	area, start := slice*segment, uint32(0) // what the first pass has filled
+	area, start := slice*segment, uint32(0) // the blocks that the first pass has filled
 	if pass > 0 {
 		area, start = (slices-1)*segment, (slice+1)%slices*segment
 	}
 	if chosen == lane {
-		area += i - 1 // also what this segment has filled, without the previous block
+		area += i - 1 // and those that this segment has filled, except the previous one
 	} else if i == 0 {
 		area--
 	}
@@ -141,7 +141,7 @@ func (f *filling) reference(pass, slice, lane, i uint32, random uint64) *block {
 	return &f.memory[chosen*f.columns+uint32((uint64(start)+uint64(area)-1-x)%uint64(f.columns))]
 }
 
-// addressBlocks makes the random numbers of data-independent addressing (section 3.4.1.2).
+// addressBlocks generates the pseudo-random values of data-independent addressing (section 3.4.1.2).
 type addressBlocks struct{ counter, current block }
 
 func (a *addressBlocks) at(i uint32) uint64 {
@@ -177,7 +177,7 @@ func longHash(input []byte, length uint32) []byte {
 }
 
 func shortHash(input []byte, length int) []byte {
-	h, _ := blake2b.New(length, nil) // only a key or a length above 64 can make it fail
+	h, _ := blake2b.New(length, nil) // can't fail: there is no key, and length is at most 64
 	h.Write(input)
 	return h.Sum(nil)
 }

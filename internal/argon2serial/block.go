@@ -46,9 +46,9 @@ func (b *block) compress(x, y *block, add bool) {
 	}
 }
 
-// permute is P of section 3.6, a round of BLAKE2b with multiplications, on eight pairs of words, the first one at
-// first and the others step words apart. The words are variables, so that the compiler can keep them in registers;
-// the masks save it the bounds checks.
+// permute is P of section 3.6, a round of BLAKE2b with multiplications. It permutes eight pairs of words, which begin
+// at first and are step words apart. The words are variables so that the compiler can keep them in registers. The masks
+// avoid bounds checks.
 func (b *block) permute(first, step uint) {
 	const mask = blockWords - 1
 	p0, p1, p2, p3 := first&mask, (first+step)&mask, (first+2*step)&mask, (first+3*step)&mask

@@ -1,5 +1,6 @@
-// Package base64url reads and writes canonical base64url without padding (RFC 4648 §5, RFC 7515 §2): one spelling for every sequence of
-// bytes. It stands in for encoding/base64, which skips line breaks even when it is strict, and takes 1.5 to 3 times as long.
+// Package base64url decodes and encodes canonical base64url without padding (RFC 4648 §5, RFC 7515 §2). Each sequence
+// of bytes has exactly one encoding. encoding/base64 skips line breaks even in strict mode, and takes 1.5 to 3 times as
+// long.
 package base64url
 
 import (
@@ -9,8 +10,8 @@ import (
 	"strings"
 )
 
-// Decode returns what text encodes, and false if text is not canonical. The result is its only allocation: text is decoded in
-// pieces on the stack.
+// Decode decodes text. It returns false if text is not canonical. It decodes text in pieces on the stack, so the result
+// is the only allocation.
 func Decode(text string) (string, bool) {
 	var decoded strings.Builder
 	decoded.Grow(base64.RawURLEncoding.DecodedLen(len(text)))
@@ -21,12 +22,12 @@ func Decode(text string) (string, bool) {
 // IsCanonical reports whether Decode would return true. It allocates nothing.
 func IsCanonical(text string) bool { return decodePieces(text, nil) }
 
-// AppendDecode appends what text encodes to dst. It returns false if text is not canonical; what it appended is of no use then. It
-// allocates nothing if dst has room for two bytes more than the result.
+// AppendDecode decodes text and appends the result to dst. It returns false if text is not canonical; the appended
+// bytes are then undefined. It allocates nothing if dst has capacity for two bytes more than the result.
 func AppendDecode(dst []byte, text string) ([]byte, bool) {
 	start, size := len(dst), len(text)/4*3 // whole groups; up to two bytes follow
 	dst = slices.Grow(dst, size+2)
-	out := dst[start : start+size+2] // each step writes up to two bytes more than it has; the next one overwrites them
+	out := dst[start : start+size+2] // each step writes up to two extra bytes, which the next one overwrites
 	out, text, faults := sextets.decodeGroups(out, text)
 	if len(text) >= 4 && len(out) >= 4 {
 		bits := sextets[0][text[0]] | sextets[1][text[1]] | sextets[2][text[2]] | sextets[3][text[3]]
@@ -35,7 +36,7 @@ func AppendDecode(dst []byte, text string) ([]byte, bool) {
 		text = text[4:]
 	}
 	dst = dst[:start+size]
-	var spare uint32 // bits after the last byte, or a fault
+	var spare uint32 // the bits after the last byte, or a fault
 	switch len(text) {
 	case 1:
 		return dst, false
@@ -49,18 +50,18 @@ func AppendDecode(dst []byte, text string) ([]byte, bool) {
 	return dst, faults&fault|spare == 0
 }
 
-// AppendEncode appends data, encoded, to dst.
+// AppendEncode encodes data and appends the result to dst.
 func AppendEncode(dst, data []byte) []byte { return base64.RawURLEncoding.AppendEncode(dst, data) }
 
-// EncodeToString returns data, encoded.
+// EncodeToString encodes data.
 func EncodeToString(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
 
-// EncodedLen returns how many characters encode size bytes.
+// EncodedLen returns the length of the encoding of size bytes.
 func EncodedLen(size int) int { return base64.RawURLEncoding.EncodedLen(size) }
 
 // decodePieces decodes text into decoded, or only checks it if decoded is nil.
 func decodePieces(text string, decoded *strings.Builder) bool {
-	const size = 512 // characters of a piece: groups of four, so that only the last piece may end within a group
+	const size = 512 // characters of a piece, a multiple of four, so that only the last piece can end within a group
 	var buffer [size/4*3 + 2]byte
 	for text != "" {
 		n := min(size, len(text))
@@ -76,15 +77,16 @@ func decodePieces(text string, decoded *strings.Builder) bool {
 	return true
 }
 
-// places holds the six bits of each character, for each of its four places in a group: where they stand in a big-endian word, above
-// a byte that is not used.
+// places holds, for each of the four positions in a group, the six bits of each character. They are shifted to their
+// position in a big-endian word, above an unused byte.
 type places [4][256]uint32
 
-// fault marks the bytes outside of the alphabet.
+// fault marks bytes outside the alphabet.
 const fault = 1
 
-// decodeGroups decodes eight characters at a time into out while there are as many, and space for them. It returns what is left of
-// both, and a fault if it found one. It does nothing else, so that the compiler keeps all of it in registers.
+// decodeGroups decodes eight characters at a time into out, as long as text and out are long enough. It returns the
+// rest of both, and whether there was a fault. It is a function of its own so that the compiler keeps all variables in
+// registers.
 func (s *places) decodeGroups(out []byte, text string) (restOut []byte, rest string, faults uint32) {
 	for len(text) >= 8 && len(out) >= 8 {
 		high := s[0][text[0]] | s[1][text[1]] | s[2][text[2]] | s[3][text[3]]
@@ -96,7 +98,7 @@ func (s *places) decodeGroups(out []byte, text string) (restOut []byte, rest str
 	return out, text, faults
 }
 
-// sextets never changes.
+// sextets is constant.
 var sextets = func() (s places) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	for place := range s {

@@ -11,14 +11,14 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
-	"golang.org/x/crypto/blowfish" //nolint:staticcheck // bcrypt is defined by it
+	"golang.org/x/crypto/blowfish" //nolint:staticcheck // bcrypt uses it
 )
 
-// MaxSHA256Length is the number of characters of a bcrypt-sha256 hash of version 2 and a cost of two digits.
+// MaxSHA256Length is the length of a bcrypt-sha256 hash of version 2 with a cost of two digits.
 const MaxSHA256Length = len("$bcrypt-sha256$v=2,t=2b,r=12$") + saltLength + len("$") + sumLength
 
-// SHA256 is a hash in passlib's bcrypt-sha256 format: bcrypt of a 44-character digest of the password.
-// Version 1 digests the password alone, version 2 by HMAC with the salt as the key.
+// SHA256 is a hash in passlib's bcrypt-sha256 format: bcrypt of a 44-character digest of the password. In version 1 the
+// digest is SHA-256, in version 2 HMAC-SHA-256 with the salt as the key.
 type SHA256 struct {
 	Version int // 1 or 2
 	Cost    int // 0 to 99
@@ -26,8 +26,8 @@ type SHA256 struct {
 	bcrypt  string // the bcrypt hash of the digest
 }
 
-// ParseSHA256 reads $bcrypt-sha256$v=2,t=2b,r=12$salt$sum, or version 1's $bcrypt-sha256$2b,12$salt$sum, which also
-// allows 2a. ok is false for anything else.
+// ParseSHA256 parses $bcrypt-sha256$v=2,t=2b,r=12$salt$sum, or version 1's $bcrypt-sha256$2b,12$salt$sum, which also
+// allows 2a. For anything else, ok is false.
 func ParseSHA256(hash string) (h SHA256, ok bool) {
 	rest, ok := strings.CutPrefix(hash, "$bcrypt-sha256$")
 	if !ok || len(hash) > MaxSHA256Length {
@@ -59,8 +59,8 @@ func parseCost(text string) (cost int, ok bool) {
 	return int(parsed), err == nil && len(text) <= 2 && text[0] != '0'
 }
 
-// Matches reports whether password is the one that was hashed. It takes the time of one bcrypt comparison, and an
-// out-of-range Cost makes it false.
+// Matches reports whether the hash was made from password. It takes as long as one bcrypt comparison. If Cost is out of
+// range, it returns false.
 func (h SHA256) Matches(password string) bool {
 	return bcrypt.CompareHashAndPassword([]byte(h.bcrypt), h.digest(password)) == nil
 }
@@ -98,13 +98,13 @@ func NewSHA256(password string, cost int) (string, error) {
 	return fmt.Sprintf("$bcrypt-sha256$v=2,t=2b,r=%d$%s$%s", cost, salt, encoding().EncodeToString(sum)), nil
 }
 
-// encoding is bcrypt's base64.
+// encoding returns bcrypt's base64 encoding.
 func encoding() *base64.Encoding {
 	return base64.NewEncoding(alphabet).WithPadding(base64.NoPadding)
 }
 
-// bcryptSum is bcrypt (Provos and Mazières 1999, section 4) with a salt that is known beforehand, which
-// golang.org/x/crypto/bcrypt does not offer and version 2 of the format requires: the salt is the digest's key.
+// bcryptSum is bcrypt (Provos and Mazières 1999, section 4) with a given salt. Version 2 of the format requires it,
+// because the salt is also the digest's key, and golang.org/x/crypto/bcrypt does not support it.
 func bcryptSum(password, salt []byte, cost int) ([]byte, error) {
 	key := slices.Concat(password, []byte{0})
 	cipher, err := blowfish.NewSaltedCipher(key, salt)

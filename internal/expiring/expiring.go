@@ -1,5 +1,5 @@
-// Package expiring is a map that is bounded in number, and whose entries end at a time of their own. An entry that was used least recently is the
-// first to go when there are too many.
+// Package expiring provides a map with a maximum number of entries, each with its own expiry. If there are too many
+// entries, the least recently used one is dropped.
 package expiring
 
 import (
@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Map is a bounded map. It is made by [New], and not safe for concurrent use.
+// Map is a bounded map. Create it with [New]. It is not safe for concurrent use.
 type Map[K comparable, V any] struct {
 	limit int
-	order *list.List // of entries, the one used last in front
+	order *list.List // the entries, the most recently used first
 	byKey map[K]*list.Element
 }
 
@@ -20,12 +20,12 @@ type entry[K comparable, V any] struct {
 	end   time.Time
 }
 
-// New returns a map that holds at most limit entries, which is one or more.
+// New returns a map with at most limit entries. limit must be positive.
 func New[K comparable, V any](limit int) *Map[K, V] {
 	return &Map[K, V]{limit: limit, order: list.New(), byKey: map[K]*list.Element{}}
 }
 
-// Get returns the value of key, and false if there is none or its time has come. It counts as a use.
+// Get returns the value of key, and false if there is none or it has expired. It counts as a use.
 func (m *Map[K, V]) Get(key K, now time.Time) (V, bool) {
 	element, ok := m.byKey[key]
 	if !ok {
@@ -42,7 +42,7 @@ func (m *Map[K, V]) Get(key K, now time.Time) (V, bool) {
 	return e.value, true
 }
 
-// Put sets the value of key until end.
+// Put sets the value of key, which expires at end.
 func (m *Map[K, V]) Put(key K, value V, end time.Time) {
 	if element, ok := m.byKey[key]; ok {
 		m.remove(element)
@@ -53,7 +53,7 @@ func (m *Map[K, V]) Put(key K, value V, end time.Time) {
 	m.byKey[key] = m.order.PushFront(&entry[K, V]{key, value, end})
 }
 
-// Extend lets the entry of key, if there is one, last until end.
+// Extend sets the expiry of key's entry to end, if there is one.
 func (m *Map[K, V]) Extend(key K, end time.Time) {
 	if element, ok := m.byKey[key]; ok {
 		e, _ := element.Value.(*entry[K, V])
@@ -68,7 +68,7 @@ func (m *Map[K, V]) Delete(key K) {
 	}
 }
 
-// Len returns how many entries there are, those among them whose time has come.
+// Len returns the number of entries, including expired ones.
 func (m *Map[K, V]) Len() int { return m.order.Len() }
 
 func (m *Map[K, V]) remove(element *list.Element) {

@@ -1,5 +1,5 @@
-// Package keytext reads keys from the texts in which people store them, and explains what is wrong with a text that it can't
-// read. Every error continues a sentence about the text, such as "has no PEM block".
+// Package keytext parses keys from text and explains why a text can't be parsed. Its errors continue a sentence that
+// begins with the text: "has no PEM block".
 package keytext
 
 import (
@@ -14,12 +14,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ParsePEM returns the key in the first PEM block that holds one: a private key, a public key, or the public key of a
-// certificate, as crypto/x509 returns them. Certificates may follow a certificate, as in a chain. Any other second key is an
-// error, because nobody could tell which one was meant.
+// ParsePEM returns the key in the first PEM block that has one: a private key, a public key, or the public key of a
+// certificate. Its type is that of crypto/x509. A certificate may be followed by others, as in a chain. Any other
+// second key is an error, because the choice would be ambiguous.
 func ParsePEM(text []byte) (any, error) {
 	block, rest := pem.Decode(text)
-	for block != nil && block.Type == "EC PARAMETERS" { // which OpenSSL writes before an EC key
+	for block != nil && block.Type == "EC PARAMETERS" { // OpenSSL writes it before an EC key
 		block, rest = pem.Decode(rest)
 	}
 	if block == nil {
@@ -62,7 +62,7 @@ func parseCertificate(der []byte) (any, error) {
 	return certificate.PublicKey, nil
 }
 
-// parseDER returns the key in any of the encodings that PEM blocks hold.
+// parseDER parses a key in any of the encodings of PEM blocks.
 func parseDER(der []byte) (any, error) {
 	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
 		return key, nil
@@ -79,7 +79,7 @@ func parseDER(der []byte) (any, error) {
 	return x509.ParseECPrivateKey(der)
 }
 
-// Format names the format of the key that data appears to be: "PEM", "an SSH key", "a JWK" or "a DER-encoded key". It
+// Format returns the format of data if it looks like a key: "PEM", "an SSH key", "a JWK" or "a DER-encoded key". It
 // returns "" for anything else.
 func Format(data []byte) string {
 	text := strings.TrimSpace(strings.TrimPrefix(string(data), byteOrderMark))
@@ -114,7 +114,7 @@ func isJWK(text string) bool {
 	return err == nil && (jwk["kty"] != nil || jwk["keys"] != nil)
 }
 
-// whyNotPEM says why no PEM block was found in text, and what to do about it.
+// whyNotPEM returns the reason why no PEM block was found in text, and a remedy.
 func whyNotPEM(text []byte) string {
 	trimmed := strings.TrimSpace(strings.TrimPrefix(string(text), byteOrderMark))
 	switch {

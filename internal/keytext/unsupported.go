@@ -6,7 +6,7 @@ import (
 	"encoding/asn1"
 )
 
-// whyNotKey says why a key in DER could not be read.
+// whyNotKey returns the reason why a key in DER could not be parsed.
 func whyNotKey(der []byte) string {
 	oid, curve := algorithmOf(der)
 	if oid == nil {
@@ -23,8 +23,8 @@ func whyNotKey(der []byte) string {
 
 const ecPublicKey = "1.2.840.10045.2.1" // RFC 5480 §2.1.1
 
-// unsupported returns why a key with this object identifier, or on the curve with it, can't be used. It returns "" for
-// identifiers that it does not know.
+// unsupported returns the reason why a key whose algorithm or curve has this object identifier can't be used. For other
+// identifiers it returns "".
 func unsupported(oid string) string {
 	switch oid {
 	case "1.2.840.113549.1.1.10":
@@ -44,8 +44,8 @@ func unsupported(oid string) string {
 
 const otherCurves = "use P-256, P-384, P-521 or Ed25519"
 
-// algorithmOf returns the object identifier of a key's algorithm and, for an elliptic curve with a name, that of the curve.
-// It returns nil if der is neither PKCS #8 nor PKIX nor SEC 1.
+// algorithmOf returns the object identifiers of a key's algorithm and of its named curve, if it has one. It returns nil
+// if der is neither PKCS #8 nor PKIX nor SEC 1.
 func algorithmOf(der []byte) (oid, curve asn1.ObjectIdentifier) {
 	var pkcs8 struct {
 		Version    int

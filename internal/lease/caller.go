@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// Caller calls a function that may wait for long, such as one that receives a message, and does not wait for it beyond the
-// end of a lease. It is made by [NewCaller]. Call is called by one goroutine at a time, Rest and Stop by any.
+// Caller calls a function that may block for a long time, such as one that receives a message, but returns when a lease
+// ends. Create it with [NewCaller]. Call must not be called concurrently; Rest and Stop may be called by any goroutine.
 //
-// A goroutine of its own makes the calls. It is kept from one call to the next, which costs half as much as a goroutine a
-// call, and no memory.
+// The calls run in a separate goroutine, which is reused. This costs half as much as a new goroutine for each call, and
+// allocates nothing.
 type Caller struct {
 	lease *Lease
 	f     func(arg any) error
@@ -19,13 +19,13 @@ type Caller struct {
 	stopped bool
 }
 
-// worker are the channels of a goroutine that makes calls. Both have room for the only call that there can be.
+// worker has the channels of a goroutine that makes calls. Both have a buffer of one, because there is at most one call.
 type worker struct {
 	args     chan any
 	outcomes chan outcome
 }
 
-// outcome is how a call ended.
+// outcome is the result of a call.
 type outcome struct {
 	err      error
 	panicked any
@@ -33,11 +33,11 @@ type outcome struct {
 
 var errExited = errors.New("lease: the goroutine exited")
 
-// NewCaller returns a Caller of f. The lease's holder calls its Stop at last.
+// NewCaller returns a Caller of f. Stop must be called in the end.
 func NewCaller(l *Lease, f func(arg any) error) *Caller { return &Caller{lease: l, f: f} }
 
-// Call calls f and returns its error, or the lease's Err if that has ended, or ends before f returns. Then f goes on, and
-// what it waits for has to be ended by other means. If f panics, so does Call.
+// Call calls f and returns its error. If the lease has ended, or ends before f returns, Call returns the lease's Err. f
+// then continues to run, and must be ended by other means. If f panics, Call panics.
 func (c *Caller) Call(arg any) error {
 	if err := c.lease.Err(); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (c *Caller) Call(arg any) error {
 	select {
 	case result := <-w.outcomes:
 		if result.panicked != nil {
-			panic(result.panicked) //nolint:forbidigo // it is f's own, on its way to the caller's recover
+			panic(result.panicked) //nolint:forbidigo // the panic of f, for the caller's recover
 		}
 		return result.err
 	case <-c.lease.ended:
@@ -57,14 +57,14 @@ func (c *Caller) Call(arg any) error {
 	}
 }
 
-// Rest ends the goroutine, once f has returned. The next Call starts another.
+// Rest ends the goroutine as soon as f has returned. The next Call starts another.
 func (c *Caller) Rest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rest()
 }
 
-// Stop is Rest for good: a Call that comes after it calls f itself, and waits for it.
+// Stop is like Rest, but no other goroutine is started: a later Call calls f directly and waits for it.
 func (c *Caller) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,7 +79,7 @@ func (c *Caller) rest() {
 	}
 }
 
-// start passes arg to a goroutine, and returns nil if there may be none.
+// start passes arg to the goroutine and returns its worker. After Stop it returns nil.
 func (c *Caller) start(arg any) *worker {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,7 +94,7 @@ func (c *Caller) start(arg any) *worker {
 	return c.worker
 }
 
-// work makes calls until there are no more. If f ends the goroutine, another one goes on.
+// work makes calls until there are no more. If f exits the goroutine, another one continues.
 func (c *Caller) work(w *worker) {
 	done := false
 	defer func() {

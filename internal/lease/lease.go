@@ -1,5 +1,5 @@
-// Package lease ends a context when the permission that it was given for is over: at a set time, or when somebody who is
-// asked every so often says so.
+// Package lease provides a context that ends when a permission ends: at a certain time, or when a function that is
+// called at intervals returns an error.
 package lease
 
 import (
@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// Terms say how long a lease lasts.
+// Terms determine how long a lease lasts.
 type Terms struct {
-	// End is when Renew is asked in any case; zero means never.
+	// End is when Renew is called in any case; zero means never.
 	End time.Time
-	// Every is how often Renew is asked before that; 0 means not at all.
+	// Every is the interval between calls of Renew before End; 0 means that it is not called.
 	Every time.Duration
-	// Renew decides whether the lease goes on. Its error ends the lease. over says that End has passed; Renew is then asked
-	// every second, or every Every if that is shorter, for as long as it returns nil. Its context ends with the lease, and
-	// after a time limit. It is never called twice at a time, and must not panic.
+	// Renew decides whether the lease continues. If it returns an error, the lease ends. over reports whether End has
+	// passed. From then on, Renew is called every second, or every Every if that is shorter, as long as it returns nil.
+	// Its context ends with the lease, and after a time limit. Calls do not overlap. Renew must not panic.
 	Renew func(ctx context.Context, over bool) error
 }
 
 const (
-	overdue   = time.Second      // between two questions once End has passed
-	timeLimit = 10 * time.Second // of a question
+	overdue   = time.Second      // the interval between calls of Renew after End
+	timeLimit = 10 * time.Second // the time limit of a call of Renew
 )
 
-// Lease is a context that may end before its parent does. It is made by [Start].
+// Lease has a context that may end before its parent. Create it with [Start].
 type Lease struct {
 	terms  Terms
 	ctx    context.Context
@@ -34,12 +34,12 @@ type Lease struct {
 	asking sync.WaitGroup
 
 	mu      sync.Mutex
-	timer   *time.Timer // nil if there is nothing to wait for
+	timer   *time.Timer // nil if Renew is never called
 	stopped bool
 	err     error
 }
 
-// Start starts a lease. Its caller calls Stop at last.
+// Start starts a lease. Stop must be called in the end.
 func Start(ctx context.Context, terms Terms) *Lease {
 	l := &Lease{terms: terms, ended: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
@@ -51,7 +51,7 @@ func Start(ctx context.Context, terms Terms) *Lease {
 	return l
 }
 
-// Context returns the context that ends with the lease. Its cause then is Renew's error.
+// Context returns the context that ends with the lease. Its cause is then Renew's error.
 func (l *Lease) Context() context.Context { return l.ctx }
 
 // Err returns Renew's error if it has ended the lease.
@@ -61,8 +61,8 @@ func (l *Lease) Err() error {
 	return l.err
 }
 
-// Stop ends the lease, and waits for a call of Renew that is under way, whose context it cancels. It returns Err; nothing
-// ends the lease after that. It may be called twice.
+// Stop ends the lease. It cancels the context of a running call of Renew and waits until it returns. Stop returns Err,
+// which does not change after that. It may be called more than once.
 func (l *Lease) Stop() error {
 	l.mu.Lock()
 	l.stopped = true
@@ -75,7 +75,7 @@ func (l *Lease) Stop() error {
 	return l.Err()
 }
 
-// ask calls Renew, and sets the timer anew or ends the lease.
+// ask calls Renew. It then resets the timer or ends the lease.
 func (l *Lease) ask() {
 	l.mu.Lock()
 	if l.stopped {
@@ -106,7 +106,7 @@ func (l *Lease) ask() {
 // over reports whether End has passed.
 func (l *Lease) over() bool { return !l.terms.End.IsZero() && !time.Now().Before(l.terms.End) }
 
-// wait returns how long it is until Renew is asked, and false if it never is.
+// wait returns the time until the next call of Renew, and false if there is none.
 func (l *Lease) wait() (time.Duration, bool) {
 	wait, ok := l.terms.Every, l.terms.Every > 0
 	if l.terms.End.IsZero() {

@@ -1,11 +1,10 @@
-// Package nilcheck finds arguments that are missing although they don't compare equal to nil: an interface that holds a nil
-// pointer, map, slice, function or channel. Constructors ask it so that such an argument is a mistake that they report, and not a
-// panic later.
+// Package nilcheck detects interface values that hold a nil pointer, map, slice, function or channel, and so don't
+// compare equal to nil. With it, constructors report such arguments instead of panicking later.
 package nilcheck
 
 import "reflect"
 
-// IsNil reports whether v is nil, or holds a nil of any kind.
+// IsNil reports whether v is nil or holds a nil of any kind.
 func IsNil(v any) bool {
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.Invalid:

@@ -1,6 +1,6 @@
-// Package origin says what a plain web origin is: scheme://host[:port], spelled as browsers spell it in the Origin
-// header (RFC 6454 §6.2). Configuration that lists origins is compared with that header byte for byte, so an entry of
-// another form would never match, and is better refused when it is read.
+// Package origin checks web origins: scheme://host[:port], as browsers write them in the Origin header (RFC 6454 §6.2).
+// Configured origins are compared with this header byte for byte. One that is written differently would never match, so
+// constructors refuse it.
 package origin
 
 import (
@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// IsPlain reports whether text is an origin as browsers send it: a scheme, a host and perhaps a port, in lower-case ASCII, and
-// nothing else.
+// IsPlain reports whether text is an origin as browsers send it: only a scheme, a host and optionally a port, in
+// lower-case ASCII.
 func IsPlain(text string) bool {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" || u.Hostname() == "" || text != u.Scheme+"://"+u.Host {
@@ -24,12 +24,13 @@ func IsPlain(text string) bool {
 	return strings.Trim(u.Host, "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") == ""
 }
 
-// maxLength is the most bytes of an Origin header that is looked at. No origin is as long.
+// maxLength is the maximum length in bytes of an Origin header. Real origins are shorter.
 const maxLength = 1024
 
 var errLong = errors.New("the Origin header has more than 1,024 bytes")
 
-// Check is protection's Check, at a bounded cost: by itself it takes six times the length of an Origin that is no URL.
+// Check calls protection.Check at a bounded cost. For an Origin that is not a URL, protection.Check allocates six times
+// its length.
 func Check(protection *http.CrossOriginProtection, r *http.Request) error {
 	if len(r.Header.Get("Origin")) > maxLength {
 		return errLong

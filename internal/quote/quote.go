@@ -1,13 +1,14 @@
-// Package quote shows text from outside in errors and logs: shortened, so that nobody can fill them, and in printable ASCII, so that
-// it can't pretend to be something else.
+// Package quote formats untrusted text for errors and logs. It truncates the text, so clients can't fill logs, and
+// writes it in printable ASCII, so it can't imitate other lines.
 package quote
 
 import "fmt"
 
-// most is the number of bytes that are shown of a longer text.
+// most is the maximum number of bytes that are shown.
 const most = 64
 
-// Text returns text as a Go string of printable ASCII. Of a text of more than 64 bytes, it returns the first 64 and the length.
+// Text returns text as a Go string literal in printable ASCII. If text has more than 64 bytes, it returns the first 64
+// and the length.
 func Text(text string) string {
 	if len(text) <= most {
 		return fmt.Sprintf("%+q", text)

@@ -1,4 +1,4 @@
-// Package rpc is what gRPC and Connect have in common: names of methods, numbers of codes, and HTTP's headers.
+// Package rpc has what gRPC and Connect have in common: method names, status codes, and HTTP headers.
 package rpc
 
 import (
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// IsPattern reports whether name is that of a service, such as grpc.health.v1.Health, or of a method, such as
+// IsPattern reports whether name is the name of a service, such as grpc.health.v1.Health, or of a method, such as
 // /grpc.health.v1.Health/Check.
 func IsPattern(name string) bool {
 	if service, method, ok := cutMethod(name); ok {
@@ -18,7 +18,7 @@ func IsPattern(name string) bool {
 	return isFullName(name)
 }
 
-// Match reports whether patterns name a method or its service. Case matters.
+// Match reports whether patterns contain a method or its service. Names are case-sensitive.
 func Match(patterns []string, fullMethod string) bool {
 	if len(patterns) == 0 {
 		return false
@@ -27,7 +27,7 @@ func Match(patterns []string, fullMethod string) bool {
 	return ok && (slices.Contains(patterns, fullMethod) || slices.Contains(patterns, service))
 }
 
-// cutMethod takes /service/method apart.
+// cutMethod splits /service/method.
 func cutMethod(fullMethod string) (service, method string, ok bool) {
 	path, ok := strings.CutPrefix(fullMethod, "/")
 	if !ok {
@@ -36,7 +36,7 @@ func cutMethod(fullMethod string) (service, method string, ok bool) {
 	return strings.Cut(path, "/")
 }
 
-// isFullName reports whether name is one of Protocol Buffers: identifiers with dots between them.
+// isFullName reports whether name is a full name of Protocol Buffers: identifiers separated by dots.
 func isFullName(name string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 	for part := range strings.SplitSeq(name, ".") {
@@ -47,7 +47,7 @@ func isFullName(name string) bool {
 	return true
 }
 
-// The numbers of codes, which are the same in gRPC and in Connect.
+// Status codes. Their numbers are the same in gRPC and Connect.
 const (
 	invalidArgument    = 3
 	notFound           = 5
@@ -61,8 +61,7 @@ const (
 	unauthenticated    = 16
 )
 
-// Code returns the number of the code that says what the status of a refusal says. A status that is none of a refusal is an
-// internal error.
+// Code returns the status code for the HTTP status of a refusal. Any other HTTP status is an internal error.
 func Code(httpStatus int) uint32 {
 	switch httpStatus {
 	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
@@ -88,7 +87,7 @@ func Code(httpStatus int) uint32 {
 	return failedPrecondition
 }
 
-// RetryAfter returns the seconds of a Retry-After header, 0 if there is none.
+// RetryAfter returns the duration of a Retry-After header in seconds, or 0 if there is none.
 func RetryAfter(header http.Header) time.Duration {
 	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31)
 	if err != nil {
@@ -97,11 +96,11 @@ func RetryAfter(header http.Header) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// Bearer returns the token in the value of an Authorization header (RFC 6750 §2.1), "" if it has another scheme. fault says
-// what is wrong with the token: it is empty, or has no scheme.
+// Bearer returns the token in the value of an Authorization header (RFC 6750 §2.1), or "" if it has another scheme. If
+// the token is empty or has no scheme, fault says so.
 func Bearer(value string) (token, fault string) {
 	scheme := value
-	if i := strings.IndexAny(value, " \t"); i >= 0 { // a tab makes the token a bad one
+	if i := strings.IndexAny(value, " \t"); i >= 0 { // with a tab, the token is invalid
 		scheme, token = value[:i], strings.TrimLeft(value[i:], " ")
 	}
 	switch bearer := strings.EqualFold(scheme, "Bearer"); {

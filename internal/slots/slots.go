@@ -1,5 +1,4 @@
-// Package slots limits expensive calls: how many run at once, how many wait for their turn, and how many of both
-// belong to one client.
+// Package slots limits expensive calls: the number that run at once, the number that wait, and the number of each client.
 package slots
 
 import (
@@ -8,23 +7,23 @@ import (
 	"sync"
 )
 
-// Why a call was not admitted. Otherwise it is the context's error.
+// Reasons why a call was not admitted. The context's error is another.
 var (
-	ErrFull       = errors.New("too many calls run or wait")
-	ErrClientFull = errors.New("too many calls of this client run or wait")
+	ErrFull       = errors.New("too many calls are running or waiting")
+	ErrClientFull = errors.New("too many calls of this client are running or waiting")
 )
 
-// Queue admits calls. New makes one. It is safe for concurrent use.
+// Queue admits calls. Create it with [New]. It is safe for concurrent use.
 type Queue struct {
-	running   chan struct{} // holds one element for each call that runs
-	admitted  chan struct{} // holds one element for each call that runs or waits
+	running   chan struct{} // one element for each running call
+	admitted  chan struct{} // one element for each running or waiting call
 	perClient int
 
 	mu      sync.Mutex
-	clients map[string]int // calls that run or wait, of each client that has any
+	clients map[string]int // the number of running and waiting calls by client
 }
 
-// New returns a queue in which up to running calls run, up to waiting more wait, and up to perClient of all these
+// New returns a queue in which up to running calls run and up to waiting more wait. Up to perClient of all these may
 // belong to one client.
 func New(running, waiting, perClient int) *Queue {
 	return &Queue{
@@ -35,9 +34,9 @@ func New(running, waiting, perClient int) *Queue {
 	}
 }
 
-// Enter waits until the call may run. It returns ErrFull or ErrClientFull at once if the call may not even wait, and
-// the context's error if the context ends first. After a nil error the caller must call Leave with the same client.
-// Calls of the client "" have no limit of their own.
+// Enter waits until the call may run. If the call may not even wait, it returns ErrFull or ErrClientFull at once. If
+// the context ends first, it returns the context's error. If it returns nil, the caller must call Leave with the same
+// client. The client "" has no limit of its own.
 func (q *Queue) Enter(ctx context.Context, client string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -61,7 +60,7 @@ func (q *Queue) Enter(ctx context.Context, client string) error {
 	}
 }
 
-// Leave ends a call that Enter let run.
+// Leave ends a call that Enter admitted.
 func (q *Queue) Leave(client string) {
 	<-q.running
 	<-q.admitted

@@ -1,6 +1,7 @@
-// Package strictjson reads one JSON object (RFC 8259) strictly, member by member, and writes strings and lists of them. Like I-JSON (RFC 7493
-// §2) it takes no name twice and nothing but UTF-8, and nothing may follow the object. It is made for short objects that are read for every
-// request: strings of the result are parts of the text wherever that is possible.
+// Package strictjson parses one JSON object (RFC 8259) strictly, member by member, and writes strings and lists of
+// strings. As in I-JSON (RFC 7493 §2), names must be unique and the text must be UTF-8. Nothing may follow the object.
+// The package is optimized for short objects that are parsed for every request. Strings share the memory of the text
+// where possible.
 package strictjson
 
 import (
@@ -10,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Object reads the members of the one object that a text is:
+// Object parses a text that is one JSON object:
 //
 //	var o strictjson.Object
 //	o.Open(text)
@@ -19,33 +20,33 @@ import (
 //	}
 //	if !o.Valid() { … }
 //
-// Members may be passed over: an array or object that nobody reads is checked nevertheless, before the next member is read.
+// Callers may skip members. An array or object that is not read is still checked, before the next member is read.
 type Object struct {
 	scanner
 	broken bool // the text is not valid
-	ended  bool // all of it has been read
+	ended  bool // the whole text has been read
 
-	quick  bool       // Next may read by itself
-	unread bool       // the value read last is an array or object that nobody has checked yet
-	begin  int        // of the value read last
-	count  int        // of the members read
-	judged bool       // the library has found that no name comes twice
-	names  [64]uint16 // where the names read so far begin
-	marks  uint64     // a bit for the hash of each name, by which most new names are known to be new
+	quick  bool       // Next may use its fast path
+	unread bool       // the last value is an array or object that has not been checked
+	begin  int        // the position of the last value
+	count  int        // the number of members read
+	judged bool       // the library has checked that all names are unique
+	names  [64]uint16 // the positions of the names read so far
+	marks  uint64     // a bit for the hash of each name, which shows that most new names are unique
 }
 
-// Open begins to read a text. It is called once.
+// Open sets the text. Call it once.
 func (o *Object) Open(text string) {
 	o.scanner = newScanner(text)
 	o.quick = o.mayBeQuick()
 	o.broken = !o.skip('{')
 }
 
-// Next reads the next member. It returns false after the last one, and at whatever is not valid.
+// Next reads the next member. It returns false after the last member, and if the text is not valid.
 //
-// Here it reads what most members are: of plain text, without white space before the value. Positions stay in registers. Of anything else,
-// and of what is not valid, it reads nothing, and leaves the whole member to nextAny. Name and value are returned, not kept in o, where
-// each string would cost a write barrier while the garbage collector is at work.
+// Next itself is the fast path for most members, which are plain text without white space before the value. For all
+// other members, and for invalid text, it calls nextAny before it has read anything. Name and value are returned and
+// not stored in o, where each string would need a write barrier during garbage collection.
 func (o *Object) Next() (name string, v Value, ok bool) {
 	text, at := o.text, o.at
 	if !o.quick || o.broken {
@@ -67,7 +68,7 @@ func (o *Object) Next() (name string, v Value, ok bool) {
 		return o.nextAny()
 	}
 	name = text[begin:end]
-	mark := markOf(name) // as isNew does; a call of it would take 2 % of the instructions of a request, the hash apart
+	mark := markOf(name) // like isNew, whose call would take 2 % of a request's instructions
 	if o.count >= len(o.names) || o.marks&mark != 0 && o.isRepeated(name) {
 		return o.nextAny()
 	}
@@ -85,7 +86,7 @@ func (o *Object) Next() (name string, v Value, ok bool) {
 		return name, Value{String, true, text[first:last]}, true
 	case '1' <= c && c <= '9':
 		end := at
-		if end+8 <= len(text) && areDigits(load64(text[end:])) { // most numbers are dates, of ten digits
+		if end+8 <= len(text) && areDigits(load64(text[end:])) { // most numbers are dates with ten digits
 			end += 8
 		}
 		for end < len(text) && '0' <= text[end] && text[end] <= '9' {
@@ -107,16 +108,16 @@ func (o *Object) Next() (name string, v Value, ok bool) {
 	return name, v, true
 }
 
-// Raw returns the value read last as it stands.
+// Raw returns the text of the last value.
 func (o *Object) Raw() string { return o.text[o.begin:o.at] }
 
-// Accept says that the value read last has been found to be valid by whoever read it, so that it need not be checked again.
+// Accept marks the last value as valid, so that it is not checked again. The caller must have checked it.
 func (o *Object) Accept() {
 	o.unread = false
 	o.quick = o.mayBeQuick()
 }
 
-// Strings returns the elements of v, the value read last, if it is an array of strings, and false if it is anything else.
+// Strings returns the elements of v, the last value, if it is an array of strings. Otherwise it returns false.
 func (o *Object) Strings(v Value) ([]string, bool) {
 	list, ok := v.Strings()
 	if ok {
@@ -125,7 +126,7 @@ func (o *Object) Strings(v Value) ([]string, bool) {
 	return list, ok
 }
 
-// Valid reads what is left, and reports whether the whole text is valid.
+// Valid reads the rest of the text and reports whether all of it is valid.
 func (o *Object) Valid() bool {
 	for ok := !o.ended; ok; {
 		_, _, ok = o.Next()
@@ -133,11 +134,11 @@ func (o *Object) Valid() bool {
 	return !o.broken
 }
 
-// mayBeQuick reports whether Next can read texts like this one by itself.
+// mayBeQuick reports whether Next can use its fast path for the text.
 func (o *Object) mayBeQuick() bool { return o.plain && len(o.text) <= math.MaxUint16 }
 
-// mustRead notes that v is still to be checked, if it is an array or object. It leaves the next member to nextAny, which checks it: Next
-// need not ask.
+// mustRead marks v as unchecked if it is an array or object. The next member is then read by nextAny, which checks v,
+// so the fast path of Next does not have to.
 func (o *Object) mustRead(v Value) {
 	if v.Kind == Array || v.Kind == Nested {
 		o.unread, o.quick = true, false
@@ -158,7 +159,7 @@ func (o *Object) nextAny() (name string, v Value, ok bool) {
 		o.ended = true
 		return "", Value{}, false
 	}
-	o.broken = true // until the whole member has been read
+	o.broken = true // reset below, if the whole member is valid
 	if o.peek() != '"' {
 		return "", Value{}, false
 	}
@@ -178,8 +179,8 @@ func (o *Object) nextAny() (name string, v Value, ok bool) {
 	return name, v, true
 }
 
-// isNew reports whether a name, which begins at begin, has not come before. It compares up to 64 names itself. Beyond that, in huge texts,
-// and where a name has escapes, the library, which builds a set, checks the whole text once.
+// isNew reports whether a name, which begins at begin, is unique so far. It compares up to 64 names itself. For more
+// names, for escaped names and for very long texts, the library checks the whole text once.
 func (o *Object) isNew(name string, begin int, isEscaped bool) bool {
 	if o.judged {
 		return true
@@ -197,7 +198,7 @@ func (o *Object) isNew(name string, begin int, isEscaped bool) bool {
 	return true
 }
 
-// isRepeated reports whether one of the names read so far is the same.
+// isRepeated reports whether name is one of the names read so far.
 func (o *Object) isRepeated(name string) bool {
 	return slices.ContainsFunc(o.names[:o.count], func(begin uint16) bool {
 		end := int(begin) + len(name)
@@ -205,7 +206,7 @@ func (o *Object) isRepeated(name string) bool {
 	})
 }
 
-// markOf returns one of 64 bits, the same for the same name.
+// markOf returns one of 64 bits, a hash of the name.
 func markOf(name string) uint64 {
 	hash := uint(len(name))
 	if name != "" {

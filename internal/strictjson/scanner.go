@@ -10,13 +10,13 @@ import (
 // scanner reads JSON tokens.
 type scanner struct {
 	text  string
-	at    int  // what lies before has been read
-	plain bool // text is ASCII without backslashes and bytes below the blank
+	at    int  // the position of the next byte
+	plain bool // text is ASCII without backslashes and control characters
 }
 
 func newScanner(text string) scanner { return scanner{text: text, plain: isPlain(text)} }
 
-// peek skips white space (RFC 8259 §2) and returns the byte after it, 0 at the end.
+// peek skips white space (RFC 8259 §2) and returns the next byte, or 0 at the end.
 func (s *scanner) peek() byte {
 	if s.at < len(s.text) && s.text[s.at] > ' ' {
 		return s.text[s.at]
@@ -35,7 +35,7 @@ func (s *scanner) peekFar() byte {
 	return 0
 }
 
-// skip skips white space and then c, and returns false if c is not what comes next.
+// skip skips white space and then c. It returns false if the next byte is not c.
 func (s *scanner) skip(c byte) bool {
 	if s.peek() != c {
 		return false
@@ -44,7 +44,7 @@ func (s *scanner) skip(c byte) bool {
 	return true
 }
 
-// scan skips white space and reads the value after it.
+// scan skips white space and reads a value.
 func (s *scanner) scan() (Value, bool) {
 	kind := Kind(s.peek())
 	start := s.at
@@ -71,7 +71,7 @@ func (s *scanner) word(word string) bool {
 	return true
 }
 
-// string reads a string (RFC 8259 §7) and returns what it says; the first quotation mark is there.
+// string reads a string (RFC 8259 §7), whose first quotation mark is the next byte, and returns it unescaped.
 func (s *scanner) string() (string, bool) {
 	if !s.plain {
 		return s.anyString()
@@ -111,7 +111,8 @@ func (s *scanner) anyString() (string, bool) {
 	return "", false
 }
 
-// number reads a number (RFC 8259 §6): no plus sign, no leading zeros, digits around the point.
+// number reads a number (RFC 8259 §6): without a plus sign or leading zeros, with digits on both sides of the decimal
+// point.
 func (s *scanner) number() bool {
 	_ = s.word("-")
 	if !s.word("0") && !s.digits() {
@@ -135,7 +136,7 @@ func (s *scanner) digits() bool {
 	return s.at > start
 }
 
-// composite finds the end of an array or object. It does not find out whether that is valid.
+// composite skips an array or object without checking it.
 func (s *scanner) composite() bool {
 	for depth := 0; s.at < len(s.text); {
 		switch s.text[s.at] {

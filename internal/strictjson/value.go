@@ -6,10 +6,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Kind is what a [Value] is: the first byte of its text, but '0' for every number.
+// Kind is the kind of a [Value]: the first byte of its text, or '0' for all numbers.
 type Kind byte
 
-// The kinds of values. Nested is an object.
+// The kinds of values.
 const (
 	String Kind = '"'
 	Number Kind = '0'
@@ -20,15 +20,16 @@ const (
 	Nested Kind = '{'
 )
 
-// Value is one JSON value. A string, number or literal is valid. Of an array or object only the end is known until it is read.
-// It has few fields because the compiler keeps no struct of more than four words in registers.
+// Value is one JSON value. Strings, numbers and literals have been checked; arrays and objects have not, until they are
+// read. It has few fields because the compiler keeps structs of up to four words in registers.
 type Value struct {
-	Kind  Kind   // what it is, by its first byte
-	plain bool   // as in scanner
-	Text  string // what a string says; any other value as it stands
+	Kind  Kind   // the kind
+	plain bool   // see scanner
+	Text  string // an unescaped string, or the text of any other value
 }
 
-// Read returns the one value that text is, and false if it is none. Whether an array or object is valid is still to be found out.
+// Read parses text as one value. It returns false if text is not one value. It does not check the content of arrays and
+// objects.
 func Read(text string) (Value, bool) {
 	s := newScanner(text)
 	v, ok := s.scan()
@@ -36,7 +37,7 @@ func Read(text string) (Value, bool) {
 	return v, ok && s.at == len(text)
 }
 
-// StringText returns what a string says, and "" for any other value.
+// StringText returns the unescaped text of a string, or "" for any other value.
 func (v Value) StringText() string {
 	if v.Kind != String {
 		return ""
@@ -44,7 +45,7 @@ func (v Value) StringText() string {
 	return v.Text
 }
 
-// NumberText returns a number as it stands, and "" for any other value.
+// NumberText returns the text of a number, or "" for any other value.
 func (v Value) NumberText() string {
 	if v.Kind != Number {
 		return ""
@@ -52,7 +53,7 @@ func (v Value) NumberText() string {
 	return v.Text
 }
 
-// Strings returns the elements of an array of strings, without spare capacity, and false for any other value.
+// Strings returns the elements of an array of strings, without spare capacity. For any other value it returns false.
 func (v Value) Strings() ([]string, bool) {
 	if v.Kind != Array {
 		return nil, false
@@ -89,13 +90,14 @@ func exact(list []string) []string {
 	return clone
 }
 
-// IsNumber reports whether text is a number and nothing else.
+// IsNumber reports whether text is a JSON number.
 func IsNumber(text string) bool {
 	s := scanner{text: text}
 	return s.number() && s.at == len(text)
 }
 
-// AppendString appends s to dst as a JSON string. The library writes those that need escapes or are not ASCII; what is not UTF-8 is an error.
+// AppendString appends s to dst as a JSON string. It returns an error if s is not UTF-8. The library writes strings
+// that need escapes or are not ASCII.
 func AppendString(dst []byte, s string) ([]byte, error) {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// settle takes spare capacity from all slices that v leads to, so that nobody appends into memory that others share. It returns how many bytes v
-// leads to, at most. v is what the JSON library made of so many bytes, and can be set.
+// settle removes the spare capacity of all slices that v refers to, so that appending to them does not write into
+// shared memory. It returns the maximum size in bytes of the data that v refers to. v must be settable. raw is the
+// length of the JSON that it was decoded from.
 func settle(v reflect.Value, raw int) (bytes int) {
 	var m measurer
 	bytes = m.settle(v)
@@ -16,18 +17,19 @@ func settle(v reflect.Value, raw int) (bytes int) {
 	return bytes
 }
 
-// measurer looks at what the JSON library has read.
+// measurer measures a decoded value.
 type measurer struct {
 	foreign bool // a type with methods of its own was found
 }
 
 const (
-	stringSize    = 16  // bytes of a string without its text
+	stringSize    = 16  // bytes of a string header
 	timeSize      = 256 // bytes of a time zone
-	foreignFactor = 16  // bytes that a type with methods of its own may make of one byte of JSON, as a guess
+	foreignFactor = 16  // an estimate of the bytes that a type with its own methods allocates for one byte of JSON
 )
 
-// allocated returns how many bytes an allocation of so many takes at most: the allocator rounds up, large sizes by up to a seventh.
+// allocated returns the maximum memory of an allocation of size bytes. The allocator rounds up, large sizes by up to a
+// seventh.
 func allocated(size int) int {
 	if size <= 128 {
 		return (size + 15) &^ 15
@@ -35,7 +37,7 @@ func allocated(size int) int {
 	return size + size/7 + 16
 }
 
-// settle does not look into types with JSON or text methods of their own: what they hold, and share, is theirs.
+// settle skips types with their own JSON or text methods, which are responsible for their data.
 func (m *measurer) settle(v reflect.Value) (bytes int) {
 	t := v.Type()
 	if t.Kind() == reflect.Slice && v.Cap() > v.Len() && v.CanSet() {
@@ -69,7 +71,7 @@ func (m *measurer) settle(v reflect.Value) (bytes int) {
 		bytes = m.settleMap(v)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if t.Field(i).IsExported() { // JSON sets no other, but those of embedded structs
+			if t.Field(i).IsExported() { // JSON sets only these, and the fields of embedded structs
 				bytes += m.settle(v.Field(i))
 			} else if f := t.Field(i); f.Anonymous && f.Type.Kind() == reflect.Struct {
 				bytes += m.settle(v.Field(i))
@@ -89,7 +91,7 @@ func (m *measurer) settleElements(v reflect.Value) (bytes int) {
 	return bytes
 }
 
-// settleInside settles what an interface holds, which can't be set there.
+// settleInside settles the value in an interface, which is not settable in place.
 func (m *measurer) settleInside(v reflect.Value) (bytes int) {
 	inside := reflect.New(v.Elem().Type()).Elem()
 	inside.Set(v.Elem())
@@ -100,7 +102,7 @@ func (m *measurer) settleInside(v reflect.Value) (bytes int) {
 	return bytes
 }
 
-// settleMap settles the elements of a map, which can't be set there.
+// settleMap settles the elements of a map, which are not settable in place.
 func (m *measurer) settleMap(v reflect.Value) (bytes int) {
 	if v.IsNil() {
 		return 0
@@ -119,10 +121,10 @@ func (m *measurer) settleMap(v reflect.Value) (bytes int) {
 	return bytes + mapSize(v.Len(), int(t.Key().Size()), int(t.Elem().Size()))
 }
 
-// mapSize returns what a map of so many entries takes at most, keys and elements included: Go's maps have groups of eight, of which up to an eighth, or
-// after growing more than half, is free.
+// mapSize returns the maximum memory of a map, including keys and elements. Go's maps have groups of eight slots. At
+// least an eighth of the slots is free, and after growing more than half.
 func mapSize(entries, key, elem int) int {
-	const header, directory, large = 48, 128, 128 // larger keys and elements are allocated one by one
+	const header, directory, large = 48, 128, 128 // larger keys and elements are allocated separately
 	bytes := header
 	if entries == 0 {
 		return bytes
@@ -141,7 +143,7 @@ func mapSize(entries, key, elem int) int {
 	return bytes + allocated(slots*(key+elem+1))
 }
 
-// isFlat reports whether values of t lead to nothing.
+// isFlat reports whether values of t refer to no other memory.
 func isFlat(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,

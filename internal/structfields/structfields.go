@@ -1,6 +1,6 @@
-// Package structfields reads and writes the fields of a struct as members of a JSON object. Tags, and the types of fields with their methods,
-// mean what they mean to encoding/json, except that names match exactly. What encoding/json would do badly or not at all is reported when the
-// struct is looked at, and not when a value is read or written.
+// Package structfields reads and writes the fields of a struct as members of a JSON object. It treats tags, types and
+// methods as encoding/json does, except that names are case-sensitive. Structs that encoding/json would handle badly or
+// not at all are reported when the type is analyzed, not when a value is read or written.
 package structfields
 
 import (
@@ -14,16 +14,17 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// Struct is what is known about the fields of a struct type.
+// Struct describes the fields of a struct type.
 type Struct struct {
 	fields  []field
 	byName  map[string]int
 	options json.Options
 }
 
-// Of returns the fields of the struct type t that are not fields of base, and texts of what is wrong with t. Base is a struct that t has to
-// embed by value, without a tag, once: directly, or through one struct that t embeds by value. Its fields are read and written by the
-// caller, and names that are reserved are theirs alone. Each text continues a sentence that begins with t's name.
+// Of returns the fields of the struct type t except those of base, and the mistakes in t. t must embed the struct base
+// exactly once, by value and without a tag: directly, or through one struct that it embeds by value. The caller reads
+// and writes the fields of base. No other field may have a reserved name. Each mistake continues a sentence that begins
+// with t's name.
 func Of(t, base reflect.Type, reserved ...string) (*Struct, []string) {
 	s := &Struct{
 		byName: map[string]int{},
@@ -40,11 +41,11 @@ func Of(t, base reflect.Type, reserved ...string) (*Struct, []string) {
 	}
 	w := walker{base: base}
 	if method := codecMethod(t); method != "" {
-		w.mistake("has the method %s, perhaps promoted from a type that it embeds: it would hide the fields of %s", method, base)
+		w.mistake("has the method %s, which may be promoted from an embedded type and would hide the fields of %s", method, base)
 	}
 	w.walk(t, nil)
 	if w.bases != 1 || w.misplaced {
-		w.mistake("must embed %s by value, without a tag, once, directly or in one struct that it embeds likewise", base)
+		w.mistake("must embed %s exactly once, by value and without a tag, directly or in one struct that it embeds in the same way", base)
 	}
 	for _, f := range w.dominantFields(reserved) {
 		s.byName[f.name] = len(s.fields)
@@ -59,10 +60,11 @@ func (s *Struct) Has(name string) bool {
 	return ok
 }
 
-// Index returns the path, as reflect's FieldByIndex takes it, to the field of this name, which must be there.
+// Index returns the path to the field with this name, for reflect's FieldByIndex. The field must exist.
 func (s *Struct) Index(name string) []int { return s.fields[s.byName[name]].index }
 
-// Find returns the index of the field of this name, and -1 if there is none. The guess is tried first: most writers keep an order.
+// Find returns the index of the field with this name, or -1 if there is none. It tries guess first, because most
+// writers keep the order of members.
 func (s *Struct) Find(name string, guess int) int {
 	if guess < len(s.fields) && s.fields[guess].name == name {
 		return guess
@@ -73,8 +75,7 @@ func (s *Struct) Find(name string, guess int) int {
 	return -1
 }
 
-// numbers makes the JSON library read and write encoding/json's Number as the one of its own, which is the same type
-// from Go 1.27 on.
+// numbers makes the JSON library treat encoding/json's Number like its own, which is the same type from Go 1.27 on.
 func numbers() json.Options {
 	if reflect.TypeFor[stdjson.Number]() == reflect.TypeFor[jsonv1.Number]() {
 		return json.JoinOptions()
@@ -89,8 +90,8 @@ func numbers() json.Options {
 	)
 }
 
-// dominantFields returns the fields outside of base by the rules of encoding/json: of fields with one name the least nested
-// counts, and among these the tagged one. Where that leaves two, encoding/json drops both; here it is a mistake.
+// dominantFields returns the fields outside base by the rules of encoding/json: of fields with the same name, the least
+// nested one is used, and among these the tagged one. If two are left, encoding/json drops both; here it is a mistake.
 func (w *walker) dominantFields(reserved []string) []field {
 	found := slices.Clone(w.found)
 	slices.SortStableFunc(found, func(a, b foundField) int {
@@ -106,7 +107,7 @@ func (w *walker) dominantFields(reserved []string) []field {
 		isReserved := slices.Contains(reserved, first.name)
 		switch {
 		case isReserved && slices.ContainsFunc(found[:same], func(f foundField) bool { return !f.ofBase }):
-			w.mistake("has a field of its own for %s, which only %s may have", first.name, w.base)
+			w.mistake("has its own field for %s, which only %s may have", first.name, w.base)
 		case isReserved:
 		case isTie:
 			w.mistake("has two fields for %q, neither of which hides the other", first.name)

@@ -15,9 +15,10 @@ import (
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
-// Read reads v, the value that o read last, into the i-th field of the struct c. It returns how many bytes the field then leads to, at most;
-// strings that are parts of o's text count nothing. No slice that it reads has spare capacity. That v is no value for the field is an
-// error, in whose chain is what a method of the field's type returned; whether v is valid at all is then for o to say.
+// Read reads v, the last value of o, into the i-th field of the struct c. It returns the maximum size in bytes of the
+// data that the field then refers to, without strings that share o's text. Slices have no spare capacity. If v does not
+// fit the field, Read returns an error, which wraps that of a method of the field's type. o.Valid then still reports
+// whether v is valid JSON.
 func (s *Struct) Read(i int, c reflect.Value, o *strictjson.Object, v strictjson.Value) (bytes int, err error) {
 	f := &s.fields[i]
 	target := c.FieldByIndex(f.index)
@@ -40,7 +41,8 @@ func (s *Struct) Read(i int, c reflect.Value, o *strictjson.Object, v strictjson
 	return settle(target, len(raw)), nil
 }
 
-// readError is why a value is none for a field. Its text has none of the JSON, but for what a method of the field's type says.
+// readError is the reason why a value does not fit a field. Its text contains nothing of the JSON, unless a method of
+// the field's type adds it.
 type readError struct {
 	text string
 	err  error
@@ -56,7 +58,8 @@ func newReadError(field string, t reflect.Type, err error) error {
 	return &readError{text, err}
 }
 
-// isFromLibrary tells errors of the JSON library, which quote what they read, from those that methods of a field's type return.
+// isFromLibrary reports whether err is from the JSON library, whose errors quote the JSON, and not from a method of a
+// field's type.
 func isFromLibrary(err error) bool {
 	var legacyType *jsonv1.UnmarshalTypeError
 	var legacySyntax *jsonv1.SyntaxError
@@ -69,7 +72,7 @@ func (e *readError) Error() string { return e.text }
 
 func (e *readError) Unwrap() error { return e.err }
 
-// read reads v into target, which is of this kind, and returns false if that takes the JSON library.
+// read reads v into target, which is of this kind. It returns false if the JSON library has to do it.
 func (k kind) read(target reflect.Value, v strictjson.Value) bool {
 	switch k {
 	case kindString:
@@ -108,7 +111,7 @@ func (k kind) read(target reflect.Value, v strictjson.Value) bool {
 			target.SetString(v.Text)
 			return true
 		}
-		return v.Kind == strictjson.Null // which changes nothing
+		return v.Kind == strictjson.Null // null leaves the field unchanged
 	}
 	return false
 }
@@ -145,7 +148,7 @@ func (s *Struct) appendByLibrary(dst []byte, f *field, source reflect.Value) ([]
 		return dst, fmt.Errorf("%s can't be written as JSON: %w", f.name, err)
 	}
 	value, ok := strings.CutPrefix(string(text), `{"v":`)
-	if !ok { // it is omitted
+	if !ok { // the field is omitted
 		return dst, nil
 	}
 	dst = append(append(dst, f.label...), value[:len(value)-1]...)
@@ -161,7 +164,7 @@ func (k kind) append(dst []byte, source reflect.Value) ([]byte, error) {
 	case kindUint:
 		return strconv.AppendUint(dst, source.Uint(), 10), nil
 	case kindNumber:
-		number := cmp.Or(source.String(), "0") // as encoding/json does
+		number := cmp.Or(source.String(), "0") // as in encoding/json
 		if !strictjson.IsNumber(number) {
 			return dst, errNotANumber
 		}

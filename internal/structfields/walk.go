@@ -22,12 +22,12 @@ type field struct {
 	index     []int  // the path to it, for reflect
 	kind      kind
 	omitEmpty bool
-	// alone is a struct of only this field. The JSON library reads and writes it wherever kind is not enough,
-	// so that every type, method and tag means what it means there.
+	// alone is a struct with only this field. If kind is kindOther, the JSON library reads and writes it, so every
+	// type, method and tag has its usual meaning.
 	alone reflect.Type
 }
 
-// kind is a kind of fields that need no JSON library.
+// kind is the kind of a field, which tells whether it needs the JSON library.
 type kind byte
 
 const (
@@ -36,18 +36,18 @@ const (
 	kindBool
 	kindInt
 	kindUint
-	kindFloat // which is read here, and written by the library
+	kindFloat // read here, but written by the library
 	kindStrings
 	kindNumber
 )
 
-// walker finds the fields of a struct, as encoding/json would.
+// walker finds the fields of a struct by the rules of encoding/json.
 type walker struct {
 	base      reflect.Type
 	found     []foundField
-	path      []reflect.Type // the structs that embed each other, down to the current one
-	bases     int            // how often base is embedded
-	misplaced bool           // by pointer, with a tag, or too deep
+	path      []reflect.Type // the embedding structs, down to the current one
+	bases     int            // the number of times that base is embedded
+	misplaced bool           // base is embedded by pointer, with a tag, or too deep
 	mistakes  []string
 }
 
@@ -96,9 +96,9 @@ func (w *walker) visit(f reflect.StructField, index []int) {
 			w.walk(embedded, index)
 		}
 	case isPointer:
-		w.mistake("embeds the pointer %s: a write through it would reach everybody who shares the value; embed %s by value", f.Type, embedded)
+		w.mistake("embeds the pointer %s, whose target would be shared between values; embed %s by value", f.Type, embedded)
 		if tag != "-" && name == "" && embedded.Kind() == reflect.Struct {
-			w.walk(embedded, index) // for what else is wrong
+			w.walk(embedded, index) // to report further mistakes
 		}
 	case tag == "-":
 	case f.Anonymous && name == "" && embedded.Kind() == reflect.Struct:
@@ -127,7 +127,7 @@ func (w *walker) visitField(f reflect.StructField, name, options string, index [
 	w.found = append(w.found, found)
 }
 
-// withoutJSON returns the first type that t leads to for which JSON has no form, or nil.
+// withoutJSON returns the first type within t that has no JSON form, or nil.
 func withoutJSON(t reflect.Type, path []reflect.Type) reflect.Type {
 	if slices.Contains(path, t) || codecMethod(t) != "" {
 		return nil
@@ -153,7 +153,7 @@ func withoutJSON(t reflect.Type, path []reflect.Type) reflect.Type {
 func newField(f reflect.StructField, name, options string, index []int) field {
 	label, _ := strictjson.AppendString(nil, name)
 	list := slices.DeleteFunc(strings.Split(options, ","), func(option string) bool {
-		return option != "omitempty" && option != "omitzero" && option != "string" // as encoding/json ignores the others
+		return option != "omitempty" && option != "omitzero" && option != "string" // encoding/json ignores other options
 	})
 	return field{
 		name:      name,
@@ -167,13 +167,13 @@ func newField(f reflect.StructField, name, options string, index []int) field {
 	}
 }
 
-// kindOf returns kindOther wherever a type's methods or a tag's options ask for the JSON library.
+// kindOf returns the kind of a field. It is kindOther if the type's methods or the tag's options require the JSON library.
 func kindOf(t reflect.Type, options []string) kind {
 	switch {
 	case slices.Contains(options, "string"):
 		return kindOther
 	case t == reflect.TypeFor[stdjson.Number]():
-		return kindNumber // which the JSON library doesn't know
+		return kindNumber // the JSON library does not support it
 	case reflect.PointerTo(t).NumMethod() > 0:
 		return kindOther
 	case t == reflect.TypeFor[[]string]() && !slices.Contains(options, "omitzero"): // an empty list is not zero
@@ -194,8 +194,8 @@ func kindOf(t reflect.Type, options []string) kind {
 	return kindOther
 }
 
-// codecs are the methods by which a type reads or writes itself. Their names stand here as text: asking reflect for them would make the
-// linker keep every exported method of the whole program.
+// codecs are the interfaces of types that marshal or unmarshal themselves. The names of their methods are written here,
+// because getting them by reflection would make the linker keep every exported method of the whole program.
 var codecs = []struct {
 	method string
 	by     reflect.Type
@@ -209,7 +209,8 @@ var codecs = []struct {
 	{"UnmarshalText", reflect.TypeFor[encoding.TextUnmarshaler]()},
 }
 
-// codecMethod returns the name of the first method by which t, or a pointer to it, reads or writes itself, and "" if there is none.
+// codecMethod returns the name of the first method by which t, or a pointer to it, marshals or unmarshals itself. If
+// there is none, it returns "".
 func codecMethod(t reflect.Type) string {
 	for _, codec := range codecs {
 		if reflect.PointerTo(t).Implements(codec.by) {
@@ -219,7 +220,7 @@ func codecMethod(t reflect.Type) string {
 	return ""
 }
 
-// invalidInTag is true for what encoding/json does not take in a name: quotes, backslashes and commas.
+// invalidInTag reports whether encoding/json does not accept r in a name: quotes, backslashes and commas.
 func invalidInTag(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", r)
 }

@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 )
 
-// table is a hash table that can be read while it is written to. Entries of one place are in a chain.
+// table is a hash table that can be read while it is modified. Entries with the same place form a linked list.
 type table[V any] struct {
 	chains atomic.Pointer[[]atomic.Pointer[entry[V]]]
 	count  int
-	factor uint64 // random, so that nobody can choose whose keys share a place
+	factor uint64 // random, so that attackers can't cause collisions
 }
 
 func (t *table[V]) init() {
@@ -21,7 +21,7 @@ func (t *table[V]) init() {
 	t.chains.Store(&[]atomic.Pointer[entry[V]]{{}})
 }
 
-// place returns the place of a key among so many.
+// place returns the index of a key's list, below places.
 func (t *table[V]) place(key string, places int) int {
 	place, _ := bits.Mul64(tail(key)*t.factor, uint64(places))
 	return int(place)
@@ -29,14 +29,15 @@ func (t *table[V]) place(key string, places int) int {
 
 const tailSize = 8 // bytes
 
-// tail is the last eight bytes of a key, which stand for all of it: hashing whole tokens costs 4 % of a request.
+// tail returns the last eight bytes of a key. They are hashed in place of the whole key, because hashing whole tokens
+// would take 4 % of a request.
 func tail(key string) uint64 {
 	t := key[len(key)-tailSize:][:tailSize]
 	return uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 | // one load for the compiler
 		uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
 }
 
-// get returns the entry of key, or nil. While the table grows it may not find what is there.
+// get returns the entry of key, or nil. While the table grows, it may miss an existing entry.
 func (t *table[V]) get(key string) *entry[V] {
 	chains := *t.chains.Load()
 	for e := chains[t.place(key, len(chains))].Load(); e != nil; e = e.inTable.Load() {
@@ -75,7 +76,7 @@ func (t *table[V]) link(chains []atomic.Pointer[entry[V]], e *entry[V]) {
 	chain.Store(e)
 }
 
-// delete takes e out, and reports whether it was in. Readers that are at e find the way on.
+// delete removes e and reports whether it was in the table. Readers that have reached e can continue from it.
 func (t *table[V]) delete(e *entry[V]) bool {
 	chains := *t.chains.Load()
 	link := &chains[t.place(e.key, len(chains))]

@@ -1,10 +1,12 @@
-// Package tokencache is a map from strings to values that is bounded in memory, and whose hits take no lock. It is made for keys whose last eight
-// bytes are as good as random, such as signed texts, and for readers that are far more than writers.
+// Package tokencache provides a cache from strings to values. Its memory is bounded, and hits take no lock. It is
+// designed for many more reads than writes, and for keys whose last eight bytes are practically random, such as signed
+// texts.
 //
-// A new entry waits in one queue. When its turn comes it moves to the other if it was asked for meanwhile, and else it is dropped: a
-// stream of keys that come once passes by those that come again. In the other queue an entry that was asked for since its last turn goes to the
-// end, and else is dropped. One that comes back soon after it was dropped need not wait again. (This is S3-FIFO, Yang et al., SOSP 2023, with
-// one bit for uses.)
+// The eviction policy is S3-FIFO (Yang et al., SOSP 2023) with one bit for uses. A new entry is added to the first
+// queue. When it reaches the front, it moves to the second queue if it has been used, and otherwise it is dropped. So
+// keys that are used only once do not evict others. When an entry reaches the front of the second queue, it moves to
+// the end if it has been used since, and otherwise it is dropped. A key that is added again soon after it was dropped
+// goes directly to the second queue.
 package tokencache
 
 import (
@@ -14,43 +16,43 @@ import (
 	"sync/atomic"
 )
 
-// Cache is a bounded map. It is made by [New] and safe for concurrent use. In a nil *Cache nothing is found.
+// Cache is a bounded cache. Create it with [New]. It is safe for concurrent use. A nil *Cache is empty.
 type Cache[V any] struct {
 	entries  table[V]
-	limit    int // bytes that all entries together may take
-	slotSize int // bytes that every entry counts as, at least
+	limit    int // the maximum size of all entries, in bytes
+	slotSize int // the minimum size of an entry, in bytes
 	isSame   func(a, b *V) bool
 
-	mu       sync.Mutex // guards what follows, and changes of entries
+	mu       sync.Mutex // guards the fields below, and changes of entries
 	incoming queue[V]
 	retained queue[V]
-	dropped  []uint64 // tails of keys that were dropped lately, each at its place
+	dropped  []uint64 // the tails of recently dropped keys, each at its place
 }
 
 // entry is a key with its value.
 type entry[V any] struct {
 	key   string
 	value V
-	bytes int // an estimate of what all this takes, and slotSize at least
+	bytes int // the estimated size of the entry, at least slotSize
 
-	used    atomic.Bool // since it came into its queue, or since its last turn
-	inQueue *entry[V]   // the next one
+	used    atomic.Bool // used since the entry was added to its queue or moved to the end
+	inQueue *entry[V]   // the next entry in the queue
 	inTable atomic.Pointer[entry[V]]
 }
 
-// EntryBytes is about what an entry takes beside its key and its value, with its shares of the tables.
+// EntryBytes is the approximate overhead of an entry in bytes, without its key and value, and with its share of the tables.
 const EntryBytes = 256
 
-// New returns a cache of so many slots. Each is so many bytes, and an entry takes one or, if it is larger, several. isSame reports whether a
-// value that is put under a key may be dropped for the sake of the one that is there.
+// New returns a cache with this number of slots of slotSize bytes. An entry takes one slot, or several if it is larger.
+// If isSame returns true for an existing and a new value, Put keeps the existing one.
 func New[V any](slots, slotSize int, isSame func(a, b *V) bool) *Cache[V] {
 	c := &Cache[V]{limit: min(slots, math.MaxInt/slotSize) * slotSize, slotSize: slotSize, isSame: isSame}
 	c.entries.init()
 	return c
 }
 
-// Get returns the value that is cached under key, or nil. Nobody may change what it returns. It writes nothing but the bit that says that the
-// entry was used, once a turn.
+// Get returns the cached value of key, or nil. The value must not be modified. The only write of Get is the bit for
+// uses, and only if it is not set.
 func (c *Cache[V]) Get(key string) *V {
 	if c == nil || len(key) < tailSize {
 		return nil
@@ -65,22 +67,23 @@ func (c *Cache[V]) Get(key string) *V {
 	return &e.value
 }
 
-// Put caches value under key, which has eight bytes or more, in place of what was there. Bytes is what value and all that it leads to take. An
-// entry that takes more than half of the cache, and more than a slot, is not cached: it would push out all others.
+// Put caches value for key, in place of an earlier value. key must have eight bytes or more. bytes is the size of value
+// with the data that it refers to. An entry of more than one slot and more than half of the cache is not cached,
+// because it would evict all others.
 func (c *Cache[V]) Put(key string, value V, bytes int) {
 	size := max(c.slotSize, EntryBytes+len(key)+bytes)
 	if size > max(c.slotSize, c.limit/2) || len(key) < tailSize {
 		return
 	}
-	key = strings.Clone(key) // which may be a part of something larger
+	key = strings.Clone(key) // key may be a substring of a larger string
 	e := &entry[V]{key: key, value: value, bytes: size}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old := c.entries.get(key); old != nil {
-		if c.isSame(&old.value, &e.value) { // two have put it at the same time
+		if c.isSame(&old.value, &e.value) { // two simultaneous calls of Put
 			return
 		}
-		_ = c.entries.delete(old) // it leaves its queue in its turn
+		_ = c.entries.delete(old) // it stays in its queue until it reaches the front
 	}
 	into := &c.incoming
 	if c.wasDropped(key) {
@@ -91,7 +94,7 @@ func (c *Cache[V]) Put(key string, value V, bytes int) {
 	c.entries.put(e)
 }
 
-// free drops entries until so many bytes are free.
+// free drops entries until this number of bytes is free.
 func (c *Cache[V]) free(bytes int) {
 	spared := 0
 	for c.incoming.bytes+c.retained.bytes > c.limit-bytes {
@@ -100,7 +103,7 @@ func (c *Cache[V]) free(bytes int) {
 			from = &c.incoming
 		}
 		e := from.pop()
-		if e.used.Swap(false) && spared <= c.retained.count { // each entry is spared once, however busy all are
+		if e.used.Swap(false) && spared <= c.retained.count { // each entry is spared at most once
 			c.retained.push(e)
 			spared++
 			continue
@@ -109,9 +112,9 @@ func (c *Cache[V]) free(bytes int) {
 	}
 }
 
-// drop forgets an entry that is in no queue any more, all but its key's tail.
+// drop removes an entry that is no longer in a queue, and remembers the tail of its key.
 func (c *Cache[V]) drop(e *entry[V]) {
-	if !c.entries.delete(e) { // another took its place
+	if !c.entries.delete(e) { // it has been replaced
 		return
 	}
 	if held := c.incoming.count + c.retained.count; len(c.dropped) <= 2*held {
@@ -120,7 +123,7 @@ func (c *Cache[V]) drop(e *entry[V]) {
 	c.dropped[c.entries.place(e.key, len(c.dropped))] = tail(e.key)
 }
 
-// wasDropped reports whether an entry with this key was dropped lately.
+// wasDropped reports whether an entry with this key was dropped recently.
 func (c *Cache[V]) wasDropped(key string) bool {
 	return len(c.dropped) > 0 && c.dropped[c.entries.place(key, len(c.dropped))] == tail(key)
 }
@@ -142,12 +145,12 @@ func (q *queue[V]) push(e *entry[V]) {
 	q.bytes += e.bytes
 }
 
-// pop takes the first entry out; there must be one.
+// pop removes and returns the first entry. The queue must not be empty.
 func (q *queue[V]) pop() *entry[V] {
 	e := q.first
 	q.first, e.inQueue = e.inQueue, nil
 	if q.first == nil {
-		q.last = nil // which would keep e in memory
+		q.last = nil // so that e can be freed
 	}
 	q.count--
 	q.bytes -= e.bytes

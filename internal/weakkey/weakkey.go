@@ -1,6 +1,6 @@
-// Package weakkey recognizes keys that have the right form and still protect nothing: secrets of a few repeated bytes, RSA
-// keys of generators known to be broken, and Ed25519 public keys for which anybody can forge signatures. Every error
-// continues a sentence about the key, such as "is an Ed25519 key that is not a point on the curve".
+// Package weakkey detects keys that are well-formed but not secure: secrets of a few repeated bytes, RSA keys of broken
+// generators, and Ed25519 public keys for which anybody can forge signatures. Its errors continue a sentence that
+// begins with the key: "is an Ed25519 key that is not a point on the curve".
 package weakkey
 
 import (
@@ -12,11 +12,11 @@ import (
 	"slices"
 )
 
-// minDifferent is how many different bytes a secret must have. A random secret of 32 bytes has fewer with a
+// minDifferent is the minimum number of different bytes in a secret. A random secret of 32 bytes has fewer with a
 // probability of 2^-148.
 const minDifferent = 6
 
-// Secret returns an error if secret has fewer than six different bytes, as blanks or "abab" have.
+// Secret returns an error if secret has fewer than six different bytes, like spaces or "abab".
 func Secret(secret []byte) error {
 	if different(secret) < minDifferent {
 		return errors.New("has fewer than six different bytes; make a random one, for example with: openssl rand -base64 64")
@@ -24,8 +24,8 @@ func Secret(secret []byte) error {
 	return nil
 }
 
-// ShortSecret is like Secret for secrets of any length. If the secret is too short for six different bytes, at most one of
-// its bytes may repeat another, and not all bytes may be equal: "secret" passes, "aaaa" and "abab" do not.
+// ShortSecret is like Secret, for secrets of any length. In a secret that is too short for six different bytes, all
+// bytes but one must differ, and not all may be equal: "secret" is accepted, "aaaa" and "abab" are not.
 func ShortSecret(secret []byte) error {
 	least := max(2, min(minDifferent, len(secret)-1))
 	if different(secret) < least {
@@ -46,8 +46,8 @@ func different(secret []byte) int {
 	return n
 }
 
-// RSA returns an error if the modulus is even or has another small factor, or if it has the fingerprint of a generator whose
-// private keys can be computed from the public ones (ROCA, CVE-2017-15361). The key must have a positive modulus.
+// RSA returns an error if the modulus is even or has another small factor, or if it has the fingerprint of a generator
+// whose private keys can be computed from the public ones (ROCA, CVE-2017-15361). The key must have a positive modulus.
 func RSA(key *rsa.PublicKey) error {
 	if key.N.Bit(0) == 0 {
 		return errors.New("is an RSA key whose modulus is even")
@@ -68,14 +68,14 @@ func RSA(key *rsa.PublicKey) error {
 	return nil
 }
 
-// oddPrimes are the first odd primes. The broken generator makes moduli that are a power of 65537 modulo the product of
-// these, whatever their length. Any other modulus is one with a probability of 2^-154 (Nemec et al., CCS 2017, §2.2).
+// oddPrimes are the first odd primes. The moduli of the broken generator are powers of 65537 modulo the product of
+// these primes. Other moduli are with a probability of 2^-154 (Nemec et al., CCS 2017, §2.2).
 var oddPrimes = []int64{
 	3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113,
 	127, 131, 137, 139, 149, 151, 157, 163, 167,
 }
 
-// logarithm is an exponent of 65537 modulo some prime, which is known modulo the order of 65537.
+// logarithm is a discrete logarithm to the base 65537 modulo a prime. It is known modulo the order of 65537.
 type logarithm struct{ exponent, order int64 }
 
 // logOf returns the logarithm of rest modulo prime, or false if rest is not a power of 65537.
@@ -92,8 +92,8 @@ func logOf(rest, prime int64) (log logarithm, ok bool) {
 	}
 }
 
-// consistent reports whether one exponent is the logarithm for all primes. By the Chinese remainder theorem there is one if
-// there is one for each pair.
+// consistent reports whether the same exponent is the logarithm for all primes. By the Chinese remainder theorem it
+// exists if one exists for each pair.
 func consistent(logs []logarithm) bool {
 	for i, a := range logs {
 		for _, b := range logs[:i] {
@@ -112,8 +112,9 @@ func gcd(a, b int64) int64 {
 	return a
 }
 
-// Ed25519 returns an error unless the key is the canonical encoding of a point on the curve (RFC 8032 §5.1.3) whose order is
-// not small. For a key of small order there is a fixed signature that is valid for at least one message in eight.
+// Ed25519 returns an error unless the key is the canonical encoding of a point on the curve (RFC 8032 §5.1.3) whose
+// order is not small. For a key of small order there is a fixed signature that is valid for at least one message in
+// eight.
 func Ed25519(key ed25519.PublicKey) error {
 	encoded := slices.Clone(key)
 	slices.Reverse(encoded) // The encoding has the low byte first.
@@ -151,8 +152,8 @@ func curveD(p *big.Int) *big.Int {
 	return d.Mod(d, p)
 }
 
-// hasSmallOrder reports whether the points with this y have an order of 1, 2, 4 or 8. By the addition law, doubling a point
-// gives the y coordinate (y²+x²)/(1-dx²y²); after three times it is 1 for these orders, and for no other.
+// hasSmallOrder reports whether the points with this y have an order of 1, 2, 4 or 8. By the addition law, doubling a
+// point gives the y coordinate (y²+x²)/(1-dx²y²). After three doublings it is 1 for exactly these orders.
 func hasSmallOrder(y, p *big.Int) bool {
 	d, one := curveD(p), big.NewInt(1)
 	for range 3 {
