@@ -64,6 +64,11 @@ func (p *policy) renew(ctx context.Context, procedure string, admitted *admissio
 	defer func() {
 		if v := recover(); v != nil {
 			rej = &usher.Rejection{Status: http.StatusInternalServerError, Err: fmt.Errorf("connectauth: panic: %v\n%s", v, debug.Stack())}
+			defer func() {
+				if recover() != nil { // Observe itself panics
+					p.logged(ctx, procedure, rej)
+				}
+			}()
 			p.observe(ctx, procedure, rej)
 		}
 	}()

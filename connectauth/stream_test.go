@@ -1,9 +1,11 @@
 package connectauth_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"strings"
@@ -100,7 +102,9 @@ func (b *world) open(t *testing.T, handler http.Handler, header ...string) (*str
 // run opens a stream with a good token, to a service behind New.
 func (b *world) run(t *testing.T, opts connectauth.Options, decoder *usher.DecoderOptions, s *service) (*stream, func()) {
 	t.Helper()
-	opts.Observe = b.seen.observe
+	if opts.Observe == nil {
+		opts.Observe = b.seen.observe
+	}
 	mux := s.mux(newOption(t, b.auth(t, decoder, &usher.MiddlewareOptions{}), &opts))
 	return b.open(t, mux, "Authorization", "Bearer "+b.token(t))
 }
@@ -294,6 +298,22 @@ func TestAPanicWhileAskingAgainEndsTheStreamAlone(t *testing.T) {
 			t.Errorf("Observe saw %v", all)
 		}
 	})
+}
+
+func TestAPanicOfObserveAtTheEndOfATokenEndsTheStreamAlone(t *testing.T) {
+	log := slog.Default()
+	defer slog.SetDefault(log)
+	var lines bytes.Buffer
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	bubble(t, func(t *testing.T, b *world) {
+		broken := func(context.Context, string, *usher.Rejection) { panic("no metrics") }
+		s, end := b.run(t, connectauth.Options{Observe: broken}, nil, &service{})
+		defer end()
+		b.ended(t, s, connect.CodeInternal, "error", time.Minute)
+	})
+	if !strings.Contains(lines.String(), "panic: no metrics") {
+		t.Errorf("the log is %q", &lines)
+	}
 }
 
 func TestATokenWithoutExpiryEndsNoStream(t *testing.T) {

@@ -61,6 +61,11 @@ func (p *policy) renew(ctx context.Context, fullMethod string, admitted admissio
 	defer func() {
 		if v := recover(); v != nil {
 			rej = &usher.Rejection{Status: http.StatusInternalServerError, Err: fmt.Errorf("grpcauth: panic: %v\n%s", v, debug.Stack())}
+			defer func() {
+				if recover() != nil { // Observe itself panics
+					p.logged(ctx, fullMethod, rej)
+				}
+			}()
 			p.observe(ctx, fullMethod, rej)
 		}
 	}()

@@ -1,9 +1,11 @@
 package grpcauth_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"runtime"
 	"strings"
@@ -66,7 +68,9 @@ func (b *world) dial(t *testing.T, opts grpcauth.Options, decoder *usher.Decoder
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.Observe = b.seen.observe
+	if opts.Observe == nil {
+		opts.Observe = b.seen.observe
+	}
 	server := newServer(t, auth, &opts, s)
 	listener := bufconn.Listen(1 << 20)
 	go func() { _ = server.Serve(listener) }()
@@ -385,6 +389,22 @@ func TestAPanicWhileAskingAgainEndsTheStreamAlone(t *testing.T) {
 			t.Errorf("Observe saw %v", all)
 		}
 	})
+}
+
+func TestAPanicOfObserveAtTheEndOfATokenEndsTheStreamAlone(t *testing.T) {
+	log := slog.Default()
+	defer slog.SetDefault(log)
+	var lines bytes.Buffer
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	bubble(t, func(t *testing.T, b *world) {
+		broken := func(context.Context, string, *usher.Rejection) { panic("no metrics") }
+		conn, end := b.dial(t, grpcauth.Options{Observe: broken}, nil, &service{})
+		defer end()
+		b.ended(t, b.open(t, conn), codes.Internal, "error", time.Minute)
+	})
+	if !strings.Contains(lines.String(), "panic: no metrics") {
+		t.Errorf("the log is %q", &lines)
+	}
 }
 
 func TestATokenWithoutExpiryEndsNoStream(t *testing.T) {

@@ -27,13 +27,15 @@ func Match(patterns []string, fullMethod string) bool {
 	return ok && (slices.Contains(patterns, fullMethod) || slices.Contains(patterns, service))
 }
 
-// cutMethod splits /service/method.
+// cutMethod splits /service/method. A path with a third part is refused: a server that splits /a.B/x/C at its last slash calls
+// another service than a.B.
 func cutMethod(fullMethod string) (service, method string, ok bool) {
 	path, ok := strings.CutPrefix(fullMethod, "/")
 	if !ok {
 		return "", "", false
 	}
-	return strings.Cut(path, "/")
+	service, method, ok = strings.Cut(path, "/")
+	return service, method, ok && !strings.Contains(method, "/")
 }
 
 // isFullName reports whether name is a full name of Protocol Buffers: identifiers separated by dots.

@@ -25,6 +25,7 @@ func TestAPatternMatchesItsServiceOrMethodOnly(t *testing.T) {
 	for name, want := range map[string]bool{
 		"/a.B/C": true, "/a.B/D": true, "/c.D/E": true,
 		"/c.D/F": false, "/a.b/C": false, "/a.B.C/D": false, "/a/B": false, "a.B/C": false, "a.B": false, "/a.B": false, "": false,
+		"/a.B/../c.D/F": false, "/a.B//C": false, "/a.B/C/": false, "//a.B/C": false,
 	} {
 		if got := rpc.Match(patterns, name); got != want {
 			t.Errorf("%q: %v, want %v", name, got, want)
