@@ -1,8 +1,10 @@
 package authrequest_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -46,6 +48,7 @@ func (w *world) application() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(out http.ResponseWriter, r *http.Request) {
 		w.asked.Add(1)
+		out.Header().Set("Asked-For", r.RequestURI)
 		_ = json.NewEncoder(out).Encode(r.Header)
 	})
 	mux.HandleFunc("/wrong", func(out http.ResponseWriter, _ *http.Request) {
@@ -128,6 +131,46 @@ func TestTheApplicationGetsTheVerifiedUserAndNoToken(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Otherwise the application's route could be another than the one that the verifier was asked about.
+func TestTheApplicationGetsThePathThatTheLocationMatched(t *testing.T) {
+	w := newWorld(t, asItIs)
+	for target, want := range map[string]string{
+		"/open/x":                       "/open/x",
+		"/admin/..%2fopen/x":            "/open/x",
+		"/admin/%2e%2e/open/x":          "/open/x",
+		"/admin/../open/x":              "/open/x",
+		"/admin/x/..%2f..%2Fopen/x":     "/open/x",
+		"/admin%2f..%2fopen/x":          "/open/x",
+		"/admin//../open/x":             "/open/x",
+		"http://example.com/open/../":   "", // 401
+		"/open/..%2fadmin/x":            "",
+		"/open/%2e%2e%2fadmin/x":        "",
+		"//admin/x":                     "",
+		"/open/a%3fb%23c%20d%0d%0ae?f=": "/open/a%3Fb%23c%20d%0D%0Ae?f=",
+	} {
+		if got := rawly(t, w.front, target).Get("Asked-For"); got != want {
+			t.Errorf("of %s the application sees %q, want %q", target, got, want)
+		}
+	}
+}
+
+// rawly asks for a target as it is, which no client does, and returns the headers of the response.
+func rawly(t *testing.T, front sitetest.Server, target string) http.Header {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(front.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n", target)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	return response.Header
 }
 
 func TestAWebSocketPasses(t *testing.T) {

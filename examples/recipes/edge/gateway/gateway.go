@@ -90,6 +90,32 @@ func removeTokens(r *httputil.ProxyRequest) {
 	}
 }
 
+// PlainPaths refuses paths that two servers may read differently, with a 400. It belongs around the routes: without it, a stranger
+// could ask the route /public/ for /public/..%2fadmin, which some backends read as /admin.
+func PlainPaths(routes http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isPlain(r.URL) {
+			http.Error(w, "The path is not plain.", http.StatusBadRequest)
+			return
+		}
+		routes.ServeHTTP(w, r)
+	})
+}
+
+func isPlain(u *url.URL) bool {
+	escaped := strings.ToLower(u.EscapedPath())
+	if strings.Contains(escaped, "%2f") || strings.Contains(u.Path, `\`) || strings.Contains(u.Path, "//") {
+		return false
+	}
+	for segment := range strings.SplitSeq(u.Path, "/") {
+		switch name, _, _ := strings.Cut(segment, ";"); name { // some servers cut off what follows a semicolon
+		case ".", "..":
+			return false
+		}
+	}
+	return true
+}
+
 // UntilRefused cuts off what next still does when the token expires or the session ends, which it looks at every so often:
 // streams and WebSockets would go on for ever. It belongs between the middleware and the proxy.
 func UntilRefused[C, U any](auth *usher.Middleware[C, U], every time.Duration, next http.Handler) http.Handler {

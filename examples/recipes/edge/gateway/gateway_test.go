@@ -83,7 +83,7 @@ func (w *world) handler(t *testing.T, backend string) http.Handler {
 	mux.Handle("/", auth.Require(next))
 	mux.Handle("/open/", auth.Optional(next))
 	mux.Handle("/admin/", auth.Allow(func(u *site.User) bool { return u.Admin }).Require(next))
-	return mux
+	return gateway.PlainPaths(mux)
 }
 
 // echo sends back each message, with the user before it.
@@ -185,6 +185,30 @@ func TestAClientCannotSayWhoItIs(t *testing.T) {
 					t.Errorf("%s, Connection: %s: X-User is %q, X-Scope %q", path, connection, got["X-User"], got["X-Scope"])
 				}
 			}
+		}
+	}
+}
+
+func TestAPathHasOneReading(t *testing.T) {
+	w := newWorld(t)
+	for path, want := range map[string]int{
+		"/open/":                200,
+		"/open/a.b/..c/...":     200,
+		"/open/a;b=c/%61%20%25": 200,
+		"/open/x?y=../..//%2f":  200,
+		"/open/..%2fadmin/":     400,
+		"/open/%2e%2e%2Fadmin/": 400,
+		"/open/%2e%2e/admin/":   400,
+		"/open/../admin/":       400,
+		"/open/./x":             400,
+		"/open//admin/":         400,
+		"/open/..;/admin/":      400,
+		"/open/..;x=y/admin/":   400,
+		"/open/..%3b/admin/":    400,
+		"/open/..%5cadmin/":     400,
+	} {
+		if got := sitetest.Get(t, w.gateway, path, http.Header{}).StatusCode; got != want {
+			t.Errorf("%s is a %d, want %d", path, got, want)
 		}
 	}
 }

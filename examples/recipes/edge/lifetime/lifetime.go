@@ -5,16 +5,19 @@ package lifetime
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/go-usher/usher"
 )
 
 // Context returns a context that ends with the request's own, when the request's token expires, and when auth refuses the
-// request at a check. There is a check every so often. It decides anew, with the middleware's Check and user function, and
-// so notices that the session has ended or the user is gone. An outage (503) judges nothing: the next check comes, and the
-// token still expires.
+// request at a check. There is a check every so often, and every minute if that is 0. It decides anew, with the middleware's
+// Check and user function, and so notices that the session has ended or the user is gone. An outage (503) judges nothing: the
+// next check comes, and the token still expires. A check that panics refuses the request: nobody else could recover it.
 //
 // [Refusal] tells why the context has ended. The caller cancels it when its work is done, as with any context.
 func Context[C, U any](r *http.Request, auth *usher.Middleware[C, U], every time.Duration) (context.Context, context.CancelFunc) {
@@ -24,6 +27,9 @@ func Context[C, U any](r *http.Request, auth *usher.Middleware[C, U], every time
 		deadline, expire = context.WithDeadlineCause(deadline, claims.ExpiresAt.Time, expired)
 	}
 	ctx, end := context.WithCancelCause(deadline)
+	if every <= 0 {
+		every = time.Minute
+	}
 	go func() {
 		ticks := time.NewTicker(every)
 		defer ticks.Stop()
@@ -33,17 +39,27 @@ func Context[C, U any](r *http.Request, auth *usher.Middleware[C, U], every time
 				return
 			case <-ticks.C:
 			}
-			if _, err := auth.Authenticate(r.WithContext(ctx)); refused(err) {
-				end(err)
+			if rej := check(auth, r.WithContext(ctx)); rej != nil {
+				end(rej)
 			}
 		}
 	}()
 	return ctx, func() { end(nil); expire() }
 }
 
-func refused(err error) bool {
-	rej, ok := errors.AsType[*usher.Rejection](err)
-	return ok && rej.Status < http.StatusInternalServerError
+// check returns the refusal of a request, and nil in an outage.
+func check[C, U any](auth *usher.Middleware[C, U], r *http.Request) (rej *usher.Rejection) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			rej = auth.Rejection(fmt.Errorf("panic in a check: %v\n%s", cause, debug.Stack()))
+			slog.ErrorContext(r.Context(), "a stream is ended", "error", rej.Err)
+		}
+	}()
+	_, err := auth.Authenticate(r)
+	if rej, ok := errors.AsType[*usher.Rejection](err); ok && rej.Status < http.StatusInternalServerError {
+		return rej
+	}
+	return nil
 }
 
 // Refusal returns why a context of [Context] has ended: the token has expired, or what auth said. It is nil if the client has

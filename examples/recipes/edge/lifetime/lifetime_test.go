@@ -2,12 +2,14 @@ package lifetime_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/examples/recipes/edge/internal/site"
 	"github.com/go-usher/usher/examples/recipes/edge/internal/sitetest"
 	"github.com/go-usher/usher/examples/recipes/edge/lifetime"
@@ -65,6 +67,49 @@ func TestAContextEndsWhen(t *testing.T) {
 						t.Errorf("the refusal is %v, want %q", rej, test.reason)
 					}
 				})
+			})
+		})
+	}
+}
+
+// The check runs beside the handler, where the server would not recover the panic.
+func TestAPanicOfACheckEndsItsContextAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := slog.Default()
+		slog.SetDefault(slog.New(slog.DiscardHandler))
+		defer slog.SetDefault(log)
+		s := sitetest.New(t)
+		login := sitetest.Login(t, s, "1", 10*time.Minute)
+		broken, err := s.Auth(usher.MiddlewareOptions{Confirm: func(*http.Request, string, *usher.Claims) (http.Header, error) { panic("on purpose") }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inside(t, sitetest.Auth(t, s), login.Token, func(r *http.Request) {
+			began := time.Now()
+			ctx, cancel := lifetime.Context(r, broken, time.Minute)
+			defer cancel()
+			<-ctx.Done()
+			if rej := lifetime.Refusal(ctx); rej == nil || rej.Status != http.StatusInternalServerError || time.Since(began) != time.Minute {
+				t.Errorf("it ended after %v with %v", time.Since(began), rej)
+			}
+		})
+	})
+}
+
+func TestWithoutAnIntervalThereIsACheckEveryMinute(t *testing.T) {
+	for _, every := range []time.Duration{0, -time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			s := sitetest.New(t)
+			login := sitetest.Login(t, s, "1", 10*time.Minute)
+			inside(t, sitetest.Auth(t, s), login.Token, func(r *http.Request) {
+				began := time.Now()
+				ctx, cancel := lifetime.Context(r, sitetest.Auth(t, s), every)
+				defer cancel()
+				_ = login.End(context.Background())
+				<-ctx.Done()
+				if passed := time.Since(began); passed != time.Minute {
+					t.Errorf("it ended after %v", passed)
+				}
 			})
 		})
 	}

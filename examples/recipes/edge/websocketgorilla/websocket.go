@@ -36,6 +36,7 @@ func Handler[C, U any](auth *usher.Middleware[C, U], every time.Duration, serve 
 			defer cancel()
 			if rej := lifetime.Refusal(alive); rej != nil {
 				closeWith(conn, websocket.ClosePolicyViolation, rej.Reason())
+				_ = conn.NetConn().SetReadDeadline(time.Now()) // serve gets no more messages
 			}
 		})
 		serve(ctx, conn, user)
@@ -44,9 +45,11 @@ func Handler[C, U any](auth *usher.Middleware[C, U], every time.Duration, serve 
 }
 
 // closeWith tells the client why, and gives it a moment to answer, which is what a read then returns. It may be called beside
-// reads and writes.
+// reads and writes. Deadlines are not enough to end them: a handler of pongs sets a new one whenever the client likes.
 func closeWith(conn *websocket.Conn, code int, reason string) {
-	deadline := time.Now().Add(5 * time.Second)
+	const grace = 5 * time.Second
+	time.AfterFunc(grace, func() { _ = conn.Close() })
+	deadline := time.Now().Add(grace)
 	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), deadline)
 	_ = conn.NetConn().SetDeadline(deadline)
 }

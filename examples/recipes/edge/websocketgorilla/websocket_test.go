@@ -34,6 +34,51 @@ func TestWebSockets(t *testing.T) {
 	sitetest.WebSockets(t, func(auth *site.Auth) http.Handler { return websocketgorilla.Handler(auth, 20*time.Millisecond, echo) })
 }
 
+// Handlers of pongs set a new deadline for reads, so that a client which sends pongs could stay for as long as it likes.
+func TestAClientThatGoesOnAfterItsSessionEndedIsCutOff(t *testing.T) {
+	s := sitetest.New(t)
+	returned := make(chan struct{})
+	serve := func(_ context.Context, conn *websocket.Conn, _ *site.User) {
+		defer close(returned)
+		extend := func(string) error { return conn.SetReadDeadline(time.Now().Add(time.Hour)) }
+		conn.SetPongHandler(extend)
+		for extend("") == nil {
+			if _, _, err := conn.ReadMessage(); err != nil {
+				return
+			}
+		}
+	}
+	server := sitetest.Serve(t, websocketgorilla.Handler(sitetest.Auth(t, s), 20*time.Millisecond, serve))
+	ann := sitetest.Login(t, s, "1", time.Hour)
+	conn, response, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http"), sitetest.Bearer(ann.Token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	defer response.Body.Close()
+	conn.SetCloseHandler(func(int, string) error { return nil }) // it does not answer
+	if err := ann.End(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, websocket.ClosePolicyViolation) {
+		t.Errorf("the client is told %v", err)
+	}
+	stays, pongs := time.NewTimer(20*time.Second), time.NewTicker(time.Millisecond)
+	defer stays.Stop()
+	defer pongs.Stop()
+	for {
+		select {
+		case <-returned:
+			return
+		case <-stays.C:
+			t.Fatal("the client's messages are still read")
+		case <-pongs.C:
+			_ = conn.WriteControl(websocket.PongMessage, nil, time.Now().Add(time.Second))
+			_ = conn.WriteMessage(websocket.TextMessage, []byte("still here"))
+		}
+	}
+}
+
 // This is what happens otherwise.
 func TestUpgradeWithoutTheHeadersChoosesNoProtocol(t *testing.T) {
 	s := sitetest.New(t)
