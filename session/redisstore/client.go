@@ -10,7 +10,7 @@ import (
 	"github.com/go-usher/usher/session/internal/bounded"
 )
 
-// clientMistakes returns what makes a client unfit, as usher.ConfigError values.
+// clientMistakes returns a usher.ConfigError for each reason why the client can't be used.
 func clientMistakes(client redis.UniversalClient, replicas int) []error {
 	var mistakes []error
 	bad := func(reason string) {
@@ -21,7 +21,7 @@ func clientMistakes(client redis.UniversalClient, replicas int) []error {
 		return mistakes
 	}
 	if _, ok := client.(interface{ Options() *redis.RingOptions }); ok {
-		bad("must not be a Ring, which moves keys to another server when one is down: use Redis Cluster or Sentinel")
+		bad("must not be a Ring, which moves keys to another server when one is down; use Redis Cluster or Sentinel")
 	}
 	if cluster, ok := client.(interface{ Options() *redis.ClusterOptions }); ok {
 		o := cluster.Options()
@@ -30,7 +30,7 @@ func clientMistakes(client redis.UniversalClient, replicas int) []error {
 			name string
 		}{{o.RouteByLatency, "RouteByLatency"}, {o.RouteRandomly, "RouteRandomly"}, {o.ReadOnly && !o.RouteByLatency && !o.RouteRandomly, "ReadOnly"}} {
 			if setting.on {
-				bad("must not have " + setting.name + ": replicas lag behind, so that sessions would be missing after a login and alive after a logout")
+				bad("must not have " + setting.name + ": replicas lag, so sessions would be missing after a login and alive after a logout")
 			}
 		}
 	}
@@ -38,13 +38,13 @@ func clientMistakes(client redis.UniversalClient, replicas int) []error {
 	case *redis.Client, *redis.ClusterClient:
 	default:
 		if replicas > 0 {
-			bad("must be a *redis.Client or *redis.ClusterClient if Options.Replicas is set: WAIT must go through the connection of the ending")
+			bad("must be a *redis.Client or *redis.ClusterClient if Options.Replicas is set: WAIT must use the same connection as the ending")
 		}
 	}
 	return mistakes
 }
 
-// honoursContexts reports whether a client's calls end with their context. By default those of go-redis don't.
+// honoursContexts reports whether a client's calls end with their context. By default, calls of go-redis do not.
 func honoursContexts(client redis.UniversalClient) bool {
 	switch c := client.(type) {
 	case interface{ Options() *redis.Options }:
@@ -55,7 +55,7 @@ func honoursContexts(client redis.UniversalClient) bool {
 	return false
 }
 
-// caller is a client whose calls end with their context.
+// caller calls a client. Its calls end with their context.
 type caller struct {
 	client redis.UniversalClient
 	calls  *bounded.Calls // nil if the client itself honours contexts
@@ -68,7 +68,7 @@ func newCaller(client redis.UniversalClient) caller {
 	return caller{client, new(bounded.Calls)}
 }
 
-// call runs do, and returns soon after ctx has ended.
+// call runs do and returns soon after ctx has ended.
 func call[T any](ctx context.Context, c *caller, do func(ctx context.Context) (T, error)) (T, error) {
 	if c.calls == nil {
 		return do(ctx)

@@ -18,8 +18,8 @@ func ExampleNew() {
 	_, err := redisstore.New(client, &redisstore.Options{Prefix: "app{1}:"})
 	fmt.Println(err)
 	// Output:
-	// usher: client must not have ReadOnly: replicas lag behind, so that sessions would be missing after a login and alive after a logout
-	// usher: Options.Prefix must not contain braces: in a cluster they would decide where every key is
+	// usher: client must not have ReadOnly: replicas lag, so sessions would be missing after a login and alive after a logout
+	// usher: Options.Prefix must not contain braces, because they would put all keys into one slot of a cluster
 }
 
 // Several processes share sessions, and the counts of login attempts, in one Redis.

@@ -14,10 +14,11 @@ import (
 //	token (32) ‖ previous (32) ‖ nonce (16) ‖ generation ‖ rotated_at ‖ expires_at ‖ ends_at ‖ started_at ‖ auth_time
 //	‖ three texts, each after its length (2): user agent, address, label
 //
-// Numbers are big-endian doubles, the only kind in Lua. They are exact up to 2^53: in microseconds, until 2255.
-// Scripts read and replace the part before ends_at, and leave the rest as it is.
+// Numbers are big-endian doubles, the only numbers in Lua. They are exact up to 2^53: for microseconds, until 2255.
+// Scripts read and replace the part before ends_at and keep the rest unchanged.
 
-// cutoffField holds a subject's cut-off, and the time until which it counts, as two doubles. IDs of sessions are longer.
+// cutoffField is the field of a subject's cut-off. It holds two doubles: the cut-off and its expiry. IDs of sessions
+// are longer than this name.
 const cutoffField = "cutoff"
 
 const (

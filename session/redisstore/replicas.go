@@ -16,10 +16,12 @@ const (
 	maxRedirects = 3
 )
 
-// end runs a script that may end sessions, and returns its answer. If it does and replicas must have endings, end also
-// waits for them. WAIT counts replicas that have the writes of its own connection, so both commands go through the
-// same one. A script that changed nothing still writes something there (see end.lua): what an earlier attempt ended,
-// whose answer was lost, must have reached the replicas too.
+// end runs a script that may end sessions and returns its answer. If Options.Replicas is set, it also waits for
+// replicas. WAIT counts the replicas that have the writes of its own connection, so both commands use the same
+// connection.
+//
+// A script that has nothing to end still writes something (see end.lua). An earlier attempt whose answer was lost may
+// have ended the session, and WAIT must cover that ending too.
 func (s *Store) end(ctx context.Context, script *redis.Script, key string, wait bool, args ...any) (any, error) {
 	if s.replicas == 0 || !wait {
 		return call(ctx, &s.caller, func(ctx context.Context) (any, error) {
@@ -62,7 +64,7 @@ func (s *Store) endAndWait(ctx context.Context, script *redis.Script, key string
 	return value, err
 }
 
-// redirection reads a cluster's answer that a key is elsewhere: "MOVED slot address", or "ASK slot address".
+// redirection parses a cluster's redirection of a key: "MOVED slot address" or "ASK slot address".
 func redirection(err error) (address string, asking, moved bool) {
 	if err == nil {
 		return "", false, false
@@ -118,7 +120,7 @@ func (s *Store) scriptAndWait(ctx context.Context, server pipeliner, script *red
 		return nil, fmt.Errorf("redisstore: waiting for replicas: %w", err)
 	}
 	if int(n) < s.replicas {
-		return nil, fmt.Errorf("redisstore: %d replicas have the ending, and Options.Replicas wants %d", n, s.replicas)
+		return nil, fmt.Errorf("redisstore: %d replicas have the ending, but Options.Replicas is %d", n, s.replicas)
 	}
 	return value, nil
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The answers of scripts that are words.
+// The answers of scripts that are strings.
 const (
 	answerEnded   = "ended"
 	answerReused  = "reused"
 	answerRefused = "refused"
 )
 
-// answerRotated is the answer to most refreshes. It is a number, because the client allocates nothing for one.
+// answerRotated is the answer to most refreshes. It is a number, for which the client allocates nothing.
 const answerRotated = int64(1)
 
 var (

@@ -16,13 +16,13 @@ import (
 
 // Options are the options of a Store and of a Throttle. Nil means the defaults.
 type Options struct {
-	// Prefix begins the names of the keys. It must not contain braces. Default: "usher:".
+	// Prefix is the prefix of key names. It must not contain braces. The default is "usher:".
 	Prefix string
 
-	// Replicas is how many replicas must have an ending or a cut-off before it is acknowledged (the WAIT command).
-	// Without, a failover can bring sessions back that were ended just before, because Redis copies its writes to
-	// replicas later. With fewer replicas than that in reach, logouts fail: set it to at most one less than there are,
-	// or to all of them if no acknowledged ending may ever be lost. It doesn't apply to a Throttle. Default: 0.
+	// Replicas is the number of replicas that must have an ending or a cut-off before it is acknowledged (WAIT
+	// command). Redis replicates asynchronously, so if it is 0, a failover can bring back sessions that were ended just
+	// before. If fewer replicas are reachable, logouts fail. Set it to at most one less than the number of replicas, or
+	// to all of them if no acknowledged ending may ever be lost. It does not apply to a Throttle. The default is 0.
 	Replicas int
 }
 
@@ -37,13 +37,13 @@ type Store struct {
 
 var _ session.Store = (*Store)(nil)
 
-// New returns a Store over client, which stays the caller's to close. If arguments are wrong, it returns every mistake
-// as a usher.ConfigError. It doesn't talk to Redis; Verify does.
+// New returns a Store that uses client. The caller closes the client. If arguments are invalid, New returns a
+// usher.ConfigError for each mistake, joined. It does not connect to Redis; Verify does.
 //
-// The client must read from masters only: with ReadOnly, RouteByLatency or RouteRandomly a session would be missing
+// The client must read only from masters. With ReadOnly, RouteByLatency or RouteRandomly, a session would be missing
 // after its login and alive after its logout. A Ring is refused because it moves keys to another server when one is
-// down. Set ContextTimeoutEnabled in the client's options: its calls then need no goroutines of their own to end in
-// time.
+// down. Set ContextTimeoutEnabled in the client's options; otherwise each call needs a goroutine to end with its
+// context.
 func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	o, err := configure(client, opts)
 	if err != nil {
@@ -64,7 +64,7 @@ func configure(client redis.UniversalClient, opts *Options) (Options, error) {
 	if strings.ContainsAny(o.Prefix, "{}") {
 		mistakes = append(mistakes, &usher.ConfigError{
 			Field:  "Options.Prefix",
-			Reason: "must not contain braces: in a cluster they would decide where every key is",
+			Reason: "must not contain braces, because they would put all keys into one slot of a cluster",
 		})
 	}
 	if o.Replicas < 0 {
@@ -124,19 +124,19 @@ func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated
 	return rotated, nil
 }
 
-// reused returns ErrReused. If replicas must have endings, it ends the session once more and waits for them: refreshes
-// that succeed, which are nearly all, need not wait for that.
+// reused returns ErrReused. If Options.Replicas is set, it ends the session once more and waits for replicas. So
+// successful refreshes, which are nearly all, do not have to wait.
 func (s *Store) reused(ctx context.Context, r session.Rotation) error {
 	if s.replicas == 0 {
 		return session.ErrReused
 	}
 	if _, err := s.End(ctx, r.Subject, r.SessionID, r.Now); err != nil {
-		return fmt.Errorf("%w; a failover may bring the session back: %w", session.ErrReused, err)
+		return fmt.Errorf("%w, but a failover may bring the session back: %w", session.ErrReused, err)
 	}
 	return session.ErrReused
 }
 
-// runRotate does the same as rotateScript.Run, with five allocations fewer.
+// runRotate is like rotateScript.Run, with five allocations fewer.
 func (s *Store) runRotate(ctx context.Context, key, id string, state []byte, grace int64) (any, error) {
 	command := redis.NewCmd(ctx, "evalsha", rotateHash, 1, key, id, state, grace)
 	command.SetFirstKeyPos(3)
@@ -208,7 +208,7 @@ func (s *Store) EndAll(ctx context.Context, subject, keep string, now, forget ti
 	return ids(value)
 }
 
-// Prune implements [session.Store]. Redis removes expired keys by itself, so there is nothing to do.
+// Prune implements [session.Store]. It does nothing, because Redis removes expired keys.
 func (s *Store) Prune(ctx context.Context, _ time.Time) (int, error) { return 0, ctx.Err() }
 
 func ids(value any) ([]string, error) {

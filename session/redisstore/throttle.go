@@ -15,8 +15,8 @@ import (
 
 // Throttle is a session.Throttle in Redis, for services of several processes. It is safe for concurrent use.
 //
-// In Redis Cluster the counters of a client and those of an account are on different nodes. Reserve therefore takes from
-// the account first, and returns that if the client has no attempt left.
+// In Redis Cluster, the counters of a client and those of an account are on different nodes. Reserve takes from the
+// account first, and gives this back if the client has no attempt left.
 type Throttle struct {
 	caller
 	prefix string
@@ -25,9 +25,9 @@ type Throttle struct {
 
 var _ session.Throttle = (*Throttle)(nil)
 
-// NewThrottle returns a Throttle over client, which stays the caller's to close. If arguments are wrong, it returns
-// every mistake as a usher.ConfigError; New says what the client must be like. limits may be nil. Their Size is
-// ignored, because Redis removes idle counters.
+// NewThrottle returns a Throttle that uses client. The caller closes the client; see New for its requirements. limits
+// may be nil. Their Size is ignored, because Redis removes idle counters. If arguments are invalid, NewThrottle returns
+// a usher.ConfigError for each mistake, joined.
 func NewThrottle(client redis.UniversalClient, opts *Options, limits *session.ThrottleOptions) (*Throttle, error) {
 	o, err := configure(client, opts)
 	complete, limitsErr := limits.Complete()
@@ -59,7 +59,7 @@ func (t *Throttle) Reserve(ctx context.Context, a session.Attempt) (session.Take
 	return n.encode(), 0, nil
 }
 
-// giveBackTimeout bounds the return of what Reserve took from the account before the client's counters refused.
+// giveBackTimeout is the time limit for giving back an attempt of the account that the client's counters refused.
 const giveBackTimeout = 5 * time.Second
 
 func (t *Throttle) giveBack(ctx context.Context, n note, limits session.KindLimits) error {
@@ -68,12 +68,12 @@ func (t *Throttle) giveBack(ctx context.Context, n note, limits session.KindLimi
 	return t.settle(ctx, t.accountCounters(n, limits), session.Undecided)
 }
 
-// Settle implements [session.Throttle]. It returns an error if Reserve has not returned taken.
+// Settle implements [session.Throttle]. It returns an error if taken was not returned by Reserve.
 func (t *Throttle) Settle(ctx context.Context, taken session.Taken, o session.Outcome) error {
 	n, ok := decodeNote(taken)
 	limits, err := t.opts.Limits(n.kind)
 	if !ok || err != nil {
-		return errors.New("redisstore: Settle was not called with what Reserve returned")
+		return errors.New("redisstore: Settle was called with a value that Reserve did not return")
 	}
 	err = t.settle(ctx, t.accountCounters(n, limits), o)
 	if !n.known {
@@ -132,16 +132,17 @@ func present(counters ...counter) []counter {
 	return list
 }
 
-// accountKey names a counter of the account. Clients choose account names, so the keys contain digests of one size.
+// accountKey returns the name of a counter of the account. It contains a digest of fixed size, because clients choose
+// account names.
 func (t *Throttle) accountKey(n note, suffix ...string) string {
 	return t.prefix + "throttle:{" + n.account + "}" + n.kind + strings.Join(suffix, "")
 }
 
-// knownKey names the key that exists while the account knows the client.
+// knownKey returns the name of the key that exists while the client is known to the account.
 func (t *Throttle) knownKey(n note) string { return t.accountKey(n, ":knows:", n.client) }
 
-// reserveAccount takes from the account's counters, or from the client's allowance if the account knows the client. It
-// sets n.known.
+// reserveAccount takes from the account's counters, or from the client's allowance if the client is known to the
+// account. It sets n.known.
 func (t *Throttle) reserveAccount(ctx context.Context, n *note, limits session.KindLimits) (time.Duration, error) {
 	counters := t.accountCounters(*n, limits)
 	if limits.Allowance == (session.Limit{}) {
@@ -162,7 +163,8 @@ func (t *Throttle) reserveAccount(ctx context.Context, n *note, limits session.K
 	return max(time.Duration(wait)*time.Microsecond, 0), err
 }
 
-// reserve takes one attempt from all counters, or from none and returns how long to wait.
+// reserve takes one attempt from all counters. If one of them has none left, it takes from none and returns how long to
+// wait.
 func (t *Throttle) reserve(ctx context.Context, counters []counter) (time.Duration, error) {
 	if len(counters) == 0 {
 		return 0, nil
@@ -186,7 +188,8 @@ func flag(b bool) int {
 	return 0
 }
 
-// settle moves the counters that the outcome concerns: back if Reserve took from them, else ahead.
+// settle updates the counters that depend on the outcome. It gives back to those that Reserve took from, and takes from
+// the others.
 func (t *Throttle) settle(ctx context.Context, counters []counter, o session.Outcome) error {
 	var keys []string
 	args := []any{t.opts.Now().UnixMicro()}

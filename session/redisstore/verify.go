@@ -15,10 +15,10 @@ import (
 	"github.com/go-usher/usher/session/internal/clock"
 )
 
-// Verify asks Redis, in a cluster every master, whether it can keep sessions. It returns an error that says what is in
-// the way: a version before 7.0, a replica instead of a master, a maxmemory-policy that evicts keys, fewer replicas
-// than Options.Replicas, commands that the ACL forbids, or a clock that differs from this process's by more than two
-// seconds. It needs the commands INFO and TIME. Call it at the start; Manager.PruneEvery calls it at each interval.
+// Verify checks whether Redis, or every master of a cluster, can keep sessions. It returns an error for a version
+// before 7.0, a replica instead of a master, a maxmemory-policy that evicts keys, fewer replicas than Options.Replicas,
+// commands that the ACL forbids, or a clock that differs from this process's by more than two seconds. It needs the
+// commands INFO and TIME. Call it when the service starts; Manager.PruneEvery calls it at each interval.
 func (s *Store) Verify(ctx context.Context) error {
 	_, err := call(ctx, &s.caller, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.verify(ctx)
@@ -55,16 +55,16 @@ func (s *Store) verifyServer(ctx context.Context, server redis.Cmdable) error {
 		mistakes = append(mistakes, fmt.Errorf("redisstore: "+format, args...))
 	}
 	if major, _, _ := strings.Cut(about["redis_version"], "."); number(major) < 7 {
-		bad("Redis %s is too old; 7.0 is needed", about["redis_version"])
+		bad("Redis %s is too old; 7.0 or later is required", about["redis_version"])
 	}
 	if about["role"] != "master" {
 		bad("the server's role is %q; sessions need the master", about["role"])
 	}
 	if policy := about["maxmemory_policy"]; number(about["maxmemory"]) > 0 && policy != "noeviction" {
-		bad("maxmemory-policy is %s: it removes sessions, and cut-offs that keep old logins out; set noeviction", policy)
+		bad("maxmemory-policy is %s, which evicts sessions and cut-offs; set noeviction", policy)
 	}
 	if n := number(about["connected_slaves"]); n < s.replicas {
-		bad("%d replicas are connected, and Options.Replicas wants %d", n, s.replicas)
+		bad("%d replicas are connected, but Options.Replicas is %d", n, s.replicas)
 	}
 	if err := clock.Check(func() (time.Time, error) { return server.Time(ctx).Result() }); err != nil {
 		bad("%w", err)
@@ -72,7 +72,7 @@ func (s *Store) verifyServer(ctx context.Context, server redis.Cmdable) error {
 	return errors.Join(mistakes...)
 }
 
-// fields reads the lines of INFO.
+// fields parses the lines of INFO.
 func fields(info string) map[string]string {
 	about := map[string]string{}
 	for line := range strings.Lines(info) {
@@ -83,7 +83,7 @@ func fields(info string) map[string]string {
 	return about
 }
 
-// number returns 0 for what is none.
+// number parses a number. For any other text it returns 0.
 func number(text string) int {
 	n, _ := strconv.Atoi(text)
 	return n

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Dialect names a database's variant of SQL.
+// Dialect is a database's variant of SQL.
 type Dialect string
 
 // The dialects.
@@ -21,22 +21,22 @@ type grammar struct {
 
 	// addSession ends an INSERT that changes nothing if the session exists.
 	addSession string
-	// touchSubject ends an INSERT of a subject's row. If the row exists, each of its times becomes the later one.
+	// touchSubject ends an INSERT of a subject's row. If the row exists, each of its times is set to the later one.
 	touchSubject string
 	// deleteOf begins a DELETE of a subject's sessions, up to WHERE.
 	deleteOf string
-	// walk says how Prune goes through the tables, and so what the arguments of its statements are.
+	// walk is how Prune iterates over the tables. It determines the arguments of the statements below.
 	walk walk
 	// pruneUpTo and pruneSubjectsUpTo select the end of the next range, for walks in ranges.
 	pruneUpTo, pruneSubjectsUpTo string
-	// pruneSessions and pruneSubjects delete some expired sessions, and some cut-offs that nobody needs any more.
+	// pruneSessions deletes some expired sessions, and pruneSubjects some expired cut-offs.
 	pruneSessions, pruneSubjects string
 
-	// clock selects the server's time in microseconds since 1970. "": the database has no clock of its own.
+	// clock selects the server's time in microseconds since 1970. It is "" if the database has no clock of its own.
 	clock string
 
 	createVersion string
-	// lock returns a row with 1 if it has taken the lock. "": begin takes it.
+	// lock returns a row with 1 if it has taken the lock. It is "" if begin takes the lock.
 	lock string
 	// Migrations run between begin and commit, or undo, on one connection.
 	begin, commit, undo string
@@ -103,20 +103,21 @@ func mysqlGrammar() grammar {
 		touchSubject: `ON DUPLICATE KEY UPDATE
 			cutoff = GREATEST({subjects}.cutoff, VALUES(cutoff)),
 			forget_at = GREATEST({subjects}.forget_at, VALUES(forget_at))`,
-		// A DELETE locks what it reads. Along the index on expires_at, or without an index, which the optimizer prefers
-		// for small tables, that is other subjects' sessions, and logins of different users would deadlock.
+		// A DELETE locks the rows that it reads. With the index on expires_at, or without an index, which the optimizer
+		// prefers for small tables, these include other subjects' sessions, and logins of different users would
+		// deadlock.
 		deleteOf: `DELETE {sessions} FROM {sessions} FORCE INDEX ({sessions}_subject)`,
-		// Deleted rows stay in an index until InnoDB purges them, which may take long. So each batch begins where the one
-		// before has ended.
+		// Deleted rows stay in an index until InnoDB purges them, which may take long. So each batch begins where the
+		// previous one ended.
 		walk:              walkByTime,
 		pruneUpTo:         `SELECT MAX(expires_at) FROM (SELECT expires_at FROM {sessions} WHERE expires_at > ? AND expires_at <= ? ORDER BY expires_at LIMIT ?) AS next`,
 		pruneSessions:     `DELETE {sessions} FROM {sessions} FORCE INDEX ({sessions}_expires_at) WHERE expires_at > ? AND expires_at <= ?`,
 		pruneSubjectsUpTo: `SELECT MAX(forget_at) FROM (SELECT forget_at FROM {subjects} WHERE forget_at > ? AND forget_at <= ? ORDER BY forget_at LIMIT ?) AS next`,
 		pruneSubjects:     `DELETE {subjects} FROM {subjects} FORCE INDEX ({subjects}_forget_at) WHERE forget_at > ? AND forget_at <= ?`,
 		clock:             `SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)`,
-		// A server may insist on primary keys (innodb_force_primary_key, sql_require_primary_key).
+		// A server may require primary keys (innodb_force_primary_key, sql_require_primary_key).
 		createVersion: `CREATE TABLE IF NOT EXISTS {schema} (version INTEGER NOT NULL PRIMARY KEY)`,
-		// A transaction can't undo a CREATE TABLE here. A migration that stops half-way can be run again.
+		// A transaction can't undo a CREATE TABLE in this dialect. An incomplete migration can be run again.
 		lock:   `SELECT COALESCE(GET_LOCK('{schema}', 60), 0)`,
 		commit: `SELECT RELEASE_LOCK('{schema}')`,
 		undo:   `SELECT RELEASE_LOCK('{schema}')`,

@@ -20,7 +20,7 @@ func ExampleNew() {
 	// Output:
 	// usher: db is required
 	// usher: dialect must be SQLite, PostgreSQL or MySQL
-	// usher: Options.TablePrefix must be at most 30 lower-case letters, digits and underscores, not a digit first
+	// usher: Options.TablePrefix must be at most 30 lower-case letters, digits and underscores, and must not begin with a digit
 }
 
 // A service creates its tables at the start, and removes expired sessions once per hour.

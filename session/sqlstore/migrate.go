@@ -16,8 +16,8 @@ import (
 //go:embed schema
 var schemas embed.FS
 
-// Schema returns the SQL that creates the tables of this version, for those who create them with a tool of their own
-// or with a role that has more rights. Its errors are the usher.ConfigError values of New.
+// Schema returns the SQL that creates the tables of this version. Use it to create them with your own migration tool,
+// or with a role that has more privileges. It returns the same usher.ConfigError values as New.
 func Schema(dialect Dialect, opts *Options) (string, error) {
 	g, o, err := configure(dialect, opts)
 	if err != nil {
@@ -42,14 +42,13 @@ const (
 	insertVersion = `INSERT INTO {schema} (version) VALUES (%d)`
 )
 
-// Migrate creates the tables, or brings those of an earlier version up to date. Call it at every start; several
-// processes may do so at once. If the tables are up to date it creates nothing, so the role needs no right to.
+// Migrate creates the tables, or updates those of an earlier version. Call it whenever the service starts; several
+// processes may do so at once. If the tables are up to date, it creates nothing and the role does not need the
+// privilege. Tables of a newer version than this package knows are an error.
 //
-// Then it proves, in a transaction that it rolls back, that this role on this server can do what the store does. It
-// returns an error that says what is in the way: a missing right, a read-only server, MySQL's autocommit=0 or
+// Migrate then runs all statements of the store in a transaction that it rolls back. It returns an error if one fails
+// or would not take effect: because of a missing privilege, a read-only server, MySQL's autocommit=0 or
 // binlog_format=STATEMENT, or a pooler that mixes up prepared statements.
-//
-// Tables of a newer version than this package knows are an error.
 func (s *Store) Migrate(ctx context.Context) error {
 	_, err := bounded.Do(ctx, &s.calls, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.migrate(ctx) })
 	return err
@@ -64,7 +63,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err == nil && version > len(migrations) {
 		return newerError(version, len(migrations))
 	}
-	if err != nil || version < len(migrations) { // the version can't be read where there is no table
+	if err != nil || version < len(migrations) { // without the tables, the version can't be read
 		if err := s.migrateUnderLock(ctx, migrations); err != nil {
 			return err
 		}
@@ -73,7 +72,7 @@ func (s *Store) migrate(ctx context.Context) error {
 }
 
 func newerError(version, known int) error {
-	return fmt.Errorf("sqlstore: the tables have version %d, and this package knows %d: use a newer one", version, known)
+	return fmt.Errorf("sqlstore: the tables have version %d, but this package knows only %d; use a newer version of the package", version, known)
 }
 
 func (s *Store) version(ctx context.Context, q interface {
@@ -83,7 +82,7 @@ func (s *Store) version(ctx context.Context, q interface {
 	return version, err
 }
 
-// migrateUnderLock runs the migrations on one connection, while no other process does.
+// migrateUnderLock runs the migrations on one connection. The lock prevents other processes from doing so at the same time.
 func (s *Store) migrateUnderLock(ctx context.Context, migrations []string) (err error) {
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
@@ -112,7 +111,7 @@ func (s *Store) migrateUnderLock(ctx context.Context, migrations []string) (err 
 	return err
 }
 
-// lock begins the transaction and takes the lock. It reports whether there is something to undo.
+// lock begins the transaction and takes the lock. It reports whether the caller must undo that.
 func (s *Store) lock(ctx context.Context, conn *sql.Conn) (locked bool, err error) {
 	if s.grammar.begin != "" {
 		if err := s.run(ctx, conn, s.grammar.begin); err != nil {
@@ -135,7 +134,7 @@ func (s *Store) lock(ctx context.Context, conn *sql.Conn) (locked bool, err erro
 }
 
 func (s *Store) runMigrations(ctx context.Context, conn *sql.Conn, migrations []string) error {
-	const remedy = "; if this role must not create tables, run the SQL that sqlstore.Schema returns with one that may"
+	const remedy = "; if this role must not create tables, run the SQL of sqlstore.Schema with a role that may"
 	if err := s.run(ctx, conn, s.grammar.createVersion); err != nil {
 		return fmt.Errorf("%w%s", err, remedy)
 	}
@@ -164,7 +163,7 @@ func (s *Store) run(ctx context.Context, conn *sql.Conn, statement string) error
 	return nil
 }
 
-// migrations returns the files of a dialect in order. Migration n leads to version n.
+// migrations returns the migrations of a dialect in order. Migration n updates the tables to version n.
 func migrations(dialect Dialect, prefix string) ([]string, error) {
 	dir := "schema/" + string(dialect)
 	entries, err := schemas.ReadDir(dir) // sorted by name
@@ -182,7 +181,8 @@ func migrations(dialect Dialect, prefix string) ([]string, error) {
 	return texts, nil
 }
 
-// statements splits a migration at the semicolons that end its lines: many drivers take one statement at a time.
+// statements splits a migration at semicolons at the end of lines, because many drivers accept only one statement at a
+// time.
 func statements(migration string) []string {
 	parts := strings.Split(migration, ";\n")
 	return slices.DeleteFunc(parts, func(s string) bool { return strings.TrimSpace(s) == "" })

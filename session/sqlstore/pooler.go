@@ -13,33 +13,34 @@ import (
 )
 
 const (
-	// poolerWait is how long verifyPooler waits for a further connection.
+	// poolerWait is how long verifyPooler waits for another connection.
 	poolerWait = time.Second
-	// poolerConns is how many further connections verifyPooler opens at most.
+	// poolerConns is the maximum number of other connections that verifyPooler opens.
 	poolerConns = 4
 )
 
-// A pooler in transaction mode, PgBouncer say, gives a connection another server for each transaction. Unless it knows
-// prepared statements (PgBouncer does from 1.21 on, with max_prepared_statements above zero), a statement that was
-// prepared on one server is then missing on the next, or is another client's statement of the same name: lib/pq
-// numbers its statements, and a logout may run somebody's SELECT, and succeed.
+// A pooler in transaction mode, such as PgBouncer, assigns a server connection to each transaction. Unless it supports
+// prepared statements (PgBouncer 1.21 or later with max_prepared_statements above zero), a statement that was prepared
+// on one server connection may be missing on the next, or may be another client's statement with the same name. lib/pq
+// numbers its statements, so a logout could run another client's SELECT and appear to succeed.
 
-// verifyPooler returns an error if such a pooler is in between and the store's way to send statements can't be right.
+// verifyPooler returns an error if there is such a pooler and the store's statements would be mixed up.
 //
-// It prepares a statement on one connection. Then it takes up that connection's server with a transaction on another,
-// so that the pooler has to choose another server for the first. Without a pooler the server stays the same.
+// It prepares a statement on one connection. A transaction on another connection then occupies the first one's server
+// connection, so the pooler has to assign a different one to the first. Without a pooler, the server connection stays
+// the same.
 func (s *Store) verifyPooler(ctx context.Context) error {
 	if s.db.Stats().MaxOpenConnections == 1 {
-		return nil // there is no second connection to do it with
+		return nil // the pool allows no second connection
 	}
 	first, err := s.db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("sqlstore: %w", err)
 	}
-	defer func() { _ = first.Close() }() // it only goes back to the pool
+	defer func() { _ = first.Close() }() // returns it to the pool
 	pooled, probeErr := s.probe(ctx, first)
 	if probeErr != nil && (pooled || isPreparedStatementError(probeErr)) {
-		_ = first.Raw(func(any) error { return driver.ErrBadConn }) // what this connection has prepared is of no use
+		_ = first.Raw(func(any) error { return driver.ErrBadConn }) // removes the connection with its prepared statements from the pool
 		return fmt.Errorf("sqlstore: a pooler in transaction mode mixes up prepared statements: "+
 			"use PgBouncer 1.21 or later with max_prepared_statements above zero, or its session mode, "+
 			"or Options.NoPrepare with pgx and default_query_exec_mode=exec: %w", probeErr)
@@ -48,7 +49,7 @@ func (s *Store) verifyPooler(ctx context.Context) error {
 		return fmt.Errorf("sqlstore: %w", probeErr)
 	}
 	if pooled && s.rotate.plain && isPQ(s.db) {
-		return errors.New("sqlstore: lib/pq sends statement and arguments apart, and a pooler in transaction mode may give them to different servers: use pgx")
+		return errors.New("sqlstore: lib/pq sends statement and arguments separately, and a pooler in transaction mode may pass them to different servers; use pgx")
 	}
 	return nil
 }
@@ -64,13 +65,14 @@ func isPQ(db *sql.DB) bool {
 	return t != nil && t.PkgPath() == "github.com/lib/pq"
 }
 
-// probe reports whether a connection's server changes, and whether what was prepared before still works afterwards.
+// probe reports whether a connection's server changes. It returns an error if statements that were prepared before no
+// longer work.
 func (s *Store) probe(ctx context.Context, first *sql.Conn) (pooled bool, err error) {
 	number, err := rand.Int(rand.Reader, big.NewInt(1<<31))
 	if err != nil {
 		return false, err
 	}
-	// Nobody else has a statement that gives this answer.
+	// No other client has a statement with this result.
 	query := fmt.Sprintf("SELECT pg_backend_pid(), CAST($1 AS bigint) + %d", number)
 	ask := func(ctx context.Context, n int64) (pid int, err error) {
 		var sum int64
@@ -85,7 +87,7 @@ func (s *Store) probe(ctx context.Context, first *sql.Conn) (pooled bool, err er
 		if err != nil {
 			return false, err
 		}
-		defer func() { _ = prepared.Close() }() // the connection is not used again if that fails
+		defer func() { _ = prepared.Close() }() // if this fails, the connection is not used again
 		ask = func(ctx context.Context, n int64) (pid int, err error) {
 			var sum int64
 			err = prepared.QueryRowContext(ctx, n).Scan(&pid, &sum)
@@ -107,11 +109,11 @@ func (s *Store) probe(ctx context.Context, first *sql.Conn) (pooled bool, err er
 	}()
 	for n := range s.furtherConns() {
 		other, release, err := s.hold(ctx)
-		if isPreparedStatementError(err) { // the driver's own
+		if isPreparedStatementError(err) { // from the driver
 			return true, err
 		}
 		if err != nil {
-			return pooled, ctx.Err() // no further connection is to be had
+			return pooled, ctx.Err() // no other connection is available
 		}
 		held = append(held, release)
 		after, err := ask(ctx, int64(n+2))
@@ -122,7 +124,7 @@ func (s *Store) probe(ctx context.Context, first *sql.Conn) (pooled bool, err er
 	return pooled, nil
 }
 
-// furtherConns returns how many connections a probe may take besides the first.
+// furtherConns returns the number of connections that a probe may use besides the first.
 func (s *Store) furtherConns() int {
 	if most := s.db.Stats().MaxOpenConnections; most > 0 {
 		return min(most-1, poolerConns)
@@ -130,7 +132,7 @@ func (s *Store) furtherConns() int {
 	return poolerConns
 }
 
-// hold begins a transaction, and returns the process id of its server.
+// hold begins a transaction and returns the process ID of its server.
 func (s *Store) hold(ctx context.Context) (pid int, release func(), err error) {
 	limited, cancel := context.WithTimeout(ctx, poolerWait)
 	tx, err := s.db.BeginTx(limited, nil)
@@ -146,8 +148,8 @@ func (s *Store) hold(ctx context.Context) (pid int, release func(), err error) {
 	return pid, release, nil
 }
 
-// isPreparedStatementError recognizes a prepared statement that is missing (26000), or there already (42P05), and a
-// message that doesn't fit the one that is there (08P01).
+// isPreparedStatementError reports whether a prepared statement is missing (26000), exists already (42P05), or does not
+// fit the message (08P01).
 func isPreparedStatementError(err error) bool {
 	state, _ := sqlState(err)
 	return errors.Is(err, errMixedUp) || state == "26000" || state == "42P05" || state == "08P01"

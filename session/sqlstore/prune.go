@@ -8,21 +8,21 @@ import (
 	"github.com/go-usher/usher/session/internal/bounded"
 )
 
-// Prune deletes in batches, so that other steps never wait long for it. Batches grow and shrink between minBatch and
-// maxBatch sessions, so that each takes about batchTime. The pause after a batch is as long as the batch took, and at
-// most maxPause: where the database is busy, most of that time was spent waiting.
+// Prune deletes in batches, so that other operations never wait long for it. The size of batches is adapted between
+// minBatch and maxBatch sessions, so that each takes about batchTime. The pause after a batch is as long as the batch
+// took, but at most maxPause, because in a busy database most of the time of a batch is waiting.
 const (
 	batchTime = 50 * time.Millisecond
 	minBatch  = 500 // milliseconds on every database
 	maxBatch  = 5000
 	maxPause  = 100 * time.Millisecond
-	// batchLimit is how long one batch may take at most, whatever the context of Prune says.
+	// batchLimit is the time limit of one batch, whatever the context of Prune.
 	batchLimit = 10 * time.Second
 )
 
-// Prune implements [session.Store]. It deletes in small batches and pauses after each, so that a million expired
-// sessions may take minutes, and logins and refreshes go on meanwhile. If a batch fails or ctx ends, it returns how many
-// sessions the batches before have removed, and the error.
+// Prune implements [session.Store]. It deletes in small batches and pauses after each, so logins and refreshes
+// continue. A million expired sessions may take minutes. If a batch fails or ctx ends, it returns the error and the
+// number of sessions that earlier batches have removed.
 func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
 	var pruned int
 	var err error
@@ -45,7 +45,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
 	return pruned, err
 }
 
-// walk is a way through a table.
+// walk is a way to iterate over a table.
 type walk int
 
 const (
@@ -87,8 +87,8 @@ func (s *Store) pruneByTime(ctx context.Context, now time.Time, end, rows *state
 	})
 }
 
-// inBatches calls batch until there is no more to do, and adds up what the calls have deleted. It adapts the size to
-// the time that a batch takes.
+// inBatches calls batch until there is no more to do, and returns the total number of deleted rows. It adapts the size
+// to the time that a batch takes.
 func (s *Store) inBatches(ctx context.Context, batch func(ctx context.Context, size int) (deleted int, more bool, err error)) (int, error) {
 	type done struct {
 		deleted int

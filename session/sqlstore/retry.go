@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// maxAttempts limits how often a step is run that the database rolls back each time.
+	// maxAttempts is the maximum number of attempts of an operation that the database rolls back.
 	maxAttempts = 20
-	// The pause before another attempt is random, and its upper limit doubles from firstPause to longestPause: those
-	// who collided must not collide again.
+	// The pause before another attempt is random, so that operations do not conflict again. Its upper limit doubles from
+	// firstPause to longestPause.
 	firstPause   = 2 * time.Millisecond
 	longestPause = 32 * time.Millisecond
 )
 
-// retrying runs do again while the database rolls it back to resolve a conflict. The database then says so, and has
-// applied nothing. InnoDB also does this to single statements, if several wait for a row that another one deletes.
+// retrying runs do again if the database rolls it back to resolve a conflict, in which case nothing has been applied.
+// InnoDB also rolls back single statements, if several wait for a row that another one deletes.
 func retrying(ctx context.Context, do func() error) error {
 	err := do()
 	pause := firstPause
@@ -26,7 +26,7 @@ func retrying(ctx context.Context, do func() error) error {
 		if !rolledBack(err) || ctx.Err() != nil {
 			return err
 		}
-		if waitErr := wait(ctx, rand.N(pause)); waitErr != nil { //nolint:gosec // it spreads attempts, and guards nothing
+		if waitErr := wait(ctx, rand.N(pause)); waitErr != nil { //nolint:gosec // not for security
 			return errors.Join(waitErr, err)
 		}
 		pause = min(2*pause, longestPause)
@@ -47,8 +47,8 @@ func wait(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// rolledBack recognizes serialization failures and deadlocks. The drivers of PostgreSQL have a method for the SQLSTATE,
-// and that of MySQL puts it into the text.
+// rolledBack reports whether err is a serialization failure or a deadlock. Errors of PostgreSQL drivers have a method
+// for the SQLSTATE; the MySQL driver writes it into the text.
 func rolledBack(err error) bool {
 	if err == nil {
 		return false

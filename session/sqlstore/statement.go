@@ -6,13 +6,13 @@ import (
 	"sync/atomic"
 )
 
-// statement is prepared at its first use. Afterwards it costs one round trip on each connection that has run it
-// before; database/sql prepares it again on the others.
+// statement is an SQL statement that is prepared at its first use. After that it takes one round trip on each
+// connection that has prepared it. database/sql prepares it on the others when needed.
 type statement struct {
 	db       *sql.DB
 	turn     turn
 	query    string
-	plain    bool          // it is never prepared: see Options.NoPrepare
+	plain    bool          // never prepare it: see Options.NoPrepare
 	prepare  chan struct{} // holds a value while one caller prepares it
 	prepared atomic.Pointer[sql.Stmt]
 }
@@ -21,9 +21,9 @@ func newStatement(db *sql.DB, t turn, query string, plain bool) *statement {
 	return &statement{db: db, turn: t, query: query, plain: plain, prepare: make(chan struct{}, 1)}
 }
 
-// get returns the prepared statement, or nil if it is never prepared. One caller prepares it, and the others wait for
-// that one or for the end of their contexts. If all prepared it and the slower ones closed theirs, each Close would
-// wait for its server while database/sql holds the lock of the whole pool.
+// get returns the prepared statement, or nil if it is never prepared. One caller prepares it, and the others wait until
+// it is prepared or their context ends. If all callers prepared it, all but one would have to close theirs, and each
+// Close waits for the server while database/sql locks the whole pool.
 func (s *statement) get(ctx context.Context) (*sql.Stmt, error) {
 	if prepared := s.prepared.Load(); prepared != nil || s.plain {
 		return prepared, nil
@@ -45,7 +45,7 @@ func (s *statement) get(ctx context.Context) (*sql.Stmt, error) {
 	return prepared, nil
 }
 
-// runner runs a statement with arguments: prepared or not, in a transaction or outside of one.
+// runner runs a statement with arguments. The statement may or may not be prepared, and in a transaction or not.
 type runner interface {
 	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
@@ -74,7 +74,7 @@ func (p plainRunner) QueryRowContext(ctx context.Context, args ...any) *sql.Row 
 	return p.over.QueryRowContext(ctx, p.query, args...)
 }
 
-// in returns the statement for use in the transaction, or outside of one if tx is nil.
+// in returns the statement for use in tx or, if tx is nil, outside a transaction.
 func (s *statement) in(ctx context.Context, tx *sql.Tx) (runner, error) {
 	prepared, err := s.get(ctx)
 	switch {
@@ -91,8 +91,8 @@ func (s *statement) in(ctx context.Context, tx *sql.Tx) (runner, error) {
 	}
 }
 
-// exec returns how many rows the statement has changed. Outside of a transaction it is run again if the database
-// rolls it back.
+// exec runs the statement and returns the number of changed rows. Outside a transaction, it retries if the database
+// rolls the statement back.
 func (s *statement) exec(ctx context.Context, tx *sql.Tx, args ...any) (changed int64, err error) {
 	prepared, err := s.in(ctx, tx)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *statement) exec(ctx context.Context, tx *sql.Tx, args ...any) (changed 
 	return changed, err
 }
 
-// row scans the one row that the statement returns into dest, or returns sql.ErrNoRows.
+// row scans the only row of the result into dest. If there is none, it returns sql.ErrNoRows.
 func (s *statement) row(ctx context.Context, tx *sql.Tx, args []any, dest ...any) error {
 	prepared, err := s.in(ctx, tx)
 	if err != nil {
@@ -126,7 +126,7 @@ func (s *statement) row(ctx context.Context, tx *sql.Tx, args []any, dest ...any
 	return prepared.QueryRowContext(ctx, args...).Scan(dest...)
 }
 
-// rows calls scan for each row that the statement returns.
+// rows calls scan for each row of the result.
 func (s *statement) rows(ctx context.Context, tx *sql.Tx, args []any, scan func(*sql.Rows) error) (err error) {
 	prepared, err := s.in(ctx, tx)
 	if err != nil {

@@ -15,7 +15,7 @@ func (s *Store) Start(ctx context.Context, r session.Record, limit int, now time
 	return bounded.Do(ctx, &s.calls, func(ctx context.Context) ([]string, error) { return s.startStep(ctx, r, limit, now) })
 }
 
-// startStep locks the subject's row first, as endAllStep does, so that they run one after the other.
+// startStep first locks the subject's row, like endAllStep, so that they do not run at the same time.
 func (s *Store) startStep(ctx context.Context, r session.Record, limit int, now time.Time) (ended []string, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
 		if _, err := s.touch.exec(ctx, tx, r.Subject, int64(noCutoff), int64(noCutoff)); err != nil {
@@ -67,8 +67,9 @@ func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated
 	return bounded.Do(ctx, &s.calls, func(ctx context.Context) (session.Rotated, error) { return s.rotateStep(ctx, r) })
 }
 
-// rotateStep needs only its UPDATE if the token is the current one. If the UPDATE changes nothing, the row says why.
-// Every change of a row raises its generation, so a decision is taken back if the row has changed since it was read.
+// rotateStep needs only its UPDATE if the token is the current one. If the UPDATE changes nothing, rotateStep reads the
+// row and decides. Every change of a row increments its generation, so rotateStep detects that the row has changed
+// since it was read, and decides again.
 func (s *Store) rotateStep(ctx context.Context, r session.Rotation) (session.Rotated, error) {
 	for range maxRotateAttempts {
 		changed, err := s.rotate.exec(ctx, nil, r.Generation+1, r.Successor[:], r.Token[:], r.Nonce[:], r.Now.UnixMicro(),
@@ -88,7 +89,7 @@ func (s *Store) rotateStep(ctx context.Context, r session.Rotation) (session.Rot
 			return session.Rotated{}, err
 		}
 		switch r.Judge(state) {
-		case session.Rotate: // the row was created again in between: judge again
+		case session.Rotate: // the row was created again in between; decide again
 		case session.Retry:
 			return session.Rotated{Successor: state.Token, Nonce: state.Nonce}, nil
 		case session.Refuse:
@@ -108,7 +109,8 @@ func (s *Store) rotateStep(ctx context.Context, r session.Rotation) (session.Rot
 	return session.Rotated{}, errors.New("sqlstore: the session keeps changing")
 }
 
-// maxRotateAttempts limits how often a decision is taken back. Each time, another step on the session has succeeded.
+// maxRotateAttempts is the maximum number of decisions. For each repetition, another operation on the session must have
+// succeeded.
 const maxRotateAttempts = 100
 
 func (s *Store) loadState(ctx context.Context, r session.Rotation) (session.State, error) {
@@ -132,7 +134,7 @@ func (s *Store) loadState(ctx context.Context, r session.Rotation) (session.Stat
 // Lookup implements [session.Store].
 func (s *Store) Lookup(ctx context.Context, subject, id string, now time.Time) (session.Session, error) {
 	if s.dialect == SQLite {
-		return s.lookupStep(ctx, subject, id, now) // in this process, where no server can hang
+		return s.lookupStep(ctx, subject, id, now) // the database is in this process, so no server can hang
 	}
 	return bounded.Do(ctx, &s.calls, func(ctx context.Context) (session.Session, error) { return s.lookupStep(ctx, subject, id, now) })
 }
@@ -200,7 +202,7 @@ func (s *Store) endAllStep(ctx context.Context, subject, keep string, now, forge
 	return ended, nil
 }
 
-// ids returns the ids of the subject's live sessions except one, in the order of their start.
+// ids returns the IDs of the subject's live sessions except one, oldest first.
 func (s *Store) ids(ctx context.Context, tx *sql.Tx, subject, except string, now time.Time) ([]string, error) {
 	var ids []string
 	err := s.liveIDs.rows(ctx, tx, []any{subject, except, now.UnixMicro()}, func(rows *sql.Rows) error {

@@ -13,21 +13,21 @@ import (
 
 // Options are the options of a Store. Nil means the defaults.
 type Options struct {
-	// TablePrefix begins the names of the tables: at most 30 lower-case letters, digits and underscores, and no
-	// digit first. Default: "usher_".
+	// TablePrefix is the prefix of table names. It has at most 30 lower-case letters, digits and underscores, and does
+	// not begin with a digit. The default is "usher_".
 	TablePrefix string
 
-	// NoPrepare sends each statement with its arguments instead of preparing it once on each connection. Set it
-	// behind a pooler that gives a connection another server for each transaction and doesn't know prepared
-	// statements, as PgBouncer before 1.21 does in transaction mode. The driver must then send statement and
-	// arguments in one message: with pgx, set default_query_exec_mode=exec. Default: statements are prepared.
+	// NoPrepare sends each statement together with its arguments instead of preparing it once per connection. Set it if
+	// the service uses a pooler in transaction mode that does not support prepared statements, such as PgBouncer before
+	// 1.21. The driver must then send statement and arguments in one message; with pgx, set
+	// default_query_exec_mode=exec. By default, statements are prepared.
 	NoPrepare bool
 }
 
 // Store is a session.Store in a database. It is safe for concurrent use, by any number of processes.
 //
 // Every method returns soon after its context ends, even if the driver ignores contexts. The statement may then still
-// be on its way; session.Store says what that means.
+// be applied; see session.Store.
 type Store struct {
 	db        *sql.DB
 	dialect   Dialect
@@ -46,9 +46,9 @@ type Store struct {
 
 var _ session.Store = (*Store)(nil)
 
-// New returns a Store over db. If arguments are wrong, it returns every mistake as a usher.ConfigError. It doesn't talk
-// to the database: Migrate creates the tables, or you do with the SQL that Schema returns. The database stays the
-// caller's to close.
+// New returns a Store that uses db. The caller closes db. If arguments are invalid, New returns a usher.ConfigError for
+// each mistake, joined. It does not connect to the database. Create the tables with Migrate, or with the SQL that
+// Schema returns.
 func New(db *sql.DB, dialect Dialect, opts *Options) (*Store, error) {
 	g, o, err := configure(dialect, opts)
 	if db == nil {
@@ -61,16 +61,16 @@ func New(db *sql.DB, dialect Dialect, opts *Options) (*Store, error) {
 	if dialect == SQLite {
 		s.turn = make(turn, 1)
 	} else {
-		// The locks that steps take are enough. At a stricter level, steps would fail that only have to wait. SQLite
-		// has one level.
+		// The explicit locks are sufficient. At a stricter level, operations would fail where they now wait. SQLite has
+		// only one level.
 		s.isolation = sql.LevelReadCommitted
 	}
 	s.nameStatements(o.NoPrepare)
 	return s, nil
 }
 
-// Close closes the prepared statements, and returns what went wrong. The database stays open. Call it when no step is
-// running any more: database/sql locks its whole pool while it closes a statement.
+// Close closes the prepared statements and returns their errors, joined. The database stays open. Call Close when no
+// other method is running, because database/sql locks the whole pool while it closes a statement.
 func (s *Store) Close() error {
 	var errs []error
 	all := append(s.inTransactions(), s.rotate, s.state, s.endUnchanged, s.lookup, s.list, s.end, s.pruneSessions, s.pruneSubjects)
@@ -100,7 +100,7 @@ func configure(dialect Dialect, opts *Options) (grammar, Options, error) {
 	if !prefixes.MatchString(o.TablePrefix) {
 		mistakes = append(mistakes, &usher.ConfigError{
 			Field:  "Options.TablePrefix",
-			Reason: "must be at most 30 lower-case letters, digits and underscores, not a digit first",
+			Reason: "must be at most 30 lower-case letters, digits and underscores, and must not begin with a digit",
 		})
 	}
 	return g, o, errors.Join(mistakes...)
@@ -112,7 +112,7 @@ const (
 	noCutoff       = math.MinInt64
 )
 
-// nameStatements sets the statements of all steps. They reach the database at their first use.
+// nameStatements sets the statements of all operations. They are prepared at their first use.
 func (s *Store) nameStatements(plain bool) {
 	names := naming(s.prefix)
 	statement := func(query string) *statement {

@@ -7,7 +7,7 @@ import (
 )
 
 // inTransaction runs do between BEGIN and COMMIT, and runs it again if the database rolls it back. It prepares the
-// statements before: a transaction that waits for a second connection may wait for itself.
+// statements before BEGIN, because a transaction that waits for a second connection may cause a deadlock.
 func (s *Store) inTransaction(ctx context.Context, do func(tx *sql.Tx) error) error {
 	for _, st := range s.inTransactions() {
 		if _, err := st.get(ctx); err != nil {
@@ -30,7 +30,7 @@ func (s *Store) inTransaction(ctx context.Context, do func(tx *sql.Tx) error) er
 	})
 }
 
-// ignoreDone drops the error of a Rollback that came too late: the end of the context has already rolled back.
+// ignoreDone ignores the error of a Rollback after the end of the context has already rolled back.
 func ignoreDone(err error) error {
 	if errors.Is(err, sql.ErrTxDone) {
 		return nil

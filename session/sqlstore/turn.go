@@ -2,10 +2,10 @@ package sqlstore
 
 import "context"
 
-// turn lets one writer at a time use a database that allows only one, SQLite. It is nil for the others. Without it,
-// SQLite makes writers that come too late sleep and ask again, up to a tenth of a second at a time, while later ones
-// get ahead of them: most of the time is slept away, and some wait until they give up. Writers of other processes,
-// and the application's own, still meet at the database.
+// turn serializes writers to SQLite, which allows only one at a time. It is nil for other databases. Without it, SQLite
+// makes waiting writers poll, with pauses of up to a tenth of a second, and later writers overtake them. Most of the
+// time would be spent in pauses, and some writers would time out. Writers of other processes, and of the application,
+// are not serialized.
 type turn chan struct{}
 
 func (t turn) take(ctx context.Context) error {

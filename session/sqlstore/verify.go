@@ -14,10 +14,8 @@ import (
 	"github.com/go-usher/usher/session/internal/clock"
 )
 
-// Verify asks the server whether it can do what the store needs, and returns an error that says what is in the way.
-// Migrate does the same. Verify also compares the clocks, and returns an error if this process's differs from the
-// server's by more than two seconds: Manager.PruneEvery runs Verify at each interval, so that its callback hears of
-// such a clock.
+// Verify runs the same checks as Migrate, without migrating. It also returns an error if this process's clock differs
+// from the server's by more than two seconds. Manager.PruneEvery calls Verify at each interval and reports its errors.
 func (s *Store) Verify(ctx context.Context) error {
 	_, err := bounded.Do(ctx, &s.calls, func(ctx context.Context) (struct{}, error) {
 		if err := s.verifyServer(ctx); err != nil {
@@ -57,27 +55,27 @@ func (s *Store) verifyServer(ctx context.Context) error {
 	case s.dialect == MySQL && strings.Contains(err.Error(), "BINLOG_FORMAT"):
 		return fmt.Errorf("sqlstore: the server's binlog_format=STATEMENT can't record READ COMMITTED transactions: set it to ROW or MIXED: %w", err)
 	default:
-		return fmt.Errorf("sqlstore: this role can't do on this server what the store needs: %w", err)
+		return fmt.Errorf("sqlstore: this role can't run all statements of the store on this server: %w", err)
 	}
 }
 
-// verifyAutocommit refuses a setting with which no single statement would ever be committed.
+// verifyAutocommit returns an error for a setting with which single statements are never committed.
 func (s *Store) verifyAutocommit(ctx context.Context) error {
 	var on int
 	if err := s.db.QueryRowContext(ctx, "SELECT @@autocommit").Scan(&on); err != nil {
 		return fmt.Errorf("sqlstore: reading @@autocommit: %w", err)
 	}
 	if on != 1 {
-		return errors.New("sqlstore: autocommit is 0, so that single statements, such as a logout, are never committed: " +
+		return errors.New("sqlstore: autocommit is 0, so single statements, such as a logout, are never committed: " +
 			"take autocommit=0 out of the DSN, or set autocommit=1 there or in the server's configuration")
 	}
 	return nil
 }
 
-// errRehearsed rolls a rehearsal back.
+// errRehearsed makes inTransaction roll a rehearsal back.
 var errRehearsed = errors.New("rehearsed")
 
-// rehearse runs every kind of statement in a transaction, for a subject that doesn't exist.
+// rehearse runs every statement in a transaction, for a subject that does not exist.
 func (s *Store) rehearse(ctx context.Context) error {
 	for _, st := range []*statement{s.rotate, s.end} {
 		if _, err := st.get(ctx); err != nil {

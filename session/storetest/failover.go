@@ -11,12 +11,12 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// Losses is what a failover lost of what the store had acknowledged.
+// Losses counts acknowledged operations, and those that a failover lost.
 type Losses struct {
-	Endings, LostEndings int // sessions that were ended, and those that are alive all the same
-	Cutoffs, LostCutoffs int // EndAlls, and those after which an older login still started a session
-	Refreshes, LoggedOut int // refreshes, and those whose client lost its session although nobody ended it
-	Unavailable          int // steps that were not acknowledged
+	Endings, LostEndings int // ended sessions, and those that are still alive
+	Cutoffs, LostCutoffs int // calls of EndAll, and those after which an older login still started a session
+	Refreshes, LoggedOut int // refreshes, and those whose session was lost although it was not ended
+	Unavailable          int // operations that were not acknowledged
 }
 
 // String returns the counts in one line.
@@ -25,10 +25,10 @@ func (l Losses) String() string {
 		l.LostEndings, l.Endings, l.LostCutoffs, l.Cutoffs, l.LoggedOut, l.Refreshes, l.Unavailable)
 }
 
-// RunFailover has clients log in, refresh, and log out or end all their sessions, again and again, while failover
-// stops one server and starts another, say. It goes on for a while after failover has returned. Then it looks up
-// everything that was acknowledged, and returns what was lost. A store that may lose nothing has no LostEndings and no
-// LostCutoffs; the caller decides what counts as a failure of the test.
+// RunFailover runs clients that repeatedly log in, refresh, and log out or end all their sessions. Meanwhile it calls
+// failover, which for example stops one server and starts another. The clients continue for a while after failover has
+// returned. RunFailover then looks up all acknowledged operations and returns those that were lost. A store that must
+// lose nothing has no LostEndings and no LostCutoffs. The caller decides whether the test has failed.
 func RunFailover(t *testing.T, store session.Store, clients int, failover func()) Losses {
 	t.Helper()
 	f := &failoverRun{manager: newManager(t, store, time.Now), store: store}
@@ -110,7 +110,7 @@ func (f *failoverRun) note(change func()) {
 	change()
 }
 
-// count looks up everything that was acknowledged.
+// count looks up all acknowledged operations.
 func (f *failoverRun) count(t *testing.T) {
 	t.Helper()
 	now := time.Now()

@@ -12,10 +12,10 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// RunFaults tests that a store keeps its contract when the network between it and its server doesn't keep its own:
-// answers that are lost, requests that are late or arrive twice, and a server that says nothing. It calls newStore once
-// for each test, and expects an empty store whose client reaches its server only through the Network, a Proxy usually.
-// Time limits are generous, for slow machines. It takes about ten seconds.
+// RunFaults tests that a store keeps its contract over a faulty network: with lost answers, with requests that arrive
+// late or twice, and with a server that does not respond. It calls newStore once for each test. newStore returns an
+// empty store whose client reaches its server only through the Network, which is usually a Proxy. Time limits are long
+// enough for slow machines. RunFaults takes about ten seconds.
 func RunFaults(t *testing.T, newStore func(t *testing.T) (session.Store, Network)) {
 	for _, test := range []struct {
 		name string
@@ -36,7 +36,7 @@ func RunFaults(t *testing.T, newStore func(t *testing.T) (session.Store, Network
 	}
 }
 
-// retried calls do with a fault, and again until it is not usher.ErrUnavailable.
+// retried calls do with a fault, and repeats it while the error is usher.ErrUnavailable.
 func retried(t *testing.T, what string, fault func(), do func() error) {
 	t.Helper()
 	fault()
@@ -247,7 +247,7 @@ func isAnswer(err error) bool {
 	return errors.Is(err, session.ErrSessionEnded) || errors.Is(err, session.ErrReused) || errors.Is(err, session.ErrRefreshToken)
 }
 
-// untilAnswered repeats a step that has no answer yet: clients need a moment to notice that a connection is dead.
+// untilAnswered repeats a step until it returns an answer, because clients need time to notice that a connection is dead.
 func untilAnswered[T any](t *testing.T, what string, step func() (T, error)) T {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; {

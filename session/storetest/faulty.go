@@ -9,25 +9,25 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// Network is what lies between a store and its server: a [Proxy], or a [Faulty] where there is no server.
+// Network controls the network between a store and its server: a [Proxy], or a [Faulty] if there is no server.
 type Network interface {
-	// LoseAnswer loses the next answer: the server does what it was asked, and the store doesn't hear of it.
+	// LoseAnswer loses the next answer: the server carries out the request, but the store gets no answer.
 	LoseAnswer()
 	// RepeatRequest delivers the next request twice. The store gets the second answer.
 	RepeatRequest()
-	// Delay makes each request take d to arrive, even if its caller has given up. 0 ends that.
+	// Delay delays each request by d, even if its caller has given up. 0 ends the delays.
 	Delay(d time.Duration)
-	// Hang lets nothing pass until Resume. What waited then is delivered, even if its caller has given up.
+	// Hang stops all traffic until Resume. Requests that waited are then delivered, even if their caller has given up.
 	Hang()
 	// Resume ends Hang.
 	Resume()
 }
 
-// ErrLost is the error of a step of a [Faulty] whose answer was lost.
+// ErrLost is the error of a [Faulty] for an operation whose answer was lost.
 var ErrLost = errors.New("storetest: the answer was lost")
 
-// Faulty is a Store whose steps go through an imaginary network with the faults of a Network. It shows how an
-// application behaves when its store fails. Create it with NewFaulty. It is safe for concurrent use.
+// Faulty is a Store that simulates a faulty Network. Use it to test how an application behaves when its store fails.
+// Create it with NewFaulty. It is safe for concurrent use.
 type Faulty struct {
 	store session.Store
 
@@ -44,7 +44,7 @@ var (
 	_ Network       = (*Faulty)(nil)
 )
 
-// NewFaulty returns a Faulty over store, without any fault yet.
+// NewFaulty returns a Faulty over store. At first it has no fault.
 func NewFaulty(store session.Store) *Faulty {
 	f := &Faulty{store: store, resumed: make(chan struct{})}
 	close(f.resumed)
@@ -82,7 +82,7 @@ func (f *Faulty) Resume() {
 	})
 }
 
-// Wait returns when every step has arrived whose caller has given up.
+// Wait waits until all operations whose caller has given up have been carried out.
 func (f *Faulty) Wait() { f.late.Wait() }
 
 func (f *Faulty) set(change func()) {
@@ -91,7 +91,7 @@ func (f *Faulty) set(change func()) {
 	change()
 }
 
-// through sends a step through the network.
+// through runs an operation over the simulated network.
 func through[T any](ctx context.Context, f *Faulty, step func(ctx context.Context) (T, error)) (T, error) {
 	f.mu.Lock()
 	lose, repeat, delay, resumed := f.lose, f.repeat, f.delay, f.resumed

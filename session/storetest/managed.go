@@ -14,7 +14,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// The tests in this file run twice: with a running clock, and with one that stands still.
+// The tests in this file run twice: with a running clock, and with one that does not advance.
 
 // manager is a Manager over the store, and counts its events.
 type manager struct {
@@ -145,7 +145,7 @@ func raceRefresh(t *testing.T, store session.Store) {
 	})
 }
 
-// raceLogout: after a logout, tokens are worthless that a refresh got at the same time.
+// raceLogout: after a logout, tokens of a simultaneous refresh are not accepted.
 func raceLogout(t *testing.T, store session.Store) {
 	withClocks(t, store, func(t *testing.T, m *manager) {
 		subject := t.Name()
@@ -235,7 +235,7 @@ func reuse(t *testing.T, store session.Store) {
 	})
 }
 
-// guessed: who knows a session's ID and the form of tokens, but not the secret, can't end it.
+// guessed: an attacker who knows a session's ID and the format of tokens, but not the secret, can't end the session.
 func guessed(t *testing.T, store session.Store) {
 	withClocks(t, store, func(t *testing.T, m *manager) {
 		tokens := m.mustStart(t, t.Name())

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Proxy stands between a client and a real server: PostgreSQL, MariaDB, Redis, or any other whose client speaks and
-// then waits for the answer. It counts round trips, and does to them what networks do. Its zero value is not usable:
-// call NewProxy. It is safe for concurrent use.
+// Proxy is a TCP proxy between a client and a real server, such as PostgreSQL, MariaDB or Redis. It works with every
+// protocol in which the client sends a request and then waits for the answer. It counts round trips and simulates
+// faults of the network. Create it with NewProxy. It is safe for concurrent use.
 type Proxy struct {
 	listener net.Listener
 	upstream string
@@ -27,7 +27,7 @@ type Proxy struct {
 
 var _ Network = (*Proxy)(nil)
 
-// quiet is how long a server says nothing more once its answer is complete.
+// quiet is the time without further data after which an answer counts as complete.
 const quiet = 50 * time.Millisecond
 
 // NewProxy starts a proxy to the server at upstream (host:port). It stops when the test ends.
@@ -47,7 +47,7 @@ func NewProxy(t testing.TB, upstream string) *Proxy {
 // Addr returns the host:port that clients connect to.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// RoundTrips returns how many round trips there were since the last call: how often a client spoke and then waited.
+// RoundTrips returns the number of round trips since the last call. A round trip is a request after which the client waits.
 func (p *Proxy) RoundTrips() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,7 +56,7 @@ func (p *Proxy) RoundTrips() int {
 	return n
 }
 
-// LoseAnswer implements [Network]: the next answer vanishes, and its connection with it.
+// LoseAnswer implements [Network]: the next answer is dropped and its connection closed.
 func (p *Proxy) LoseAnswer() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,7 +88,7 @@ func (p *Proxy) Hang() {
 	}
 }
 
-// Resume implements [Network]: what was held up reaches the server now.
+// Resume implements [Network]: held requests reach the server now.
 func (p *Proxy) Resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -131,7 +131,7 @@ type link struct {
 	heard    time.Time
 }
 
-// requests forwards what the client says until either side closes.
+// requests forwards data of the client until either side closes.
 func (l *link) requests() {
 	defer l.proxy.drop(l.client, l.server)
 	buffer := make([]byte, 64<<10)
@@ -183,7 +183,7 @@ func (l *link) setSwallow(on bool) {
 	l.swallow = on
 }
 
-// answered waits until the server has answered since began, and says no more.
+// answered waits until the server has answered since began and its answer is complete.
 func (l *link) answered(began time.Time) bool {
 	tick := time.NewTicker(quiet / 5)
 	defer tick.Stop()
@@ -205,7 +205,7 @@ func (l *link) answered(began time.Time) bool {
 	}
 }
 
-// answers forwards what the server says until either side closes.
+// answers forwards data of the server until either side closes.
 func (l *link) answers() {
 	defer l.proxy.drop(l.client, l.server)
 	buffer := make([]byte, 64<<10)
@@ -270,7 +270,7 @@ func (p *Proxy) count() {
 	p.trips++
 }
 
-// take reports whether a fault was asked for, and takes it.
+// take reports whether the fault is set, and clears it.
 func (p *Proxy) take(fault *bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

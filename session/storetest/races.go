@@ -8,7 +8,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// rounds returns how often a race is run.
+// rounds returns the number of times that a race is run.
 func rounds(all int) int {
 	if testing.Short() {
 		return all / 20

@@ -1,6 +1,5 @@
-// Package storetest tests that a session.Store keeps its contract. Run tests each step, races, and steps under load.
-// RunFaults tests what happens when the network between the store and its server fails, and RunFailover counts what a
-// failover loses.
+// Package storetest tests that a session.Store keeps its contract. Run tests each method, races, and methods under
+// load. RunFaults tests the store over a faulty network, and RunFailover counts what a failover loses.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) session.Store { return mystore.New(…) })
@@ -25,9 +24,9 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// Run runs the suite. It calls newStore once for each test. newStore returns an empty store that is ready for use, and
-// registers its cleanup. The tests use times far from today, because a store must not use its own clock. With -short the
-// races have fewer rounds.
+// Run runs the suite. It calls newStore once for each test. newStore must return an empty store that is ready for use,
+// and register its cleanup. The tests use times far from the present, because a store must not use its own clock. With
+// -short, races have fewer rounds.
 func Run(t *testing.T, newStore func(t *testing.T) session.Store) {
 	for _, test := range []struct {
 		name string
