@@ -66,7 +66,7 @@ func TestUserFromContextGoesByTypeAndDepth(t *testing.T) {
 }
 
 // A nil user is nobody, in a context as in a middleware.
-func TestNilUserInAContextIsNobody(t *testing.T) {
+func TestANilUserInAContextIsNoUser(t *testing.T) {
 	ctx := usher.ContextWithUser(t.Context(), &shopUser{ID: "outer"})
 	if got, ok := usher.UserFromContext[*shopUser](usher.ContextWithUser[*shopUser](ctx, nil)); ok || got != nil {
 		t.Errorf("got %v, %v", got, ok)
@@ -130,7 +130,7 @@ func TestUserAndClaimsAreSeparateInContexts(t *testing.T) {
 }
 
 // The middleware's own methods are the package's functions.
-func TestMiddlewareFindsWhatContextsHold(t *testing.T) {
+func TestMiddlewareReturnsUsersAndClaimsOfContexts(t *testing.T) {
 	d := openShop(t, usher.MiddlewareOptions{})
 	user, claims := &shopUser{ID: "9"}, &shopClaims{Role: "editor"}
 	ctx := usher.ContextWithClaims(usher.ContextWithUser(t.Context(), user), claims)

@@ -124,7 +124,7 @@ type otherError struct{}
 
 func (*otherError) Error() string { return "" }
 
-func TestMustPanicsOnMistakesAlone(t *testing.T) {
+func TestMustPanicsOnlyOnErrors(t *testing.T) {
 	if got := usher.Must(42, nil); got != 42 {
 		t.Errorf("%d", got)
 	}
@@ -208,7 +208,7 @@ func TestRefusalsOfRememberedTokensSayWhoseTheyWere(t *testing.T) {
 	}
 }
 
-func TestOutagesJudgeNoToken(t *testing.T) {
+func TestOutagesRefuseNoToken(t *testing.T) {
 	d := newDecoder[testRefusing](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
 	_, err := d.Decode(t.Context(), signHS256(goodPayload().with("role", `"unknown"`)))
 	var refused *usher.TokenError

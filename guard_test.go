@@ -158,7 +158,7 @@ func TestRequireRecentLoginGoesByTheMiddlewaresClock(t *testing.T) {
 	wantResponse(t, serveRequest(h, r), 401, "")
 }
 
-func TestGuardsThatMakeNoSenseRefuseEverythingAndSaySo(t *testing.T) {
+func TestMisusedGuardsRefuseEverythingWithAReason(t *testing.T) {
 	token := shopToken(t, map[string]any{"scope": "read", "auth_time": testClock().Unix()})
 	d := openShop(t, usher.MiddlewareOptions{})
 	tests := []struct {
@@ -204,7 +204,7 @@ func TestGuardsThatMakeNoSenseRefuseEverythingAndSaySo(t *testing.T) {
 }
 
 // Guards under Optional run for the anonymous too, and what would be a 403 is a 401 for them.
-func TestGuardsAndStrangers(t *testing.T) {
+func TestGuardsAndAnonymousRequests(t *testing.T) {
 	refuse := func(err error) usher.Guard { return func(context.Context) error { return err } }
 	tests := []struct {
 		name             string
@@ -289,7 +289,7 @@ func TestGuardsFindUserAndClaims(t *testing.T) {
 }
 
 // Guards can be tested, and used, without a middleware.
-func TestGuardsByThemselves(t *testing.T) {
+func TestGuardsOutsideAMiddleware(t *testing.T) {
 	scope, login := usher.RequireScope("read"), usher.RequireRecentLogin(time.Hour)
 	claims := func(c usher.Claims) context.Context {
 		return usher.ContextWithClaims(t.Context(), &shopClaims{Claims: c})

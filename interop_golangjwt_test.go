@@ -117,7 +117,7 @@ func TestErrorsAreGolangJWTsToo(t *testing.T) {
 	}
 }
 
-func TestClaimsAnswerGolangJWTsQuestions(t *testing.T) {
+func TestClaimsImplementGolangJWTsClaims(t *testing.T) {
 	full := userClaims{Claims: usher.Claims{
 		Issuer: "login", Subject: "42", Audience: usher.Audience{"a", "b"}, ExpiresAt: usher.NewNumericDate(testNow),
 		NotBefore: usher.NewNumericDate(testNow.Add(1e9)), IssuedAt: usher.NewNumericDate(testNow.Add(2e9)),
@@ -158,7 +158,7 @@ func (liar) GetAudience() (jwt.ClaimStrings, error)       { panic("asked") }
 func (liar) HasScope(string) bool                         { panic("asked") }
 
 // usher goes by the fields: it never calls methods that a claims type could have made its own.
-func TestUsherNeverAsksGolangJWTsQuestions(t *testing.T) {
+func TestUsherNeverCallsGolangJWTsClaimsMethods(t *testing.T) {
 	e := newEncoder[liar](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{Issuer: "login", Audience: usher.Audience{"api"}})
 	token := usher.Must(e.Encode(t.Context(), liar{usher.Claims{Subject: "1"}}))
 	good := usher.DecoderOptions{Issuer: "login", Audience: usher.Audience{"api"}, MaxAge: time.Hour, CacheSize: 4}

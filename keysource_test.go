@@ -324,7 +324,7 @@ func TestKeyRingGivesCopies(t *testing.T) {
 	}
 }
 
-func TestKeyRingOfNobodysMakingIsAnError(t *testing.T) {
+func TestAKeyRingNotMadeByNewKeyRingIsAnError(t *testing.T) {
 	key := hmacKey(t, testSecret, "a")
 	var none *usher.KeyRing
 	for _, ring := range []*usher.KeyRing{none, new(usher.KeyRing)} {

@@ -963,7 +963,7 @@ func TestAnonymousHidesAnOuterUser(t *testing.T) {
 	wantResponse(t, serveRequest(outer.Optional(look), requestWith("").WithContext(ctx)), 204, "")
 }
 
-func TestContextWithUserSaysNothingToAMiddleware(t *testing.T) {
+func TestMiddlewareIgnoresContextWithUser(t *testing.T) {
 	d := openShop(t, usher.MiddlewareOptions{})
 	ctx := usher.ContextWithUser(t.Context(), &shopUser{ID: "9"})
 	ctx = usher.ContextWithClaims(ctx, &shopClaims{Claims: usher.Claims{Subject: "9"}})

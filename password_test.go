@@ -111,7 +111,7 @@ func TestHashIsSaltedBcryptOfTheCost(t *testing.T) {
 	}
 }
 
-func TestHashAcceptsOnlyWhatBcryptCanTellApart(t *testing.T) {
+func TestHashRefusesPasswordsThatBcryptConfuses(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		minLength int
@@ -166,7 +166,7 @@ func TestUnfitPasswordsNameTheLimit(t *testing.T) {
 	}
 }
 
-func TestCheckRefusesPasswordsThatBcryptTakesForOthers(t *testing.T) {
+func TestCheckRefusesPasswordsThatBcryptConfuses(t *testing.T) {
 	a72 := strings.Repeat("a", 72)
 	p := newPasswords(t, usher.PasswordOptions{})
 	for _, tt := range []struct{ name, hashed, password string }{
@@ -469,7 +469,7 @@ func TestLegacyVerifierSeesOnlyOtherFormats(t *testing.T) {
 	}
 }
 
-func TestSwappedArgumentsAreToldSo(t *testing.T) {
+func TestSwappedArgumentsAreReported(t *testing.T) {
 	p := newPasswords(t, usher.PasswordOptions{Legacy: []usher.PasswordVerifier{oldFormat}})
 	ownHash := bcryptHash(t, plainHash, bcrypt.MinCost) // of a password that looks like a hash
 	for _, tt := range []struct {
@@ -842,7 +842,7 @@ func TestCancelledContextStartsNoWork(t *testing.T) {
 	}
 }
 
-func TestNoRehashForACallerWhoHasGone(t *testing.T) {
+func TestNoRehashAfterTheContextHasEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	p := newPasswords(t, usher.PasswordOptions{Legacy: []usher.PasswordVerifier{func(string, string) (bool, bool) {
 		cancel()

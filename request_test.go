@@ -271,7 +271,7 @@ func TestRefusalsSayWhoseTokenItWas(t *testing.T) {
 }
 
 // A store whose client hung up often says so in words of its own.
-func TestHangUpsAreToldFromOutages(t *testing.T) {
+func TestClosedConnectionsAreNotOutages(t *testing.T) {
 	odd := errors.New("pq: canceling statement due to user request")
 	tests := []struct {
 		name   string

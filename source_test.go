@@ -41,7 +41,7 @@ func TestEachSourceFindsItsToken(t *testing.T) {
 
 // Two tokens are a 400 in every combination of places, in every order of the sources, whether they are the same
 // or not, and on optional routes too.
-func TestTwoTokensAreNeverFirstWins(t *testing.T) {
+func TestTwoTokensAreRefusedInEitherOrder(t *testing.T) {
 	token := shopToken(t, nil)
 	forward := allSources()
 	backward := slices.Clone(forward)

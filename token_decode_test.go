@@ -614,7 +614,7 @@ func TestDecodeNeverConfusesAlgorithms(t *testing.T) {
 	}
 }
 
-func TestDecodeWantsThePSSSaltOfTheHash(t *testing.T) {
+func TestDecodeRequiresAPSSSaltAsLongAsTheHash(t *testing.T) {
 	for _, alg := range []usher.Algorithm{usher.PS256, usher.PS384, usher.PS512} {
 		hash := hashOf(string(alg))
 		d := newDecoder[usher.Claims](t, testKey(t, alg), usher.DecoderOptions{})
@@ -640,7 +640,7 @@ func TestDecodeWantsThePSSSaltOfTheHash(t *testing.T) {
 }
 
 // RFC 7518 §3.4: two numbers of the curve's length, and nothing else.
-func TestDecodeWantsECDSASignaturesOfFixedLength(t *testing.T) {
+func TestDecodeRequiresECDSASignaturesOfFixedLength(t *testing.T) {
 	key := p256Key()
 	d := newDecoder[usher.Claims](t, testKey(t, usher.ES256), usher.DecoderOptions{})
 	input := base64Of(`{"alg":"ES256"}`) + "." + base64Of(goodPayload().String())
@@ -1149,7 +1149,7 @@ func TestDecoderKeepsItsOwnOptions(t *testing.T) {
 	checkDecode(t, d, signHS256(goodPayload().with("iss", `"login"`).with("aud", `"other"`)), usher.ErrTokenAudience)
 }
 
-func TestDecoderOfNobodysMakingIsAnError(t *testing.T) {
+func TestADecoderNotMadeByNewDecoderIsAnError(t *testing.T) {
 	var none *usher.Decoder[usher.Claims]
 	for _, d := range []*usher.Decoder[usher.Claims]{none, {}} {
 		if c, err := d.Decode(t.Context(), signHS256(goodPayload())); c != nil || err == nil {
@@ -1230,7 +1230,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 // Old versions of Kubernetes write an empty kid.
-func TestDecodeTakesAnEmptyKidForNone(t *testing.T) {
+func TestDecodeTreatsAnEmptyKidAsAbsent(t *testing.T) {
 	token := signToken("HS256", testSecret, `{"alg":"HS256","kid":""}`, goodPayload().String())
 	checkDecode(t, newDecoder[usher.Claims](t, hmacKey(t, testSecret, "key"), usher.DecoderOptions{}), token, nil)
 	for _, kid := range []string{"null", "1", "[]", "{}", "true"} {

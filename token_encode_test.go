@@ -166,7 +166,7 @@ func TestEncodeWritesHeaders(t *testing.T) {
 	}
 }
 
-func TestEncodeRefusesWhatNobodyCouldRead(t *testing.T) {
+func TestEncodeRefusesWhatDecodersCouldNotRead(t *testing.T) {
 	type private struct {
 		usher.Claims
 		Float float64        `json:"float"`
@@ -252,7 +252,7 @@ func TestEncodeRunsValidate(t *testing.T) {
 }
 
 // Tests and migrations may want a token that has expired.
-func TestEncodeDoesNotWantExpToLieAhead(t *testing.T) {
+func TestEncodeDoesNotRequireExpInTheFuture(t *testing.T) {
 	e := newEncoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.EncoderOptions{})
 	d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
 	for _, exp := range []time.Time{testNow.Add(-time.Hour), time.Unix(0, 0)} {
@@ -366,7 +366,7 @@ func TestEncoderKeepsItsOwnOptions(t *testing.T) {
 	checkDecode(t, newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{Issuer: "login"}), token, nil)
 }
 
-func TestEncoderOfNobodysMakingIsAnError(t *testing.T) {
+func TestAnEncoderNotMadeByNewEncoderIsAnError(t *testing.T) {
 	var none *usher.Encoder[usher.Claims]
 	for _, e := range []*usher.Encoder[usher.Claims]{none, {}} {
 		if token, err := e.Encode(t.Context(), usher.Claims{Subject: "1"}); token != "" || err == nil {
@@ -468,7 +468,7 @@ func TestEncodeLimitsTheSize(t *testing.T) {
 	checkKind(t, err, usher.ErrTokenTooLarge)
 }
 
-func TestNewEncoderRefusesOptionsThatCannotBeMeant(t *testing.T) {
+func TestNewEncoderRefusesImplausibleOptions(t *testing.T) {
 	for field, opts := range map[string]usher.EncoderOptions{
 		"TTL":          {TTL: 900},
 		"MaxSize":      {MaxSize: 8},

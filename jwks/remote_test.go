@@ -97,7 +97,7 @@ func TestRemoteKeepsOldKeysForMaxStaleWhileTheIssuerIsDown(t *testing.T) {
 	})
 }
 
-func TestAnUnknownKidIsAReasonToFetchOnceAnInterval(t *testing.T) {
+func TestAnUnknownKidFetchesAtMostOnceAnInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := serving(marshal(t, newKey(t, usher.ES256, "a")))
 		remote := newRemote(t, issuer, jwks.RemoteOptions{})
@@ -223,7 +223,7 @@ func TestWaitingCallsAreBounded(t *testing.T) {
 	})
 }
 
-func TestAFetchBelongsToNobodysRequest(t *testing.T) {
+func TestAFetchIsIndependentOfRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := serving(marshal(t, newKey(t, usher.ES256, "a")))
 		issuer.delay(5 * time.Second)

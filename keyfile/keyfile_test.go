@@ -228,7 +228,7 @@ func TestSecretsAreTheBytesThatTheyStandFor(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesWhatIsNoKey(t *testing.T) {
+func TestOpenRefusesFilesWithoutAKey(t *testing.T) {
 	edPEM := privatePEM(t, ed(t))
 	hidden := "do-not-print-this"
 	for name, c := range map[string]struct {

@@ -64,7 +64,7 @@ func TestAChangedFileIsNoticedInTheBackground(t *testing.T) {
 	})
 }
 
-func TestWhoAsksAfterAPauseWaitsForTheLook(t *testing.T) {
+func TestTheFirstCallAfterAPauseWaitsForTheCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFolder(t)
 		a, b := ed(t), ed(t)
@@ -79,7 +79,7 @@ func TestWhoAsksAfterAPauseWaitsForTheLook(t *testing.T) {
 	})
 }
 
-func TestAnUnknownKidIsAReasonToLookOnceASecond(t *testing.T) {
+func TestAnUnknownKidChecksTheFilesAtMostOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFolder(t)
 		a, b, c := ed(t), ed(t), ed(t)
@@ -276,7 +276,7 @@ func TestReloadReportsTheRecoveryOfUnchangedKeys(t *testing.T) {
 	})
 }
 
-func TestWhoWaitsForFilesEndsWithItsContext(t *testing.T) {
+func TestWaitingForFilesEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFolder(t)
 		f.write("key", secretOf("a"))

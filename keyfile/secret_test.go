@@ -76,7 +76,7 @@ func TestOpenRefusesPublicTextAsASecret(t *testing.T) {
 }
 
 // Such a secret would differ from the one that another program reads from the same place.
-func TestOpenRefusesWhatStandsAroundASecret(t *testing.T) {
+func TestOpenRefusesTextAroundASecret(t *testing.T) {
 	for name, c := range map[string]struct{ content, remedy string }{
 		"a byte order mark":             {"\ufeff" + goodSecret, "without one"},
 		"a byte order mark and a break": {"\ufeff" + goodSecret + "\r\n", "without one"},

@@ -241,7 +241,7 @@ func TestMalformedHashesAreNotRecognized(t *testing.T) {
 }
 
 // What asks for too much is refused at once: all of these together would take hours and hundreds of gigabytes.
-func TestWorkIsBoundedBeforeItIsDone(t *testing.T) {
+func TestLimitsAreCheckedBeforeAnyWork(t *testing.T) {
 	hex32, hex64 := strings.Repeat("ab", 32), strings.Repeat("ab", 64)
 	const sum, salt = "yqSq2SygY1sB4EcH9f2FG0JTMES+wqLsOT5YmiRBplI", "MDEyMzQ1Njc4OWFiY2RlZg"
 	long := strings.Repeat("A", 86)
@@ -305,7 +305,7 @@ func TestLanesRunOnOneCore(t *testing.T) {
 	}
 }
 
-func TestPasswordsOfWhichCryptWouldReadTooMuchDoNotMatch(t *testing.T) {
+func TestLongPasswordsDoNotMatchCryptHashes(t *testing.T) {
 	// passlib 1.7.4: sha512_crypt.using(rounds=1000).hash("x" * 256)
 	const hash = "$6$rounds=1000$.NIg5LDW.NsmJY6Q$OULFOGfV3FS8xjwkWLCq7a4fgW8aUxc0R83wAqL.8y6rwX2XPPsR3KJDQTBFTmVg5Jlr9b6b2PxXOPwlW8D301"
 	for length, want := range map[int]bool{255: false, 256: true, 257: false, 1 << 20: false} {

@@ -99,7 +99,7 @@ func TestTokenWorksWhileTheStateStands(t *testing.T) {
 	}
 }
 
-func TestTokenIsDeadOnceTheStateHasChanged(t *testing.T) {
+func TestATokenIsInvalidAfterTheStateHasChanged(t *testing.T) {
 	tokens := newTokens(t, secret(1), purpose, nil)
 	token := issue(t, tokens, "42", "hash\nalice@example.com")
 	for _, changed := range []string{
@@ -305,7 +305,7 @@ func TestErrorsOfTheStateFunction(t *testing.T) {
 	}
 }
 
-func TestEndedContextJudgesNothing(t *testing.T) {
+func TestAnEndedContextIsUnavailable(t *testing.T) {
 	tokens := newTokens(t, secret(1), purpose, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -315,7 +315,7 @@ func TestEndedContextJudgesNothing(t *testing.T) {
 	}
 }
 
-func TestWhatWasNotMadeByNewIsUnavailable(t *testing.T) {
+func TestTokensNotMadeByNewAreUnavailable(t *testing.T) {
 	good := issue(t, newTokens(t, secret(1), purpose, nil), "42", "hash")
 	for _, tokens := range []*onetime.Tokens{nil, {}} {
 		if token, err := tokens.Issue("42", "hash"); token != "" || !errors.Is(err, usher.ErrUnavailable) {
@@ -410,7 +410,7 @@ func TestPrintingShowsNoSecret(t *testing.T) {
 	}
 }
 
-func TestErrorsSayAWordForMetrics(t *testing.T) {
+func TestErrorsHaveReasons(t *testing.T) {
 	for err, want := range map[error]string{onetime.ErrToken: "onetime_token", onetime.ErrExpired: "onetime_expired"} {
 		var reason interface{ Reason() string }
 		if !errors.As(fmt.Errorf("wrapped: %w", err), &reason) || reason.Reason() != want {

@@ -65,7 +65,7 @@ func TestResetEndsAllSessionsAndTheLinkWorksOnce(t *testing.T) {
 	o.send(t, "POST", "/refresh", refreshBody(mine)).tokens(t)
 }
 
-func TestLinksDie(t *testing.T) {
+func TestLinksBecomeInvalid(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(o *office)
 		text   string

@@ -97,7 +97,7 @@ func TestAccessTokensPassDataToTheClaims(t *testing.T) {
 	}
 }
 
-func TestNobodyCanChangeDataInARefreshToken(t *testing.T) {
+func TestDataInARefreshTokenIsAuthenticated(t *testing.T) {
 	w := newWorld(t, session.NewMemoryStore())
 	tokens, err := w.Start(t.Context(), subject, session.About{Data: "amr=pwd"})
 	if err != nil {

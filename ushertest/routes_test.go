@@ -43,7 +43,7 @@ func TestRequireAuthPassesForProtectedRoutes(t *testing.T) {
 	}
 }
 
-func TestRequireAuthReportsEveryRouteThatStrangersGetInto(t *testing.T) {
+func TestRequireAuthReportsEveryUnprotectedRoute(t *testing.T) {
 	got := record(t, func(t testing.TB) {
 		ushertest.RequireAuth(t, newService(t), "GET /forgotten", "GET /me", "GET /greeting", "GET /naive", "PUT /me", "GET /nowhere")
 	})
@@ -62,7 +62,7 @@ func TestRequireAuthReportsEveryRouteThatStrangersGetInto(t *testing.T) {
 	}
 }
 
-func TestRequireAuthEndsATestThatChecksNothing(t *testing.T) {
+func TestRequireAuthFailsATestThatChecksNothing(t *testing.T) {
 	for name, test := range map[string]struct {
 		handler http.Handler
 		routes  []string

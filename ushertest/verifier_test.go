@@ -13,7 +13,7 @@ import (
 
 var _ usher.Verifier[myClaims] = ushertest.Verifier[myClaims]{}
 
-func TestVerifierAnswersAsItWasTold(t *testing.T) {
+func TestVerifierReturnsTheListedClaimsAndErrors(t *testing.T) {
 	protected := newMiddleware(t, ushertest.Verifier[myClaims]{
 		Claims: map[string]myClaims{"alices": alice(), "ended": alice()},
 		Errors: map[string]error{

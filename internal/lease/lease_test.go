@@ -18,7 +18,7 @@ type question struct {
 	over  bool
 }
 
-func TestWhenRenewIsAsked(t *testing.T) {
+func TestWhenRenewIsCalled(t *testing.T) {
 	for name, row := range map[string]struct {
 		end, every time.Duration // end 0 is none
 		refuse     time.Duration // from then on
@@ -68,7 +68,7 @@ func TestWhenRenewIsAsked(t *testing.T) {
 	}
 }
 
-func TestWithoutEndAndQuestionsItLastsAsItsParent(t *testing.T) {
+func TestWithoutTermsALeaseLastsAsLongAsItsParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent, cancel := context.WithCancel(t.Context())
 		l := lease.Start(parent, lease.Terms{})
@@ -104,7 +104,7 @@ func TestNothingEndsALeaseThatWasStopped(t *testing.T) {
 	})
 }
 
-func TestAQuestionUnderWayDoesNotEndALeaseThatIsStopped(t *testing.T) {
+func TestARunningRenewDoesNotEndAStoppedLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answered := false
 		l := lease.Start(t.Context(), lease.Terms{Every: time.Second, Renew: func(ctx context.Context, _ bool) error {
@@ -119,7 +119,7 @@ func TestAQuestionUnderWayDoesNotEndALeaseThatIsStopped(t *testing.T) {
 	})
 }
 
-func TestAQuestionHasATimeLimit(t *testing.T) {
+func TestRenewHasATimeLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		l := lease.Start(t.Context(), lease.Terms{Every: time.Second, Renew: func(ctx context.Context, _ bool) error {

@@ -114,7 +114,7 @@ func TestBothWaysReadTheSameMembers(t *testing.T) {
 	}
 }
 
-func TestAValueThatNobodyReadIsChecked(t *testing.T) {
+func TestSkippedValuesAreChecked(t *testing.T) {
 	for text, want := range map[string]bool{
 		`{"a":[1,2],"b":{"c":null}}`: true,
 		`{"a":[1,2}`:                 false,

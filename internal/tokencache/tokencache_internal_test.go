@@ -91,7 +91,7 @@ func cacheCheck(t *testing.T, c *Cache[item]) {
 
 // Streams do not push out five tokens that are asked for once in so many tokens of the stream. Only in the beginning, when
 // the cache gets full for the first time, anything may go.
-func TestStreamsPassBy(t *testing.T) {
+func TestAStreamOfNewKeysDoesNotEvictUsedOnes(t *testing.T) {
 	const size = 1000
 	for name, test := range map[string]struct {
 		every  int
@@ -142,7 +142,7 @@ func TestStreamsPassBy(t *testing.T) {
 }
 
 // In the middle of a stream a token that is asked for gets in, if it comes again before it has been forgotten.
-func TestNewcomersGetIn(t *testing.T) {
+func TestNewEntriesAreCached(t *testing.T) {
 	const size = 1000
 	for _, every := range []int{size / 20, size / 2, 2 * size} {
 		c := newCache(size)
@@ -178,7 +178,7 @@ func TestNewcomersGetIn(t *testing.T) {
 	}
 }
 
-func TestEntriesThatNobodyAsksForAreDropped(t *testing.T) {
+func TestUnusedEntriesAreDropped(t *testing.T) {
 	const size = 100
 	c := newCache(size)
 	for _, kind := range []string{"old", "new"} {
@@ -392,7 +392,7 @@ func TestTableIsAMap(t *testing.T) {
 }
 
 // Whoever is looking at a token while it is taken out finds the way on to those behind it.
-func TestTableLeadsOn(t *testing.T) {
+func TestReadersOfADeletedEntryContinue(t *testing.T) {
 	var table table[item]
 	table.init()
 	first, second := &entry[item]{key: cacheToken("first", 1)}, &entry[item]{key: cacheToken("second", 1)} // of one place

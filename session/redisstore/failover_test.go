@@ -312,7 +312,7 @@ func TestALostAnswerLeavesTimeForARetryWhateverTheClient(t *testing.T) {
 }
 
 // The rights that docs/stores.md lists are enough.
-func TestTheRightsOfTheDocsAreEnough(t *testing.T) {
+func TestTheDocumentedPrivilegesAreSufficient(t *testing.T) {
 	text, err := os.ReadFile("../../docs/stores.md")
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/go-usher/usher/session/redisstore"
 )
 
-func TestRedisForgetsByItself(t *testing.T) {
+func TestRedisRemovesExpiredKeys(t *testing.T) {
 	client, prefix := newClient(t)
 	m := newManager(t, client, prefix, func(c *session.Config[usher.Claims]) {
 		c.IdleTTL, c.MaxAge = time.Hour, 3*time.Hour

@@ -88,7 +88,7 @@ func (o *one) Next(row []driver.Value) error {
 }
 
 // A connection that went back to the pool in the middle of a transaction would lock everyone out.
-func TestAMigrationThatIsCutShortUnlocks(t *testing.T) {
+func TestAnInterruptedMigrationReleasesTheLock(t *testing.T) {
 	for dialect, undo := range map[sqlstore.Dialect]string{
 		sqlstore.SQLite: "ROLLBACK", sqlstore.PostgreSQL: "ROLLBACK", sqlstore.MySQL: "SELECT RELEASE_LOCK('usher_schema')",
 	} {
@@ -151,7 +151,7 @@ type coded string
 func (c coded) Error() string    { return "code " + string(c) }
 func (c coded) SQLState() string { return string(c) }
 
-func TestWhatTheDatabaseRollsBackIsRunAgain(t *testing.T) {
+func TestOperationsThatTheDatabaseRollsBackAreRepeated(t *testing.T) {
 	now := time.Now()
 	for _, test := range []struct {
 		err   error

@@ -137,7 +137,7 @@ func (z *zero) Next(row []driver.Value) error {
 	return nil
 }
 
-func TestMigrateHeedsALockThatItDidNotGet(t *testing.T) {
+func TestMigrateStopsWithoutTheLock(t *testing.T) {
 	db := sql.OpenDB(&lockTaken{})
 	defer db.Close()
 	err := usher.Must(sqlstore.New(db, sqlstore.MySQL, nil)).Migrate(t.Context())
