@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/jwks"
+	"github.com/go-usher/usher/proof/attack"
 )
 
 // served is an http.RoundTripper that answers everything with one text.
@@ -250,9 +252,39 @@ func TestWycheproofsKeySetsGetTheirVerdicts(t *testing.T) {
 	}
 }
 
-// FuzzKeySet compares what usher reads in a set with what go-jose and jwx read: where usher takes a public key, both
-// have the same one, by its thumbprint.
+// differences are the reasons for which usher does not use a key that go-jose and jwx both read. They are all stricter on
+// purpose; ADR 0020 says which of them decided.
+var differences = []string{
+	// The text. go-jose reads names in any case, jwx takes the last of two, and both read sets of any size.
+	"has a member twice in one JSON object", "is not one JSON object", "no member keys", "the set is empty",
+	"keys, but at most 256 are allowed", "1048576", "has a member of the wrong type",
+	"is not a strict JSON object", "is not a JSON object", "has no kty",
+	// The purpose. Both leave it to the caller what a key is for.
+	"has the use", "has key_ops without", "has the unsupported kty", "has the unsupported crv",
+	"which is not a supported signature algorithm", "which does not suit its type", "is symmetric", "is a private key",
+	// What makes a key unfit.
+	"bits", "exponent", "ROCA", "modulus is divisible", "modulus is even", "small order", "not a point on the curve", "is not on its curve", "an x5c whose certificate is for another key",
+	// How it is written, and named.
+	"that is not base64url", "bytes of", "has an empty", "has a kid of", "differs from another key", "has no n", "has no e", "has no x", "has no y",
+}
+
+// isExpected reports whether a reason is one of the differences.
+func isExpected(reason error) bool {
+	return slices.ContainsFunc(differences, func(d string) bool { return strings.Contains(reason.Error(), d) })
+}
+
+// FuzzKeySet compares what usher reads in a set with what go-jose and jwx read. Where usher takes a public key, both
+// have the same one. Where both have a key that usher does not use, usher reports why, and the reason is one of the differences above.
 func FuzzKeySet(f *testing.F) {
+	cases, err := attack.KeySetCases()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, c := range cases {
+		if c.Page == nil && len(c.Text) < 1500 {
+			f.Add(c.Text)
+		}
+	}
 	for _, text := range []string{
 		`{"keys":[` + goodEC + `]}`, goodEC, `{"keys":[]}`, `{"keys":[null]}`, "\ufeff" + `{"keys":[` + goodEC + `]}`,
 		`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}]}`,
@@ -262,8 +294,12 @@ func FuzzKeySet(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		remote := usher.Must(jwks.NewRemote("https://issuer.example/keys", &jwks.RemoteOptions{Client: &http.Client{Transport: served(text)}}))
+		var fetch jwks.Fetch
+		remote := usher.Must(jwks.NewRemote("https://issuer.example/keys", &jwks.RemoteOptions{
+			Client: &http.Client{Transport: served(text)}, OnFetch: func(f jwks.Fetch) { fetch = f },
+		}))
 		refreshed := remote.Refresh(t.Context())
+		checkReasons(t, text, remote.Keys(), fetch)
 		keys, err := jwks.Parse(text, nil)
 		if err != nil && keys != nil {
 			t.Fatalf("keys come with the error %v", err)
@@ -293,31 +329,71 @@ func FuzzKeySet(f *testing.F) {
 	})
 }
 
+// checkReasons checks that usher says why it does not use a key that go-jose and jwx both have.
+func checkReasons(t *testing.T, text []byte, used usher.Keys, fetch jwks.Fetch) {
+	t.Helper()
+	jwxKeys, ok := keysOfJWX(text)
+	if !ok {
+		return
+	}
+	joseKeys, _ := keysOfGoJose(text)
+	reasons := slices.Clone(fetch.Skipped)
+	if fetch.Err != nil {
+		reasons = append(reasons, fetch.Err)
+	}
+	for _, key := range joseKeys {
+		has := func(other crypto.PublicKey) bool { return sameKey(key, other) }
+		if !slices.ContainsFunc(jwxKeys, has) || slices.ContainsFunc(used, func(k usher.Key) bool { return has(k.PublicKey()) }) {
+			continue
+		}
+		if len(reasons) == 0 {
+			t.Fatalf("a key has vanished without a reason: %#v", key)
+		}
+		for _, reason := range reasons {
+			if !isExpected(reason) {
+				t.Fatalf("a key is not used for a reason that is none of the differences: %v", reason)
+			}
+		}
+	}
+}
+
+// keysOfGoJose returns the public keys that go-jose reads, unless it refuses the set.
+func keysOfGoJose(text []byte) (keys []crypto.PublicKey, ok bool) {
+	var set jose.JSONWebKeySet
+	if json.Unmarshal(text, &set) != nil {
+		return nil, false
+	}
+	for _, k := range set.Keys {
+		keys = append(keys, k.Public().Key)
+	}
+	return keys, true
+}
+
+// keysOfJWX is the same of jwx.
+func keysOfJWX(text []byte) (keys []crypto.PublicKey, ok bool) {
+	set, err := jwk.Parse(text)
+	if err != nil {
+		return nil, false
+	}
+	for i := range set.Len() {
+		k, _ := set.Key(i)
+		var raw any
+		if public, err := k.PublicKey(); err == nil && jwk.Export(public, &raw) == nil {
+			keys = append(keys, raw)
+		}
+	}
+	return keys, true
+}
+
 // checkPeers checks that go-jose and jwx, if they read the set at all, have the key too.
 func checkPeers(t *testing.T, text []byte, key usher.Key) {
 	t.Helper()
-	var set jose.JSONWebKeySet
-	if json.Unmarshal(text, &set) == nil {
-		found := false
-		for _, k := range set.Keys {
-			found = found || sameKey(k.Public().Key, key.PublicKey())
-		}
-		if !found {
-			t.Fatalf("go-jose does not have %v", key)
+	for name, read := range map[string]func([]byte) ([]crypto.PublicKey, bool){"go-jose": keysOfGoJose, "jwx": keysOfJWX} {
+		keys, ok := read(text)
+		if ok && !slices.ContainsFunc(keys, func(k crypto.PublicKey) bool { return sameKey(k, key.PublicKey()) }) {
+			t.Fatalf("%s does not have %v", name, key)
 		}
 	}
-	peers, err := jwk.Parse(text)
-	if err != nil {
-		return
-	}
-	for i := range peers.Len() {
-		k, _ := peers.Key(i)
-		var raw any
-		if public, err := k.PublicKey(); err == nil && jwk.Export(public, &raw) == nil && sameKey(raw, key.PublicKey()) {
-			return
-		}
-	}
-	t.Fatalf("jwx does not have %v", key)
 }
 
 func sameKey(a, b crypto.PublicKey) bool {
