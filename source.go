@@ -94,8 +94,8 @@ func FromForm(name string) TokenSource { return TokenSource{kind: sourceForm, na
 // [marker, token]).
 //
 // The browser closes the connection unless the response selects marker as the protocol. The middleware sets this response
-// header. WebSocket libraries that write the response themselves ignore it, so configure marker there too. In
-// gorilla/websocket, add it to Upgrader.Subprotocols.
+// header. A WebSocket library that writes the response itself ignores it: with gorilla/websocket, pass w.Header() to
+// Upgrade.
 func FromWebSocketProtocol(marker string) TokenSource {
 	return TokenSource{kind: sourceWebSocket, name: marker}
 }
