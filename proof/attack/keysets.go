@@ -33,16 +33,16 @@ const (
 
 // SetCase is a key set, or what a server responds with instead, and the verdict that it has to get.
 type SetCase struct {
-	Name    string
-	Section string // the document and section that decide about it
-	Own     bool   // it is read by jwks.Parse; else it is served to a jwks.Remote
-	Text    []byte // the set
-	Page    Page   // what is served in place of Text, if set
-	Path    string // where Page is served: "" for the set, else the metadata
-	Want    SetVerdict
-	Keys    int    // that are used of the set
-	Reason  string // in the error or in the report
-	Secret  string // that neither may show
+	Name    string     // what it is
+	Section string     // the document and section that decide about it
+	Own     bool       // it is read by jwks.Parse; else it is served to a jwks.Remote
+	Text    []byte     // the set
+	Page    Page       // what is served in place of Text, if set
+	Path    string     // where Page is served: "" for the set, else the metadata
+	Want    SetVerdict // what has to become of it
+	Keys    int        // that are used of the set
+	Reason  string     // in the error or in the report
+	Secret  string     // that neither may show
 }
 
 // String returns the class and the name.
