@@ -67,8 +67,8 @@ func Example() {
 	// 200 Hello, Ann!
 }
 
-// A key, an encoder for the login, a decoder and a middleware: then a route can't be reached, nor even be
-// mounted, without a user.
+// With a key, an encoder for the login, a decoder and a middleware, a route can be neither reached nor mounted without
+// a user.
 func ExampleMiddleware_RequireFunc() {
 	type User struct{ ID, Name string }
 	users := map[string]*User{"7": {"7", "Ann"}}
@@ -86,7 +86,7 @@ func ExampleMiddleware_RequireFunc() {
 		fmt.Fprintf(w, "Hello, %s!", user.Name)
 	}))
 
-	// At login, once the password has been checked:
+	// At login, after the password has been checked:
 	token, err := encoder.Encode(context.Background(), usher.Claims{Subject: "7"})
 	if err != nil {
 		fmt.Println(err)
@@ -107,8 +107,8 @@ func ExampleMiddleware_RequireFunc() {
 	// 200 Hello, Ann!
 }
 
-// A page for everyone that greets those who are logged in. A bad token is refused all the same: its owner
-// believes to be logged in.
+// A public page that greets users who are logged in. An invalid token is still refused, because its owner expects to be
+// logged in.
 func ExampleMiddleware_Optional() {
 	key := usher.Must(usher.GenerateKey(usher.HS256))
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
@@ -140,7 +140,7 @@ func ExampleMiddleware_Optional() {
 	// 401 {"title":"Unauthorized","status":401,"detail":"The access token is not valid."}
 }
 
-// With returns a middleware that asks more, for some of the routes. The first one stays as it is.
+// With returns a stricter middleware for some of the routes. The original does not change.
 func ExampleMiddleware_With() {
 	key := usher.Must(usher.GenerateKey(usher.HS256))
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
@@ -170,7 +170,7 @@ func ExampleMiddleware_With() {
 	// Bearer realm="blog", error="insufficient_scope", error_description="The access token lacks a scope.", scope="posts:write"
 }
 
-// Before a payment the login has to be recent; the client is told how recent (RFC 9470).
+// A payment requires a recent login. The challenge says how recent (RFC 9470).
 func ExampleRequireRecentLogin() {
 	key := usher.Must(usher.GenerateKey(usher.HS256))
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
@@ -198,8 +198,7 @@ func ExampleRequireRecentLogin() {
 	// Bearer realm="shop", error="insufficient_user_authentication", error_description="A more recent login is required.", max_age="600"
 }
 
-// Roles belong to the user, who is looked up for each request, so that a right that was taken away is gone at
-// once.
+// Roles belong to the user, who is loaded for each request. So a revoked role takes effect at once.
 func ExampleMiddleware_Allow() {
 	type User struct {
 		Name  string
@@ -230,8 +229,7 @@ func ExampleMiddleware_Allow() {
 	// 403 {"title":"Forbidden","status":403,"detail":"This is not allowed."}
 }
 
-// Whose post it is only the handler can tell. Deny refuses in the way in which the middleware does, and tells
-// Observe.
+// Only the handler knows the author of a post. Deny responds as the middleware does, and calls Observe.
 func ExampleMiddleware_Deny() {
 	authors := map[string]string{"hello": "ann", "world": "ben"}
 
@@ -262,7 +260,7 @@ func ExampleMiddleware_Deny() {
 	// world 403
 }
 
-// A web page keeps its token in a cookie. What other sites make the browser send is refused.
+// A web page keeps its token in a cookie. Requests that other sites cause are refused.
 func ExampleFromCookie() {
 	key := usher.Must(usher.GenerateKey(usher.HS256))
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
@@ -274,7 +272,7 @@ func ExampleFromCookie() {
 		fmt.Fprintf(w, "Thank you, %s.", user.Subject)
 	})
 
-	// At login: a cookie that no script reads and no other site sends along.
+	// At login, set a cookie that scripts can't read.
 	token := usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: "ann"}))
 	cookie := &http.Cookie{
 		Name: "__Host-token", Value: token, Path: "/", MaxAge: int(encoder.TTL().Seconds()),
@@ -294,7 +292,7 @@ func ExampleFromCookie() {
 	// cross-site 403 {"title":"Forbidden","status":403,"detail":"Cross-origin request."}
 }
 
-// A handler that takes a token of another kind finds it where the middleware would.
+// A handler finds another kind of token with a TokenSource.
 func ExampleTokenSource_Find() {
 	source := usher.FromCookie("__Host-refresh")
 	for _, cookies := range []string{"__Host-refresh=abc", "theme=dark", "__Host-refresh=abc; __Host-refresh=x y"} {
@@ -308,7 +306,7 @@ func ExampleTokenSource_Find() {
 	//  false usher: more than one token
 }
 
-// A handler's test needs neither a key nor a token.
+// A test of a handler needs no key and no token.
 func ExampleContextWithUser() {
 	type User struct{ Name string }
 	profile := func(w http.ResponseWriter, r *http.Request) { // what is to be tested
@@ -328,7 +326,7 @@ func ExampleContextWithUser() {
 	// Output: 200 This is Ann.
 }
 
-// Claims in a context are found by their own type, and as the usher.Claims that they embed.
+// Claims in a context are returned by their own type, or as the usher.Claims that they embed.
 func ExampleClaimsFromContext() {
 	type MyClaims struct {
 		usher.Claims
@@ -347,7 +345,7 @@ func ExampleClaimsFromContext() {
 	// 7
 }
 
-// A guard of one's own is a function. It finds the user and the claims in the context.
+// Your own guard is a function. The context has the user and the claims.
 func ExampleGuard() {
 	sameTenant := usher.Guard(func(ctx context.Context) error {
 		claims, ok := usher.ClaimsFromContext[usher.Claims](ctx)
@@ -366,7 +364,7 @@ func ExampleGuard() {
 	// usher: forbidden: another tenant
 }
 
-// Why a request was refused is for the log; the client gets a description that gives nothing away.
+// The log gets the cause of a refusal; the client gets a description that reveals no details.
 func ExampleMiddlewareOptions_observe() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -401,8 +399,7 @@ func ExampleMiddlewareOptions_observe() {
 	// level=WARN msg=refused method=GET path=/me status=401 reason="usher: wrong signature"
 }
 
-// Reject writes a body of one's own, here a page. Challenge, Cache-Control and Retry-After have been set
-// before, so it can't forget them.
+// Reject writes your own body, here a page. The challenge, Cache-Control and Retry-After have already been set.
 func ExampleMiddlewareOptions_reject() {
 	key := usher.Must(usher.GenerateKey(usher.HS256))
 	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, nil))
@@ -425,9 +422,8 @@ func ExampleMiddlewareOptions_reject() {
 	// <p>An access token is required. <a href="/login">Log in</a></p>
 }
 
-// The wrong way: a handler that takes the user from the context, and does not look at ok, works for as long as
-// nobody mounts it without the middleware, or under Optional. Then it serves strangers, or crashes. RequireFunc
-// hands over the user, so that this mistake does not compile.
+// The wrong way: a handler takes the user from the context and ignores ok. If it is mounted without the middleware, or with
+// Optional, it serves anonymous requests or crashes. With RequireFunc, this mistake does not compile.
 func ExampleMiddleware_Require_wrong() {
 	type User struct{ Admin bool }
 	wrong := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -453,8 +449,8 @@ func ExampleMiddleware_Require_wrong() {
 	// 500
 }
 
-// A long-lived handler asks again. Authenticate always decides anew, so it finds out that the user was deleted, the session ended,
-// or the token expired.
+// A long-lived handler checks again. Authenticate never reuses a decision, so it notices that the user was deleted, the
+// session ended, or the token expired.
 func ExampleMiddleware_Authenticate() {
 	users := map[string]bool{"ann": true}
 	key := usher.Must(usher.GenerateKey(usher.HS256))
@@ -487,7 +483,7 @@ func ExampleMiddleware_Authenticate() {
 	// the end: The access token is not valid.
 }
 
-// A token of a message queue has no request. The caller logs the refusal.
+// A token from a message queue has no request, so the caller logs the refusal.
 func ExampleMiddleware_AuthenticateToken() {
 	key := usher.Must(usher.GenerateKey(usher.HS256))
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
@@ -510,7 +506,7 @@ func ExampleMiddleware_AuthenticateToken() {
 	// 403 scope
 }
 
-// Adapters to frameworks with another kind of handler take a dozen lines.
+// An adapter to a framework with another type of handler takes a dozen lines.
 func ExampleMiddleware_Decide() {
 	key := usher.Must(usher.GenerateKey(usher.HS256))
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
@@ -548,7 +544,7 @@ func ExampleMiddleware_Decide() {
 	// <nil>
 }
 
-// A gateway sends the token in a header of its own form. FromFunc finds tokens wherever they are.
+// A gateway sends the token in its own header format. FromFunc finds tokens in any place.
 func ExampleFromFunc() {
 	source := usher.FromFunc(func(r *http.Request) (string, bool, error) {
 		token, found := strings.CutPrefix(r.Header.Get("X-Gateway"), "user=")
@@ -564,8 +560,8 @@ func ExampleFromFunc() {
 	// a.b.c true <nil>
 }
 
-// Mutual TLS by hand: a token that is bound to a certificate (RFC 8705 §3) is good only over a connection that has the
-// certificate. Without Confirm, tokens that are bound to a key are refused.
+// Mutual TLS by hand: a token that is bound to a certificate (RFC 8705 §3) is valid only over a connection with this
+// certificate. Without Confirm, bound tokens are refused.
 func ExampleMiddlewareOptions_confirm() {
 	key := usher.Must(usher.GenerateKey(usher.HS256))
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))
@@ -604,7 +600,7 @@ func ExampleMiddlewareOptions_confirm() {
 	// 401 {"title":"Unauthorized","status":401,"detail":"The access token is not valid."}
 }
 
-// LogRejections logs every refusal: why, on which route, and whose token it was.
+// LogRejections logs every refusal: the cause, the route and the subject of the token.
 func ExampleLogRejections() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -631,7 +627,7 @@ func ExampleLogRejections() {
 	// level=INFO msg="usher: request refused" status=403 reason=scope method=DELETE route="DELETE /posts/{id}" sub=ann error="usher: forbidden: the token lacks one of the scopes \"posts:write\""
 }
 
-// A Rejection of one's own says what the client gets. Reason is its word for metrics.
+// Your own Rejection determines the response. Reason returns a word for metrics.
 func ExampleRejection() {
 	busy := &usher.Rejection{
 		Status: http.StatusTooManyRequests, Description: "Too many exports.", RetryAfter: time.Minute,
@@ -647,7 +643,7 @@ func ExampleRejection() {
 	// too_many
 }
 
-// Metrics count refusals by their reason, and an audit log says whose token it was.
+// Metrics count refusals by reason, and an audit log contains the subject of the token.
 func ExampleTokenError() {
 	key := usher.Must(usher.GenerateKey(usher.HS256))
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, nil))

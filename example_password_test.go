@@ -31,7 +31,7 @@ func ExampleHashPassword() {
 }
 
 func ExampleCheckPassword() {
-	// What PHP's password_hash made of "correct horse battery staple".
+	// PHP's password_hash of "correct horse battery staple".
 	hash := "$2y$04$y3QIyPVh7hYLiiVHsopE5egjCKjeuxd3CJMPJC5RGlvj1e46jxuRi"
 
 	fmt.Println(usher.CheckPassword(hash, "correct horse battery staple"))
@@ -41,7 +41,7 @@ func ExampleCheckPassword() {
 	// usher: wrong password
 }
 
-// A login, which also moves the users of an older system to today's cost.
+// A login that also upgrades older hashes to the current cost.
 func ExamplePasswords_Check() {
 	passwords := usher.Must(usher.NewPasswords(nil))
 
@@ -69,7 +69,7 @@ func ExamplePasswords_Check() {
 	// $2a$12$
 }
 
-// A verifier reads a format of your own. For those of Werkzeug, Django, passlib and others, see the package legacyhash.
+// A verifier for your own format. Package legacyhash has verifiers for Werkzeug, Django, passlib and others.
 func ExamplePasswordVerifier() {
 	format := regexp.MustCompile(`^old:([1-9][0-9]{0,6}):([A-Za-z0-9]{1,64}):([0-9a-f]{64})$`)
 	old := func(hash, password string) (recognized, match bool) {
@@ -105,7 +105,7 @@ func ExampleNewPasswords() {
 	// usher: PasswordOptions.Costliest is neither bcrypt nor recognized by a verifier in Legacy, but must be a stored hash
 }
 
-// With AnyLength, a passphrase may be as long as its user likes.
+// With AnyLength, a passphrase may have up to 4096 bytes.
 func ExamplePasswords_Hash() {
 	passwords := usher.Must(usher.NewPasswords(&usher.PasswordOptions{AnyLength: true}))
 	ctx := context.Background()

@@ -17,8 +17,8 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// kmsSigner makes a crypto.Signer of a key in a key management service. Sign asks the service to sign a digest, and returns
-// the signature as crypto.Signer wants it.
+// kmsSigner is a crypto.Signer for a key in a key management service. Sign sends a digest to the service and returns the
+// signature in ASN.1.
 type kmsSigner struct {
 	public crypto.PublicKey
 	sign   func(ctx context.Context, digest []byte) ([]byte, error)
@@ -32,7 +32,7 @@ func (s kmsSigner) Sign(_ io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte
 	return s.sign(ctx, digest)
 }
 
-// The private key stays in the key management service. Here a local key stands in for the service.
+// The private key stays in the key management service. In this example a local key takes the place of the service.
 func ExampleNewSignerKey() {
 	service := usher.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	signer := kmsSigner{public: service.Public(), sign: func(_ context.Context, digest []byte) ([]byte, error) {
@@ -51,7 +51,7 @@ func ExampleNewSignerKey() {
 	// Output: 42 <nil>
 }
 
-// The clients of three clouds return signatures in different forms. These have the forms, and the requests' shape.
+// The clients of three clouds return signatures in different formats. These types imitate the formats and the requests.
 
 // awsClient is like kms.Client of github.com/aws/aws-sdk-go-v2/service/kms.
 type awsClient struct{ key *ecdsa.PrivateKey }
@@ -103,7 +103,7 @@ func (c azureClient) Sign(ctx context.Context, _, _, algorithm string, digest []
 	return azureSignResponse{result}, errors.Join(err, ctx.Err())
 }
 
-// crypto11Key is like the keys of github.com/ThalesGroup/crypto11: a crypto.Signer already, which returns ASN.1.
+// crypto11Key is like the keys of github.com/ThalesGroup/crypto11: it is a crypto.Signer and returns ASN.1.
 type crypto11Key struct{ *ecdsa.PrivateKey }
 
 func TestSignersOfCloudsAndModulesFit(t *testing.T) {

@@ -10,15 +10,15 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// The clock and the secret of these examples. A service leaves Now out, and reads the secret from its environment;
-// openssl rand -base64 32 makes one.
+// The clock and the secret of these examples. A service does not set Now, and reads its secret from the environment. To
+// make a secret, run: openssl rand -base64 32
 var (
 	exampleNow    = func() time.Time { return time.Date(2030, time.January, 2, 12, 0, 0, 0, time.UTC) }
 	exampleSecret = []byte("a secret of thirty-two bytes, or more")
 )
 
-// Your claims are a struct of your own that embeds usher's. Private claims have JSON tags; Validate, if there is
-// one, has the last word.
+// Your claims type is a struct that embeds usher.Claims. Private claims have JSON tags. If it has a Validate method,
+// that is called after all other checks.
 func ExampleClaims() {
 	key := usher.Must(usher.NewKey(usher.HS256, exampleSecret))
 	encoder := usher.Must(usher.NewEncoder[MemberClaims](key, &usher.EncoderOptions{Now: exampleNow}))
@@ -47,13 +47,13 @@ func ExampleClaims() {
 	// usher: invalid claims: a member has a team
 }
 
-// MemberClaims are the claims of a service whose users belong to teams.
+// MemberClaims is the claims type of a service with teams.
 type MemberClaims struct {
 	usher.Claims
 	Team string `json:"team"`
 }
 
-// Validate is asked before a token is signed, and whenever one is verified.
+// Validate is called before a token is signed, and whenever one is verified.
 func (c *MemberClaims) Validate() error {
 	if c.Team == "" {
 		return errors.New("a member has a team")
@@ -61,7 +61,7 @@ func (c *MemberClaims) Validate() error {
 	return nil
 }
 
-// Where user ids are integers, SubjectInt reads them back.
+// If user ids are integers, SubjectInt returns them.
 func ExampleClaims_SubjectInt() {
 	claims := usher.Claims{Subject: "42"}
 	id, err := claims.SubjectInt()
@@ -75,7 +75,7 @@ func ExampleClaims_SubjectInt() {
 	// usher: invalid claims: sub is not an integer
 }
 
-// An encoder fills in who issues the token, for whom, when and until when.
+// An encoder fills in the issuer, the audience, the time of issue and the expiry.
 func ExampleNewEncoder() {
 	key := usher.Must(usher.NewKey(usher.HS256, exampleSecret))
 	encoder, err := usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{
@@ -100,7 +100,7 @@ func ExampleNewEncoder() {
 	// expires_in: 600
 }
 
-// Fill tells what Encode would fill in, and lets you set more: here a token ends with the login session.
+// Fill sets what Encode would set, so you can read and change it. Here a token expires with the login session.
 func ExampleEncoder_Fill() {
 	key := usher.Must(usher.NewKey(usher.HS256, exampleSecret))
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{Now: exampleNow}))
@@ -116,7 +116,7 @@ func ExampleEncoder_Fill() {
 	// Output: 12:00:00 12:05:00 <nil>
 }
 
-// A decoder says why it refuses a token; errors.Is tells the reasons apart.
+// A decoder's error is the reason why it refuses a token. Compare it with errors.Is.
 func ExampleNewDecoder() {
 	key := usher.Must(usher.NewKey(usher.HS256, exampleSecret))
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{Issuer: "login", Now: exampleNow}))
@@ -152,7 +152,7 @@ func ExampleNewDecoder() {
 	// refused: usher: malformed token: it is not three segments with dots between them
 }
 
-// A key is a secret, or half of a key pair, together with its algorithm. Printing it shows no more than that.
+// A key has an algorithm and an ID. Printing it shows only these.
 func ExampleKey() {
 	key := usher.Must(usher.NewKey(usher.HS256, exampleSecret)).WithID("2030-01")
 	fmt.Println(key)
@@ -162,14 +162,14 @@ func ExampleKey() {
 	// {SigningKey:usher.Key(HS256 "2030-01")}
 }
 
-// A secret that is too short is refused, with what to do about it.
+// A secret that is too short is refused, and the error names a remedy.
 func ExampleNewKey() {
 	_, err := usher.NewKey(usher.HS256, []byte("changeme"))
 	fmt.Println(err)
 	// Output: usher: material has 8 bytes, but HS256 needs 32 or more; make one with: openssl rand -base64 32
 }
 
-// Whoever issues tokens for other services has a key pair, and gives them its public half.
+// A service that issues tokens for others has a key pair, and gives them the public key.
 func ExampleGenerateKey() {
 	private := usher.Must(usher.GenerateKey(usher.EdDSA))
 	public, ok := private.Public()
@@ -177,7 +177,7 @@ func ExampleGenerateKey() {
 	// Output: true true false true
 }
 
-// Keys come as PEM, from openssl or another service. Without an ID of their own they have their thumbprint.
+// A key in PEM, from openssl or another service. Its default ID is its thumbprint.
 func ExampleParseKey() {
 	const publicKey = `-----BEGIN PUBLIC KEY-----
 MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
@@ -191,8 +191,8 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
 	// the-issuers-own-name
 }
 
-// A secret is replaced while the service runs, and nobody is logged out: the new key is made known, then it
-// signs, and the old one goes when the last token that it signed has expired.
+// A secret is replaced while the service runs, and nobody is logged out. The new key is added, then it signs. The old
+// key is removed when the last token that it signed has expired.
 func ExampleKeyRing() {
 	january := usher.Must(usher.NewKey(usher.HS256, exampleSecret)).WithID("january")
 	february := usher.Must(usher.GenerateKey(usher.HS256)).WithID("february")
@@ -215,7 +215,7 @@ func ExampleKeyRing() {
 	// retire <nil> [usher.Key(HS256 "february")] false
 }
 
-// Tokens of several issuers: each goes to the decoder that knows the issuer's keys.
+// Tokens of several issuers: each is verified by the decoder of its issuer.
 func ExampleByIssuer() {
 	ours := usher.Must(usher.GenerateKey(usher.HS256))
 	partners := usher.Must(usher.GenerateKey(usher.ES256))
@@ -242,7 +242,7 @@ func ExampleByIssuer() {
 
 // A date is the number of seconds since 1970; the zero value means that there is none.
 func ExampleByIssuerFunc() {
-	// One key for each tenant, as a table of the database has them.
+	// One key for each tenant, as in a database table.
 	tenants := map[string]usher.Key{
 		"https://acme.example": usher.Must(usher.NewKey(usher.HS256, exampleSecret)),
 	}
@@ -272,7 +272,7 @@ func ExampleConfirmation() {
 	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{Now: exampleNow}))
 	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, &usher.DecoderOptions{Now: exampleNow}))
 
-	// The token is good only together with a proof that its bearer has this key.
+	// The token is valid only with a proof of possession of this key.
 	ctx := context.Background()
 	token := usher.Must(encoder.Encode(ctx, usher.Claims{
 		Subject: "42", Confirmation: &usher.Confirmation{KeyThumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"},
@@ -294,7 +294,7 @@ func ExampleNumericDate() {
 	// true false
 }
 
-// An audience is one string or an array in JSON, and always a list in Go.
+// An audience is a string or an array in JSON, and always a slice in Go.
 func ExampleAudience() {
 	var one, two usher.Audience
 	fmt.Println(one.UnmarshalJSON([]byte(`"api"`)), one)
@@ -304,7 +304,7 @@ func ExampleAudience() {
 	// <nil> [api web]
 }
 
-// Constructors report all mistakes at once, each with the field that is wrong.
+// Constructors report all mistakes at once, each with its field.
 func ExampleConfigError() {
 	_, err := usher.NewDecoder[usher.Claims](nil, &usher.DecoderOptions{Leeway: time.Hour, CacheSize: -1})
 	fmt.Println(err)
@@ -319,7 +319,7 @@ func ExampleConfigError() {
 	// the first is DecoderOptions.Leeway
 }
 
-// Must is for main and for tests, where a mistake in the configuration ends the program.
+// Must is for main functions and tests, where a wrong configuration should end the program.
 func ExampleMust() {
 	key := usher.Must(usher.GenerateKey(usher.HS256))
 	fmt.Println(key.CanSign())

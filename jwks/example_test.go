@@ -12,7 +12,7 @@ import (
 	"github.com/go-usher/usher/jwks"
 )
 
-// startIssuer starts an issuer as another service of yours would be: it publishes its keys and signs tokens.
+// startIssuer starts an issuer, such as another service of yours. It publishes its keys and signs tokens.
 func startIssuer() (url string, sign func(subject string) string, stop func()) {
 	ring := usher.Must(usher.NewKeyRing(usher.Must(usher.GenerateKey(usher.EdDSA))))
 	mux := http.NewServeMux()
@@ -28,7 +28,7 @@ func startIssuer() (url string, sign func(subject string) string, stop func()) {
 	return server.URL, sign, server.Close
 }
 
-// A service accepts the tokens of an issuer of which it knows the URL alone.
+// A service that knows only the URL of an issuer accepts its tokens.
 func ExampleNewIssuer() {
 	issuer, sign, stop := startIssuer()
 	defer stop()
@@ -48,7 +48,7 @@ func ExampleNewIssuer() {
 	// Output: hello ada
 }
 
-// A readiness check asks whether there are keys.
+// A readiness check succeeds when there are keys.
 func ExampleRemote_Keys() {
 	issuer, _, stop := startIssuer()
 	defer stop()
@@ -76,7 +76,7 @@ func ExampleRemote_Keys() {
 	// 200
 }
 
-// OnFetch is where an operator learns that an issuer can't be reached, or publishes what it should not.
+// OnFetch reports to the operator that an issuer can't be reached, or publishes keys that can't be used.
 func ExampleRemoteOptions() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"keys":[
@@ -106,7 +106,7 @@ func ExampleRemoteOptions() {
 	// <nil>
 }
 
-// Scripts of one web application alone may read the set, and clients may keep it for an hour.
+// Only scripts of one web application may read the set, and clients may cache it for an hour.
 func ExampleHandler() {
 	key := usher.Must(usher.GenerateKey(usher.ES256)).WithID("2026-11")
 	ring := usher.Must(usher.NewKeyRing(key))
@@ -124,7 +124,7 @@ func ExampleHandler() {
 	// public, max-age=3600
 }
 
-// A planned rotation: the next key is published, verifiers get the time to fetch it, and only then it signs.
+// A planned rotation: the next key is published first, and signs after verifiers have had time to fetch it.
 func ExampleRotate() {
 	ring := usher.Must(usher.NewKeyRing(usher.Must(usher.GenerateKey(usher.EdDSA)).WithID("october")))
 	next := usher.Must(usher.GenerateKey(usher.EdDSA)).WithID("november")
@@ -143,7 +143,7 @@ func ExampleRotate() {
 	// <nil>
 }
 
-// A private JWK of one's own that names no algorithm.
+// Your own private JWK without an alg.
 func ExampleParse() {
 	text := []byte(`{
 		"kty": "OKP", "crv": "Ed25519", "kid": "2026-11",
@@ -164,7 +164,7 @@ func ExampleParse() {
 	// {"keys":[{"kty":"OKP","use":"sig","alg":"EdDSA","kid":"2026-11","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]} <nil>
 }
 
-// An operator counts failures, and raises an alarm once there are no keys left to verify with.
+// The service counts failures, and raises an alarm when there are no keys left.
 func ExampleFetch() {
 	up := false
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -209,7 +209,7 @@ func ExampleFetch() {
 	// the keys before still verify, failure 1
 }
 
-// Clients keep the set for five minutes, which is also how long Rotate has to wait.
+// Clients cache the set for five minutes, so Rotate must wait as long.
 func ExampleHandlerOptions() {
 	ring := usher.Must(usher.NewKeyRing(usher.Must(usher.GenerateKey(usher.EdDSA))))
 	published := usher.Must(jwks.Handler(ring.Keys, &jwks.HandlerOptions{MaxAge: 5 * time.Minute}))
@@ -231,7 +231,7 @@ func ExampleHandlerOptions() {
 	// 304
 }
 
-// Verifiers that know the issuer alone find its keys by the metadata.
+// Verifiers that know only the issuer's URL find its keys through the metadata.
 func ExampleMetadataHandler() {
 	metadata := usher.Must(jwks.MetadataHandler("https://login.example.com", "https://login.example.com/keys"))
 	mux := http.NewServeMux()
@@ -243,7 +243,7 @@ func ExampleMetadataHandler() {
 	// Output: {"issuer":"https://login.example.com","jwks_uri":"https://login.example.com/keys","response_types_supported":["none"]}
 }
 
-// An RSA key that names no algorithm verifies tokens with PS256, and older ones with RS256.
+// An RSA key without an alg verifies new tokens with PS256 and older ones with RS256.
 func ExampleParseOptions() {
 	text := []byte(`{"kty":"RSA","kid":"2026-11","e":"AQAB","n":"` +
 		"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64" +

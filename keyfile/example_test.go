@@ -12,8 +12,8 @@ import (
 	"github.com/go-usher/usher/keyfile"
 )
 
-// A service signs with the key in a mounted folder. When the file changes, the next key is used, and tokens of the
-// one before are still accepted for an hour.
+// A service signs with the key in a mounted folder. When the file changes, the new key is used. Tokens of the previous
+// key are still accepted for an hour.
 func ExampleOpen() {
 	folder, err := os.MkdirTemp("", "keys")
 	if err != nil {
@@ -52,7 +52,7 @@ func ExampleOpen() {
 	// [usher.Key(HS256 "current") usher.Key(HS256 "current")]
 }
 
-// The public halves of the keys in a file are published as they are now.
+// The current public keys in a file are published.
 func ExampleKeys_Keys() {
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("key-%d.json", os.Getpid()))
 	defer os.Remove(path)
@@ -67,8 +67,8 @@ func ExampleKeys_Keys() {
 	// Output: [usher.Key(EdDSA "2026-11")] true <nil>
 }
 
-// Several processes mount one folder, and see a new key at different times. During Overlap every process accepts the new
-// key, and none signs with it yet.
+// Several processes mount one folder and read a new key at different times. During Overlap, every process accepts the
+// new key but none signs with it.
 func ExampleOptions() {
 	folder, err := os.MkdirTemp("", "keys")
 	if err != nil {

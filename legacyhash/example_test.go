@@ -8,9 +8,9 @@ import (
 	"github.com/go-usher/usher/legacyhash"
 )
 
-// The users of a Flask application log in with the passwords that they have, and leave with a bcrypt hash.
+// Users of a Flask application log in with their existing passwords, and their hashes are upgraded to bcrypt.
 func Example() {
-	// What Werkzeug 2.2's generate_password_hash made of "correct horse battery staple", by the user's id.
+	// Hashes of "correct horse battery staple" by Werkzeug 2.2's generate_password_hash, by user id.
 	hashes := map[string]string{
 		"42": "pbkdf2:sha256:1000$O2yJP90MOH0RaqYO$752632d182e712905e8ce5b8da93fd4562c21427d6bd4b25dee130829ee333fb",
 	}
@@ -44,7 +44,7 @@ func Example() {
 }
 
 func ExampleDjango() {
-	// What Django 3.2 made of "correct horse battery staple".
+	// A hash by Django 3.2 of "correct horse battery staple".
 	const hash = "pbkdf2_sha256$1000$seasalt$3xmXbyk2QpiyNcnoBbzRPwEBsYPTbDlRdtmLyBvQltA="
 	fmt.Println(legacyhash.Django(hash, "correct horse battery staple"))
 	fmt.Println(legacyhash.Django(hash, "Tr0ub4dor&3"))
@@ -55,7 +55,7 @@ func ExampleDjango() {
 	// false false
 }
 
-// A table of Flask-Bcrypt, with BCRYPT_HANDLE_LONG_PASSWORDS, is marked when it is moved.
+// Hashes of Flask-Bcrypt with BCRYPT_HANDLE_LONG_PASSWORDS get a prefix when the table is migrated.
 func ExampleFlaskBcrypt() {
 	const stored = "$2b$04$g/GeCTgYCVugc0tZNYkAY.jl70oPeDgmOLTCsDVabyEz1EPE9Pq.e"
 	recognized, _ := legacyhash.FlaskBcrypt(stored, "x")

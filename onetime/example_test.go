@@ -9,7 +9,7 @@ import (
 	"github.com/go-usher/usher/onetime"
 )
 
-// A password is reset by a link. The link works once, because its use replaces the hash that it was issued for.
+// A link resets a password. It works once, because using it replaces the hash.
 func Example() {
 	type account struct{ email, hash string }
 	accounts := map[string]*account{"42": {"alice@example.com", "$2a$12$old"}}
@@ -49,7 +49,7 @@ func Example() {
 	// onetime: invalid token: used, or its subject has changed since
 }
 
-// One purpose's tokens are worth nothing for another.
+// Tokens for one purpose are not valid for another.
 func ExampleNew() {
 	secret := []byte("an example's secret: 32 bytes from crypto/rand")
 	resets := usher.Must(onetime.New(secret, "password reset", nil))

@@ -50,8 +50,8 @@ func ExampleManager() {
 	// true
 }
 
-// A spent token is accepted while its successor is unused, because the response may have been lost. After that it is a
-// stolen copy.
+// A spent token is accepted while its successor is unused, because the response may have been lost. After that it counts as
+// stolen.
 func ExampleManager_Refresh() {
 	ctx := context.Background()
 	sessions := exampleManager(func(_ context.Context, e session.Event) { fmt.Println(e.Kind) })
@@ -102,7 +102,7 @@ func ExampleManager_Check() {
 	// 401
 }
 
-// The handler responds with tokens, and names a missing field.
+// The handler responds with tokens. For a missing field, the response names it.
 func ExampleLoginHandler() {
 	authenticate := func(_ context.Context, username, password string) (string, error) {
 		if username == "ada@example.org" && password == "correct horse" {
@@ -151,7 +151,7 @@ func ExampleNewAccessTokens() {
 	// Output: 200 false
 }
 
-// A handler that asks for the password again, and counts guesses together with those at the login.
+// A handler that checks the password again. Guesses are counted together with logins.
 func ExampleAttempts() {
 	accounts := map[string]string{"ada@example.org": "correct horse"}
 	opts := &session.HandlerOptions{UsernameField: "email", Throttle: usher.Must(session.NewMemoryThrottle(nil))}
@@ -264,7 +264,7 @@ func ExampleLogoutHandler() {
 	// session: ended
 }
 
-// Step-up: the authentication methods are kept in Data, and become amr and acr.
+// Step-up authentication: Data holds the authentication methods, which become amr and acr.
 func ExampleGrant() {
 	type Claims struct {
 		usher.Claims
@@ -309,7 +309,7 @@ func statusOf(h http.Handler, tokens session.Tokens) int {
 	return w.Code
 }
 
-// A login with a second step. The ticket keeps the first step's result, without a store.
+// A login with a second step. The ticket contains the result of the first step, so it need not be stored.
 func ExampleNewLogin() {
 	authenticate := func(_ context.Context, _, password string) (string, error) {
 		if password == "correct horse" {
@@ -367,7 +367,7 @@ func ExampleNewLogin() {
 	// 401 false
 }
 
-// A user who has just registered is logged in without being asked for the password.
+// A user who has just registered is logged in without entering the password again.
 func ExampleLogin_Finish() {
 	login := usher.Must(session.NewLogin(exampleManager(nil), nil, &session.HandlerOptions{Cookies: true}))
 	register := func(w http.ResponseWriter, r *http.Request) {
@@ -414,7 +414,7 @@ func ExampleSessionsHandler() {
 	// 200 1
 }
 
-// After an account's client logged in, strangers cannot keep it out.
+// A client that has logged in to an account can't be locked out by others.
 func ExampleMemoryThrottle() {
 	throttle := usher.Must(session.NewMemoryThrottle(&session.ThrottleOptions{
 		PerAccount: session.Limit{Burst: 3, Every: time.Minute},

@@ -12,7 +12,7 @@ import (
 	"github.com/go-usher/usher/ushertest"
 )
 
-// MyClaims are a service's own claims.
+// MyClaims is the claims type of a service.
 type MyClaims struct {
 	usher.Claims
 	Role string `json:"role,omitempty"`
@@ -27,12 +27,12 @@ func NewApp(verifier usher.Verifier[MyClaims]) http.Handler {
 	return mux
 }
 
-// Me is one of its handlers.
+// Me is a handler of the service.
 func Me(w http.ResponseWriter, _ *http.Request, user *MyClaims) {
 	fmt.Fprintf(w, "%s is %s", user.Subject, user.Role)
 }
 
-// t stands for the *testing.T that a test function is given.
+// t takes the place of a test function's *testing.T.
 var t testing.TB = exampleT{}
 
 type exampleT struct{ testing.TB }
@@ -42,7 +42,7 @@ func (exampleT) Context() context.Context     { return context.Background() }
 func (exampleT) Errorf(f string, args ...any) { fmt.Fprintf(os.Stdout, f+"\n", args...) }
 func (exampleT) Fatalf(f string, args ...any) { fmt.Fprintf(os.Stdout, f+"\n", args...) }
 
-// The service verifies with the kit's decoder what the kit has signed.
+// The service verifies the kit's tokens with the kit's decoder.
 func Example() {
 	kit := ushertest.New[MyClaims](t, nil)
 	app := NewApp(kit.Decoder)
@@ -53,13 +53,13 @@ func Example() {
 	// Output: 200 42 is editor
 }
 
-// A handler alone needs neither a key nor a token. It is given its user.
+// A test of a single handler needs no key and no token, only the user.
 func Example_handler() {
 	w := httptest.NewRecorder()
 	Me(w, httptest.NewRequest(http.MethodGet, "/me", http.NoBody), &MyClaims{Claims: usher.Claims{Subject: "42"}, Role: "editor"})
 	fmt.Println(w.Body)
 
-	// One that finds its user in the context finds it there.
+	// A handler that gets its user from the context:
 	handler := func(_ http.ResponseWriter, r *http.Request) {
 		user, _ := usher.UserFromContext[*MyClaims](r.Context())
 		fmt.Println("hello", user.Subject)
@@ -71,7 +71,7 @@ func Example_handler() {
 	// hello 42
 }
 
-// One loop covers every way in which a token can be bad.
+// One loop covers every reason for refusing a token.
 func ExampleKit_BrokenTokens() {
 	kit := ushertest.New[MyClaims](t, nil)
 	app := NewApp(kit.Decoder)
@@ -94,7 +94,7 @@ func ExampleKit_BrokenTokens() {
 	// 401 wrong audience
 }
 
-// Kit.Token is for requests that NewRequest does not make: those with a body, for example.
+// Kit.Token is for requests that NewRequest can't create, for example those with a body.
 func ExampleKit_Token() {
 	kit := ushertest.New[MyClaims](t, nil)
 	r := httptest.NewRequest(http.MethodDelete, "/posts/7", http.NoBody)
@@ -106,7 +106,7 @@ func ExampleKit_Token() {
 	// Output: 42 is admin
 }
 
-// Nobody has to wait until a token expires.
+// Tokens expire without waiting.
 func ExampleClock() {
 	kit := ushertest.New[MyClaims](t, nil)
 	app := NewApp(kit.Decoder)
@@ -119,7 +119,7 @@ func ExampleClock() {
 	// Output: Bearer error="invalid_token", error_description="The access token has expired."
 }
 
-// A service that makes its own decoder is tested with the kit's key and clock, and the kit gets the service's options.
+// A service that creates its own decoder gets the kit's key and clock, and the kit gets the service's options.
 func ExampleOptions() {
 	opts := usher.DecoderOptions{Issuer: "https://login.example.com", Audience: usher.Audience{"blog"}}
 	kit := ushertest.New[MyClaims](t, &ushertest.Options{Decoder: &opts})
@@ -131,7 +131,7 @@ func ExampleOptions() {
 	// Output: 42 https://login.example.com <nil>
 }
 
-// How does the service respond while its key source is unavailable?
+// The response while the key source is unavailable.
 func ExampleVerifier() {
 	app := NewApp(ushertest.Verifier[MyClaims]{
 		Claims: map[string]MyClaims{"alices-token": {Claims: usher.Claims{Subject: "alice"}, Role: "editor"}},
@@ -149,7 +149,7 @@ func ExampleVerifier() {
 	// 503
 }
 
-// RequireAuth finds the routes that somebody forgot to protect.
+// RequireAuth finds routes that are not protected.
 func ExampleRequireAuth() {
 	kit := ushertest.New[MyClaims](t, nil)
 	ushertest.RequireAuth(t, NewApp(kit.Decoder), "GET /me", "DELETE /posts/{id}", "GET /admin")
@@ -158,7 +158,7 @@ func ExampleRequireAuth() {
 	// ushertest: GET /admin answers a bad token with 404 instead of 401
 }
 
-// The pages of this service take their token from a cookie, and redirect visitors without one to a login.
+// The pages of this service read their token from a cookie, and redirect requests without one to a login.
 func ExampleRoutes() {
 	kit := ushertest.New[MyClaims](t, &ushertest.Options{Carry: ushertest.InCookie("__Host-token")})
 	auth := usher.Must(usher.NewMiddleware(kit.Decoder, usher.ClaimsAsUser, &usher.MiddlewareOptions{
