@@ -5,10 +5,14 @@ package passkey
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"sync"
@@ -40,7 +44,7 @@ type Login struct {
 	login    *session.Login
 	webauthn *webauthn.WebAuthn
 	users    Users
-	begun    begun
+	begun    *begun
 }
 
 // New returns the routes for a site, such as "https://example.com". login may be made without an authenticator.
@@ -55,7 +59,11 @@ func New(login *session.Login, site string, users Users) (*Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Login{login: login, webauthn: library, users: users}, nil
+	begun, err := newBegun()
+	if err != nil {
+		return nil, err
+	}
+	return &Login{login: login, webauthn: library, users: users, begun: begun}, nil
 }
 
 const (
@@ -67,16 +75,16 @@ const (
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request) {
 	// The passkey asks for a fingerprint or a PIN, so it is a second factor, too.
 	options, data, err := l.webauthn.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
-	var id string
+	var cookie string
 	if err == nil {
-		id, err = l.begun.add(data)
+		cookie, err = l.begun.seal(data)
 	}
 	if err != nil {
 		l.login.Deny(w, r, err)
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: id, Path: "/", MaxAge: int(ttl.Seconds()),
+		Name: cookieName, Value: cookie, Path: "/", MaxAge: int(ttl.Seconds()),
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	})
 	w.Header().Set("Content-Type", "application/json")
@@ -84,20 +92,23 @@ func (l *Login) Begin(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(options)
 }
 
-// Finish serves POST with the credential that the browser has got.
+// Finish serves POST with the credential that the browser has got. A login finishes once.
 func (l *Login) Finish(w http.ResponseWriter, r *http.Request) {
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	if err := l.finish(w, r, time.Now()); err != nil {
 		l.login.Deny(w, r, err)
 	}
 }
 
+var errExpired = &usher.Rejection{Status: http.StatusBadRequest, Description: "The login has expired. Begin again."}
+
 func (l *Login) finish(w http.ResponseWriter, r *http.Request, start time.Time) error {
 	var data *webauthn.SessionData
 	if cookie, err := r.Cookie(cookieName); err == nil {
-		data = l.begun.take(cookie.Value)
+		data = l.begun.open(cookie.Value)
 	}
 	if data == nil {
-		return &usher.Rejection{Status: http.StatusBadRequest, Description: "The login has expired. Begin again."}
+		return errExpired
 	}
 	var user User
 	var lookup error
@@ -116,45 +127,61 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, start time.Time) 
 	if err != nil {
 		return &usher.Rejection{Status: http.StatusUnauthorized, Description: "The passkey was not accepted.", Err: fmt.Errorf("passkey: %w", err)}
 	}
+	if !l.begun.use(data) {
+		return errExpired
+	}
 	if err := l.users.Used(r.Context(), user, passkey); err != nil {
 		return err
 	}
 	return l.login.Finish(w, r, user.Subject(), session.About{AuthTime: start, Data: "amr=hwk user"})
 }
 
-// begun are the logins that have begun, each for one attempt. Several processes keep them in a database or in Redis.
+// begun are the logins that have begun. Each is kept in its browser's cookie, sealed, since anybody could fill a table of them and
+// keep everybody else out. Several processes share the key, and keep the challenges that were used in a database or in Redis.
 type begun struct {
+	cipher cipher.AEAD
+
 	mu   sync.Mutex
-	data map[string]*webauthn.SessionData
+	used map[string]time.Time // challenges with which somebody has logged in, until they expire
 }
 
-const maxBegun = 10_000
-
-func (b *begun) add(data *webauthn.SessionData) (id string, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.data == nil {
-		b.data = make(map[string]*webauthn.SessionData)
+func newBegun() (*begun, error) {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // which never fails
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
 	}
-	if len(b.data) >= maxBegun {
-		for id, other := range b.data {
-			if time.Now().After(other.Expires) {
-				delete(b.data, id)
-			}
-		}
-	}
-	if len(b.data) >= maxBegun {
-		return "", fmt.Errorf("%w: %d logins with passkeys have begun", usher.ErrUnavailable, maxBegun)
-	}
-	id = rand.Text()
-	b.data[id] = data
-	return id, nil
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	return &begun{cipher: aead, used: make(map[string]time.Time)}, err
 }
 
-func (b *begun) take(id string) *webauthn.SessionData {
+func (b *begun) seal(data *webauthn.SessionData) (cookie string, err error) {
+	plain, err := json.Marshal(data)
+	return base64.RawURLEncoding.EncodeToString(b.cipher.Seal(nil, nil, plain, nil)), err //nolint:gosec // the cipher adds a random nonce
+}
+
+// open returns nil for a login that this process has not begun, or that has expired.
+func (b *begun) open(cookie string) *webauthn.SessionData {
+	sealed, err := base64.RawURLEncoding.DecodeString(cookie)
+	if err != nil {
+		return nil
+	}
+	var data webauthn.SessionData
+	plain, err := b.cipher.Open(nil, nil, sealed, nil)
+	if err != nil || json.Unmarshal(plain, &data) != nil || time.Now().After(data.Expires) {
+		return nil
+	}
+	return &data
+}
+
+// use reports whether nobody has logged in with this challenge before.
+func (b *begun) use(data *webauthn.SessionData) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	data := b.data[id]
-	delete(b.data, id)
-	return data
+	now := time.Now()
+	maps.DeleteFunc(b.used, func(_ string, expires time.Time) bool { return now.After(expires) })
+	_, used := b.used[data.Challenge]
+	b.used[data.Challenge] = data.Expires
+	return !used
 }

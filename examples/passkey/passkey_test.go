@@ -16,9 +16,12 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-webauthn/webauthn/webauthn"
 
@@ -111,6 +114,11 @@ func (a *authenticator) sign(t *testing.T, challenge string) string {
 // newSite serves https://example.com to the browser that it returns.
 func newSite(t *testing.T, users passkey.Users) func() *http.Client {
 	t.Helper()
+	return serve(t, newRoutes(t, users))
+}
+
+func newRoutes(t *testing.T, users passkey.Users) *passkey.Login {
+	t.Helper()
 	manager := usher.Must(session.NewManager(session.Config[usher.Claims]{
 		Encoder: usher.Must(usher.NewEncoder[usher.Claims](usher.Must(usher.GenerateKey(usher.HS256)), nil)),
 		Store:   session.NewMemoryStore(),
@@ -118,7 +126,11 @@ func newSite(t *testing.T, users passkey.Users) func() *http.Client {
 		Secret:  []byte("a secret of thirty-two bytes or more"),
 	}))
 	login := usher.Must(session.NewLogin(manager, nil, &session.HandlerOptions{Cookies: true}))
-	routes := usher.Must(passkey.New(login, site, users))
+	return usher.Must(passkey.New(login, site, users))
+}
+
+func serve(t *testing.T, routes *passkey.Login) func() *http.Client {
+	t.Helper()
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login/passkey", routes.Begin)
 	mux.HandleFunc("POST /login/passkey/finish", routes.Finish)
@@ -182,11 +194,16 @@ func TestAPasskeyLogsIn(t *testing.T) {
 	browser := newBrowser()
 	for range 2 {
 		credential := a.sign(t, begin(t, browser))
+		cookies := browser.Jar.Cookies(usher.Must(url.Parse(site)))
 		got := post(t, browser, "/login/passkey/finish", credential, "Sec-Fetch-Site", "same-origin")
 		if got.status != 200 || !got.loggedIn {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
+		browser.Jar.SetCookies(usher.Must(url.Parse(site)), cookies)
+		stored := users.credential
+		users.credential.Authenticator.SignCount = 0 // as of a passkey that does not count
 		got = post(t, browser, "/login/passkey/finish", credential)
+		users.credential = stored
 		if got.status != 400 || !strings.Contains(got.body, "Begin again.") || got.loggedIn {
 			t.Errorf("the same credential again: %d %s", got.status, got.body)
 		}
@@ -200,6 +217,54 @@ func TestAPasskeyLogsIn(t *testing.T) {
 	if got.status != 400 || got.loggedIn {
 		t.Errorf("another browser: %d %s", got.status, got.body)
 	}
+}
+
+// Anybody can begin logins.
+func TestLoginsThatStrangersBeginKeepNobodyOut(t *testing.T) {
+	a, users := newAuthenticator(t)
+	routes := newRoutes(t, users)
+	newBrowser := serve(t, routes)
+	before, after := newBrowser(), newBrowser()
+	first := begin(t, before)
+	for range 10_001 {
+		routes.Begin(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, site+"/login/passkey", nil))
+	}
+	second := begin(t, after)
+	if got := post(t, before, "/login/passkey/finish", a.sign(t, first)); got.status != 200 || !got.loggedIn {
+		t.Errorf("a login that had begun: %d %s", got.status, got.body)
+	}
+	if got := post(t, after, "/login/passkey/finish", a.sign(t, second)); got.status != 200 || !got.loggedIn {
+		t.Errorf("a login that began later: %d %s", got.status, got.body)
+	}
+}
+
+func TestALoginLastsFiveMinutes(t *testing.T) {
+	a, users := newAuthenticator(t)
+	synctest.Test(t, func(t *testing.T) {
+		routes := newRoutes(t, users)
+		began := httptest.NewRecorder()
+		routes.Begin(began, httptest.NewRequest(http.MethodPost, site+"/login/passkey", nil))
+		var options struct{ PublicKey struct{ Challenge string } }
+		_ = json.Unmarshal(began.Body.Bytes(), &options)
+		for _, test := range []struct {
+			wait   time.Duration
+			cookie string
+			status int
+		}{
+			{0, began.Result().Cookies()[0].Value[1:], 400},
+			{0, began.Result().Cookies()[0].Value, 401}, // because of the signature, which is none
+			{5*time.Minute + time.Second, began.Result().Cookies()[0].Value, 400},
+		} {
+			<-time.After(test.wait)
+			credential := strings.Replace(a.sign(t, options.PublicKey.Challenge), `"signature":"`, `"signature":"AAAA`, 1)
+			r := httptest.NewRequest(http.MethodPost, site+"/login/passkey/finish", strings.NewReader(credential))
+			r.AddCookie(&http.Cookie{Name: "__Host-passkey-login", Value: test.cookie})
+			w := httptest.NewRecorder()
+			if routes.Finish(w, r); w.Code != test.status {
+				t.Errorf("after %v: %d %s", test.wait, w.Code, w.Body)
+			}
+		}
+	})
 }
 
 func TestPasskeysThatAreRefused(t *testing.T) {

@@ -12,6 +12,7 @@ var (
 	Demonstrate  = demonstrate
 	ReadSettings = readSettings
 	Run          = run
+	WriteKey     = writeKey
 )
 
 // NewServiceTokens returns a function that gets a service's token from an endpoint.

@@ -19,6 +19,9 @@ import (
 
 // runIssuer logs users in, signs the tokens of users and services, and publishes its keys.
 func runIssuer(ctx context.Context, s settings, log *slog.Logger) error {
+	if len(s.ordersSecret) < 16 { // an empty one would let everybody in
+		return errors.New("ORDERS_SECRET has fewer than 16 bytes")
+	}
 	keys, err := keyfile.Open(s.keys, &keyfile.Options{
 		Signer:   "current.pem",
 		Interval: s.interval,

@@ -126,6 +126,28 @@ func TestOnlyAServiceGetsAServicesToken(t *testing.T) {
 	}
 }
 
+// An empty secret would let everybody in.
+func TestAnIssuerWithoutASecretOfTheServiceIsAnError(t *testing.T) {
+	dir := t.TempDir()
+	if err := services.WriteKey(filepath.Join(dir, "current.pem")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // it stops as soon as it serves
+	for secret, want := range map[string]bool{"": true, "too short": true, "0123456789abcdef": false} {
+		for name, value := range map[string]string{
+			"ADDR": "127.0.0.1:0", "ISSUER": "http://127.0.0.1:1", "KEYS": dir, "SESSIONS": filepath.Join(t.TempDir(), "sessions.db"),
+			"SESSION_SECRET": "a secret of thirty-two bytes or more", "PASSWORD": "a password", "ORDERS_SECRET": secret,
+		} {
+			t.Setenv(name, value)
+		}
+		err := services.Run(ctx, []string{"issuer"})
+		if got := err != nil && strings.Contains(err.Error(), "ORDERS_SECRET"); got != want {
+			t.Errorf("%q: %v", secret, err)
+		}
+	}
+}
+
 func TestMistakesOnTheCommandLineAreErrors(t *testing.T) {
 	for _, args := range [][]string{{"-phase", "5"}, {"-phase", "0s"}, {"payments"}} {
 		if err := services.Run(context.Background(), args); err == nil {

@@ -5,10 +5,13 @@ package sociallogin
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,10 +39,16 @@ type Config struct {
 	RedirectURL            string       // of Callback
 	Client                 *http.Client // nil for one with a time limit of 10 seconds
 
+	// MaxAge is how long ago the user may have authenticated at the provider, in whole seconds; 0 is any time. A provider that
+	// knows the browser asks for nothing, so that usher.RequireRecentLogin says little about logins without MaxAge.
+	MaxAge time.Duration
+
 	// Find returns the user whom the provider knows by this subject, and creates one if there is none. Look them up by
 	// issuer and subject; the email may change, and may have been somebody else's.
 	Find func(ctx context.Context, c *Claims) (subject string, err error)
 }
+
+const leeway = 30 * time.Second // between the provider's clock and this one
 
 // Provider has the two routes of a login with a provider.
 type Provider struct {
@@ -47,6 +56,7 @@ type Provider struct {
 	oauth   oauth2.Config
 	decoder *usher.Decoder[Claims]
 	login   *session.Login
+	cookie  string // its name
 }
 
 // New returns the routes for a provider. login may be made without an authenticator.
@@ -59,11 +69,12 @@ func New(login *session.Login, cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	decoder, err := usher.NewDecoder[Claims](keys, &usher.DecoderOptions{
-		Issuer: cfg.Issuer, Audience: usher.Audience{cfg.ClientID}, Leeway: 30 * time.Second,
+		Issuer: cfg.Issuer, Audience: usher.Audience{cfg.ClientID}, Leeway: leeway,
 	})
 	if err != nil {
 		return nil, err
 	}
+	name := sha256.Sum256([]byte(cfg.Issuer + " " + cfg.ClientID))
 	return &Provider{
 		cfg: cfg,
 		oauth: oauth2.Config{
@@ -73,27 +84,32 @@ func New(login *session.Login, cfg Config) (*Provider, error) {
 		},
 		decoder: decoder,
 		login:   login,
+		cookie:  cookiePrefix + hex.EncodeToString(name[:8]),
 	}, nil
 }
 
-// The cookie ties the callback to the browser that began the login. Only this host can set it.
-const cookieName = "__Host-social-login"
+// The cookie ties the callback to the browser that began the login, and to the provider (RFC 9700 §4.4.2). Only this host can
+// set it.
+const cookiePrefix = "__Host-social-login-"
 
 // Begin serves GET: it sends the browser to the provider.
 func (p *Provider) Begin(w http.ResponseWriter, r *http.Request) {
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: state + "." + nonce + "." + verifier, Path: "/", MaxAge: 600,
+		Name: p.cookie, Value: state + "." + nonce + "." + verifier, Path: "/", MaxAge: 600,
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 	w.Header().Set("Cache-Control", "no-store")
-	url := p.oauth.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce))
-	http.Redirect(w, r, url, http.StatusSeeOther)
+	params := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce)}
+	if p.cfg.MaxAge > 0 {
+		params = append(params, oauth2.SetAuthURLParam("max_age", strconv.Itoa(int(p.cfg.MaxAge.Seconds()))))
+	}
+	http.Redirect(w, r, p.oauth.AuthCodeURL(state, params...), http.StatusSeeOther)
 }
 
 // Callback serves GET: the browser comes back from the provider.
 func (p *Provider) Callback(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{Name: p.cookie, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	if err := p.finish(w, r, time.Now()); err != nil {
 		p.login.Deny(w, r, err)
 	}
@@ -102,7 +118,7 @@ func (p *Provider) Callback(w http.ResponseWriter, r *http.Request) {
 func (p *Provider) finish(w http.ResponseWriter, r *http.Request, began time.Time) error {
 	query := r.URL.Query()
 	var parts []string
-	if cookie, err := r.Cookie(cookieName); err == nil {
+	if cookie, err := r.Cookie(p.cookie); err == nil {
 		parts = strings.Split(cookie.Value, ".")
 	}
 	if len(parts) != 3 || !same(query.Get("state"), parts[0]) {
@@ -146,6 +162,8 @@ func (p *Provider) identity(ctx context.Context, token *oauth2.Token, nonce stri
 		return nil, refused(errors.New("the ID token has another nonce"))
 	case claims.AuthorizedParty != p.cfg.ClientID && (claims.AuthorizedParty != "" || len(claims.Audience) > 1):
 		return nil, refused(fmt.Errorf("the ID token is for %q", claims.AuthorizedParty))
+	case p.cfg.MaxAge > 0 && time.Since(claims.AuthTime.Time) > p.cfg.MaxAge+leeway: // or there is none
+		return nil, refused(fmt.Errorf("the login at the provider is of %v", claims.AuthTime.Time))
 	}
 	return claims, nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -98,6 +99,11 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
+	return newSiteWith(t, 0)
+}
+
+func newSiteWith(t *testing.T, maxAge time.Duration) *site {
+	t.Helper()
 	p := newProvider(t)
 	mux := http.NewServeMux()
 	s := &site{httptest.NewTLSServer(mux), p}
@@ -118,13 +124,18 @@ func newSite(t *testing.T) *site {
 	}))
 	social := usher.Must(sociallogin.New(login, sociallogin.Config{
 		Issuer: p.URL, AuthURL: p.URL + "/authorize", TokenURL: p.URL + "/token",
-		ClientID: clientID, ClientSecret: clientSecret, RedirectURL: s.URL + "/login/callback",
+		ClientID: clientID, ClientSecret: clientSecret, RedirectURL: s.URL + "/login/callback", MaxAge: maxAge,
 		Find: func(_ context.Context, c *sociallogin.Claims) (string, error) {
 			return "user of " + c.Subject + ", " + c.Email, nil
 		},
 	}))
 	auth := usher.Must(usher.NewMiddleware(usher.Must(usher.NewDecoder[usher.Claims](key, nil)), usher.ClaimsAsUser[usher.Claims],
 		&usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromCookie("__Host-access")}, Check: manager.Check}))
+	another := usher.Must(sociallogin.New(login, sociallogin.Config{
+		Issuer: "https://another.example", AuthURL: "https://another.example/authorize", TokenURL: "https://another.example/token",
+		ClientID: clientID, ClientSecret: clientSecret, RedirectURL: s.URL + "/another/callback",
+	}))
+	mux.HandleFunc("GET /another/callback", another.Callback)
 	mux.HandleFunc("GET /login", social.Begin)
 	mux.HandleFunc("GET /login/callback", social.Callback)
 	mux.Handle("GET /me", auth.RequireFunc(func(w http.ResponseWriter, _ *http.Request, c *usher.Claims) {
@@ -250,10 +261,34 @@ func TestACallbackBelongsToTheBrowserThatBegan(t *testing.T) {
 		get(t, browser, s.URL+u.Path+"?"+query.Encode()).wantRefused(t, "a callback "+name, status, `"detail":"The`)
 	}
 
+	get(t, browser, strings.Replace(target, "/login/", "/another/", 1)).wantRefused(t, "the callback of another provider", 400, "not begun in this browser")
 	if got := get(t, browser, target); got.status != 200 || !strings.HasPrefix(got.body, "user of alice") {
 		t.Fatalf("the browser that began is answered with %d %s", got.status, got.body)
 	}
 	get(t, browser, target).wantRefused(t, "the same callback again", 400, "or it is over")
+}
+
+// A provider that knows the browser asks the user for nothing.
+func TestALoginThatIsTooOldAtTheProviderIsRefused(t *testing.T) {
+	s := newSiteWith(t, 5*time.Minute)
+	_, target := s.callback(t)
+	code := usher.Must(url.Parse(target)).Query().Get("code")
+	if got := s.provider.grants[code].Get("max_age"); got != "300" {
+		t.Errorf("max_age is %q", got)
+	}
+	for name, test := range map[string]struct {
+		authTime usher.NumericDate
+		status   int
+	}{
+		"now":          {usher.NewNumericDate(time.Now()), 200},
+		"an hour ago":  {usher.NewNumericDate(time.Now().Add(-time.Hour)), 401},
+		"nobody knows": {usher.NumericDate{}, 401},
+	} {
+		s.provider.change = func(c *sociallogin.Claims) { c.AuthTime = test.authTime }
+		if got := get(t, s.browser(t, nil), s.URL+"/login"); got.status != test.status {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
 }
 
 // The code of one login does not work with the verifier of another one, even at the provider (PKCE).
