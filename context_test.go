@@ -65,7 +65,7 @@ func TestUserFromContextGoesByTypeAndDepth(t *testing.T) {
 	}
 }
 
-// A nil user is nobody, in a context as in a middleware.
+// A nil user is no user, in a context as in a middleware.
 func TestANilUserInAContextIsNoUser(t *testing.T) {
 	ctx := usher.ContextWithUser(t.Context(), &shopUser{ID: "outer"})
 	if got, ok := usher.UserFromContext[*shopUser](usher.ContextWithUser[*shopUser](ctx, nil)); ok || got != nil {
@@ -167,7 +167,7 @@ func TestContextKeysDoNotCollide(t *testing.T) {
 	}
 }
 
-// Whoever logs a context, a guard's or a handler's, logs no token and nobody's claims.
+// Logging a context of a guard or a handler shows no token and no claims.
 func TestContextsDoNotShowWhatTheyHold(t *testing.T) {
 	token := shopToken(t, map[string]any{"role": "a secret role"})
 	show := func(ctx context.Context) {

@@ -232,7 +232,7 @@ func TestChallengeWithoutRealm(t *testing.T) {
 	}
 }
 
-// One mapping of errors, wherever they come from.
+// All errors are mapped by the same rules, wherever they come from.
 func TestErrorsAreMappedAlikeWhereverTheyComeFrom(t *testing.T) {
 	var noRejection *usher.Rejection
 	own := &usher.Rejection{Status: http.StatusNotFound, Description: "No such page.", Err: errors.New(secretCause)}
@@ -786,7 +786,7 @@ func TestNestedThreeTimesDecidesOnce(t *testing.T) {
 	}
 }
 
-// Whoever asks in a handler wants to know what is true now: the user may be gone, the session may have ended.
+// A call in a handler decides by the current state: the user may be deleted, or the session may have ended.
 func TestAskingAgainInAHandlerDecidesAnew(t *testing.T) {
 	var gone error
 	d := openShopWith(t, nil, func(ctx context.Context, c *shopClaims) (*shopUser, error) {
@@ -1242,7 +1242,7 @@ func TestAuthenticateThenDenyIsObservedOnce(t *testing.T) {
 	}
 }
 
-// Nobody observes AuthenticateToken but its caller; what the caller denies then is observed, once.
+// AuthenticateToken does not call Observe. If its caller passes the rejection to Deny, it is observed once.
 func TestAuthenticateTokenThenDenyIsObservedOnce(t *testing.T) {
 	d := openShop(t, usher.MiddlewareOptions{})
 	_, err := d.AuthenticateToken(t.Context(), "bad")
@@ -1477,7 +1477,7 @@ func TestOptionsCantBeChangedAfterwards(t *testing.T) {
 	}
 }
 
-// Mistakes that no constructor sees fail closed, and never panic.
+// Mistakes that no constructor can report fail closed and never panic.
 func TestMisuseIsA500(t *testing.T) {
 	d := openShop(t, usher.MiddlewareOptions{})
 	var nobody *usher.Middleware[shopClaims, *shopUser]
@@ -1521,7 +1521,7 @@ func TestMisuseIsA500(t *testing.T) {
 	}
 }
 
-// Requests that no server makes, but adapters and tests do.
+// Requests that servers never create, but adapters and tests do.
 func TestOddRequestsDoNotPanic(t *testing.T) {
 	d := openShop(t, usher.MiddlewareOptions{Sources: allSources(), DangerouslyPassPreflight: true})
 	for name, r := range map[string]*http.Request{

@@ -46,7 +46,7 @@ func TestBoundTokensAreRefusedUnlessConfirmed(t *testing.T) {
 	wantResponse(t, serveRequest(d.Optional(http.HandlerFunc(sayHello)), requestWith(bound)), 401, "")
 }
 
-// A token that came without a request comes without a proof too, and Confirm decides about tokens that are not bound as well.
+// A token without a request has no proof of possession, and Confirm also decides about tokens that are not bound.
 func TestAuthenticateTokenRefusesWhatConfirmWouldDecide(t *testing.T) {
 	for name, confirm := range map[string]func(*http.Request, string, *usher.Claims) (http.Header, error){
 		"without Confirm": nil,
@@ -203,7 +203,7 @@ func TestMutualTLSByHand(t *testing.T) {
 	}
 }
 
-// Whoever's token it was that was refused, the log can say so. An outage judges nothing.
+// The error of a refusal says whose token was refused. An outage refuses no token.
 func TestRefusalsSayWhoseTokenItWas(t *testing.T) {
 	d := openShop(t, usher.MiddlewareOptions{Check: func(_ context.Context, c *usher.Claims) error {
 		switch c.SessionID {
@@ -270,7 +270,7 @@ func TestRefusalsSayWhoseTokenItWas(t *testing.T) {
 	}
 }
 
-// A store whose client hung up often says so in words of its own.
+// Many stores return their own error when the client has closed the connection.
 func TestClosedConnectionsAreNotOutages(t *testing.T) {
 	odd := errors.New("pq: canceling statement due to user request")
 	tests := []struct {
@@ -382,7 +382,7 @@ func TestPatternOfAnInnerMuxIsSeenOutside(t *testing.T) {
 	}
 }
 
-// A middleware knows whom its own root let in: an admin of one service is nobody to the other.
+// A middleware returns only users that its own root authenticated: an admin of one service is unknown to the other.
 func TestUserAndClaimsAreThoseOfTheMiddlewaresOwnRoot(t *testing.T) {
 	staff, admins := openShop(t, usher.MiddlewareOptions{}), openShop(t, usher.MiddlewareOptions{})
 	derived := staff.With(usher.RequireScope("read"))
@@ -468,7 +468,7 @@ func TestGuardsWorkInAHandlersContext(t *testing.T) {
 	}
 }
 
-// What the user function and handlers do to their copy of the claims raises nobody's rights.
+// Changes that the user function and handlers make to their copy of the claims do not affect the guards.
 func TestGuardsInAHandlerDoNotSeeWhatItChanged(t *testing.T) {
 	d := openShop(t, usher.MiddlewareOptions{})
 	h := d.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

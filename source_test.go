@@ -737,7 +737,7 @@ func TestNoTokenSaysWhatIsWrongWithAuthorization(t *testing.T) {
 	}
 }
 
-// Whoever sends a token and forgets its scheme is not taken for anonymous.
+// A request with a token without a scheme is not anonymous.
 func TestOptionalRefusesABareTokenThatNoSourceReads(t *testing.T) {
 	token := shopToken(t, nil)
 	bare := func(values ...string) *http.Request {
@@ -775,7 +775,7 @@ func TestOptionalRefusesABareTokenThatNoSourceReads(t *testing.T) {
 	wantResponse(t, serveRequest(d.Optional(http.HandlerFunc(sayHello)), r), 200, "hello 7")
 }
 
-// A form that is too long to be searched spoils no token in a better place, and reaches the handler whole.
+// A form that is too long to be searched does not affect a token in another source, and the handler can read all of it.
 func TestLongFormsBesideABearerToken(t *testing.T) {
 	token := shopToken(t, nil)
 	long := "text=" + strings.Repeat("x", 70<<10)

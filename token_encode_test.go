@@ -299,7 +299,7 @@ func TestEncodeSignsWithTheKeyOfTheMoment(t *testing.T) {
 	}
 }
 
-// nobodysKeys is a source of keys whose nil pointer is of no use.
+// nobodysKeys is a key source that does not work as a nil pointer.
 type nobodysKeys struct{ usher.KeyRing }
 
 func TestNewEncoderReportsMistakes(t *testing.T) {

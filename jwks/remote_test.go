@@ -139,7 +139,7 @@ func TestAnUnknownKidWaitsForAFetchThatBeganAfterItCame(t *testing.T) {
 	})
 }
 
-// With a long MinInterval nobody is held until it has passed.
+// With a long MinInterval, calls do not wait until it has passed.
 func TestAnUnknownKidThatCameDuringAFetchIsRefusedWithItIfTheNextIsFarOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := serving(marshal(t, newKey(t, usher.ES256, "a")))

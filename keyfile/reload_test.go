@@ -359,7 +359,7 @@ func TestASecretOfKubernetesIsSwapped(t *testing.T) {
 	})
 }
 
-// Two processes read one mounted Secret, one of them signs, and nobody is refused, whoever sees a new key first.
+// Two processes read one mounted Secret and one of them signs. No token is refused, whichever reads a new key first.
 func TestARotationUnderLoadRefusesNothing(t *testing.T) {
 	duration := 3 * time.Second
 	if testing.Short() {

@@ -35,7 +35,7 @@ func utf16LE(text string) []byte {
 	return content
 }
 
-// Whoever knows a secret can sign, so that public text must not become one.
+// Anybody who knows a secret can sign tokens, so public text must not become one.
 func TestOpenRefusesPublicTextAsASecret(t *testing.T) {
 	key := ed(t)
 	ecPublic, certificate := body(t, publicPEM(t, p256(t))), body(t, certificatePEM(t, key))
@@ -137,7 +137,7 @@ func TestOpenAcceptsWhatGeneratorsOfSecretsWrite(t *testing.T) {
 	}
 }
 
-// A file that was named itself is taken as it is. In a folder, text with blanks may be a note about the keys.
+// A file that is the path itself may be text with spaces. In a folder, such a file may be a note about the keys.
 func TestTextWithBlanksIsASecretOnlyIfItsFileWasNamed(t *testing.T) {
 	for name, text := range map[string]string{
 		"prose":            "These are the keys of the production servers.\n",

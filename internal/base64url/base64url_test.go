@@ -9,7 +9,7 @@ import (
 	"github.com/go-usher/usher/internal/base64url"
 )
 
-// standard is the judge: it differs only in that it skips line breaks.
+// standard is the reference. It differs only in skipping line breaks.
 var standard = base64.RawURLEncoding.Strict()
 
 func isCanonical(text string) bool {

@@ -45,7 +45,7 @@ func newCache(size int) *Cache[item] { return New(size, slotSize, sameOrigin) }
 
 func cachePut(c *Cache[item], token string) { c.Put(token, item{text: token}, 0) }
 
-// cacheCheck reports what does not add up.
+// cacheCheck checks the cache's invariants.
 func cacheCheck(t *testing.T, c *Cache[item]) {
 	t.Helper()
 	c.mu.Lock()
@@ -89,8 +89,8 @@ func cacheCheck(t *testing.T, c *Cache[item]) {
 	}
 }
 
-// Streams do not push out five tokens that are asked for once in so many tokens of the stream. Only in the beginning, when
-// the cache gets full for the first time, anything may go.
+// Streams of new tokens do not evict five tokens that are used at intervals. Only when the cache gets full for the
+// first time, any token may be dropped.
 func TestAStreamOfNewKeysDoesNotEvictUsedOnes(t *testing.T) {
 	const size = 1000
 	for name, test := range map[string]struct {
@@ -141,7 +141,7 @@ func TestAStreamOfNewKeysDoesNotEvictUsedOnes(t *testing.T) {
 	}
 }
 
-// In the middle of a stream a token that is asked for gets in, if it comes again before it has been forgotten.
+// During a stream, a new token that is used again soon is cached.
 func TestNewEntriesAreCached(t *testing.T) {
 	const size = 1000
 	for _, every := range []int{size / 20, size / 2, 2 * size} {
@@ -202,7 +202,7 @@ func TestUnusedEntriesAreDropped(t *testing.T) {
 	cacheCheck(t, c)
 }
 
-// A tenth of the cache is for tokens that wait, however many stay.
+// A tenth of the cache is for new tokens, however many are retained.
 func TestATenthIsForNewEntries(t *testing.T) {
 	const size = 1000
 	c := newCache(size)
@@ -219,8 +219,7 @@ func TestATenthIsForNewEntries(t *testing.T) {
 	cacheCheck(t, c)
 }
 
-// When all are busy, the first one goes when its turn comes again, though readers go on asking for it meanwhile: a writer
-// gets through.
+// If all tokens are in constant use, the first one is dropped when it reaches the front again. So writers always succeed.
 func TestEachEntryIsSparedOnce(t *testing.T) {
 	const size = 10
 	c := newCache(size)
@@ -300,7 +299,7 @@ func TestShortKeysAreNotCached(t *testing.T) {
 	}
 }
 
-// What was dropped, or replaced, is nobody's memory any more, although it was the last of its queue.
+// A dropped or replaced entry is not retained, even if it was the last of its queue.
 func TestDroppedEntriesAreGone(t *testing.T) {
 	c := newCache(1)
 	token := func(i int) string { return cacheToken("token", i) }
@@ -359,7 +358,7 @@ func TestAKeyIsCachedOnce(t *testing.T) {
 	cacheCheck(t, c)
 }
 
-// The table does what a map does, also where tokens share places, and while it grows.
+// The table behaves like a map, also if tokens share places, and while it grows.
 func TestTableIsAMap(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var table table[item]
@@ -391,7 +390,7 @@ func TestTableIsAMap(t *testing.T) {
 	}
 }
 
-// Whoever is looking at a token while it is taken out finds the way on to those behind it.
+// A reader that has reached a token while it is deleted can continue to those behind it.
 func TestReadersOfADeletedEntryContinue(t *testing.T) {
 	var table table[item]
 	table.init()
@@ -403,7 +402,7 @@ func TestReadersOfADeletedEntryContinue(t *testing.T) {
 	}
 }
 
-// A table that does not grow is never without what is in it, whatever comes and goes beside that.
+// A table that does not grow always finds its entries, whatever else is added and deleted.
 func TestTableIsReadWhileItIsWritten(t *testing.T) {
 	const size = 30
 	var table table[item]
@@ -442,7 +441,7 @@ func TestTableIsReadWhileItIsWritten(t *testing.T) {
 	readers.Wait()
 }
 
-// Readers find nothing but what they look for, whatever writers do; and a writer gets through however busy they are.
+// Readers find only what they look for, whatever writers do, and readers do not block writers.
 func TestCacheIsReadWhileItIsWritten(t *testing.T) {
 	for _, size := range []int{1, 3, 100, 10_000} {
 		c := newCache(size)

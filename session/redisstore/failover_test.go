@@ -169,7 +169,7 @@ func freeAddress(t testing.TB) string {
 	return free.Addr().String()
 }
 
-// A planned failover, under load. What was acknowledged is lost only if nobody waited for the replica.
+// A planned failover under load. Acknowledged operations are lost only without Options.Replicas.
 func TestAFailoverLosesNothingThatReplicasHave(t *testing.T) {
 	for _, replicas := range []int{1, 0} {
 		t.Run(fmt.Sprintf("Replicas %d", replicas), func(t *testing.T) {
@@ -230,7 +230,7 @@ func newCluster(t *testing.T) [2]string {
 	return addrs
 }
 
-// Slots move from one master to the other while clients work, and nobody notices.
+// Slots move from one master to the other while clients work, and no operation fails.
 func TestAClusterThatMovesSlotsLosesNothing(t *testing.T) {
 	addrs := newCluster(t)
 	cli, err := exec.LookPath("redis-cli")

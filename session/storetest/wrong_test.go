@@ -171,7 +171,7 @@ type liar struct{ session.Store }
 
 func (liar) End(context.Context, string, string, time.Time) (bool, error) { return true, nil }
 
-// blocking lets nobody in while it prunes.
+// blocking blocks all other calls while it prunes.
 type blocking struct {
 	session.Store
 	mu sync.RWMutex
