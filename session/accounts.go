@@ -77,6 +77,9 @@ type Accounts struct {
 	// password.
 	Verify http.Handler
 
+	// Authenticate checks the password of an account, as Login does. It is for [NewLogin], if a login has another step.
+	Authenticate Authenticator
+
 	mails *mailQueue
 }
 
@@ -158,7 +161,7 @@ type accounts struct {
 }
 
 func (a *accounts) handlers() (*Accounts, error) {
-	result := &Accounts{Login: a.login, mails: a.mails}
+	result := &Accounts{Login: a.login, Authenticate: a.login.authenticate, mails: a.mails}
 	for _, h := range []struct {
 		handler *http.Handler
 		serve   func(w http.ResponseWriter, r *http.Request) error

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -132,4 +133,19 @@ func TestAccountsNameTheClientInTheQueueOfPasswords(t *testing.T) {
 	close(release)
 	queue.Wait()
 	o.send(t, "POST", "/reset", body("token", reset, "password", secondPassword), from("203.0.113.7:1")).want(t, http.StatusNoContent, "")
+}
+
+func TestAccountsAuthenticateChecksAsLoginDoes(t *testing.T) {
+	o := newOffice(t)
+	if got, err := o.accounts.Authenticate(t.Context(), ada, firstPassword); got != subject || err != nil {
+		t.Errorf("the right password: %q, %v", got, err)
+	}
+	for name, password := range map[string]string{ada: secondPassword, eve: firstPassword} {
+		if got, err := o.accounts.Authenticate(t.Context(), name, password); got != "" || !errors.Is(err, usher.ErrPasswordMismatch) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	if _, err := session.NewLogin(o.Manager, o.accounts.Authenticate, o.options.HandlerOptions); err != nil {
+		t.Error(err)
+	}
 }

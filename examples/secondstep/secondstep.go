@@ -140,6 +140,7 @@ func (s *service) password(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	return json.NewEncoder(w).Encode(map[string]string{"ticket": ticket})
 }
@@ -176,6 +177,7 @@ func (s *service) enrol(w http.ResponseWriter, r *http.Request) error {
 	if !stored {
 		return &usher.Rejection{Status: http.StatusConflict, Description: "There is a second step already."}
 	}
+	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	return json.NewEncoder(w).Encode(map[string]string{"url": key.URL()})
 }
