@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -141,5 +142,35 @@ func TestWithoutThePresenterAClientReadsTheCause(t *testing.T) {
 	kit.Auth.Require(server).ServeHTTP(w, r)
 	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "a secret detail") {
 		t.Errorf("the answer is %d: %s; if gqlgen does better now, so can the recipe", w.Code, w.Body)
+	}
+}
+
+// Anybody may send a query. A short one that asks for much, and a long one, must not cost more than they are worth.
+func TestAStrangersQueryHasLimits(t *testing.T) {
+	kit := drive.New(t, usher.MiddlewareOptions{})
+	endpoint := drive.Serve(t, func(string) http.Handler { return gqlgen.New(kit.Auth) })
+	aliases := func(n int) string {
+		var text strings.Builder
+		for i := range n {
+			fmt.Fprintf(&text, "a%d:me ", i)
+		}
+		return "{" + text.String() + "}"
+	}
+	for name, text := range map[string]string{
+		"100 fields":     "{" + strings.Repeat("hello ", 100) + "}",
+		"101 aliases":    aliases(101),
+		"many tokens":    aliases(1_000),
+		"a large body":   aliases(20_000),
+		"a large string": `mutation{write(title:"` + strings.Repeat("x", 1<<20) + `")}`,
+	} {
+		response, err := http.Post(endpoint, "application/json", strings.NewReader(query(text).Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if got := read(t, string(body)); err != nil || len(body) > 1000 || (name != "100 fields") != (len(got.Errors) == 1 && got.Data == nil) {
+			t.Errorf("%s: %d, %d bytes: %.200s", name, response.StatusCode, len(body), body)
+		}
 	}
 }

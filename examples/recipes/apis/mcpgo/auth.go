@@ -78,6 +78,9 @@ func Guard[C, U any](auth *usher.Middleware[C, U], guards map[string]usher.Guard
 	}
 }
 
+// mcp-go reads messages of any size into memory.
+const maxMessage = 1 << 20 // bytes
+
 // NewHandler returns the handler of an MCP endpoint. Every request requires a token, and a session belongs to the user who
 // began it. In tools, auth.User(ctx) is the user. Processes that share sessions share the secret: 32 random bytes.
 func NewHandler[C, U any](
@@ -85,7 +88,7 @@ func NewHandler[C, U any](
 ) http.Handler {
 	sessions := sessions{secret}
 	opts = append(opts, server.WithSessionIdManagerResolver(sessions))
-	return auth.Require(sessions.bind(server.NewStreamableHTTPServer(s, opts...)))
+	return auth.Require(http.MaxBytesHandler(sessions.bind(server.NewStreamableHTTPServer(s, opts...)), maxMessage))
 }
 
 // sessions makes session IDs that hold a tag over the user. mcp-go's own are valid for everybody, and a GET with one is not

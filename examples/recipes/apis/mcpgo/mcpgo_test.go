@@ -304,3 +304,17 @@ func TestRequireAloneLetsAUserListenToAnothersSession(t *testing.T) {
 		}
 	}
 }
+
+func TestAMessageHasALimit(t *testing.T) {
+	issuer := authserver.New(t)
+	endpoint, _ := serve(t, issuer.URL)
+	token := issuer.Token(t, "1", endpoint, "greet")
+	id := drive.InitializeMCP(t, endpoint, token)
+	call := drive.CallTool("greet")
+	for size, greets := range map[int]bool{1 << 10: true, 1<<20 - len(call): true, 1 << 20: false} {
+		resp := drive.SendMCP(t, "POST", endpoint, token, id, call+strings.Repeat(" ", size))
+		if strings.Contains(resp.Body, "Hello") != greets {
+			t.Errorf("%d bytes: %d %.200s", len(call)+size, resp.Status, resp.Body)
+		}
+	}
+}

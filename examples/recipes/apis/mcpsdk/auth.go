@@ -4,6 +4,7 @@ package mcpsdk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"time"
 
 	sdkauth "github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -66,12 +68,18 @@ func (r Resource) Metadata() http.Handler {
 }
 
 // NewHandler returns the handler of an MCP endpoint. Every request requires a token. A session belongs to the user who began
-// it, and guards are asked before the tools of these names are called. In tools, auth.User(ctx) is the user.
+// it, and guards are asked before the tools of these names are called. In tools, auth.User(ctx) is the user. Unless opts say
+// otherwise, a session that nobody uses ends after half an hour; the SDK would keep it for ever.
 func NewHandler[C, U any](
 	server *mcp.Server, auth *usher.Middleware[C, U], guards map[string]usher.Guard, opts *mcp.StreamableHTTPOptions,
 ) http.Handler {
 	server.AddReceivingMiddleware(receive(auth, guards))
-	handler := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, opts)
+	var own mcp.StreamableHTTPOptions
+	if opts != nil {
+		own = *opts
+	}
+	own.SessionTimeout = cmp.Or(own.SessionTimeout, 30*time.Minute)
+	handler := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &own)
 	bind := sdkauth.RequireBearerToken(tokenInfo, &sdkauth.RequireBearerTokenOptions{AllowMissingExpiration: true})
 	return auth.Require(untilExpiry(stepUp(auth, guards, bind(handler))))
 }

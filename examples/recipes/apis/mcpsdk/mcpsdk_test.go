@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	sdkauth "github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -254,4 +257,37 @@ func TestRequireAloneLetsAUserActAsTheOneWhoBeganTheSession(t *testing.T) {
 	if resp.Status != http.StatusOK || !strings.Contains(resp.Body, "Hello, Ann") {
 		t.Errorf("the answer is %d: %s; if the SDK does better now, so can the recipe", resp.Status, resp.Body)
 	}
+}
+
+// Otherwise the sessions of clients that do not end theirs would add up.
+func TestASessionThatNobodyUsesEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit := drive.New(t, usher.MiddlewareOptions{})
+		handler := mcpsdk.NewHandler(mcpsdk.NewServer(kit.Auth), kit.Auth, nil, nil)
+		send := func(id, body string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest(http.MethodPost, "http://example.com/mcp", strings.NewReader(body))
+			r.Header = http.Header{
+				"Authorization": {"Bearer " + kit.Ann(t)}, "Content-Type": {"application/json"},
+				"Accept": {"application/json, text/event-stream"},
+			}
+			if id != "" {
+				r.Header.Set("Mcp-Session-Id", id)
+			}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			return w
+		}
+		began := send("", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":`+
+			`{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1.0.0"}}}`)
+		id := began.Header().Get("Mcp-Session-Id")
+		for _, test := range []struct {
+			idle   time.Duration
+			status int
+		}{{0, http.StatusOK}, {29 * time.Minute, http.StatusOK}, {31 * time.Minute, http.StatusNotFound}} {
+			<-time.After(test.idle)
+			if got := send(id, drive.CallTool("greet")); got.Code != test.status {
+				t.Errorf("after %v: %d %s", test.idle, got.Code, got.Body)
+			}
+		}
+	})
 }
