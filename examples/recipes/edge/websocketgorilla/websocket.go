@@ -12,6 +12,10 @@ import (
 	"github.com/go-usher/usher/examples/recipes/edge/lifetime"
 )
 
+// maxMessage is the size of a message beyond which the connection is closed, with the code 1009. gorilla/websocket has no limit of
+// its own.
+const maxMessage = 32 << 10 // bytes
+
 // Handler hands each connection to serve. When the token expires, and when auth refuses the request at a check, one every so
 // often, it closes the connection with the code 1008 and the reason, and the context of serve ends.
 //
@@ -29,6 +33,7 @@ func Handler[C, U any](auth *usher.Middleware[C, U], every time.Duration, serve 
 			return // Upgrade has responded
 		}
 		defer func() { _ = conn.Close() }()
+		conn.SetReadLimit(maxMessage)
 		ctx, cancel := context.WithCancel(r.Context())
 		alive, stop := lifetime.Context(r, auth, every)
 		defer stop()

@@ -34,6 +34,27 @@ func TestWebSockets(t *testing.T) {
 	sitetest.WebSockets(t, func(auth *site.Auth) http.Handler { return websocketgorilla.Handler(auth, 20*time.Millisecond, echo) })
 }
 
+func TestAMessageHasALimit(t *testing.T) {
+	s := sitetest.New(t)
+	server := sitetest.Serve(t, websocketgorilla.Handler(sitetest.Auth(t, s), time.Hour, echo))
+	ann := sitetest.Login(t, s, "1", time.Hour)
+	conn, response, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http"), sitetest.Bearer(ann.Token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	defer response.Body.Close()
+	const most = 32 << 10
+	for _, size := range []int{most, most + 1} { // in this order
+		if err := conn.WriteMessage(websocket.TextMessage, make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := conn.ReadMessage(); (err == nil) != (size == most) || err != nil && !websocket.IsCloseError(err, websocket.CloseMessageTooBig) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
 // Handlers of pongs set a new deadline for reads, so that a client which sends pongs could stay for as long as it likes.
 func TestAClientThatGoesOnAfterItsSessionEndedIsCutOff(t *testing.T) {
 	s := sitetest.New(t)
