@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric/noop"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -154,7 +155,8 @@ func (m *Metrics) OnEvent(log *slog.Logger) func(ctx context.Context, e session.
 }
 
 // Spans returns a handler that has a span for each request, named after the route. It is the outermost one, around the router.
-// Services that strangers can reach pass otelhttp.WithPublicEndpointFn, so that those don't continue traces of their own.
+// Services that strangers can reach pass otelhttp.WithPublicEndpointFn, so that those don't continue traces of their own. There are
+// no metrics, unless opts say otherwise: otelhttp's have the Host header of the request as a label, and strangers choose it.
 func Spans(next http.Handler, opts ...otelhttp.Option) http.Handler {
 	return otelhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		span, returned := trace.SpanFromContext(r.Context()), false
@@ -169,7 +171,7 @@ func Spans(next http.Handler, opts ...otelhttp.Option) http.Handler {
 		}()
 		next.ServeHTTP(w, r)
 		returned = true
-	}), "", opts...)
+	}), "", append([]otelhttp.Option{otelhttp.WithMeterProvider(noop.NewMeterProvider())}, opts...)...)
 }
 
 // LogTraces returns a handler for slog.New that adds trace_id and span_id to the lines of a request.

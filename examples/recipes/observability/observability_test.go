@@ -13,7 +13,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/go-usher/usher"
@@ -183,6 +187,33 @@ func TestAStrangersPathNeverBecomesALabel(t *testing.T) {
 		if !slices.Contains(routes, labels.labels["route"]) {
 			t.Errorf("a label is %q", labels.labels["route"])
 		}
+	}
+}
+
+// meters are a provider of metrics that notes whether it is asked for any.
+type meters struct {
+	noop.MeterProvider
+	asked bool
+}
+
+func (m *meters) Meter(name string, opts ...metric.MeterOption) metric.Meter {
+	m.asked = true
+	return m.MeterProvider.Meter(name, opts...)
+}
+
+// The Host header would be one of their labels.
+func TestSpansHaveNoMetricsUnlessTheyAreAskedFor(t *testing.T) {
+	before := otel.GetMeterProvider()
+	defer otel.SetMeterProvider(before)
+	everybodys, own := &meters{}, &meters{}
+	otel.SetMeterProvider(everybodys)
+	observability.Spans(http.NotFoundHandler())
+	if everybodys.asked {
+		t.Error("the program's provider is asked for metrics")
+	}
+	observability.Spans(http.NotFoundHandler(), otelhttp.WithMeterProvider(own))
+	if !own.asked {
+		t.Error("a provider of the options is not asked")
 	}
 }
 
