@@ -225,6 +225,7 @@ func ByIssuerFunc[C any, P EmbedsClaims[C]](find func(ctx context.Context, issue
 		turns:   make(chan struct{}, maxFinds),
 		again:   make(chan struct{}, maxAgain),
 		running: map[string]*issuerSearch[C]{},
+		asking:  map[string]bool{},
 		kept:    expiring.New[string, *keptVerifier[C]](o.MaxIssuers),
 		refused: expiring.New[[sha256.Size]byte, error](o.MaxIssuers),
 	}, nil
@@ -240,6 +241,7 @@ type byIssuerFunc[C any] struct {
 
 	mu      sync.Mutex // guards the fields below
 	running map[string]*issuerSearch[C]
+	asking  map[string]bool // issuers in use for which a call of find has not returned
 	kept    *expiring.Map[string, *keptVerifier[C]]
 	refused *expiring.Map[[sha256.Size]byte, error] // by the issuer's hash, because unverified issuers may be long
 }
@@ -326,7 +328,7 @@ func (b *byIssuerFunc[C]) look(issuer string) (Verifier[C], *issuerSearch[C], er
 		defer cancel()
 		select {
 		case b.turns <- struct{}{}:
-			b.search(ctx, issuer, f, b.turns)
+			b.search(ctx, issuer, f, func() { <-b.turns })
 		case <-ctx.Done():
 			b.end(issuer, f, nil, errFindTimeout)
 		}
@@ -334,8 +336,13 @@ func (b *byIssuerFunc[C]) look(issuer string) (Verifier[C], *issuerSearch[C], er
 	return nil, f, nil
 }
 
-// askAgain starts a search for an issuer in use, unless maxAgain of them are running. The caller holds the lock.
+// askAgain starts a search for an issuer in use, unless maxAgain of them are running, or an earlier call of find for
+// this issuer has not returned. A call that ignores the end of its context does not keep its slot. Otherwise two such
+// calls would keep find from being called for all other issuers. The caller holds the lock.
 func (b *byIssuerFunc[C]) askAgain(issuer string) {
+	if b.asking[issuer] {
+		return
+	}
 	select {
 	case b.again <- struct{}{}:
 	default:
@@ -343,23 +350,28 @@ func (b *byIssuerFunc[C]) askAgain(issuer string) {
 	}
 	f := &issuerSearch[C]{done: make(chan struct{})}
 	b.running[issuer] = f
+	b.asking[issuer] = true
 	go func() {
+		defer func() { <-b.again }()
 		ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
 		defer cancel()
-		b.search(ctx, issuer, f, b.again)
+		b.search(ctx, issuer, f, func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			delete(b.asking, issuer)
+		})
 	}()
 }
 
-// search calls find, caches the result and closes f.done, at the latest when ctx ends. The slot in turns is released
-// when find returns.
-func (b *byIssuerFunc[C]) search(ctx context.Context, issuer string, f *issuerSearch[C], turns <-chan struct{}) {
+// search calls find, caches the result and closes f.done, at the latest when ctx ends. It calls returned when find returns.
+func (b *byIssuerFunc[C]) search(ctx context.Context, issuer string, f *issuerSearch[C], returned func()) {
 	type answer struct {
 		verifier Verifier[C]
 		err      error
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		defer func() { <-turns }()
+		defer returned()
 		v, err := b.call(ctx, issuer)
 		answers <- answer{v, err}
 	}()

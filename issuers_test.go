@@ -546,3 +546,42 @@ func TestByIssuerFuncReportsMistakes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A find that ignores the end of its context must not keep removed issuers in use.
+func TestByIssuerFuncAsksAgainThoughCallsForOthersNeverReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := usher.Must(usher.GenerateKey(usher.HS256))
+		began, release := time.Now(), make(chan struct{})
+		var calls atomic.Int64
+		find := func(_ context.Context, issuer string) (usher.Verifier[usher.Claims], error) {
+			calls.Add(1)
+			switch removed := time.Since(began) > 30*time.Minute; {
+			case removed && issuer == "gone":
+				return nil, usher.ErrTokenIssuer
+			case removed:
+				<-release
+			}
+			return usher.NewDecoder[usher.Claims](key, &usher.DecoderOptions{Issuer: issuer})
+		}
+		v := usher.Must(usher.ByIssuerFunc(find, nil))
+		issuers := []string{"1", "2", "3", "gone"}
+		errs := map[string]error{}
+		for range 20 { // for more than three hours
+			for _, issuer := range issuers {
+				encoder := usher.Must(usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{Issuer: issuer}))
+				_, errs[issuer] = v.Decode(t.Context(), usher.Must(encoder.Encode(t.Context(), usher.Claims{Subject: "42"})))
+				<-time.After(6 * time.Second)
+			}
+			<-time.After(10 * time.Minute)
+		}
+		for _, issuer := range issuers {
+			if gone := issuer == "gone"; errors.Is(errs[issuer], usher.ErrTokenIssuer) != gone || (errs[issuer] == nil) == gone {
+				t.Errorf("%s: %v", issuer, errs[issuer])
+			}
+		}
+		if got := calls.Load(); got < 8 || got > 30 {
+			t.Errorf("find was called %d times", got)
+		}
+		close(release)
+	})
+}
