@@ -485,7 +485,7 @@ func TestNewEncoderRefusesImplausibleOptions(t *testing.T) {
 func TestAnotherClaimMaySayWhoTheSubjectIs(t *testing.T) {
 	key := hmacKey(t, testSecret, "")
 	_, err := usher.NewEncoder[userClaims](key, &usher.EncoderOptions{SubjectClaim: " user_id"})
-	wantConfigError(t, err, "EncoderOptions.SubjectClaim", "blanks")
+	wantConfigError(t, err, "EncoderOptions.SubjectClaim", "spaces")
 	e := newEncoder[userClaims](t, key, usher.EncoderOptions{SubjectClaim: "user_id"})
 	d := newDecoder[userClaims](t, key, usher.DecoderOptions{SubjectClaim: "user_id"})
 	token := usher.Must(e.Encode(t.Context(), userClaims{Claims: usher.Claims{Subject: "42"}, Role: "admin"}))

@@ -88,10 +88,11 @@ func TestAccountHandlersNameMissingFields(t *testing.T) {
 // A client that has all of its places in the queue of passwords gets no more, whichever handler it uses. Others do.
 func TestAccountsNameTheClientInTheQueueOfPasswords(t *testing.T) {
 	o := newOffice(t)
-	release := make(chan struct{})
+	started, release := make(chan struct{}, 100), make(chan struct{})
 	o.passwords = usher.Must(usher.NewPasswords(&usher.PasswordOptions{Cost: 4, Concurrency: 1, Legacy: []usher.PasswordVerifier{
 		func(hash, _ string) (bool, bool) {
 			if hash == "slow" {
+				started <- struct{}{}
 				<-release
 			}
 			return hash == "slow", false
@@ -112,12 +113,16 @@ func TestAccountsNameTheClientInTheQueueOfPasswords(t *testing.T) {
 			}
 		})
 	}
+	<-started // so that the checks below wait, and don't run
 	for {
 		short, stop := context.WithTimeout(ctx, time.Millisecond)
 		_, err := o.passwords.Check(short, "slow", "x")
 		stop()
 		if strings.Contains(err.Error(), "this client") {
 			break
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("%v; want too many calls of this client", err)
 		}
 	}
 	for path, text := range map[string]string{

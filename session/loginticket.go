@@ -15,7 +15,7 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// ErrTicket: a ticket of [Login.Pause] is malformed, forged or older than 10 minutes. The user must start the login
+// ErrTicket means that a ticket of [Login.Pause] is malformed, forged or older than 10 minutes. The user must start the login
 // again. The response is a 401.
 var ErrTicket error = &reasonError{"session: invalid ticket", "ticket"}
 
@@ -26,6 +26,9 @@ const ticketTTL = 10 * time.Minute
 // minutes, for [Login.Resume]. The ticket is encrypted and authenticated, and is not stored. It contains the subject,
 // and AuthTime, Data, Label, UntilBrowserCloses and Replaces of about. Because of AuthTime, a call of EndAll or
 // EndOthers after the first step also makes this login fail.
+//
+// A ticket does not say which step comes next. If there are several, such as a code and the acceptance of new terms, note the
+// step in Data, and compare it in the check of each.
 //
 // Pause returns a usher.ConfigError if the Starter is not a Manager and HandlerOptions.TicketSecret is not set.
 func (l *Login) Pause(subject string, about About) (ticket string, err error) {
