@@ -13,7 +13,7 @@
 # servers with replicas, Sentinel and Cluster, and servers of MariaDB and PostgreSQL with other settings; all of those
 # listen on free ports of the loopback and end with their test.
 # USHER_TEST_NGINX is nginx's path. The tests start one of their own, on a free port.
-# USHER_TEST_INTEROP=1 says that Node, PHP and Python with PyJWT and bcrypt are there.
+# USHER_TEST_INTEROP=1 says that Node, PHP, and Python with PyJWT, bcrypt and the hashes of its frameworks are there.
 # It prints the variables as export commands, and all else on stderr.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -149,9 +149,9 @@ set_up_interop() {
 	need php php-cli
 	local python has=false
 	for python in python3 /usr/bin/python3; do
-		"$python" -c 'import jwt, bcrypt, cryptography' 2>/dev/null && has=true
+		"$python" -c 'import jwt, bcrypt, cryptography, passlib, flask_bcrypt, werkzeug' 2>/dev/null && has=true
 	done
-	"$has" || install python3-jwt python3-bcrypt python3-cryptography
+	"$has" || install python3-jwt python3-bcrypt python3-cryptography python3-passlib python3-flask-bcrypt python3-werkzeug
 	echo 1
 }
 
