@@ -29,13 +29,15 @@ type Options struct {
 	// there are several, Open returns an error that lists them.
 	Signer string
 	// Retain is how long a key still verifies after its file was removed or changed: a second or more. It should be
-	// longer than the lifetime of tokens. The default is 1 hour. If negative, such a key is dropped at once.
+	// longer than the lifetime of tokens. The default is 1 hour. If negative, such a key is dropped at once. A process
+	// that starts later does not know such a key; if processes may restart in this time, keep its file.
 	Retain time.Duration
 	// Interval is the time between checks of the files: a second or more, 10 seconds by default.
 	Interval time.Duration
 	// Overlap is how long a new signing key only verifies while the previous one still signs. In this time all
 	// processes, and all clients of a published set, get the new key. It is a second or more. The default is 0: a new
-	// key signs at once.
+	// key signs at once. A process that starts in this time does not know which key was the previous one, and signs
+	// with the new one.
 	Overlap time.Duration
 	// OnReload is called with nil when the keys have changed, or when the files can be read again after a failure. It
 	// is called with an error when the files can't be used; the previous keys then stay in use. The same error is
