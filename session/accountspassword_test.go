@@ -45,7 +45,7 @@ func TestAChangeThatLosesEndsNoSession(t *testing.T) {
 		}
 		return nil
 	}
-	o.changePassword(t, loser, firstPassword, "a third password").want(t, http.StatusConflict, "changed meanwhile")
+	o.changePassword(t, loser, firstPassword, "a third password").want(t, http.StatusConflict, "changed in the meantime")
 	o.send(t, "POST", "/refresh", refreshBody(winner)).tokens(t)
 	o.login(t, ada, secondPassword).tokens(t)
 }

@@ -133,12 +133,12 @@ func TestCookieAttributes(t *testing.T) {
 
 func TestCookieMistakesAreReported(t *testing.T) {
 	for want, opts := range map[string]session.HandlerOptions{
-		"SameSite may be None":              {SameSite: http.SameSiteNoneMode},
-		"SameSite must not be None":         {SameSite: http.SameSiteNoneMode, TrustedOrigins: []string{"https://a.example"}, DangerouslyInsecureCookies: true},
-		"SameSite must be http":             {SameSite: http.SameSiteDefaultMode},
-		"AccessCookie must be a cookie":     {DangerouslyInsecureCookies: true, AccessCookie: "__Host-access"},
-		"RefreshCookie must be a cookie":    {DangerouslyInsecureCookies: true, RefreshCookie: "__secure-refresh"},
-		"RefreshCookie must differ from Ac": {DangerouslyInsecureCookies: true, RefreshCookie: "access"},
+		"SameSite must not be None without":  {SameSite: http.SameSiteNoneMode},
+		"SameSite must not be None with Dan": {SameSite: http.SameSiteNoneMode, TrustedOrigins: []string{"https://a.example"}, DangerouslyInsecureCookies: true},
+		"SameSite must be http":              {SameSite: http.SameSiteDefaultMode},
+		"AccessCookie must be a cookie":      {DangerouslyInsecureCookies: true, AccessCookie: "__Host-access"},
+		"RefreshCookie must be a cookie":     {DangerouslyInsecureCookies: true, RefreshCookie: "__secure-refresh"},
+		"RefreshCookie must differ from Ac":  {DangerouslyInsecureCookies: true, RefreshCookie: "access"},
 	} {
 		_, err := session.NewLogin(newWorld(t, session.NewMemoryStore()).Manager, nil, &opts)
 		wantConfigError(t, err, want)

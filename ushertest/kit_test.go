@@ -201,7 +201,7 @@ func TestTestEndsWhenTheKitCannotDoItsWork(t *testing.T) {
 		"request's method": {func(t testing.TB) { kit.NewRequest(t, "G\nT", "/", alice()) }, "no request"},
 		"expired already": {func(t testing.TB) {
 			kit.BrokenTokens(t, myClaims{Claims: usher.Claims{Subject: "alice", ExpiresAt: usher.NewNumericDate(time.Unix(1, 0))}})
-		}, "make no good token"},
+		}, "the token of these claims is not valid"},
 		"a key changed to one that can't sign": {func(t testing.TB) { broken.BrokenTokens(t, alice()) }, "no encoder"},
 	} {
 		t.Run(name, func(t *testing.T) {
