@@ -105,3 +105,18 @@ func TestQueueUnderLoad(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestALeavingCallDoesNotResetItsClient(t *testing.T) {
+	q := slots.New(10, 0, 2)
+	enter := func() error { return q.Enter(t.Context(), "a") }
+	if err := errors.Join(enter(), enter()); err != nil {
+		t.Fatal(err)
+	}
+	q.Leave("a")
+	if err := enter(); err != nil {
+		t.Fatal(err)
+	}
+	if err := enter(); !errors.Is(err, slots.ErrClientFull) {
+		t.Errorf("a third call of a client that may have two: %v", err)
+	}
+}
