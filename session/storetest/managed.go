@@ -122,7 +122,7 @@ func raceRefresh(t *testing.T, store session.Store) {
 	withClocks(t, store, func(t *testing.T, m *manager) {
 		subject := t.Name()
 		current := m.mustStart(t, subject).RefreshToken
-		for round := range m.rounds(1000) {
+		for round := range m.rounds(300) {
 			got := make([]session.Tokens, 64)
 			errs := make([]error, len(got))
 			together(len(got), func(i int) { got[i], errs[i] = m.Refresh(t.Context(), current) })
