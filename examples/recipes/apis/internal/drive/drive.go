@@ -237,7 +237,7 @@ func Run(t *testing.T, s Service) {
 		if strings.Contains(resp.Body, "secret detail") {
 			t.Errorf("the body shows the panic: %s", resp.Body)
 		}
-		http.DefaultClient.CloseIdleConnections() // one whose handler has panicked is about to be closed by the server
+		(&http.Client{}).CloseIdleConnections() // one whose handler has panicked is about to be closed by the server
 		resp, err = s.Required.send(t, base, bob)
 		if err != nil || s.Status(t, resp) != http.StatusOK || !strings.Contains(resp.Body, "Bob") {
 			t.Errorf("after a panic, the answer is %s (%v)", resp.Body, err)
