@@ -204,18 +204,18 @@ func TestMigrateNeedsNoRightsIfThereIsNothingToDo(t *testing.T) {
 	}
 	m := newManager(t, store, nil)
 	mustRefresh(t, m, mustStart(t, m, "ada").RefreshToken)
-	for statement, word := range map[string]string{
-		"REVOKE DELETE ON usher_sessions FROM app":               "permission denied",
-		"ALTER ROLE app SET default_transaction_read_only TO on": "read-only",
+	for _, test := range []struct{ statement, word, undo string }{
+		{"REVOKE DELETE ON usher_sessions FROM app", "permission denied", "GRANT DELETE ON usher_sessions TO app"},
+		{"ALTER ROLE app SET default_transaction_read_only TO on", "read-only", "ALTER ROLE app RESET default_transaction_read_only"},
 	} {
-		if _, err := owner.ExecContext(t.Context(), statement); err != nil {
+		if _, err := owner.ExecContext(t.Context(), test.statement); err != nil {
 			t.Fatal(err)
 		}
 		fresh := open(t, "pgx", strings.Replace(s.url(), "postgres@", "app@", 1))
-		if err := usher.Must(sqlstore.New(fresh, sqlstore.PostgreSQL, nil)).Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), word) {
-			t.Errorf("Migrate after %s: %v; want %q", statement, err, word)
+		if err := usher.Must(sqlstore.New(fresh, sqlstore.PostgreSQL, nil)).Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), test.word) {
+			t.Errorf("Migrate after %s: %v; want %q", test.statement, err, test.word)
 		}
-		if _, err := owner.ExecContext(t.Context(), "GRANT DELETE ON usher_sessions TO app"); err != nil {
+		if _, err := owner.ExecContext(t.Context(), test.undo); err != nil {
 			t.Fatal(err)
 		}
 	}
