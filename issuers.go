@@ -3,17 +3,14 @@ package usher
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-usher/usher/internal/base64url"
-	"github.com/go-usher/usher/internal/expiring"
+	"github.com/go-usher/usher/internal/lookup"
 	"github.com/go-usher/usher/internal/nilcheck"
 	"github.com/go-usher/usher/internal/quote"
 	"github.com/go-usher/usher/internal/strictjson"
@@ -170,12 +167,13 @@ type ByIssuerOptions struct {
 	Now func() time.Time
 }
 
+// Limits of the calls of find.
 const (
-	findTimeout = 5 * time.Second
-	findAgain   = time.Hour // the minimum interval between calls of find for an issuer in use
-	maxFinds    = 8         // simultaneous calls of find for unknown issuers
-	maxAgain    = 2         // simultaneous calls for issuers in use, which unknown issuers can't delay
-	maxWaiting  = 256       // unknown issuers that wait for a call of find
+	findTimeout   = 5 * time.Second
+	findAgain     = time.Hour // the minimum interval between calls for an issuer in use
+	maxFinds      = 8         // simultaneous calls for unknown issuers
+	maxFindsAgain = 2         // simultaneous calls for issuers in use, which unknown issuers can't delay
+	maxWaiting    = 256       // unknown issuers that wait for a call
 )
 
 // ByIssuerFunc returns a verifier for issuers that are looked up at run time. find returns the verifier of a trusted
@@ -220,185 +218,47 @@ func ByIssuerFunc[C any, P EmbedsClaims[C]](find func(ctx context.Context, issue
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
-	return &byIssuerFunc[C]{
-		find: find, opts: o, claims: embedded[C, P],
-		turns:   make(chan struct{}, maxFinds),
-		again:   make(chan struct{}, maxAgain),
-		running: map[string]*issuerSearch[C]{},
-		asking:  map[string]bool{},
-		kept:    expiring.New[string, *keptVerifier[C]](o.MaxIssuers),
-		refused: expiring.New[[sha256.Size]byte, error](o.MaxIssuers),
-	}, nil
+	b := &byIssuerFunc[C]{find: find, maxSize: o.MaxSize, claims: embedded[C, P]}
+	b.verifiers = lookup.New(b.findChecked, isUntrusted, lookup.Options{
+		KeepFor: o.KeepFor, RefreshEvery: max(o.KeepFor, findAgain), Timeout: findTimeout,
+		MaxEntries: o.MaxIssuers, MaxCalls: maxFinds, MaxWaiting: maxWaiting, MaxRefreshes: maxFindsAgain,
+		Now: o.Now,
+	})
+	return b, nil
 }
 
 // byIssuerFunc is what ByIssuerFunc returns.
 type byIssuerFunc[C any] struct {
-	find   func(ctx context.Context, issuer string) (Verifier[C], error)
-	opts   ByIssuerOptions
-	claims func(*C) *Claims
-	turns  chan struct{} // one element for each running find for an unknown issuer
-	again  chan struct{} // one element for each running find for an issuer in use
-
-	mu      sync.Mutex // guards the fields below
-	running map[string]*issuerSearch[C]
-	asking  map[string]bool // issuers in use for which a call of find has not returned
-	kept    *expiring.Map[string, *keptVerifier[C]]
-	refused *expiring.Map[[sha256.Size]byte, error] // by the issuer's hash, because unverified issuers may be long
+	find      func(ctx context.Context, issuer string) (Verifier[C], error)
+	verifiers *lookup.Cache[Verifier[C]]
+	maxSize   int
+	claims    func(*C) *Claims
 }
 
-// keptVerifier is a cached verifier, with the time after which find is called again.
-type keptVerifier[C any] struct {
-	verifier Verifier[C]
-	askAgain time.Time
-}
-
-// issuerSearch is a running or waiting call of find. Its verifier and err are set before done is closed.
-type issuerSearch[C any] struct {
-	done     chan struct{}
-	verifier Verifier[C]
-	err      error
-}
-
-// Decode passes the token to the verifier that find returned for its iss.
+// Decode passes the token to the verifier that find returned for its iss. Only accepted tokens extend the time that the
+// verifier is cached, because anybody can send others.
 func (b *byIssuerFunc[C]) Decode(ctx context.Context, token string) (*C, error) {
-	issuer, err := peekIssuer(token, b.opts.MaxSize)
+	issuer, err := peekIssuer(token, b.maxSize)
 	if err != nil {
 		return nil, err
 	}
-	v, err := b.verifierOf(ctx, issuer)
+	v, err := b.verifiers.Get(ctx, issuer)
 	if err != nil {
-		return nil, err
+		return nil, findError(ctx, issuer, err)
 	}
 	c, err := decodeOf(ctx, v, b.claims, issuer, token)
 	if err == nil {
-		b.used(issuer)
+		b.verifiers.Extend(issuer)
 	}
 	return c, err
 }
 
-// used extends the time that an issuer's verifier is cached. It is called only for accepted tokens, because anybody can
-// send others.
-func (b *byIssuerFunc[C]) used(issuer string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.kept.Extend(issuer, b.opts.Now().Add(b.opts.KeepFor))
-}
-
-// verifierOf returns the cached verifier, or the result of find.
-func (b *byIssuerFunc[C]) verifierOf(ctx context.Context, issuer string) (Verifier[C], error) {
-	v, f, err := b.look(issuer)
-	if f == nil {
-		return v, err
-	}
-	select {
-	case <-f.done:
-		return f.verifier, f.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: waiting for the verifier of iss %s: %w", ErrUnavailable, quote.Text(issuer), ctx.Err())
-	}
-}
-
-// look returns the cached verifier or error for the issuer. If there is none, it returns the search for it, which it
-// starts if necessary.
-func (b *byIssuerFunc[C]) look(issuer string) (Verifier[C], *issuerSearch[C], error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.opts.Now()
-	if k, ok := b.kept.Get(issuer, now); ok {
-		if !now.Before(k.askAgain) && b.running[issuer] == nil {
-			b.askAgain(strings.Clone(issuer))
-		}
-		return k.verifier, nil, nil
-	}
-	if err, ok := b.refused.Get(sha256.Sum256([]byte(issuer)), now); ok {
-		return nil, nil, err
-	}
-	f := b.running[issuer]
-	if f != nil {
-		return nil, f, nil
-	}
-	if len(b.running) >= maxFinds+maxWaiting {
-		return nil, nil, fmt.Errorf("%w: too many issuers are waiting for their verifier", ErrUnavailable)
-	}
-	issuer = strings.Clone(issuer)
-	f = &issuerSearch[C]{done: make(chan struct{})}
-	b.running[issuer] = f
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
-		defer cancel()
-		select {
-		case b.turns <- struct{}{}:
-			b.search(ctx, issuer, f, func() { <-b.turns })
-		case <-ctx.Done():
-			b.end(issuer, f, nil, errFindTimeout)
-		}
-	}()
-	return nil, f, nil
-}
-
-// askAgain starts a search for an issuer in use, unless maxAgain of them are running, or an earlier call of find for
-// this issuer has not returned. A call that ignores the end of its context does not keep its slot. Otherwise two such
-// calls would keep find from being called for all other issuers. The caller holds the lock.
-func (b *byIssuerFunc[C]) askAgain(issuer string) {
-	if b.asking[issuer] {
-		return
-	}
-	select {
-	case b.again <- struct{}{}:
-	default:
-		return
-	}
-	f := &issuerSearch[C]{done: make(chan struct{})}
-	b.running[issuer] = f
-	b.asking[issuer] = true
-	go func() {
-		defer func() { <-b.again }()
-		ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
-		defer cancel()
-		b.search(ctx, issuer, f, func() {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			delete(b.asking, issuer)
-		})
-	}()
-}
-
-// search calls find, caches the result and closes f.done, at the latest when ctx ends. It calls returned when find returns.
-func (b *byIssuerFunc[C]) search(ctx context.Context, issuer string, f *issuerSearch[C], returned func()) {
-	type answer struct {
-		verifier Verifier[C]
-		err      error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		defer returned()
-		v, err := b.call(ctx, issuer)
-		answers <- answer{v, err}
-	}()
-	select {
-	case a := <-answers:
-		b.end(issuer, f, a.verifier, a.err)
-	case <-ctx.Done():
-		b.end(issuer, f, nil, errFindTimeout)
-	}
-}
-
-var errFindTimeout = fmt.Errorf("%w: find did not return within %v", ErrUnavailable, findTimeout)
-
-// call calls find and checks its result. It runs in its own goroutine, where a panic would end the program, and so
-// turns a panic into an error.
-func (b *byIssuerFunc[C]) call(ctx context.Context, issuer string) (v Verifier[C], err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			v, err = nil, fmt.Errorf("usher: find panicked: %v", r)
-		}
-	}()
-	v, err = b.find(ctx, issuer)
+// findChecked calls find and checks its result.
+func (b *byIssuerFunc[C]) findChecked(ctx context.Context, issuer string) (Verifier[C], error) {
+	v, err := b.find(ctx, issuer)
 	switch {
-	case err != nil && errors.Is(err, ErrTokenIssuer):
+	case isUntrusted(err):
 		return nil, fmt.Errorf("%w: find does not trust iss %s", ErrTokenIssuer, quote.Text(issuer))
-	case err != nil && ctx.Err() != nil:
-		return nil, errFindTimeout
 	case err != nil:
 		return nil, err
 	case nilcheck.IsNil(v):
@@ -410,24 +270,20 @@ func (b *byIssuerFunc[C]) call(ctx context.Context, issuer string) (v Verifier[C
 	return v, nil
 }
 
-// end caches a result and returns it to the waiting callers.
-func (b *byIssuerFunc[C]) end(issuer string, f *issuerSearch[C], v Verifier[C], err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.opts.Now()
-	after, again := now.Add(b.opts.KeepFor), now.Add(max(b.opts.KeepFor, findAgain))
-	k, isKept := b.kept.Get(issuer, now)
+func isUntrusted(err error) bool { return errors.Is(err, ErrTokenIssuer) }
+
+// findError returns the error for a token whose verifier was not found.
+func findError(ctx context.Context, issuer string, err error) error {
+	var panicked *lookup.PanicError
 	switch {
-	case errors.Is(err, ErrTokenIssuer):
-		b.kept.Delete(issuer)
-		b.refused.Put(sha256.Sum256([]byte(issuer)), err, after)
-	case isKept: // the cached verifier stays, with its keys
-		k.askAgain = again
-		v, err = k.verifier, nil
-	case err == nil:
-		b.kept.Put(issuer, &keptVerifier[C]{v, again}, after)
+	case errors.As(err, &panicked):
+		return fmt.Errorf("usher: find panicked: %v", panicked.Value)
+	case errors.Is(err, lookup.ErrFull):
+		return fmt.Errorf("%w: too many issuers are waiting for their verifier", ErrUnavailable)
+	case errors.Is(err, lookup.ErrTimeout):
+		return fmt.Errorf("%w: find did not return within %v", ErrUnavailable, findTimeout)
+	case errors.Is(err, lookup.ErrContext):
+		return fmt.Errorf("%w: waiting for the verifier of iss %s: %w", ErrUnavailable, quote.Text(issuer), ctx.Err())
 	}
-	delete(b.running, issuer)
-	f.verifier, f.err = v, err
-	close(f.done)
+	return err
 }
