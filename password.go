@@ -3,7 +3,6 @@ package usher
 import (
 	"context"
 	"fmt"
-	"math/bits"
 	"runtime"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/go-usher/usher/internal/bcrypthash"
+	"github.com/go-usher/usher/internal/bcryptwork"
 	"github.com/go-usher/usher/internal/slots"
 )
 
@@ -246,13 +246,13 @@ type passwordRules struct {
 	cost, minLength int
 	anyLength       bool
 	legacy          []PasswordVerifier
-	refusal         passwordWork // the work of every refusal
-	costliest       string       // a hash of a Legacy format whose check takes that work; empty if refusals use bcrypt
+	refusal         bcryptwork.Work // the work of every refusal
+	costliest       string          // a hash of a Legacy format whose check takes that work; empty if refusals use bcrypt
 }
 
 func defaultPasswordRules() *passwordRules {
 	return &passwordRules{
-		cost: defaultPasswordCost, minLength: defaultMinPasswordLength, refusal: bcryptWork(defaultPasswordCost),
+		cost: defaultPasswordCost, minLength: defaultMinPasswordLength, refusal: bcryptwork.OfCost(defaultPasswordCost),
 	}
 }
 
@@ -304,7 +304,7 @@ func (r *passwordRules) check(hash, password string) (outdated bool, err error) 
 }
 
 // compare is check without the work that refusals add. It returns the work that it has done.
-func (r *passwordRules) compare(hash, password string) (outdated bool, done passwordWork, err error) {
+func (r *passwordRules) compare(hash, password string) (outdated bool, done bcryptwork.Work, err error) {
 	if hash == "" {
 		return false, 0, ErrPasswordMismatch
 	}
@@ -317,7 +317,7 @@ func (r *passwordRules) compare(hash, password string) (outdated bool, done pass
 		return false, 0, err
 	}
 	if !stored.matches(password) {
-		return false, bcryptWork(stored.cost), ErrPasswordMismatch
+		return false, bcryptwork.OfCost(stored.cost), ErrPasswordMismatch
 	}
 	return stored.cost < r.cost, 0, nil
 }
@@ -333,14 +333,14 @@ func (r *passwordRules) acceptCost(cost int) error {
 	return nil
 }
 
-func (r *passwordRules) compareLegacy(hash, password string) (passwordWork, error) {
+func (r *passwordRules) compareLegacy(hash, password string) (bcryptwork.Work, error) {
 	start := time.Now()
 	recognized, match := r.verifyLegacy(hash, password)
 	switch {
 	case match:
 		return 0, nil
 	case recognized:
-		return r.estimate(time.Since(start), password), ErrPasswordMismatch
+		return bcryptwork.Estimate(time.Since(start), r.refusal), ErrPasswordMismatch
 	}
 	return 0, explainBadHash(hash, password)
 }
@@ -386,7 +386,8 @@ func parseStoredHash(hash string) (storedHash, bool) {
 // matchesBcrypt reports whether the hash was made from the password. It returns false for a password that bcrypt can't read
 // completely, after a comparison that takes as long as any other.
 func matchesBcrypt(hash, password string) bool {
-	same := bcrypt.CompareHashAndPassword([]byte(hash), bcryptBytes(password)) == nil
+	readable := password[:min(len(password), maxPasswordBytes)]
+	same := bcrypt.CompareHashAndPassword([]byte(hash), []byte(readable)) == nil
 	return same && len(password) <= maxPasswordBytes && strings.IndexByte(password, 0) < 0
 }
 
@@ -395,19 +396,9 @@ func matchesLong(hash bcrypthash.SHA256, password string) bool {
 	return same && len(password) <= maxLongPasswordBytes
 }
 
-// bcryptBytes returns the part of a password that bcrypt reads.
-func bcryptBytes(password string) []byte {
-	return []byte(password[:min(len(password), maxPasswordBytes)])
-}
-
-// passwordWork is an amount of work in rounds of bcrypt. A hash of a given cost takes 2 to the power of cost.
-type passwordWork uint64
-
-func bcryptWork(cost int) passwordWork { return 1 << cost }
-
 // setCostliest sets the work of refusals. If the hash can't be used, it returns the reason.
 func (r *passwordRules) setCostliest(hash string) (reason string) {
-	r.refusal = bcryptWork(r.cost)
+	r.refusal = bcryptwork.OfCost(r.cost)
 	if hash == "" {
 		return ""
 	}
@@ -415,10 +406,13 @@ func (r *passwordRules) setCostliest(hash string) (reason string) {
 		if err := r.acceptCost(stored.cost); err != nil {
 			return "is " + strings.TrimPrefix(err.Error(), "usher: ")
 		}
-		r.refusal = max(r.refusal, bcryptWork(stored.cost))
+		r.refusal = max(r.refusal, bcryptwork.OfCost(stored.cost))
 		return ""
 	}
-	work, ok := r.measure(hash)
+	work, ok := bcryptwork.Measure(func(password string) bool {
+		recognized, _ := r.verifyLegacy(hash, password)
+		return recognized
+	})
 	if !ok {
 		return "is neither bcrypt nor recognized by a verifier in Legacy, but must be a stored hash"
 	}
@@ -428,73 +422,13 @@ func (r *passwordRules) setCostliest(hash string) (reason string) {
 	return ""
 }
 
-// measure returns the work of checking a hash of a Legacy format, which is the work that bcrypt does in the same time. It
-// measures both alternately, so that a busy machine slows both equally, and returns the median of three results.
-func (r *passwordRules) measure(hash string) (work passwordWork, recognized bool) {
-	const (
-		rounds   = 3
-		enough   = time.Second
-		chunk    = bcrypt.MinCost + 2
-		password = "a password of some length"
-	)
-	var results []passwordWork
-	for start := time.Now(); len(results) < rounds && time.Since(start) < enough; {
-		check := timeOf(func() { recognized, _ = r.verifyLegacy(hash, password) })
-		if !recognized {
-			return 0, false
-		}
-		var reference time.Duration
-		var spent passwordWork
-		for spent == 0 || reference > 0 && reference < check {
-			reference += timeOf(func() { spend(password, bcryptWork(chunk)) })
-			spent += bcryptWork(chunk)
-		}
-		results = append(results, spent.scaled(check, reference))
-	}
-	slices.Sort(results)
-	return results[len(results)/2], true
-}
-
-func timeOf(call func()) time.Duration {
-	start := time.Now()
-	call()
-	return time.Since(start)
-}
-
 // refuse does the rest of the work of a refusal.
-func (r *passwordRules) refuse(password string, done passwordWork) {
+func (r *passwordRules) refuse(password string, done bcryptwork.Work) {
 	if done == 0 && r.costliest != "" {
 		_, _ = r.verifyLegacy(r.costliest, password)
 		return
 	}
 	if done < r.refusal {
-		spend(password, r.refusal-done)
-	}
-}
-
-// estimate returns the work that a verifier has done in elapsed, plus the work of the measurement. It measures bcrypt now,
-// because the same work takes longer on a busy machine.
-func (r *passwordRules) estimate(elapsed time.Duration, password string) passwordWork {
-	const share = 5 // 2⁻⁵ of a refusal's work
-	probe := bcryptWork(max(bcrypt.MinCost, bits.Len64(uint64(r.refusal))-1-share))
-	return probe + probe.scaled(elapsed, timeOf(func() { spend(password, probe) }))
-}
-
-// scaled returns the work that is done in t at the rate of w per reference. If reference is not positive, it returns 0.
-func (w passwordWork) scaled(t, reference time.Duration) passwordWork {
-	if reference <= 0 {
-		return 0
-	}
-	return passwordWork(float64(w) * float64(t) / float64(reference))
-}
-
-// spend does some work, rounded to a multiple of bcrypt's smallest amount, in powers of two. It creates hashes and
-// drops them, because comparing with a malformed dummy hash would take no time.
-func spend(password string, work passwordWork) {
-	work += bcryptWork(bcrypt.MinCost) / 2
-	for cost := bcrypt.MaxCost; cost >= bcrypt.MinCost; cost-- {
-		if work&bcryptWork(cost) != 0 {
-			_, _ = bcrypt.GenerateFromPassword(bcryptBytes(password), cost)
-		}
+		(r.refusal - done).Do()
 	}
 }
