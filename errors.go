@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -175,6 +176,24 @@ func checkName(wrong *misconfigured, field, name string) {
 		wrong.add(field, "is %s, which has spaces around it", quote.Text(name))
 	case !utf8.ValidString(name):
 		wrong.add(field, "is %s, which is not UTF-8", quote.Text(name))
+	}
+}
+
+func checkAudience(wrong *misconfigured, field string, audience Audience) {
+	if slices.Contains(audience, "") {
+		wrong.add(field, "contains an empty audience")
+	}
+	for _, a := range audience {
+		checkName(wrong, field, a)
+	}
+}
+
+func checkType(wrong *misconfigured, field, typ string) {
+	switch {
+	case strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, notQuotable):
+		wrong.add(field, "is %s, which is not a media type", quote.Text(typ))
+	case strings.Contains(typ, ","):
+		wrong.add(field, "is %s, but a token has one type, not a list", quote.Text(typ))
 	}
 }
 

@@ -87,6 +87,16 @@ func (h *header) isType(types ...string) bool {
 	return slices.ContainsFunc(types, func(t string) bool { return equalFold(bareType(t), typ) })
 }
 
+func (o *DecoderOptions) checkTypeOf(h *header) error {
+	switch {
+	case o.Type != "" && (!h.hasType || !h.isType(o.Type)):
+		return fmt.Errorf("%w: typ is %s, and %s is expected", ErrTokenType, quote.Text(h.typ), quote.Text(o.Type))
+	case o.Type == "" && h.hasType && !h.isType("JWT", "at+jwt"):
+		return fmt.Errorf("%w: typ is %s; to accept it, set DecoderOptions.Type", ErrTokenType, quote.Text(h.typ))
+	}
+	return nil
+}
+
 func bareType(typ string) string {
 	const prefix = "application/"
 	if len(typ) > len(prefix) && equalFold(typ[:len(prefix)], prefix) && !strings.Contains(typ[len(prefix):], "/") {

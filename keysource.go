@@ -2,6 +2,7 @@ package usher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
+	"github.com/go-usher/usher/internal/nilcheck"
 	"github.com/go-usher/usher/internal/quote"
 )
 
@@ -302,4 +304,50 @@ func (ks Keys) unfitToJoin(key Key) string {
 		return "has no ID, like another key of the ring; tell them apart with WithID"
 	}
 	return "has the ID " + quote.Text(key.id) + ", which another key of the ring has"
+}
+
+// checkSigningKeys returns keys, or a copy if the caller could modify them later.
+func checkSigningKeys(wrong *misconfigured, keys SigningKeys) SigningKeys {
+	if set, ok := keys.(Keys); ok {
+		keys = slices.Clone(set)
+	}
+	switch {
+	case isLocal(keys):
+		var mistake *ConfigError
+		if _, err := keys.SigningKey(context.Background()); errors.As(err, &mistake) {
+			wrong.add("keys", "can't sign: the %s %s", mistake.Field, mistake.Reason)
+		}
+	case nilcheck.IsNil(keys):
+		wrong.add("keys", "are nil")
+	}
+	return keys
+}
+
+// isLocal reports whether the source holds its keys in memory, like *keyfile.Keys, and needs no network to return one.
+func isLocal(keys SigningKeys) bool {
+	switch keys.(type) {
+	case Key, Keys, *KeyRing:
+		return true
+	case interface{ Keys() Keys }:
+		return !nilcheck.IsNil(keys)
+	}
+	return false
+}
+
+// checkKeySource returns keys, or a copy if the caller could modify them later.
+func checkKeySource(wrong *misconfigured, keys KeySource) KeySource {
+	if set, ok := keys.(Keys); ok {
+		keys = slices.Clone(set)
+	}
+	switch keys.(type) {
+	case Key, Keys, *KeyRing:
+		if known, err := keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(known, Key{}) {
+			wrong.add("keys", "are empty or contain the zero Key")
+		}
+	default:
+		if nilcheck.IsNil(keys) {
+			wrong.add("keys", "are nil")
+		}
+	}
+	return keys
 }

@@ -71,6 +71,19 @@ func checkMethods(t reflect.Type, wrong *misconfigured) {
 
 func implements[I any](t reflect.Type) bool { return t.Implements(reflect.TypeFor[I]()) }
 
+func validator[C any]() func(*C) error {
+	if _, ok := any((*C)(nil)).(interface{ Validate() error }); !ok {
+		return func(*C) error { return nil }
+	}
+	return func(c *C) error {
+		v, _ := any(c).(interface{ Validate() error })
+		if err := v.Validate(); err != nil {
+			return fmt.Errorf("%w: %w", ErrTokenClaims, err)
+		}
+		return nil
+	}
+}
+
 // checkHasScope reports claims types for which RequireScope would refuse every request: C hides the method HasScope, or
 // it has its own field for scope but HasScope does not read that field. The struct that declares the field, or one that
 // contains it, must also declare HasScope.
@@ -94,6 +107,18 @@ func checkHasScope(t reflect.Type, fields *structfields.Struct, wrong *misconfig
 	field := fields.Index("scope")
 	if promoted.Type == reflect.TypeFor[Claims]() || len(promoted.Index) >= len(field) || !slices.Equal(promoted.Index, field[:len(promoted.Index)]) {
 		wrong.add(subject, "has its own field for scope, so RequireScope would refuse every request; declare HasScope(scope string) bool on the same struct")
+	}
+}
+
+func checkSubjectClaim(wrong *misconfigured, field, name string, format *payloadFormat) {
+	switch {
+	case name == defaultSubjectClaim:
+	case slices.Contains([]string{"iss", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "auth_time", "cnf"}, name):
+		wrong.add(field, "is %q, a registered claim with another meaning", name)
+	case format.fields.Has(name):
+		wrong.add(field, "is %q, but the claims type has a field for that claim", name)
+	default:
+		checkName(wrong, field, name)
 	}
 }
 
@@ -132,6 +157,16 @@ func (f *payloadFormat) decode(text string, claims *Claims, c reflect.Value, opt
 
 // stringBytes is the memory of a string in a list without its text, with the allocator's overhead.
 const stringBytes = 16 + 4
+
+// unescapedBytes returns the maximum memory of strings that had escapes and so were copied. Unescaped they are never
+// longer.
+func unescapedBytes(payload string) int {
+	escapes := strings.Count(payload, "\\")
+	if escapes == 0 {
+		return 0
+	}
+	return len(payload) + len(payload)/7 + 16*escapes // with the allocator's overhead
+}
 
 var errPayload = fmt.Errorf("%w: its payload is not one JSON object with unique names", ErrTokenMalformed)
 

@@ -4,20 +4,15 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-usher/usher/internal/base64url"
-	"github.com/go-usher/usher/internal/nilcheck"
-	"github.com/go-usher/usher/internal/quote"
 	"github.com/go-usher/usher/internal/strictjson"
 	"github.com/go-usher/usher/internal/tokencache"
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // EncoderOptions are the options of [NewEncoder]; nil means the defaults.
@@ -104,34 +99,6 @@ func (o *EncoderOptions) check(wrong *misconfigured) {
 	checkName(wrong, "EncoderOptions.Issuer", o.Issuer)
 	checkAudience(wrong, "EncoderOptions.Audience", o.Audience)
 	checkType(wrong, "EncoderOptions.Type", o.Type)
-}
-
-// checkSigningKeys returns keys, or a copy if the caller could modify them later.
-func checkSigningKeys(wrong *misconfigured, keys SigningKeys) SigningKeys {
-	if set, ok := keys.(Keys); ok {
-		keys = slices.Clone(set)
-	}
-	switch {
-	case isLocal(keys):
-		var mistake *ConfigError
-		if _, err := keys.SigningKey(context.Background()); errors.As(err, &mistake) {
-			wrong.add("keys", "can't sign: the %s %s", mistake.Field, mistake.Reason)
-		}
-	case nilcheck.IsNil(keys):
-		wrong.add("keys", "are nil")
-	}
-	return keys
-}
-
-// isLocal reports whether the source holds its keys in memory, like *keyfile.Keys, and needs no network to return one.
-func isLocal(keys SigningKeys) bool {
-	switch keys.(type) {
-	case Key, Keys, *KeyRing:
-		return true
-	case interface{ Keys() Keys }:
-		return !nilcheck.IsNil(keys)
-	}
-	return false
 }
 
 // Encode returns a signed token with these claims. It sets absent iss, aud, exp, iat and jti as [Encoder.Fill] does. If
@@ -345,24 +312,6 @@ func (o *DecoderOptions) check(wrong *misconfigured) {
 	}
 }
 
-// checkKeySource returns keys, or a copy if the caller could modify them later.
-func checkKeySource(wrong *misconfigured, keys KeySource) KeySource {
-	if set, ok := keys.(Keys); ok {
-		keys = slices.Clone(set)
-	}
-	switch keys.(type) {
-	case Key, Keys, *KeyRing:
-		if known, err := keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(known, Key{}) {
-			wrong.add("keys", "are empty or contain the zero Key")
-		}
-	default:
-		if nilcheck.IsNil(keys) {
-			wrong.add("keys", "are nil")
-		}
-	}
-	return keys
-}
-
 // Decode verifies a token and returns its claims. It checks in this order, and reports the first failure:
 //
 //   - the size: ErrTokenTooLarge
@@ -494,16 +443,6 @@ func (d *Decoder[C]) read(token string, v verified[C], c *C) error {
 	return nil
 }
 
-// unescapedBytes returns the maximum memory of strings that had escapes and so were copied. Unescaped they are never
-// longer.
-func unescapedBytes(payload string) int {
-	escapes := strings.Count(payload, "\\")
-	if escapes == 0 {
-		return 0
-	}
-	return len(payload) + len(payload)/7 + 16*escapes // with the allocator's overhead
-}
-
 // remembered is a decoder's cache entry for a verified token. It does not depend on the claims type, so the cache is
 // compiled only once.
 type remembered struct {
@@ -565,131 +504,3 @@ func (d *checks) checkSignature(ctx context.Context, token string, parts segment
 	}
 	return nil, Key{}, wrongSignature(h, keys)
 }
-
-// checkTimes checks the claims that depend on the time: exp, nbf and iat.
-func (d *checks) checkTimes(c *Claims) error {
-	now, leeway := d.opts.Now(), d.opts.Leeway
-	earliest := now
-	if leeway != 0 { // the addition takes 2 % of a request with a cached token
-		earliest = now.Add(-leeway)
-	}
-	switch {
-	case !c.ExpiresAt.IsZero():
-		if !earliest.Before(c.ExpiresAt.Time) {
-			return fmt.Errorf("%w: at %s, and now it is %s", ErrTokenExpired, stamp(c.ExpiresAt.Time), stamp(now))
-		}
-	case !d.opts.DangerouslyAllowNoExpiry:
-		return missing("exp", ErrTokenClaims)
-	}
-	if !c.NotBefore.IsZero() && now.Add(leeway).Before(c.NotBefore.Time) {
-		return fmt.Errorf("%w: before %s, and now it is %s", ErrTokenNotYetValid, stamp(c.NotBefore.Time), stamp(now))
-	}
-	if d.opts.MaxAge == 0 {
-		return nil
-	}
-	switch issued := c.IssuedAt.Time; {
-	case issued.IsZero():
-		return missing("iat", ErrTokenClaims)
-	case now.Add(leeway).Before(issued):
-		return matching(fmt.Errorf("%w: issued at %s, and now it is %s", ErrTokenNotYetValid, stamp(issued), stamp(now)),
-			jwt.ErrTokenUsedBeforeIssued)
-	case now.After(issued.Add(d.opts.MaxAge).Add(leeway)):
-		return fmt.Errorf("%w: issued at %s, more than %v ago", ErrTokenExpired, stamp(issued), d.opts.MaxAge)
-	}
-	return nil
-}
-
-// checkIdentity checks what does not depend on the time: iss, aud, typ and sub.
-func (d *checks) checkIdentity(c *Claims, h *header) error {
-	o := &d.opts
-	if o.Issuer != "" && c.Issuer != o.Issuer {
-		if c.Issuer == "" {
-			return missing("iss", ErrTokenIssuer)
-		}
-		return fmt.Errorf("%w: iss is %s, and %s is expected", ErrTokenIssuer, quote.Text(c.Issuer), quote.Text(o.Issuer))
-	}
-	if err := o.checkAudienceOf(c); err != nil {
-		return err
-	}
-	if err := o.checkTypeOf(h); err != nil {
-		return err
-	}
-	if c.Subject == "" && !o.AllowNoSubject {
-		return missing(o.SubjectClaim, ErrTokenClaims)
-	}
-	return nil
-}
-
-func (o *DecoderOptions) checkAudienceOf(c *Claims) error {
-	switch {
-	case len(o.Audience) == 0 && len(c.Audience) > 0 && !o.DangerouslyAllowAnyAudience:
-		return fmt.Errorf("%w: the token has an aud; to accept it, set DecoderOptions.Audience", ErrTokenAudience)
-	case len(o.Audience) == 0 || slices.ContainsFunc(c.Audience, func(a string) bool { return slices.Contains(o.Audience, a) }):
-		return nil
-	case len(c.Audience) == 0:
-		return missing("aud", ErrTokenAudience)
-	}
-	return fmt.Errorf("%w: aud names none of %q", ErrTokenAudience, o.Audience)
-}
-
-func (o *DecoderOptions) checkTypeOf(h *header) error {
-	switch {
-	case o.Type != "" && (!h.hasType || !h.isType(o.Type)):
-		return fmt.Errorf("%w: typ is %s, and %s is expected", ErrTokenType, quote.Text(h.typ), quote.Text(o.Type))
-	case o.Type == "" && h.hasType && !h.isType("JWT", "at+jwt"):
-		return fmt.Errorf("%w: typ is %s; to accept it, set DecoderOptions.Type", ErrTokenType, quote.Text(h.typ))
-	}
-	return nil
-}
-
-// missing returns an error of this kind for an absent claim.
-func missing(claim string, kind error) error {
-	return matching(fmt.Errorf("%w: %s is missing", kind, claim), jwt.ErrTokenRequiredClaimMissing)
-}
-
-func embedded[C any, P EmbedsClaims[C]](c *C) *Claims { return P(c).mustEmbedUsherClaims() }
-
-func validator[C any]() func(*C) error {
-	if _, ok := any((*C)(nil)).(interface{ Validate() error }); !ok {
-		return func(*C) error { return nil }
-	}
-	return func(c *C) error {
-		v, _ := any(c).(interface{ Validate() error })
-		if err := v.Validate(); err != nil {
-			return fmt.Errorf("%w: %w", ErrTokenClaims, err)
-		}
-		return nil
-	}
-}
-
-func checkAudience(wrong *misconfigured, field string, audience Audience) {
-	if slices.Contains(audience, "") {
-		wrong.add(field, "contains an empty audience")
-	}
-	for _, a := range audience {
-		checkName(wrong, field, a)
-	}
-}
-
-func checkType(wrong *misconfigured, field, typ string) {
-	switch {
-	case strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, notQuotable):
-		wrong.add(field, "is %s, which is not a media type", quote.Text(typ))
-	case strings.Contains(typ, ","):
-		wrong.add(field, "is %s, but a token has one type, not a list", quote.Text(typ))
-	}
-}
-
-func checkSubjectClaim(wrong *misconfigured, field, name string, format *payloadFormat) {
-	switch {
-	case name == defaultSubjectClaim:
-	case slices.Contains([]string{"iss", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "auth_time", "cnf"}, name):
-		wrong.add(field, "is %q, a registered claim with another meaning", name)
-	case format.fields.Has(name):
-		wrong.add(field, "is %q, but the claims type has a field for that claim", name)
-	default:
-		checkName(wrong, field, name)
-	}
-}
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
