@@ -56,7 +56,7 @@
 //
 //	doc.go          this page
 //	token.go        Encoder, Decoder, Verifier
-//	claims.go       Claims, NumericDate, Audience, and their JSON
+//	claims.go       Claims, NumericDate, Audience, their JSON and their checks
 //	key.go          Key, Algorithm, and the constructors of keys
 //	keymaterial.go  checks of key material: lengths, curves, PEM, thumbprints
 //	keysource.go    SigningKeys, KeySource, Keys, KeyRing
@@ -71,5 +71,5 @@
 //	context.go      the user and the claims in a context
 //	rejection.go    Rejection, and the mapping of errors to responses
 //	password.go     Passwords
-//	errors.go       errors, ConfigError
+//	errors.go       errors, ConfigError, checks of options
 package usher
