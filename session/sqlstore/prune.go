@@ -10,12 +10,12 @@ import (
 
 // Prune deletes in batches, so that other operations never wait long for it. The size of batches is adapted between
 // minBatch and maxBatch sessions, so that each takes about batchTime. The pause after a batch is as long as the batch
-// took, but at most maxPause, because in a busy database most of the time of a batch is waiting.
+// took, but at most maxPause, so that Prune takes at most half of what the database can do.
 const (
 	batchTime = 50 * time.Millisecond
-	minBatch  = 500 // milliseconds on every database
+	minBatch  = 100
 	maxBatch  = 5000
-	maxPause  = 100 * time.Millisecond
+	maxPause  = time.Second
 	// batchLimit is the time limit of one batch, whatever the context of Prune.
 	batchLimit = 10 * time.Second
 )
