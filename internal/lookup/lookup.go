@@ -23,7 +23,9 @@ var (
 )
 
 // PanicError is the error of a call that panicked.
-type PanicError struct{ Value any }
+type PanicError struct {
+	Value any // what the function panicked with
+}
 
 // Error returns the value of the panic as text.
 func (e *PanicError) Error() string { return fmt.Sprintf("the function panicked: %v", e.Value) }
