@@ -55,7 +55,7 @@ func BenchmarkTechnique(b *testing.B) {
 
 	known := new(headers)
 	h, _ := parseHeader(headerSegment)
-	known.remember(h)
+	known.add(h)
 	run("header/remembered", func() { _ = known.find(headerSegment) })
 	run("header/parsed", func() { _, _ = parseHeader(headerSegment) })
 

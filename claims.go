@@ -244,13 +244,13 @@ func (d *checks) checkTimes(c *Claims) error {
 	switch {
 	case !c.ExpiresAt.IsZero():
 		if !earliest.Before(c.ExpiresAt.Time) {
-			return fmt.Errorf("%w: at %s, and now it is %s", ErrTokenExpired, stamp(c.ExpiresAt.Time), stamp(now))
+			return fmt.Errorf("%w: at %s, and now it is %s", ErrTokenExpired, formatTime(c.ExpiresAt.Time), formatTime(now))
 		}
 	case !d.opts.DangerouslyAllowNoExpiry:
 		return missing("exp", ErrTokenClaims)
 	}
 	if !c.NotBefore.IsZero() && now.Add(leeway).Before(c.NotBefore.Time) {
-		return fmt.Errorf("%w: before %s, and now it is %s", ErrTokenNotYetValid, stamp(c.NotBefore.Time), stamp(now))
+		return fmt.Errorf("%w: before %s, and now it is %s", ErrTokenNotYetValid, formatTime(c.NotBefore.Time), formatTime(now))
 	}
 	if d.opts.MaxAge == 0 {
 		return nil
@@ -259,10 +259,10 @@ func (d *checks) checkTimes(c *Claims) error {
 	case issued.IsZero():
 		return missing("iat", ErrTokenClaims)
 	case now.Add(leeway).Before(issued):
-		return matching(fmt.Errorf("%w: issued at %s, and now it is %s", ErrTokenNotYetValid, stamp(issued), stamp(now)),
+		return matching(fmt.Errorf("%w: issued at %s, and now it is %s", ErrTokenNotYetValid, formatTime(issued), formatTime(now)),
 			jwt.ErrTokenUsedBeforeIssued)
 	case now.After(issued.Add(d.opts.MaxAge).Add(leeway)):
-		return fmt.Errorf("%w: issued at %s, more than %v ago", ErrTokenExpired, stamp(issued), d.opts.MaxAge)
+		return fmt.Errorf("%w: issued at %s, more than %v ago", ErrTokenExpired, formatTime(issued), d.opts.MaxAge)
 	}
 	return nil
 }
@@ -305,4 +305,4 @@ func missing(claim string, kind error) error {
 	return matching(fmt.Errorf("%w: %s is missing", kind, claim), jwt.ErrTokenRequiredClaimMissing)
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

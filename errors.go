@@ -105,9 +105,9 @@ func (e *TokenError) Unwrap() error { return e.Err }
 // refusal wraps err, the reason for refusing the token with these claims, in a *TokenError. It returns outages, and
 // errors that have a *TokenError already, unchanged.
 func refusal(claims *Claims, err error) error {
-	var known *TokenError
+	var existing *TokenError
 	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &known) {
+		errors.As(err, &existing) {
 		return err
 	}
 	return &TokenError{Claims: claims.clone(), Err: err}

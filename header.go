@@ -111,16 +111,16 @@ func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(
 
 // headers caches the last few headers of verified tokens. An issuer writes the same header into every token, and parsing it
 // takes half as long as verifying an HMAC.
-type headers struct{ known atomic.Pointer[[]*header] }
+type headers struct{ cached atomic.Pointer[[]*header] }
 
 const maxHeaders = 8
 
 func (hs *headers) find(segment string) *header {
-	known := hs.known.Load()
-	if known == nil {
+	cached := hs.cached.Load()
+	if cached == nil {
 		return nil
 	}
-	for _, h := range *known {
+	for _, h := range *cached {
 		if h.segment == segment {
 			return h
 		}
@@ -128,16 +128,16 @@ func (hs *headers) find(segment string) *header {
 	return nil
 }
 
-// remember adds h, which must be new, and drops the oldest header. Of two simultaneous calls, one may have no effect;
+// add caches h, which must be new, and drops the oldest header. Of two simultaneous calls, one may have no effect;
 // its header is added with a later token.
-func (hs *headers) remember(h *header) {
+func (hs *headers) add(h *header) {
 	h.segment = strings.Clone(h.segment) // so that the token is not retained
-	known := hs.known.Load()
+	cached := hs.cached.Load()
 	list := []*header{h}
-	if known != nil {
-		list = append(list, (*known)[:min(len(*known), maxHeaders-1)]...)
+	if cached != nil {
+		list = append(list, (*cached)[:min(len(*cached), maxHeaders-1)]...)
 	}
-	hs.known.CompareAndSwap(known, &list)
+	hs.cached.CompareAndSwap(cached, &list)
 }
 
 // segments are the parts of a compact token (RFC 7515 §7.1), still encoded.

@@ -107,8 +107,8 @@ func decodeOf[C any](ctx context.Context, v Verifier[C], claims func(*C) *Claims
 // issuerOf returns the token's iss, which is unverified unless a decoder has cached the token.
 func (b *byIssuer[C]) issuerOf(token string) (string, error) {
 	for _, listed := range b.decoders {
-		if known := listed.decoder.cache.Get(token); known != nil {
-			if c, ok := known.claims.(*C); ok && b.claims(c).Issuer == listed.issuer {
+		if cached := listed.decoder.cache.Get(token); cached != nil {
+			if c, ok := cached.claims.(*C); ok && b.claims(c).Issuer == listed.issuer {
 				return listed.issuer, nil
 			}
 		}

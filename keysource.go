@@ -224,18 +224,18 @@ func (k Key) isCandidate(h *header) bool {
 // unknownKey returns the error for a token that matches none of the known keys. It names the kid and alg of the token
 // and the keys of the source.
 func unknownKey(h *header, known Keys) error {
-	asked := "no kid"
+	wanted := "no kid"
 	if h.kid != "" {
-		asked = "kid " + quote.Text(h.kid)
+		wanted = "kid " + quote.Text(h.kid)
 	}
 	if h.alg != "" {
-		asked += " and alg " + string(h.alg)
+		wanted += " and alg " + string(h.alg)
 	}
 	remedy := ""
 	if h.kid != "" && slices.ContainsFunc(known, func(key Key) bool { return key.keyState != nil && key.id == "" }) {
 		remedy = "; a key without ID matches no kid: set its ID with WithID"
 	}
-	return fmt.Errorf("%w: the token has %s, the source has %s%s", ErrUnknownKey, asked, known.ids(), remedy)
+	return fmt.Errorf("%w: the token has %s, the source has %s%s", ErrUnknownKey, wanted, known.ids(), remedy)
 }
 
 // wrongSignature returns the error for a signature that none of the candidates verifies. If there were more candidates than
@@ -341,7 +341,7 @@ func checkKeySource(wrong *misconfigured, keys KeySource) KeySource {
 	}
 	switch keys.(type) {
 	case Key, Keys, *KeyRing:
-		if known, err := keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(known, Key{}) {
+		if all, err := keys.VerificationKeys(context.Background(), ""); err != nil || slices.Contains(all, Key{}) {
 			wrong.add("keys", "are empty or contain the zero Key")
 		}
 	default:

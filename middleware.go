@@ -140,7 +140,7 @@ func (m *Middleware[C, U]) Optional(next http.Handler) http.Handler {
 
 // With returns a copy of m that runs these guards after those of m, in order. A nil guard refuses every request with a 500.
 func (m *Middleware[C, U]) With(guards ...Guard) *Middleware[C, U] {
-	m = m.orZero()
+	m = m.nonNil()
 	all := slices.Concat(m.guards, guards)
 	for i, guard := range all {
 		if guard == nil {
@@ -203,10 +203,10 @@ func (m *Middleware[C, U]) Claims(ctx context.Context) (*C, bool) {
 // Deny refuses a request from within a handler. It maps err as [Middleware.Rejection] does, calls Observe and writes the
 // response.
 func (m *Middleware[C, U]) Deny(w http.ResponseWriter, r *http.Request, err error) {
-	m = m.orZero()
+	m = m.nonNil()
 	rej := m.reject(r.Context(), err, fromHandler)
 	if id, ok := r.Context().Value(userKey{}).(*identity[C, U]); ok && id.root == m.root {
-		rej = id.blame(rej)
+		rej = id.withTokenError(rej)
 	}
 	m.respond(w, r, rej)
 }
@@ -216,7 +216,7 @@ func (m *Middleware[C, U]) Deny(w http.ResponseWriter, r *http.Request, err erro
 // ErrForbidden a 403, ErrPasswordUnfit a 422, and any other error a 500. ErrNoUser is a 404: in a handler it is about
 // the requested user, not the authenticated one.
 func (m *Middleware[C, U]) Rejection(err error) *Rejection {
-	return m.orZero().reject(context.Background(), err, fromHandler)
+	return m.nonNil().reject(context.Background(), err, fromHandler)
 }
 
 // Authenticate decides about a request as Require does, but does not respond. It returns the context for the handler.
@@ -241,10 +241,10 @@ func (m *Middleware[C, U]) Authenticate(r *http.Request) (context.Context, error
 // or nil. If the request is refused, the context is the request's own, and Observe has been called. The caller then
 // calls [Rejection.SetHeaders] and writes the status and a body.
 func (m *Middleware[C, U]) Decide(r *http.Request, optional bool) (context.Context, http.Header, *Rejection) {
-	m = m.orZero()
+	m = m.nonNil()
 	var decided decision[C, U]
 	rej := m.decide(&decided, r, optional, false)
-	if rej != nil && m.passes(r, decided.source) {
+	if rej != nil && m.passesPreflight(r, decided.source) {
 		decided, rej = m.anonymous(r), nil
 	}
 	var headers http.Header
@@ -265,22 +265,22 @@ func (m *Middleware[C, U]) Decide(r *http.Request, optional bool) (context.Conte
 // bound to a key are refused, and every token if [MiddlewareOptions.Confirm] is set. Both are ErrTokenClaims with the
 // reason "unconfirmed".
 func (m *Middleware[C, U]) AuthenticateToken(ctx context.Context, token string) (context.Context, error) {
-	m = m.orZero()
+	m = m.nonNil()
 	if token == "" {
 		return ctx, m.reject(ctx, ErrNoToken, fromToken)
 	}
 	id, err := m.identify(ctx, nil, &evidence{token: token})
 	if err != nil {
-		return ctx, id.blame(m.reject(ctx, err, fromToken))
+		return ctx, id.withTokenError(m.reject(ctx, err, fromToken))
 	}
-	if rej := m.ask(id, id); rej != nil {
+	if rej := m.runGuards(id, id); rej != nil {
 		return ctx, rej
 	}
 	return id, nil
 }
 
-// orZero returns m, or a middleware that refuses every request with a 500 if m was not made by NewMiddleware.
-func (m *Middleware[C, U]) orZero() *Middleware[C, U] {
+// nonNil returns m, or a middleware that refuses every request with a 500 if m was not made by NewMiddleware.
+func (m *Middleware[C, U]) nonNil() *Middleware[C, U] {
 	if m == nil || m.root == nil {
 		return &Middleware[C, U]{root: &root[C, U]{}}
 	}

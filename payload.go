@@ -129,13 +129,13 @@ func (f *payloadFormat) decode(text string, claims *Claims, c reflect.Value, opt
 	var o strictjson.Object
 	o.Open(text)
 	for name, v, ok := o.Next(); ok; name, v, ok = o.Next() {
-		known := false
+		registered := false
 		if len(f.owned) == 0 || !f.owned[name] {
-			if known, err = claims.set(name, v, opts); known && err == nil {
+			if registered, err = claims.set(name, v, opts); registered && err == nil {
 				o.Accept()
 			}
 		}
-		if !known {
+		if !registered {
 			if i := f.fields.Find(name, next); i >= 0 {
 				var more int
 				if more, err = f.fields.Read(i, c, &o, v); err != nil {
@@ -186,7 +186,7 @@ func (f *payloadFormat) append(dst []byte, claims *Claims, c reflect.Value, subj
 }
 
 // set reads one registered claim, if name is one.
-func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (known bool, err error) {
+func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (registered bool, err error) {
 	var ok bool
 	var want string
 	switch name {

@@ -110,8 +110,8 @@ func (rej *Rejection) Challenge() string {
 	if rej == nil {
 		return ""
 	}
-	if own := rej.Header.Values("WWW-Authenticate"); len(own) > 0 {
-		return strings.Join(own, ", ")
+	if custom := rej.Header.Values("WWW-Authenticate"); len(custom) > 0 {
+		return strings.Join(custom, ", ")
 	}
 	switch rej.Status {
 	case http.StatusUnauthorized:
@@ -204,10 +204,10 @@ const (
 // rejectionFor maps errors to responses. ErrUnavailable and the errors of contexts take precedence, because no decision
 // was made.
 func rejectionFor(err error, from errorOrigin) *Rejection {
-	if given, ok := errors.AsType[*Rejection](err); ok && given != nil {
-		own := *given
-		own.Status = given.status()
-		return &own
+	if original, ok := errors.AsType[*Rejection](err); ok && original != nil {
+		clone := *original
+		clone.Status = original.status()
+		return &clone
 	}
 	rej := &Rejection{Err: err}
 	set := func(status int, code, description string) {
@@ -311,18 +311,18 @@ func (rej *Rejection) Reason() string {
 	case errors.Is(rej.Err, ErrUnavailable):
 		return "unavailable"
 	}
-	if reason := ownReason(rej.Err); reason != "" {
+	if reason := customReason(rej.Err); reason != "" {
 		return reason
 	}
-	if reason := knownReason(rej.Err); reason != "" {
+	if reason := builtinReason(rej.Err); reason != "" {
 		return reason
 	}
 	return rej.reasonOfStatus()
 }
 
-// knownReason returns the reason for an error of this package, or "" for others.
-func knownReason(err error) string {
-	for _, known := range [...]struct {
+// builtinReason returns the reason for an error of this package, or "" for others.
+func builtinReason(err error) string {
+	for _, entry := range [...]struct {
 		err    error
 		reason string
 	}{
@@ -345,8 +345,8 @@ func knownReason(err error) string {
 		{ErrPasswordMismatch, "password"},
 		{ErrForbidden, "forbidden"},
 	} {
-		if errors.Is(err, known.err) {
-			return known.reason
+		if errors.Is(err, entry.err) {
+			return entry.reason
 		}
 	}
 	return ""
@@ -375,16 +375,16 @@ func (rej *Rejection) reasonOfStatus() string {
 	return "error"
 }
 
-// ownReason returns the result of the Reason method of an error in the chain, or "" if there is none.
-func ownReason(err error) string {
-	own, ok := errors.AsType[interface {
+// customReason returns the result of the Reason method of an error in the chain, or "" if there is none.
+func customReason(err error) string {
+	custom, ok := errors.AsType[interface {
 		error
 		Reason() string
 	}](err)
 	if !ok {
 		return ""
 	}
-	reason := own.Reason()
+	reason := custom.Reason()
 	if len(reason) > 64 || strings.Trim(reason, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
 		return ""
 	}

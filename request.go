@@ -22,7 +22,7 @@ type handler[C, U any] struct {
 }
 
 func (m *Middleware[C, U]) handler(next http.Handler, nextFunc func(http.ResponseWriter, *http.Request, U), optional bool) http.Handler {
-	m = m.orZero()
+	m = m.nonNil()
 	if nilcheck.IsNil(next) && nextFunc == nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			m.Deny(w, r, &ConfigError{"next", "is nil"})
@@ -35,7 +35,7 @@ func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m := h.m
 	var decided decision[C, U]
 	rej := m.decide(&decided, r, h.optional, true)
-	if rej != nil && h.nextFunc == nil && m.passes(r, decided.source) {
+	if rej != nil && h.nextFunc == nil && m.passesPreflight(r, decided.source) {
 		decided, rej = m.anonymous(r), nil
 	}
 	if m.hasHeaders(&decided.evidence, h.optional) {
@@ -49,7 +49,7 @@ func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		decided.identity.reusable = m.opts.Confirm == nil
 		outer := r
 		r = decided.identity.withContext(outer)
-		defer handBack(outer, r)
+		defer copyBack(outer, r)
 	}
 	if h.nextFunc != nil {
 		h.nextFunc(w, r, decided.identity.user)
@@ -58,10 +58,10 @@ func (h *handler[C, U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r)
 }
 
-// handBack copies to the outer request what handlers have set in the inner one: the pattern, for the logs of outer
+// copyBack copies to the outer request what handlers have set in the inner one: the pattern, for the logs of outer
 // handlers, and the multipart form, because net/http removes the temporary files only of its own request
 // (golang/go#58809).
-func handBack(outer, inner *http.Request) {
+func copyBack(outer, inner *http.Request) {
 	if inner.Pattern != outer.Pattern {
 		outer.Pattern = inner.Pattern
 	}
@@ -91,7 +91,7 @@ func (m *Middleware[C, U]) decide(decided *decision[C, U], r *http.Request, opti
 	decided.token, decided.source, err = m.findToken(r)
 	if optional && errors.Is(err, ErrNoToken) {
 		*decided = m.anonymous(r)
-		return m.ask(decided.identity, decided.identity)
+		return m.runGuards(decided.identity, decided.identity)
 	}
 	if err == nil && decided.source.kind != sourceAuthorization && decided.source.readsCookies() {
 		err = m.checkOrigin(r)
@@ -106,11 +106,11 @@ func (m *Middleware[C, U]) decide(decided *decision[C, U], r *http.Request, opti
 	var rej *Rejection
 	switch {
 	case err != nil:
-		rej = decided.identity.blame(m.reject(r.Context(), err, fromToken))
+		rej = decided.identity.withTokenError(m.reject(r.Context(), err, fromToken))
 	case decided.reused:
-		rej = m.ask(r.Context(), decided.identity)
+		rej = m.runGuards(r.Context(), decided.identity)
 	default:
-		rej = m.ask(decided.identity, decided.identity)
+		rej = m.runGuards(decided.identity, decided.identity)
 	}
 	if rej != nil {
 		rej.addHeader(decided.headers)
@@ -140,7 +140,7 @@ func (p *policy) findToken(r *http.Request) (token string, source *TokenSource, 
 	if len(found) == 0 {
 		return "", nil, p.noToken(r)
 	}
-	return judge(found)
+	return onlyFinding(found)
 }
 
 // finding is the result of one source: a token, or an error if the request can't be read.
@@ -161,9 +161,9 @@ func (p *policy) collect(r *http.Request, found []finding) []finding {
 	return found
 }
 
-// judge returns the only finding. More than one is an error, whichever came first. If one is a token in the URL, its
-// source is returned even with the error, because the response must protect that token.
-func judge(found []finding) (token string, source *TokenSource, err error) {
+// onlyFinding returns the only finding. More than one is an error, whichever came first. If one is a token in the URL,
+// its source is returned even with the error, because the response must protect that token.
+func onlyFinding(found []finding) (token string, source *TokenSource, err error) {
 	first := found[0]
 	if len(found) > 1 { // forms that can't be searched are ignored if there is another finding
 		found = slices.DeleteFunc(found, func(f finding) bool { return errors.Is(f.err, errUnsearchedForm) })
@@ -226,8 +226,8 @@ func (p *policy) checkOrigin(r *http.Request) error {
 	return &Rejection{Status: http.StatusForbidden, Description: "Cross-origin request.", Err: &reasonError{err, "cross_origin"}}
 }
 
-// passes reports whether a refused request is a preflight request that may proceed.
-func (p *policy) passes(r *http.Request, source *TokenSource) bool {
+// passesPreflight reports whether a refused request is a preflight request that may proceed.
+func (p *policy) passesPreflight(r *http.Request, source *TokenSource) bool {
 	return p.opts.DangerouslyPassPreflight && source == nil && isPreflight(r)
 }
 
@@ -323,23 +323,23 @@ func (p *policy) confirm(r *http.Request, e *evidence, c *Claims) error {
 	}
 	headers, err := p.opts.Confirm(r, e.token, c)
 	e.headers = headers
-	if err != nil && errors.Is(err, ErrInvalidToken) && ownReason(err) == "" {
+	if err != nil && errors.Is(err, ErrInvalidToken) && customReason(err) == "" {
 		err = &reasonError{err, reasonUnconfirmed}
 	}
 	return err
 }
 
-// ask runs the guards in ctx, which has the identity. It is small enough to be inlined.
-func (m *Middleware[C, U]) ask(ctx context.Context, id *identity[C, U]) *Rejection {
+// runGuards runs the guards in ctx, which has the identity. It is small enough to be inlined.
+func (m *Middleware[C, U]) runGuards(ctx context.Context, id *identity[C, U]) *Rejection {
 	if len(m.guards) == 0 {
 		return nil
 	}
-	return m.askAll(ctx, id)
+	return m.runAllGuards(ctx, id)
 }
 
-// askAll runs the guards with the copy of the claims for guards in their context. If they refuse an anonymous request, the
-// response is a 401 that asks for a token.
-func (m *Middleware[C, U]) askAll(ctx context.Context, id *identity[C, U]) *Rejection {
+// runAllGuards runs the guards with the copy of the claims for guards in their context. If they refuse an anonymous
+// request, the response is a 401 that asks for a token.
+func (m *Middleware[C, U]) runAllGuards(ctx context.Context, id *identity[C, U]) *Rejection {
 	ctx = context.WithValue(ctx, claimsKey{}, id.forGuards())
 	for _, guard := range m.guards {
 		err := guard(ctx)
@@ -351,17 +351,17 @@ func (m *Middleware[C, U]) askAll(ctx context.Context, id *identity[C, U]) *Reje
 			rej = m.reject(ctx, ErrNoToken, fromGuard)
 			rej.Err = &reasonError{err, reasonNoToken}
 		}
-		return id.blame(rej)
+		return id.withTokenError(rej)
 	}
 	return nil
 }
 
-// blame adds a *TokenError to a refusal if the token was verified. It leaves outages as they are.
-func (id *identity[C, U]) blame(rej *Rejection) *Rejection {
+// withTokenError adds a *TokenError to a refusal if the token was verified. It leaves outages as they are.
+func (id *identity[C, U]) withTokenError(rej *Rejection) *Rejection {
 	if id == nil || id.anonymous() || rej.Status == http.StatusServiceUnavailable {
 		return rej
 	}
-	if _, known := errors.AsType[*TokenError](rej.Err); !known {
+	if _, ok := errors.AsType[*TokenError](rej.Err); !ok {
 		rej.Err = &TokenError{Claims: id.forGuards().embedded().clone(), Err: rej.Err}
 	}
 	return rej

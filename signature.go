@@ -172,7 +172,7 @@ type remoteKey struct {
 func newRemoteKey(public Key, signer crypto.Signer) (*remoteKey, error) {
 	const text = "NewSignerKey checks this key" // not a valid signing input of a token
 	r := &remoteKey{public.alg, signer, signatureSize(public.PublicKey())}
-	signature, err := r.ask([]byte(text))
+	signature, err := r.requestSignature([]byte(text))
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func newRemoteKey(public Key, signer crypto.Signer) (*remoteKey, error) {
 }
 
 func (r *remoteKey) sign(dst, input []byte) ([]byte, error) {
-	signature, err := r.ask(input)
+	signature, err := r.requestSignature(input)
 	if err != nil {
 		return dst, err
 	}
@@ -199,8 +199,8 @@ func (r *remoteKey) sign(dst, input []byte) ([]byte, error) {
 	return append(dst, encoded...), nil
 }
 
-// ask returns the signer's signature of input, in the signer's format.
-func (r *remoteKey) ask(input []byte) ([]byte, error) {
+// requestSignature returns the signer's signature of input, in the signer's format.
+func (r *remoteKey) requestSignature(input []byte) ([]byte, error) {
 	hash := r.alg.hash()
 	var opts crypto.SignerOpts = hash
 	switch r.alg.family() {

@@ -123,7 +123,7 @@ func FromFunc(find func(r *http.Request) (token string, found bool, err error), 
 func (s TokenSource) Find(r *http.Request) (token string, found bool, err error) {
 	switch s.kind {
 	case sourceAuthorization:
-		token, found, err = only(r.Header["Authorization"])
+		token, found, err = onlyValue(r.Header["Authorization"])
 		switch {
 		case found && s.name != "":
 			token, found = cutScheme(token, s.name)
@@ -132,7 +132,7 @@ func (s TokenSource) Find(r *http.Request) (token string, found bool, err error)
 		}
 		return token, found, err
 	case sourceHeader:
-		return only(r.Header[s.name])
+		return onlyValue(r.Header[s.name])
 	case sourceCookie:
 		return s.findInCookies(r)
 	case sourceQuery:
@@ -147,8 +147,8 @@ func (s TokenSource) Find(r *http.Request) (token string, found bool, err error)
 	return "", false, nil
 }
 
-// only returns the only value. If there are more, the error is ErrManyTokens.
-func only(values []string) (string, bool, error) {
+// onlyValue returns the only value. If there are more, the error is ErrManyTokens.
+func onlyValue(values []string) (string, bool, error) {
 	switch len(values) {
 	case 0:
 		return "", false, nil
@@ -258,7 +258,7 @@ func (s TokenSource) findInForm(r *http.Request) (string, bool, error) {
 			return "", false, badRequest("The form can't be read.", err)
 		}
 	}
-	return only(r.PostForm[s.name])
+	return onlyValue(r.PostForm[s.name])
 }
 
 // parseForm is r.ParseForm for forms within the limits. If a form exceeds them, parseForm restores the body.

@@ -238,7 +238,7 @@ type Decoder[C any] struct {
 	format   *payloadFormat
 	claims   func(*C) *Claims
 	validate func(*C) error
-	cache    *tokencache.Cache[remembered] // nil if CacheSize is 0
+	cache    *tokencache.Cache[cachedToken] // nil if CacheSize is 0
 }
 
 // checks is the part of a Decoder that does not depend on the claims type. It is compiled only once.
@@ -369,13 +369,13 @@ func (d *Decoder[C]) verify(ctx context.Context, token string) (verified[C], err
 	if len(token) > d.opts.MaxSize {
 		return verified[C]{}, tooLarge(len(token), d.opts.MaxSize, "DecoderOptions.MaxSize")
 	}
-	if known := d.cache.Get(token); known != nil {
-		keys, err := d.keys.VerificationKeys(ctx, known.header.kid)
+	if cached := d.cache.Get(token); cached != nil {
+		keys, err := d.keys.VerificationKeys(ctx, cached.header.kid)
 		if err != nil {
 			return verified[C]{}, err
 		}
-		if known.verifiedBy(keys) {
-			claims, _ := known.claims.(*C) // stored by read
+		if cached.verifiedBy(keys) {
+			claims, _ := cached.claims.(*C) // stored by read
 			return verified[C]{claims: claims}, nil
 		}
 	}
@@ -430,22 +430,22 @@ func (d *Decoder[C]) read(token string, v verified[C], c *C) error {
 		}
 		return nil
 	}
-	pristine := new(C)
-	*pristine = *c // Validate may change c
+	unmodified := new(C)
+	*unmodified = *c // Validate may change c
 	if claims.Confirmation != nil {
-		d.claims(pristine).Confirmation = claims.Confirmation.clone()
+		d.claims(unmodified).Confirmation = claims.Confirmation.clone()
 	}
 	if err := d.validate(c); err != nil {
 		return refusal(claims, err)
 	}
 	size := int(reflect.TypeFor[C]().Size()) + len(token) + 2*len(v.header.segment) + bytes // counts the header as unshared
-	d.cache.Put(token, remembered{v.header, v.key, pristine}, size+unescapedBytes(v.payload))
+	d.cache.Put(token, cachedToken{v.header, v.key, unmodified}, size+unescapedBytes(v.payload))
 	return nil
 }
 
-// remembered is a decoder's cache entry for a verified token. It does not depend on the claims type, so the cache is
+// cachedToken is a decoder's cache entry for a verified token. It does not depend on the claims type, so the cache is
 // compiled only once.
-type remembered struct {
+type cachedToken struct {
 	header *header
 	key    Key // the key that verified it
 	claims any // a *C, never modified
@@ -454,10 +454,10 @@ type remembered struct {
 // cacheSlot is the size of a cache slot in bytes. Larger tokens take several slots.
 const cacheSlot = 2 << 10
 
-func isSameVerification(a, b *remembered) bool { return a.key == b.key }
+func isSameVerification(a, b *cachedToken) bool { return a.key == b.key }
 
 // verifiedBy reports whether keys still contain the key that verified the token, or another key of the same material.
-func (r *remembered) verifiedBy(keys []Key) bool {
+func (r *cachedToken) verifiedBy(keys []Key) bool {
 	// Usually the same Key is there. Comparing algorithm and ID first would take 3 % of a request.
 	if slices.Contains(keys[:min(len(keys), maxTries)], r.key) {
 		return true
@@ -493,7 +493,7 @@ func (d *checks) checkSignature(ctx context.Context, token string, parts segment
 	for key := range candidates(keys, h) {
 		if key.verify.verify(input, parts.signature) {
 			if isNew {
-				d.headers.remember(h)
+				d.headers.add(h)
 			}
 			return h, key, nil
 		}

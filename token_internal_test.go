@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// A token is remembered for as long as the source has a key of the material that verified it, though it makes keys anew.
+// A token is cached for as long as the source has a key of the material that verified it, though it makes keys anew.
 func TestTokensAreRememberedForTheirKeysMaterial(t *testing.T) {
 	secret := func(fill, id string) Key {
 		return Must(NewKey(HS256, []byte(strings.Repeat(fill+" secret", 8)))).WithID(id)
 	}
-	r := &remembered{header: &header{alg: HS256, kid: "id"}, key: secret("s", "id")}
+	r := &cachedToken{header: &header{alg: HS256, kid: "id"}, key: secret("s", "id")}
 	others := slices.Repeat([]Key{secret("o", "id")}, maxTries)
 	for name, test := range map[string]struct {
 		keys []Key

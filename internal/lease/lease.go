@@ -27,11 +27,11 @@ const (
 
 // Lease has a context that may end before its parent. Create it with [Start].
 type Lease struct {
-	terms  Terms
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	ended  chan struct{} // closed when Renew has returned an error
-	asking sync.WaitGroup
+	terms    Terms
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	ended    chan struct{} // closed when Renew has returned an error
+	renewing sync.WaitGroup
 
 	mu      sync.Mutex
 	timer   *time.Timer // nil if Renew is never called
@@ -46,7 +46,7 @@ func Start(ctx context.Context, terms Terms) *Lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if wait, ok := l.wait(); ok {
-		l.timer = time.AfterFunc(wait, l.ask)
+		l.timer = time.AfterFunc(wait, l.renew)
 	}
 	return l
 }
@@ -71,20 +71,20 @@ func (l *Lease) Stop() error {
 	}
 	l.mu.Unlock()
 	l.cancel(nil)
-	l.asking.Wait()
+	l.renewing.Wait()
 	return l.Err()
 }
 
-// ask calls Renew. It then resets the timer or ends the lease.
-func (l *Lease) ask() {
+// renew calls Renew. It then resets the timer or ends the lease.
+func (l *Lease) renew() {
 	l.mu.Lock()
 	if l.stopped {
 		l.mu.Unlock()
 		return
 	}
-	l.asking.Add(1)
+	l.renewing.Add(1)
 	l.mu.Unlock()
-	defer l.asking.Done()
+	defer l.renewing.Done()
 
 	ctx, cancel := context.WithTimeout(l.ctx, timeLimit)
 	defer cancel()

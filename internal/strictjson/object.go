@@ -26,51 +26,51 @@ type Object struct {
 	broken bool // the text is not valid
 	ended  bool // the whole text has been read
 
-	quick  bool       // Next may use its fast path
-	unread bool       // the last value is an array or object that has not been checked
-	begin  int        // the position of the last value
-	count  int        // the number of members read
-	judged bool       // the library has checked that all names are unique
-	names  [64]uint16 // the positions of the names read so far
-	marks  uint64     // a bit for the hash of each name, which shows that most new names are unique
+	fast    bool       // Next may use its fast path
+	unread  bool       // the last value is an array or object that has not been checked
+	begin   int        // the position of the last value
+	count   int        // the number of members read
+	checked bool       // the library has checked that all names are unique
+	names   [64]uint16 // the positions of the names read so far
+	marks   uint64     // a bit for the hash of each name, which shows that most new names are unique
 }
 
 // Open sets the text. Call it once.
 func (o *Object) Open(text string) {
 	o.scanner = newScanner(text)
-	o.quick = o.mayBeQuick()
+	o.fast = o.allowsFastPath()
 	o.broken = !o.skip('{')
 }
 
 // Next reads the next member. It returns false after the last member, and if the text is not valid.
 //
 // Next itself is the fast path for most members, which are plain text without white space before the value. For all
-// other members, and for invalid text, it calls nextAny before it has read anything. Name and value are returned and
+// other members, and for invalid text, it calls nextSlow before it has read anything. Name and value are returned and
 // not stored in o, where each string would need a write barrier during garbage collection.
 func (o *Object) Next() (name string, v Value, ok bool) {
 	text, at := o.text, o.at
-	if !o.quick || o.broken {
-		return o.nextAny()
+	if !o.fast || o.broken {
+		return o.nextSlow()
 	}
 	if o.count > 0 {
 		if at >= len(text) || text[at] != ',' {
-			return o.nextAny()
+			return o.nextSlow()
 		}
 		at++
 	}
 	if at >= len(text) || text[at] != '"' {
-		return o.nextAny()
+		return o.nextSlow()
 	}
 	begin := at + 1
 	end := indexQuote(text, begin)
 	at = end + 2
 	if at >= len(text) || text[end+1] != ':' || text[at] == ' ' {
-		return o.nextAny()
+		return o.nextSlow()
 	}
 	name = text[begin:end]
 	mark := markOf(name) // like isNew, whose call would take 2 % of a request's instructions
 	if o.count >= len(o.names) || o.marks&mark != 0 && o.isRepeated(name) {
-		return o.nextAny()
+		return o.nextSlow()
 	}
 	o.marks |= mark
 	o.names[o.count] = uint16(begin)
@@ -79,7 +79,7 @@ func (o *Object) Next() (name string, v Value, ok bool) {
 		first := at + 1
 		last := indexQuote(text, first)
 		if last == len(text) {
-			return o.nextAny()
+			return o.nextSlow()
 		}
 		o.begin, o.at = at, last+1
 		o.count++
@@ -100,7 +100,7 @@ func (o *Object) Next() (name string, v Value, ok bool) {
 	}
 	s := scanner{text, at, true}
 	if v, ok = s.scan(); !ok {
-		return o.nextAny()
+		return o.nextSlow()
 	}
 	o.begin, o.at = at, s.at
 	o.count++
@@ -114,7 +114,7 @@ func (o *Object) Raw() string { return o.text[o.begin:o.at] }
 // Accept marks the last value as valid, so that it is not checked again. The caller must have checked it.
 func (o *Object) Accept() {
 	o.unread = false
-	o.quick = o.mayBeQuick()
+	o.fast = o.allowsFastPath()
 }
 
 // Strings returns the elements of v, the last value, if it is an array of strings. Otherwise it returns false.
@@ -134,19 +134,19 @@ func (o *Object) Valid() bool {
 	return !o.broken
 }
 
-// mayBeQuick reports whether Next can use its fast path for the text.
-func (o *Object) mayBeQuick() bool { return o.plain && len(o.text) <= math.MaxUint16 }
+// allowsFastPath reports whether Next can use its fast path for the text.
+func (o *Object) allowsFastPath() bool { return o.plain && len(o.text) <= math.MaxUint16 }
 
-// mustRead marks v as unchecked if it is an array or object. The next member is then read by nextAny, which checks v,
+// mustRead marks v as unchecked if it is an array or object. The next member is then read by nextSlow, which checks v,
 // so the fast path of Next does not have to.
 func (o *Object) mustRead(v Value) {
 	if v.Kind == Array || v.Kind == Nested {
-		o.unread, o.quick = true, false
+		o.unread, o.fast = true, false
 	}
 }
 
-// nextAny is Next for members of any kind.
-func (o *Object) nextAny() (name string, v Value, ok bool) {
+// nextSlow is Next for members of any kind.
+func (o *Object) nextSlow() (name string, v Value, ok bool) {
 	if o.unread {
 		o.broken = o.broken || !jsontext.Value(o.Raw()).IsValid()
 		o.Accept()
@@ -182,12 +182,12 @@ func (o *Object) nextAny() (name string, v Value, ok bool) {
 // isNew reports whether a name, which begins at begin, is unique so far. It compares up to 64 names itself. For more
 // names, for escaped names and for very long texts, the library checks the whole text once.
 func (o *Object) isNew(name string, begin int, isEscaped bool) bool {
-	if o.judged {
+	if o.checked {
 		return true
 	}
 	if isEscaped || o.count >= len(o.names) || len(o.text) > math.MaxUint16 {
-		o.judged = jsontext.Value(o.text).IsValid()
-		return o.judged
+		o.checked = jsontext.Value(o.text).IsValid()
+		return o.checked
 	}
 	mark := markOf(name)
 	if o.marks&mark != 0 && o.isRepeated(name) {

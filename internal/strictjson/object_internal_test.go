@@ -82,7 +82,7 @@ func members(text string) []string {
 	}
 }
 
-// Next reads what nextAny does, and leaves what it does not know as it was.
+// Next reads what nextSlow does, and leaves what it does not know as it was.
 func TestBothWaysReadTheSameMembers(t *testing.T) {
 	const members = `"iss":"login","sub":"","exp":1893553445,"":"x","n":19,"a":["x"],"o":{"x":"}"},"t":true,"z":null,"d":-1.5e3`
 	texts := []string{
@@ -100,7 +100,7 @@ func TestBothWaysReadTheSameMembers(t *testing.T) {
 		slow.Open(text)
 		for more := true; more; {
 			name, v, ok := quick.Next()
-			wantName, want, wantOK := slow.nextAny()
+			wantName, want, wantOK := slow.nextSlow()
 			if name != wantName || v != want || ok != wantOK || ok && quick.Raw() != slow.Raw() || quick.broken != slow.broken ||
 				quick.at != slow.at || quick.unread != slow.unread || quick.count != slow.count {
 				t.Fatalf("%s: %q: %v, %v at %d; want %q: %v, %v at %d", text, name, v, ok, quick.at, wantName, want, wantOK, slow.at)

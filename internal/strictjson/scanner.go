@@ -21,10 +21,10 @@ func (s *scanner) peek() byte {
 	if s.at < len(s.text) && s.text[s.at] > ' ' {
 		return s.text[s.at]
 	}
-	return s.peekFar()
+	return s.peekSlow()
 }
 
-func (s *scanner) peekFar() byte {
+func (s *scanner) peekSlow() byte {
 	for ; s.at < len(s.text); s.at++ {
 		switch c := s.text[s.at]; c {
 		case ' ', '\t', '\n', '\r':
@@ -74,7 +74,7 @@ func (s *scanner) word(word string) bool {
 // string reads a string (RFC 8259 §7), whose first quotation mark is the next byte, and returns it unescaped.
 func (s *scanner) string() (string, bool) {
 	if !s.plain {
-		return s.anyString()
+		return s.stringSlow()
 	}
 	start := s.at + 1
 	end := indexQuote(s.text, start)
@@ -85,8 +85,8 @@ func (s *scanner) string() (string, bool) {
 	return s.text[start:end], true
 }
 
-// anyString is string for a text that is not plain.
-func (s *scanner) anyString() (string, bool) {
+// stringSlow is string for a text that is not plain.
+func (s *scanner) stringSlow() (string, bool) {
 	start := s.at + 1
 	isEscaped, isASCII := false, true
 	for i := start; i < len(s.text); i++ {

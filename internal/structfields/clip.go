@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// settle removes the spare capacity of all slices that v refers to, so that appending to them does not write into
+// clip removes the spare capacity of all slices that v refers to, so that appending to them does not write into
 // shared memory. It returns the maximum size in bytes of the data that v refers to. v must be settable. raw is the
 // length of the JSON that it was decoded from.
-func settle(v reflect.Value, raw int) (bytes int) {
+func clip(v reflect.Value, raw int) (bytes int) {
 	var m measurer
-	bytes = m.settle(v)
-	if m.foreign {
-		bytes += allocated(raw * foreignFactor)
+	bytes = m.clip(v)
+	if m.hasCodec {
+		bytes += allocated(raw * codecFactor)
 	}
 	return bytes
 }
 
 // measurer measures a decoded value.
 type measurer struct {
-	foreign bool // a type with methods of its own was found
+	hasCodec bool // a type with methods of its own was found
 }
 
 const (
-	stringSize    = 16  // bytes of a string header
-	timeSize      = 256 // bytes of a time zone
-	foreignFactor = 16  // an estimate of the bytes that a type with its own methods allocates for one byte of JSON
+	stringSize  = 16  // bytes of a string header
+	timeSize    = 256 // bytes of a time zone
+	codecFactor = 16  // an estimate of the bytes that a type with its own methods allocates for one byte of JSON
 )
 
 // allocated returns the maximum memory of an allocation of size bytes. The allocator rounds up, large sizes by up to a
@@ -37,8 +37,8 @@ func allocated(size int) int {
 	return size + size/7 + 16
 }
 
-// settle skips types with their own JSON or text methods, which are responsible for their data.
-func (m *measurer) settle(v reflect.Value) (bytes int) {
+// clip skips types with their own JSON or text methods, which are responsible for their data.
+func (m *measurer) clip(v reflect.Value) (bytes int) {
 	t := v.Type()
 	if t.Kind() == reflect.Slice && v.Cap() > v.Len() && v.CanSet() {
 		exact := reflect.MakeSlice(t, v.Len(), v.Len())
@@ -49,7 +49,7 @@ func (m *measurer) settle(v reflect.Value) (bytes int) {
 	case t == reflect.TypeFor[time.Time]():
 		return timeSize
 	case codecMethod(t) != "":
-		m.foreign = true
+		m.hasCodec = true
 		return 0
 	}
 	switch t.Kind() {
@@ -57,53 +57,53 @@ func (m *measurer) settle(v reflect.Value) (bytes int) {
 		return allocated(v.Len())
 	case reflect.Pointer:
 		if !v.IsNil() {
-			bytes = allocated(int(t.Elem().Size())) + m.settle(v.Elem())
+			bytes = allocated(int(t.Elem().Size())) + m.clip(v.Elem())
 		}
 	case reflect.Interface:
 		if !v.IsNil() {
-			bytes = m.settleInside(v)
+			bytes = m.clipInside(v)
 		}
 	case reflect.Slice:
-		bytes = allocated(v.Len()*int(t.Elem().Size())) + m.settleElements(v)
+		bytes = allocated(v.Len()*int(t.Elem().Size())) + m.clipElements(v)
 	case reflect.Array:
-		bytes = m.settleElements(v)
+		bytes = m.clipElements(v)
 	case reflect.Map:
-		bytes = m.settleMap(v)
+		bytes = m.clipMap(v)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if t.Field(i).IsExported() { // JSON sets only these, and the fields of embedded structs
-				bytes += m.settle(v.Field(i))
+				bytes += m.clip(v.Field(i))
 			} else if f := t.Field(i); f.Anonymous && f.Type.Kind() == reflect.Struct {
-				bytes += m.settle(v.Field(i))
+				bytes += m.clip(v.Field(i))
 			}
 		}
 	}
 	return bytes
 }
 
-func (m *measurer) settleElements(v reflect.Value) (bytes int) {
+func (m *measurer) clipElements(v reflect.Value) (bytes int) {
 	if isFlat(v.Type().Elem()) {
 		return 0
 	}
 	for i := range v.Len() {
-		bytes += m.settle(v.Index(i))
+		bytes += m.clip(v.Index(i))
 	}
 	return bytes
 }
 
-// settleInside settles the value in an interface, which is not settable in place.
-func (m *measurer) settleInside(v reflect.Value) (bytes int) {
+// clipInside clips the value in an interface, which is not settable in place.
+func (m *measurer) clipInside(v reflect.Value) (bytes int) {
 	inside := reflect.New(v.Elem().Type()).Elem()
 	inside.Set(v.Elem())
-	bytes = allocated(int(inside.Type().Size())) + m.settle(inside)
+	bytes = allocated(int(inside.Type().Size())) + m.clip(inside)
 	if inside.Kind() == reflect.Slice {
 		v.Set(inside)
 	}
 	return bytes
 }
 
-// settleMap settles the elements of a map, which are not settable in place.
-func (m *measurer) settleMap(v reflect.Value) (bytes int) {
+// clipMap clips the elements of a map, which are not settable in place.
+func (m *measurer) clipMap(v reflect.Value) (bytes int) {
 	if v.IsNil() {
 		return 0
 	}
@@ -112,9 +112,9 @@ func (m *measurer) settleMap(v reflect.Value) (bytes int) {
 	for entries := v.MapRange(); entries.Next(); {
 		key.SetIterKey(entries)
 		elem.SetIterValue(entries)
-		bytes += m.settle(key)
+		bytes += m.clip(key)
 		if !isFlat(t.Elem()) {
-			bytes += m.settle(elem)
+			bytes += m.clip(elem)
 			v.SetMapIndex(key, elem)
 		}
 	}

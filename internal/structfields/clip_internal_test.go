@@ -35,7 +35,7 @@ func measured[T any](t *testing.T, text string) {
 	said := 0
 	for i := range kept {
 		kept[i] = reads[T](t, text)
-		said = settle(reflect.ValueOf(kept[i]).Elem(), len(text)) + allocated(int(reflect.TypeFor[T]().Size()))
+		said = clip(reflect.ValueOf(kept[i]).Elem(), len(text)) + allocated(int(reflect.TypeFor[T]().Size()))
 	}
 	used := int(heap()-before) / count
 	if used > said+64 {
@@ -136,7 +136,7 @@ func TestSettleLeavesNoSpareCapacity(t *testing.T) {
 		five + `}],"ptr":{"tags":["a","b","c","d","e"]},"array":[` + five + `,[]],"raw":` + five + `,"inner":` + five + `}`
 	text = text[:len(text)-1] + `,"deep":{"k":` + text + `}}`
 	v := reads[holder](t, text)
-	settle(reflect.ValueOf(v).Elem(), len(text))
+	clip(reflect.ValueOf(v).Elem(), len(text))
 	capacities(t, reflect.ValueOf(v), "holder")
 	if want := reads[holder](t, text); !reflect.DeepEqual(v, want) {
 		t.Errorf("%+v\nwas changed to\n%+v", want, v)

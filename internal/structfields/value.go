@@ -32,13 +32,13 @@ func (s *Struct) Read(i int, c reflect.Value, o *strictjson.Object, v strictjson
 	if f.kind == kindNumber {
 		return 0, &readError{text: f.name + " is not a number"}
 	}
-	raw, alone := o.Raw(), reflect.New(f.alone)
-	if err := json.Unmarshal([]byte(`{"v":`+raw+`}`), alone.Interface(), s.options); err != nil {
+	raw, wrapper := o.Raw(), reflect.New(f.wrapper)
+	if err := json.Unmarshal([]byte(`{"v":`+raw+`}`), wrapper.Interface(), s.options); err != nil {
 		return 0, newReadError(f.name, target.Type(), err)
 	}
 	o.Accept()
-	target.Set(alone.Elem().Field(0))
-	return settle(target, len(raw)), nil
+	target.Set(wrapper.Elem().Field(0))
+	return clip(target, len(raw)), nil
 }
 
 // readError is the reason why a value does not fit a field. Its text contains nothing of the JSON, unless a method of
@@ -141,9 +141,9 @@ func (s *Struct) appendField(dst []byte, f *field, c reflect.Value) ([]byte, err
 }
 
 func (s *Struct) appendByLibrary(dst []byte, f *field, source reflect.Value) ([]byte, error) {
-	alone := reflect.New(f.alone)
-	alone.Elem().Field(0).Set(source)
-	text, err := json.Marshal(alone.Interface(), s.options)
+	wrapper := reflect.New(f.wrapper)
+	wrapper.Elem().Field(0).Set(source)
+	text, err := json.Marshal(wrapper.Interface(), s.options)
 	if err != nil {
 		return dst, fmt.Errorf("%s can't be written as JSON: %w", f.name, err)
 	}

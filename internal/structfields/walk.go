@@ -22,9 +22,9 @@ type field struct {
 	index     []int  // the path to it, for reflect
 	kind      kind
 	omitEmpty bool
-	// alone is a struct with only this field. If kind is kindOther, the JSON library reads and writes it, so every
+	// wrapper is a struct with only this field. If kind is kindOther, the JSON library reads and writes it, so every
 	// type, method and tag has its usual meaning.
-	alone reflect.Type
+	wrapper reflect.Type
 }
 
 // kind is the kind of a field, which tells whether it needs the JSON library.
@@ -161,7 +161,7 @@ func newField(f reflect.StructField, name, options string, index []int) field {
 		index:     index,
 		kind:      kindOf(f.Type, list),
 		omitEmpty: slices.Contains(list, "omitempty") || slices.Contains(list, "omitzero"),
-		alone: reflect.StructOf([]reflect.StructField{{
+		wrapper: reflect.StructOf([]reflect.StructField{{
 			Name: "V", Type: f.Type, Tag: reflect.StructTag("json:" + strconv.Quote("v,"+strings.Join(list, ","))),
 		}}),
 	}
