@@ -268,7 +268,7 @@ func TestTheNumbersOfCallsAndOfWaitingKeysAreLimited(t *testing.T) {
 		f := &finder{wait: time.Second}
 		c := newCache(f, defaults())
 		var all sync.WaitGroup
-		for _, key := range strings.Split("abcde", "") {
+		for key := range strings.SplitSeq("abcde", "") {
 			all.Go(func() { checkGet(t, c, key, 1, nil) })
 			synctest.Wait()
 		}
@@ -281,7 +281,7 @@ func TestTheNumbersOfCallsAndOfWaitingKeysAreLimited(t *testing.T) {
 		if f.total != 4 || f.running != 2 {
 			t.Errorf("%d calls, of which %d are running", f.total, f.running)
 		}
-		for _, key := range strings.Split("fg", "") { // in place of the two that have ended
+		for key := range strings.SplitSeq("fg", "") { // in place of the two that have ended
 			all.Go(func() { checkGet(t, c, key, 1, nil) })
 			synctest.Wait()
 		}
@@ -300,7 +300,7 @@ func TestTheTimeOfACallIncludesItsWait(t *testing.T) {
 		c := newCache(f, defaults())
 		start := time.Now()
 		var all sync.WaitGroup
-		for _, key := range strings.Split("abcde", "") {
+		for key := range strings.SplitSeq("abcde", "") {
 			wantErr, wantTime := error(nil), 3*time.Second
 			switch key {
 			case "c", "d":
@@ -358,7 +358,7 @@ func TestRefreshesAreLimited(t *testing.T) {
 		c := newCache(f, opts)
 		get := func(keys string) {
 			t.Helper()
-			for _, key := range strings.Split(keys, "") {
+			for key := range strings.SplitSeq(keys, "") {
 				checkGet(t, c, key, 1, nil)
 				synctest.Wait()
 			}
@@ -454,8 +454,8 @@ func TestAContextThatEndsForAnotherReasonIsAnOrdinaryError(t *testing.T) {
 }
 
 func TestPanicsAreErrors(t *testing.T) {
-	c := lookup.New(func(context.Context, string) (int, error) { panic("oh") }, isRefusal, defaults()) //nolint:forbidigo // the subject
-	for range 3 {                                                                                      // more than MaxCalls
+	c := lookup.New(func(context.Context, string) (int, error) { panic("oh") }, isRefusal, defaults())
+	for range 3 { // more than MaxCalls
 		v, err := c.Get(t.Context(), "a")
 		var p *lookup.PanicError
 		if v != 0 || !errors.As(err, &p) || p.Value != "oh" || err.Error() != "the function panicked: oh" {
