@@ -544,6 +544,39 @@ func ExampleMiddleware_Decide() {
 	// <nil>
 }
 
+// A handler of a framework returns the refusal, and the framework writes it.
+func ExampleMiddleware_Rejection() {
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](usher.Must(usher.GenerateKey(usher.HS256)), nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, nil))
+
+	for _, err := range []error{usher.ErrForbidden, usher.ErrNoUser, usher.ErrPasswordTooShort, errors.New("disk full")} {
+		rej := auth.Rejection(fmt.Errorf("posts: %w", err))
+		fmt.Printf("%d %s (%s)\n", rej.Status, rej, rej.Reason())
+	}
+	// Output:
+	// 403 This is not allowed. (forbidden)
+	// 404 There is no such user. (no_user)
+	// 422 The password is too short. (password)
+	// 500 The request can't be served. (error)
+}
+
+// Clients of an MCP server learn from the challenge where its authorization server is (RFC 9728 §5.1), and which scopes to
+// request.
+func ExampleMiddlewareOptions_resourceMetadata() {
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](usher.Must(usher.GenerateKey(usher.HS256)), nil))
+	auth := usher.Must(usher.NewMiddleware(decoder, usher.ClaimsAsUser, &usher.MiddlewareOptions{
+		ResourceMetadata: "https://mcp.example/.well-known/oauth-protected-resource",
+		Scopes:           []string{"tools:use"},
+	}))
+	route := auth.RequireFunc(func(http.ResponseWriter, *http.Request, *usher.Claims) {})
+
+	response := httptest.NewRecorder()
+	route.ServeHTTP(response, httptest.NewRequest(http.MethodPost, "/mcp", nil))
+	fmt.Println(response.Code, response.Header().Get("WWW-Authenticate"))
+	// Output:
+	// 401 Bearer scope="tools:use", resource_metadata="https://mcp.example/.well-known/oauth-protected-resource"
+}
+
 // A gateway sends the token in its own header format. FromFunc finds tokens in any place.
 func ExampleFromFunc() {
 	source := usher.FromFunc(func(r *http.Request) (string, bool, error) {

@@ -2,6 +2,7 @@ package usher_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -152,6 +153,31 @@ func ExampleNewDecoder() {
 	// refused: usher: malformed token: it is not three segments with dots between them
 }
 
+// Services that still run Flask-JWT expect the user's id in the claim "identity".
+func ExampleEncoderOptions_subjectClaim() {
+	key := usher.Must(usher.NewKey(usher.HS256, exampleSecret))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{SubjectClaim: "identity"}))
+	decoder := usher.Must(usher.NewDecoder[usher.Claims](key, &usher.DecoderOptions{SubjectClaim: "identity"}))
+
+	token := usher.Must(encoder.Encode(context.Background(), usher.Claims{Subject: "42"}))
+	payload := usher.Must(base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1]))
+	fmt.Println(strings.Contains(string(payload), `"identity":"42"`))
+	claims, err := decoder.Decode(context.Background(), token)
+	fmt.Println(claims.Subject, err)
+	// Output:
+	// true
+	// 42 <nil>
+}
+
+// A token that no decoder would accept is not issued. The limits of the encoder and the decoders must be the same.
+func ExampleEncoderOptions_maxSize() {
+	key := usher.Must(usher.NewKey(usher.HS256, exampleSecret))
+	encoder := usher.Must(usher.NewEncoder[usher.Claims](key, &usher.EncoderOptions{MaxSize: 4 << 10}))
+	_, err := encoder.Encode(context.Background(), usher.Claims{Subject: "42", Scope: strings.Repeat("files:read ", 1000)})
+	fmt.Println(errors.Is(err, usher.ErrTokenTooLarge))
+	// Output: true
+}
+
 // A key has an algorithm and an ID. Printing it shows only these.
 func ExampleKey() {
 	key := usher.Must(usher.NewKey(usher.HS256, exampleSecret)).WithID("2030-01")
@@ -175,6 +201,17 @@ func ExampleGenerateKey() {
 	public, ok := private.Public()
 	fmt.Println(ok, private.CanSign(), public.CanSign(), public.ID() == private.ID())
 	// Output: true true false true
+}
+
+// A certificate, or a key set of one's own format, needs the public key in the form of the standard library.
+func ExampleKey_PublicKey() {
+	key := usher.Must(usher.GenerateKey(usher.ES256))
+	fmt.Printf("%T\n", key.PublicKey())
+	secret := usher.Must(usher.GenerateKey(usher.HS256))
+	fmt.Println(secret.PublicKey())
+	// Output:
+	// *ecdsa.PublicKey
+	// <nil>
 }
 
 // A key in PEM, from openssl or another service. Its default ID is its thumbprint.
