@@ -27,7 +27,8 @@ func UserFromContext[U any](ctx context.Context) (U, bool) {
 // tests of handlers, and in services that authenticate by other means. [Middleware.Require] ignores this user and
 // authenticates the request itself.
 func ContextWithUser[U any](ctx context.Context, user U) context.Context {
-	return context.WithValue(ctx, userKey{}, fixedUser[U]{user, !nilcheck.IsNil(user)})
+	exists := !nilcheck.IsNil(user)
+	return context.WithValue(ctx, userKey{}, fixedUser[U](func() (U, bool) { return user, exists }))
 }
 
 // ClaimsFromContext returns the current claims, which the innermost [Middleware] or [ContextWithClaims] put into ctx.
@@ -48,7 +49,7 @@ func ClaimsFromContext[C any](ctx context.Context) (*C, bool) {
 // ContextWithClaims returns a context in which claims are the current claims. If claims is nil, the context has none.
 // Use it in tests of handlers and guards.
 func ContextWithClaims[C any](ctx context.Context, claims *C) context.Context {
-	return context.WithValue(ctx, claimsKey{}, fixedClaims[C]{claims})
+	return context.WithValue(ctx, claimsKey{}, fixedClaims[C](func() *C { return claims }))
 }
 
 // userKey is the context key of the innermost userHolder, claimsKey of the innermost claimsHolder.
@@ -71,10 +72,11 @@ type guardedClaims interface {
 	now() time.Time
 }
 
-// identity is the context of an accepted request. One allocation holds it, the claims, and the request that is passed
-// to the handler.
+// identity is the decision about an accepted request. One allocation holds it, its context, the claims, and the request
+// that is passed to the handler.
 type identity[C, U any] struct {
-	context.Context
+	context  identityContext[C, U]
+	parent   context.Context
 	root     *root[C, U]
 	token    string
 	user     U
@@ -85,19 +87,40 @@ type identity[C, U any] struct {
 	request  http.Request // returned by withContext
 }
 
-func (id *identity[C, U]) anonymous() bool { return id.claims == nil }
-
-// Value returns the identity itself for both keys. An anonymous identity also hides users and claims of outer contexts.
-func (id *identity[C, U]) Value(key any) any {
-	switch key.(type) {
-	case userKey, claimsKey:
-		return id
-	}
-	return id.Context.Value(key)
+func newIdentity[C, U any](parent context.Context, root *root[C, U]) *identity[C, U] {
+	id := &identity[C, U]{parent: parent, root: root}
+	id.context.id = id
+	return id
 }
 
-// Format writes only a name, for every verb. Contexts get logged, and this one holds a valid token.
-func (id *identity[C, U]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "usher.Context") }
+// identityContext is the context of an accepted request. It has only a pointer to its identity, which it is part of.
+//
+// Contexts get logged, and the identity holds a valid token. Format hides it, but fmt does not call Format for a
+// context in an unexported field. There it prints what the context's pointer points to if the verb does not fit, as
+// in %s. It never prints what further pointers point to.
+type identityContext[C, U any] struct{ id *identity[C, U] }
+
+func (c *identityContext[C, U]) Deadline() (time.Time, bool) { return c.id.parent.Deadline() }
+
+func (c *identityContext[C, U]) Done() <-chan struct{} { return c.id.parent.Done() }
+
+func (c *identityContext[C, U]) Err() error { return c.id.parent.Err() }
+
+// Value returns the identity for both keys. An anonymous identity also hides users and claims of outer contexts.
+func (c *identityContext[C, U]) Value(key any) any {
+	switch key.(type) {
+	case userKey, claimsKey:
+		return c.id
+	}
+	return c.id.parent.Value(key)
+}
+
+// Format writes only a name, for every verb.
+func (c *identityContext[C, U]) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "usher.Context")
+}
+
+func (id *identity[C, U]) anonymous() bool { return id.claims == nil }
 
 func (id *identity[C, U]) currentUser() (U, bool) { return id.user, !id.anonymous() }
 
@@ -111,7 +134,9 @@ func (id *identity[C, U]) embedded() *Claims {
 }
 
 // forGuards returns the copy of the claims for guards.
-func (id *identity[C, U]) forGuards() claimsForGuards[C, U] { return claimsForGuards[C, U]{id} }
+func (id *identity[C, U]) forGuards() claimsForGuards[C, U] {
+	return claimsForGuards[C, U]{&id.context}
+}
 
 func (id *identity[C, U]) hasScopes(scopes []string) bool { return id.forGuards().hasScopes(scopes) }
 
@@ -122,24 +147,27 @@ func (id *identity[C, U]) now() time.Time { return id.root.opts.Now() }
 // withContext returns a copy of r, stored in the identity, that has the identity as its context. It is called at most
 // once per identity. The request that r.WithContext allocates stays on the stack.
 func (id *identity[C, U]) withContext(r *http.Request) *http.Request {
-	id.request = *r.WithContext(id)
+	id.request = *r.WithContext(&id.context)
 	return &id.request
 }
 
 // claimsForGuards is the claims holder in the context of guards. It holds the copy that the user function can't modify.
-type claimsForGuards[C, U any] struct{ id *identity[C, U] }
+// Like identityContext, it does not point to the identity directly.
+type claimsForGuards[C, U any] struct{ ctx *identityContext[C, U] }
+
+func (g claimsForGuards[C, U]) id() *identity[C, U] { return g.ctx.id }
 
 func (g claimsForGuards[C, U]) currentClaims() (*C, bool) {
-	claims := g.id.claims
-	if g.id.checked != nil {
-		claims = g.id.checked
+	claims := g.id().claims
+	if g.id().checked != nil {
+		claims = g.id().checked
 	}
 	return claims, claims != nil
 }
 
 func (g claimsForGuards[C, U]) embedded() *Claims {
 	if claims, ok := g.currentClaims(); ok {
-		return g.id.root.claims(claims)
+		return g.id().root.claims(claims)
 	}
 	return nil
 }
@@ -151,7 +179,7 @@ func (g claimsForGuards[C, U]) hasScopes(scopes []string) bool {
 
 func (g claimsForGuards[C, U]) authTime() time.Time { return authTime(g.embedded()) }
 
-func (g claimsForGuards[C, U]) now() time.Time { return g.id.now() }
+func (g claimsForGuards[C, U]) now() time.Time { return g.id().now() }
 
 // Format writes only a name, like identity.Format.
 func (g claimsForGuards[C, U]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "usher.Claims") }
@@ -169,28 +197,30 @@ func authTime(claims *Claims) time.Time {
 	return claims.AuthTime.Time
 }
 
-// fixedUser is the userHolder of ContextWithUser.
-type fixedUser[U any] struct {
-	user U
-	ok   bool
+// fixedUser is the userHolder of ContextWithUser. It is a function because fmt prints the user in any other type.
+type fixedUser[U any] func() (U, bool)
+
+func (f fixedUser[U]) currentUser() (U, bool) { return f() }
+
+// fixedClaims is the claimsHolder of ContextWithClaims, a function too.
+type fixedClaims[C any] func() *C
+
+func (f fixedClaims[C]) currentClaims() (*C, bool) {
+	claims := f()
+	return claims, claims != nil
 }
 
-func (f fixedUser[U]) currentUser() (U, bool) { return f.user, f.ok }
-
-// fixedClaims is the claimsHolder of ContextWithClaims.
-type fixedClaims[C any] struct{ claims *C }
-
-func (f fixedClaims[C]) currentClaims() (*C, bool) { return f.claims, f.claims != nil }
-
 func (f fixedClaims[C]) embedded() *Claims {
-	if c, ok := any(f.claims).(interface{ mustEmbedUsherClaims() *Claims }); ok && f.claims != nil {
+	claims, ok := f.currentClaims()
+	if c, embeds := any(claims).(interface{ mustEmbedUsherClaims() *Claims }); embeds && ok {
 		return c.mustEmbedUsherClaims()
 	}
 	return nil
 }
 
 func (f fixedClaims[C]) hasScopes(scopes []string) bool {
-	return f.claims != nil && hasScopes(f.claims, scopes)
+	claims, ok := f.currentClaims()
+	return ok && hasScopes(claims, scopes)
 }
 
 func (f fixedClaims[C]) authTime() time.Time { return authTime(f.embedded()) }

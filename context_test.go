@@ -170,15 +170,25 @@ func TestContextKeysDoNotCollide(t *testing.T) {
 // Logging a context of a guard or a handler shows no token and no claims.
 func TestContextsDoNotShowWhatTheyHold(t *testing.T) {
 	token := shopToken(t, map[string]any{"role": "a secret role"})
+	type inner struct{ ctx context.Context }
+	type holder struct { // fmt calls no methods of what unexported fields hold
+		ctx     context.Context
+		pointer *context.Context
+		inner   inner
+		any     any
+	}
 	show := func(ctx context.Context) {
 		t.Helper()
 		var log strings.Builder
 		logger := slog.New(slog.NewTextHandler(&log, nil))
-		for _, c := range []any{ctx, context.WithValue(ctx, new(int), 0), struct{ Context context.Context }{ctx}} {
+		for _, c := range []any{ctx, context.WithValue(ctx, new(int), 0), struct{ Context context.Context }{ctx},
+			holder{ctx, &ctx, inner{ctx}, ctx}, &holder{ctx: ctx}, []holder{{any: context.WithValue(ctx, new(int), 0)}}} {
 			logger.Info("a request", "ctx", c)
 			slog.New(slog.NewJSONHandler(&log, nil)).Info("a request", "ctx", c)
-			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-				fmt.Fprintf(&log, verb, c)
+			for _, verb := range "vsdxXqTtbcoOUeEfFgGp" {
+				for _, flag := range []string{"", "+", "#"} {
+					fmt.Fprintf(&log, "%"+flag+string(verb), c)
+				}
 			}
 		}
 		if text := log.String(); strings.Contains(text, token) || strings.Contains(text, hex.EncodeToString([]byte(token))) ||
@@ -190,4 +200,6 @@ func TestContextsDoNotShowWhatTheyHold(t *testing.T) {
 		With(func(ctx context.Context) error { show(ctx); return nil })
 	h := m.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { show(r.Context()) }))
 	wantResponse(t, serveRequest(h, requestWith(token)), http.StatusOK, "")
+	show(usher.ContextWithUser(t.Context(), shopUser{Role: "a secret role"}))
+	show(usher.ContextWithClaims(t.Context(), &shopClaims{Role: "a secret role"}))
 }

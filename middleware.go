@@ -191,7 +191,7 @@ func (m *Middleware[C, U]) Claims(ctx context.Context) (*C, bool) {
 			return holder.currentClaims()
 		}
 	case claimsForGuards[C, U]:
-		if m != nil && holder.id.root == m.root {
+		if m != nil && holder.id().root == m.root {
 			return holder.currentClaims()
 		}
 	case fixedClaims[C]:
@@ -256,7 +256,7 @@ func (m *Middleware[C, U]) Decide(r *http.Request, optional bool) (context.Conte
 		m.observe(r, rej)
 		return r.Context(), headers, rej
 	}
-	return decided.identity, headers, nil
+	return &decided.identity.context, headers, nil
 }
 
 // AuthenticateToken is like Authenticate, for a token that did not arrive in an HTTP request. An empty token is ErrNoToken.
@@ -273,10 +273,10 @@ func (m *Middleware[C, U]) AuthenticateToken(ctx context.Context, token string) 
 	if err != nil {
 		return ctx, id.withTokenError(m.reject(ctx, err, fromToken))
 	}
-	if rej := m.runGuards(id, id); rej != nil {
+	if rej := m.runGuards(&id.context, id); rej != nil {
 		return ctx, rej
 	}
-	return id, nil
+	return &id.context, nil
 }
 
 // nonNil returns m, or a middleware that refuses every request with a 500 if m was not made by NewMiddleware.

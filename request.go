@@ -91,7 +91,7 @@ func (m *Middleware[C, U]) decide(decided *decision[C, U], r *http.Request, opti
 	decided.token, decided.source, err = m.findToken(r)
 	if optional && errors.Is(err, ErrNoToken) {
 		*decided = m.anonymous(r)
-		return m.runGuards(decided.identity, decided.identity)
+		return m.runGuards(&decided.identity.context, decided.identity)
 	}
 	if err == nil && decided.source.kind != sourceAuthorization && decided.source.readsCookies() {
 		err = m.checkOrigin(r)
@@ -110,7 +110,7 @@ func (m *Middleware[C, U]) decide(decided *decision[C, U], r *http.Request, opti
 	case decided.reused:
 		rej = m.runGuards(r.Context(), decided.identity)
 	default:
-		rej = m.runGuards(decided.identity, decided.identity)
+		rej = m.runGuards(&decided.identity.context, decided.identity)
 	}
 	if rej != nil {
 		rej.addHeader(decided.headers)
@@ -120,7 +120,7 @@ func (m *Middleware[C, U]) decide(decided *decision[C, U], r *http.Request, opti
 
 // anonymous returns the decision for a request that may proceed without a token.
 func (rt *root[C, U]) anonymous(r *http.Request) decision[C, U] {
-	return decision[C, U]{identity: &identity[C, U]{Context: r.Context(), root: rt}}
+	return decision[C, U]{identity: newIdentity(r.Context(), rt)}
 }
 
 // findToken returns the request's only token and its source. If there is none, the error is ErrNoToken.
@@ -292,8 +292,8 @@ func (rt *root[C, U]) decode(ctx context.Context, token string) (*identity[C, U]
 		if err != nil {
 			return nil, err
 		}
-		id := &identity[C, U]{Context: ctx, root: rt, token: token}
-		id.claims = &id.storage
+		id := newIdentity(ctx, rt)
+		id.token, id.claims = token, &id.storage
 		return id, d.read(token, v, id.claims)
 	}
 	if rt.verifier == nil {
@@ -303,7 +303,9 @@ func (rt *root[C, U]) decode(ctx context.Context, token string) (*identity[C, U]
 	if err == nil && c == nil {
 		err = errNoClaims
 	}
-	return &identity[C, U]{Context: ctx, root: rt, token: token, claims: c}, err
+	id := newIdentity(ctx, rt)
+	id.token, id.claims = token, c
+	return id, err
 }
 
 var errNotMade = &ConfigError{"Middleware", "was not made by NewMiddleware"}
