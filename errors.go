@@ -93,14 +93,19 @@ type TokenError struct {
 
 // Error returns the text of Err, which does not name the user.
 func (e *TokenError) Error() string {
-	if e.Err == nil {
+	if e == nil || e.Err == nil {
 		return "usher: refused"
 	}
 	return e.Err.Error()
 }
 
 // Unwrap returns Err.
-func (e *TokenError) Unwrap() error { return e.Err }
+func (e *TokenError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // refusal wraps err, the reason for refusing the token with these claims, in a *TokenError. It returns outages, and
 // errors that have a *TokenError already, unchanged.

@@ -3,6 +3,8 @@ package usher
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -67,6 +69,7 @@ func CheckPassword(hash, password string) error {
 type PasswordVerifier func(hash, password string) (recognized, match bool)
 
 // PasswordOptions are the options of [NewPasswords]. The zero value of each field means its default.
+// They print and log without Costliest.
 type PasswordOptions struct {
 	// Cost is the bcrypt cost of new hashes, from 4 to 20. Each step doubles the time. The default is 12, about a
 	// quarter of a second; 20 takes a minute, and 4 is for tests. Stored hashes of any cost from 4 to 14 are
@@ -99,6 +102,15 @@ type PasswordOptions struct {
 	// ErrPasswordTooLong. Check reads this format in any case.
 	AnyLength bool
 }
+
+// Format implements fmt.Formatter. Every verb prints what String returns.
+func (o PasswordOptions) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, o.String()) }
+
+// String returns the type's name, without the hash.
+func (o PasswordOptions) String() string { return "usher.PasswordOptions{…}" }
+
+// LogValue returns the type's name, without the hash.
+func (o PasswordOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
 
 // Passwords hashes and checks passwords with bcrypt. It limits the number of simultaneous calls. Create it with
 // [NewPasswords]; the methods of a zero or nil Passwords return ErrUnavailable. It is safe for concurrent use.

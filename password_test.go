@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"runtime"
 	"strings"
@@ -952,5 +953,14 @@ func sameTime(t *testing.T, reference func(), calls map[string]func()) {
 			}
 			one = timed(reference)
 		}
+	}
+}
+
+func TestPasswordOptionsPrintWithoutTheirHash(t *testing.T) {
+	o := usher.PasswordOptions{Costliest: "TOPSECRET"}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("options", "o", o)
+	if text := fmt.Sprintf("%v %+v %#v %s %q %v", o, o, o, o, o, &o) + log.String(); strings.Contains(text, "TOPSECRET") {
+		t.Error(text)
 	}
 }

@@ -28,7 +28,7 @@ func NewAccessTokens[C any, P usher.EmbedsClaims[C]](
 	claims func(ctx context.Context, g Grant) (C, error),
 ) (*AccessTokens[C], error) {
 	err := errors.Join(
-		required(encoder != nil, "NewAccessTokens encoder"),
+		required(encoder.TTL() != 0, "NewAccessTokens encoder"),
 		required(claims != nil, "NewAccessTokens claims"),
 		ownClaims[C](),
 	)
@@ -45,6 +45,9 @@ func (a *AccessTokens[C]) Start(ctx context.Context, subject string, about About
 }
 
 func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error) {
+	if a == nil || a.encoder == nil {
+		return Tokens{}, &usher.ConfigError{Field: "AccessTokens", Reason: "was not made by NewAccessTokens"}
+	}
 	if err := checkLogin(subject, about); err != nil {
 		return Tokens{}, err
 	}

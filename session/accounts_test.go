@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -152,5 +153,16 @@ func TestAccountsAuthenticateChecksAsLoginDoes(t *testing.T) {
 	}
 	if _, err := session.NewLogin(o.Manager, o.accounts.Authenticate, o.options.HandlerOptions); err != nil {
 		t.Error(err)
+	}
+}
+
+// An application's Mail may be kept as JSON in an outbox. A User may end up in a response.
+func TestUsersHaveNoHashInJSON(t *testing.T) {
+	text, err := json.Marshal(session.User{Subject: "7", Hash: "TOPSECRET"})
+	if err != nil || strings.Contains(string(text), "TOPSECRET") {
+		t.Errorf("%s, %v", text, err)
+	}
+	if text, err := json.Marshal(session.Mail{Token: "the-token"}); err != nil || !strings.Contains(string(text), "the-token") {
+		t.Errorf("%s, %v", text, err)
 	}
 }

@@ -22,7 +22,8 @@ const (
 	MailTaken = "taken"
 )
 
-// Mail is a mail for the application to send. It prints and logs without the token.
+// Mail is a mail for the application to send. It prints and logs without the token. Its JSON form has
+// it, for an outbox.
 type Mail struct {
 	Kind    string // MailVerify, MailReset or MailTaken
 	Email   string // the address

@@ -19,11 +19,12 @@ var (
 	ErrChanged error = &reasonError{"session: account changed meanwhile", "changed"}
 )
 
-// User is an account, as [Users] returns it. It prints and logs without the hash.
+// User is an account, as [Users] returns it. It prints and logs without the hash, and its JSON form does
+// not have it.
 type User struct {
 	Subject  string // the user's id; becomes sub
 	Username string // the name that the user logs in with; attempts are counted under it
-	Hash     string // the password's hash; empty if the account has no password
+	Hash     string `json:"-"` // the password's hash; empty if the account has no password
 	Email    string // the address for mails; empty if there is none
 	Verified bool   // the user has proved that Email is theirs
 }

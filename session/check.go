@@ -18,7 +18,10 @@ import (
 // It returns usher.ErrTokenRevoked if the session has ended, if it belongs to another subject, or if the token has no
 // session, and usher.ErrUnavailable if the store does not answer.
 func (m *Manager[C]) Check(ctx context.Context, claims *usher.Claims) error {
-	if !isSubject(claims.Subject) || !isSessionID(claims.SessionID) {
+	if err := m.usable(); err != nil {
+		return err
+	}
+	if claims == nil || !isSubject(claims.Subject) || !isSessionID(claims.SessionID) {
 		return fmt.Errorf("%w: it has no session", usher.ErrTokenRevoked)
 	}
 	now := m.now()

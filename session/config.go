@@ -73,6 +73,10 @@ func (cfg Config[C]) check() error {
 	}
 	bad(cfg.Encoder == nil, "Encoder", "is required: it signs the access tokens")
 	bad(nilcheck.IsNil(cfg.Store), "Store", "is required; use NewMemoryStore for a single process")
+	bad(cfg.Encoder != nil && cfg.Encoder.TTL() == 0, "Encoder", "was not made by NewEncoder")
+	if memory, ok := cfg.Store.(*MemoryStore); ok {
+		bad(memory != nil && memory.sessions == nil, "Store", "was not made by NewMemoryStore")
+	}
 	bad(cfg.Claims == nil, "Claims", "is required: it returns the claims of an access token")
 	mistakes = append(mistakes, checkSecret("Config.Secret", cfg.Secret))
 	for i, old := range cfg.OldSecrets {

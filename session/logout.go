@@ -9,6 +9,9 @@ import (
 // one. If there is no session to end, for example because the token is malformed or forged, End returns nil. It returns
 // usher.ErrUnavailable if the store does not respond. The session may then still be alive; try again.
 func (m *Manager[C]) End(ctx context.Context, refreshToken string) error {
+	if err := m.usable(); err != nil {
+		return err
+	}
 	token, ok := open(m.keys, refreshToken)
 	if !ok {
 		return nil
@@ -21,6 +24,9 @@ func (m *Manager[C]) End(ctx context.Context, refreshToken string) error {
 // ID. It never ends another subject's session. It returns usher.ErrUnavailable if the store does not respond. The
 // session may then still be alive; try again.
 func (m *Manager[C]) EndSession(ctx context.Context, subject, sessionID string) error {
+	if err := m.usable(); err != nil {
+		return err
+	}
 	if !isSubject(subject) || !isSessionID(sessionID) {
 		return ErrSessionEnded
 	}
@@ -56,6 +62,9 @@ func (m *Manager[C]) end(ctx context.Context, subject, id string) (bool, error) 
 }
 
 func (m *Manager[C]) endAll(ctx context.Context, subject, keep string) error {
+	if err := m.usable(); err != nil {
+		return err
+	}
 	if !isSubject(subject) {
 		return nil
 	}

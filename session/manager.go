@@ -65,6 +65,14 @@ func NewManager[C any, P usher.EmbedsClaims[C]](cfg Config[C]) (*Manager[C], err
 	return m, nil
 }
 
+// usable returns an error if m was not made by NewManager.
+func (m *Manager[C]) usable() error {
+	if m == nil || m.store == nil {
+		return &usher.ConfigError{Field: "Manager", Reason: "was not made by NewManager"}
+	}
+	return nil
+}
+
 // A checkpoint may refuse tokens that are about to be issued, before the refresh token is spent.
 type checkpoint func(Tokens) error
 
@@ -73,6 +81,9 @@ func release(Tokens) error { return nil }
 // List returns the live sessions of the subject, oldest first. It returns usher.ErrUnavailable if the store does not
 // respond.
 func (m *Manager[C]) List(ctx context.Context, subject string) ([]Session, error) {
+	if err := m.usable(); err != nil {
+		return nil, err
+	}
 	if !isSubject(subject) {
 		return nil, nil
 	}

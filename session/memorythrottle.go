@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-usher/usher"
 )
 
 // MemoryThrottle is a Throttle in the memory of one process. It is safe for concurrent use.
@@ -30,8 +32,13 @@ func NewMemoryThrottle(opts *ThrottleOptions) (*MemoryThrottle, error) {
 	return &MemoryThrottle{opts: complete, counters: newCounterTable(complete.Size), known: newCounterTable(complete.Size)}, nil
 }
 
+var errThrottleNotMade = &usher.ConfigError{Field: "MemoryThrottle", Reason: "was not made by NewMemoryThrottle"}
+
 // Reserve implements [Throttle].
 func (t *MemoryThrottle) Reserve(ctx context.Context, a Attempt) (Taken, time.Duration, error) {
+	if t == nil || t.opts.Now == nil {
+		return "", 0, errThrottleNotMade
+	}
 	if err := ctx.Err(); err != nil {
 		return "", 0, err
 	}
@@ -62,6 +69,9 @@ func (t *MemoryThrottle) Reserve(ctx context.Context, a Attempt) (Taken, time.Du
 
 // Settle implements [Throttle]. It returns an error if taken was not returned by Reserve.
 func (t *MemoryThrottle) Settle(_ context.Context, taken Taken, o Outcome) error {
+	if t == nil || t.opts.Now == nil {
+		return errThrottleNotMade
+	}
 	n, ok := decodeNote(taken)
 	limits, err := t.opts.Limits(n.kind)
 	if !ok || err != nil {

@@ -16,6 +16,9 @@ const pruneTimeout = time.Hour
 // other calls, but in memory and in databases those of users who never return remain until Prune. It returns
 // usher.ErrUnavailable if the store does not respond.
 func (m *Manager[C]) Prune(ctx context.Context) (int, error) {
+	if err := m.usable(); err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, pruneTimeout)
 	defer cancel()
 	n, err := m.store.Prune(ctx, m.now())
@@ -33,6 +36,9 @@ func (m *Manager[C]) Prune(ctx context.Context) (int, error) {
 // first and passes its errors to failed too. It reports, for example, a wrong clock or a server whose configuration
 // loses sessions.
 func (m *Manager[C]) PruneEvery(ctx context.Context, interval time.Duration, failed func(error)) error {
+	if err := m.usable(); err != nil {
+		return err
+	}
 	if interval < time.Second {
 		return &usher.ConfigError{
 			Field:  "PruneEvery interval",

@@ -23,6 +23,9 @@ func (m *Manager[C]) Refresh(ctx context.Context, refreshToken string) (Tokens, 
 }
 
 func (m *Manager[C]) refresh(ctx context.Context, text string, fit checkpoint) (Tokens, error) {
+	if err := m.usable(); err != nil {
+		return Tokens{}, err
+	}
 	now := m.now()
 	token, ok := open(m.keys, text)
 	if !ok {

@@ -46,6 +46,9 @@ func (m *Manager[C]) Start(ctx context.Context, subject string, about About) (To
 }
 
 func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error) {
+	if err := m.usable(); err != nil {
+		return Tokens{}, err
+	}
 	if err := checkLogin(subject, about); err != nil {
 		return Tokens{}, err
 	}
