@@ -78,6 +78,16 @@ func (f *finder) checkCalls(t *testing.T, want string) {
 	}
 }
 
+// checkCounts checks the number of calls so far, of those that run, and of those that ran at the same time.
+func (f *finder) checkCounts(t *testing.T, total, running, most int) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.total != total || f.running != running || f.most != most {
+		t.Errorf("%d calls, %d are running, %d ran at the same time", f.total, f.running, f.most)
+	}
+}
+
 func defaults() lookup.Options {
 	return lookup.Options{
 		KeepFor: time.Minute, RefreshEvery: time.Hour, Timeout: 5 * time.Second,
@@ -161,7 +171,7 @@ func TestOtherErrorsAreNotCached(t *testing.T) {
 	c := newCache(f, defaults())
 	checkGet(t, c, "a", 0, errDown)
 	checkGet(t, c, "a", 0, errDown)
-	delete(f.errs, "a")
+	f.set(func() { delete(f.errs, "a") })
 	checkGet(t, c, "a", 3, nil)
 }
 
@@ -250,7 +260,7 @@ func TestARefreshOfAValueThatExpiresFindsItAgain(t *testing.T) {
 		f := new(finder)
 		c := newCache(f, opts)
 		checkGet(t, c, "a", 1, nil)
-		f.wait = 2 * time.Second
+		f.set(func() { f.wait = 2 * time.Second })
 		pass(opts.RefreshEvery)
 		checkGet(t, c, "a", 1, nil)
 		pass(time.Second)
@@ -272,15 +282,11 @@ func TestTheNumbersOfCallsAndOfWaitingKeysAreLimited(t *testing.T) {
 			all.Go(func() { checkGet(t, c, key, 1, nil) })
 			synctest.Wait()
 		}
-		if f.running != 2 {
-			t.Errorf("%d calls are running", f.running)
-		}
+		f.checkCounts(t, 2, 2, 2)
 		checkGet(t, c, "f", 0, lookup.ErrFull)
 		all.Go(func() { checkGet(t, c, "e", 1, nil) }) // which waits already
 		pass(time.Second)
-		if f.total != 4 || f.running != 2 {
-			t.Errorf("%d calls, of which %d are running", f.total, f.running)
-		}
+		f.checkCounts(t, 4, 2, 2)
 		for key := range strings.SplitSeq("fg", "") { // in place of the two that have ended
 			all.Go(func() { checkGet(t, c, key, 1, nil) })
 			synctest.Wait()
@@ -288,9 +294,8 @@ func TestTheNumbersOfCallsAndOfWaitingKeysAreLimited(t *testing.T) {
 		checkGet(t, c, "h", 0, lookup.ErrFull)
 		checkGet(t, c, "a", 1, nil)
 		all.Wait()
-		if f.most != 2 || f.total != 7 {
-			t.Errorf("%d calls, of which %d ran at the same time", f.total, f.most)
-		}
+		synctest.Wait()
+		f.checkCounts(t, 7, 0, 2)
 	})
 }
 
@@ -365,10 +370,10 @@ func TestRefreshesAreLimited(t *testing.T) {
 		}
 		get("abc")
 		pass(time.Hour)
-		f.wait, f.deaf = 10*time.Minute, true
+		f.set(func() { f.wait, f.deaf = 10*time.Minute, true })
 		get("abc")
 		f.checkCalls(t, "a:2 b:2 c:1")
-		f.wait, f.deaf = 0, false
+		f.set(func() { f.wait, f.deaf = 0, false })
 		checkGet(t, c, "d", 1, nil) // is not cached, so it does not wait
 		pass(5*time.Second - 1)
 		get("c")
@@ -387,7 +392,7 @@ func TestCallsForOtherKeysDoNotDelayARefresh(t *testing.T) {
 		f := new(finder)
 		c := newCache(f, opts)
 		checkGet(t, c, "a", 1, nil)
-		f.wait, f.deaf = time.Minute, true
+		f.set(func() { f.wait, f.deaf = time.Minute, true })
 		var all sync.WaitGroup
 		for _, key := range []string{"b", "c", "d"} {
 			all.Go(func() { checkGet(t, c, key, 0, lookup.ErrTimeout) })
@@ -410,7 +415,7 @@ func TestAKeyIsNotRefreshedBeforeItsLastRefreshHasReturned(t *testing.T) {
 		f := new(finder)
 		c := newCache(f, opts)
 		checkGet(t, c, "a", 1, nil)
-		f.wait, f.deaf = 10*time.Minute, true
+		f.set(func() { f.wait, f.deaf = 10*time.Minute, true })
 		pass(time.Minute)
 		checkGet(t, c, "a", 1, nil)
 		pass(10*time.Minute - 1)
@@ -418,7 +423,7 @@ func TestAKeyIsNotRefreshedBeforeItsLastRefreshHasReturned(t *testing.T) {
 		synctest.Wait()
 		f.checkCalls(t, "a:2")
 		pass(1)
-		f.wait = 0
+		f.set(func() { f.wait = 0 })
 		checkGet(t, c, "a", 1, nil)
 		synctest.Wait()
 		f.checkCalls(t, "a:3")
