@@ -45,8 +45,8 @@ func (a *AccessTokens[C]) Start(ctx context.Context, subject string, about About
 }
 
 func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error) {
-	if a == nil || a.encoder == nil {
-		return Tokens{}, &usher.ConfigError{Field: "AccessTokens", Reason: "was not made by NewAccessTokens"}
+	if err := a.usable(); err != nil {
+		return Tokens{}, err
 	}
 	if err := checkLogin(subject, about); err != nil {
 		return Tokens{}, err
@@ -67,6 +67,14 @@ func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About
 }
 
 // tickets returns nil, because there is no secret to derive a key from.
+// usable returns an error if a was not made by NewAccessTokens.
+func (a *AccessTokens[C]) usable() error {
+	if a == nil || a.encoder == nil {
+		return &usher.ConfigError{Field: "AccessTokens", Reason: "was not made by NewAccessTokens"}
+	}
+	return nil
+}
+
 func (a *AccessTokens[C]) tickets() []cipher.AEAD { return nil }
 
 // now returns the time of the encoder's clock, which is available only through Fill.

@@ -26,6 +26,7 @@ type Starter interface {
 
 	start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error)
 	now() time.Time
+	usable() error
 	tickets() []cipher.AEAD // the first one encrypts, all decrypt; none for AccessTokens
 }
 
@@ -70,7 +71,11 @@ func NewLogin(s Starter, authenticate Authenticator, opts *HandlerOptions) (*Log
 }
 
 func newLogin(s Starter, authenticate Authenticator, opts *HandlerOptions, mistakes ...error) (*Login, error) {
-	mistakes = append(mistakes, required(!nilcheck.IsNil(s), "Starter"))
+	if nilcheck.IsNil(s) {
+		mistakes = append(mistakes, required(false, "Starter"))
+	} else {
+		mistakes = append(mistakes, s.usable())
+	}
 	e, err := newEndpoint(opts, []string{http.MethodPost}, mistakes...)
 	if err != nil {
 		return nil, err

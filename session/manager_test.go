@@ -55,4 +55,8 @@ func TestConstructorsRefuseValuesThatNoConstructorMade(t *testing.T) {
 	wantConfigError(t, err, "Config.Store was not made by NewMemoryStore")
 	_, err = session.NewAccessTokens(config.Encoder, config.Claims)
 	wantConfigError(t, err, "NewAccessTokens encoder")
+	for _, starter := range []session.Starter{new(session.Manager[claims]), new(session.AccessTokens[claims])} {
+		_, err := session.NewLogin(starter, nil, nil)
+		wantConfigError(t, err, "was not made by New")
+	}
 }
