@@ -102,18 +102,17 @@ func NewAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, 
 		o = *opts
 	}
 	h, err := o.HandlerOptions.withThrottle()
+	named, _ := h.complete() // newEndpoint reports its mistakes
 	mistakes := []error{
 		err,
 		required(m != nil, "NewAccounts Manager"),
 		required(passwords != nil, "NewAccounts passwords"),
 		required(!nilcheck.IsNil(users), "NewAccounts users"),
 		o.check(),
+		o.checkFields(&named),
 	}
 	common, err := newEndpoint(&h, []string{http.MethodPost}, mistakes...)
 	if err != nil {
-		return nil, err
-	}
-	if err := o.checkFields(&common.opts); err != nil {
 		return nil, err
 	}
 	a, err := newAccounts(m, passwords, users, o, common)

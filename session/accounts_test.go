@@ -166,3 +166,10 @@ func TestUsersHaveNoHashInJSON(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+func TestNewAccountsReportsItsFieldsTogetherWithTheRest(t *testing.T) {
+	_, err := session.NewAccounts[claims](nil, nil, nil, &session.AccountOptions{Fields: []string{"", "username"}})
+	for _, text := range []string{"NewAccounts Manager", "AccountOptions.Mail", "AccountOptions.Fields[0]"} {
+		wantConfigError(t, err, text)
+	}
+}
