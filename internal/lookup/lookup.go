@@ -242,9 +242,8 @@ func (c *Cache[V]) end(key string, p *call[V], v V, err error) {
 	case err != nil && c.isRefusal(err):
 		c.values.Delete(key)
 		c.refusals.Put(sha256.Sum256([]byte(key)), err, expiry)
-	case isCached: // even if find has returned another value
+	case isCached: // stays cached, whatever find has returned; no caller waits for this call
 		cached.refreshAt = refreshAt
-		v, err = cached.value, nil
 	case err == nil:
 		c.values.Put(key, &value[V]{v, refreshAt}, expiry)
 	}

@@ -358,7 +358,7 @@ func TestACallThatDoesNotReturnKeepsItsPlace(t *testing.T) {
 func TestRefreshesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := defaults()
-		opts.KeepFor, opts.MaxRefreshes = 24*time.Hour, 2
+		opts.KeepFor, opts.MaxCalls, opts.MaxRefreshes = 24*time.Hour, 5, 2
 		f := new(finder)
 		c := newCache(f, opts)
 		get := func(keys string) {
