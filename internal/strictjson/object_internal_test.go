@@ -88,7 +88,7 @@ func TestBothWaysReadTheSameMembers(t *testing.T) {
 	texts := []string{
 		`{}`, `{"n":0}`, `{"n":1}`, `{"n":9}`, `{"n":01}`, `{"n":1 }`, `{"n":1.5}`, `{"n":12345678}`, `{"n":12345678x`, `{"n":123456789}`,
 		`{"a":"x","a":"y"}`, `{"a":"x" ,"b":1}`, `{"a":"x","b":1} `, `{"a":"x"}}`, `{"a":"x"},`, `{"a": "x"}`, `{"a":	"x"}`, `{"a" :"x"}`, `{ "a":"x"}`,
-		`{"a":/}`, `{"a"::}`, `{"a":nul}`, `{"a":[}`, `{,"a":"x"}`, `{"a":"x",}`, `{"a":"x""b":1}`, `{"a":"x",,"b":1}`, `{a":"x"}`, `{"a":"\u0078"}`, `{"a":"ä"}`,
+		`{"a":/}`, `{"a"::}`, `{"a":nul}`, `{"a":[}`, `{,"a":"x"}`, `{"a":"x",}`, `{"a":"x""b":1}`, `{"a":"x"x"b":1}`, `{"a":"x",,"b":1}`, `{a":"x"}`, `{"a":"\u0078"}`, `{"a":"ä"}`,
 	}
 	whole := "{" + members + "}"
 	for i := range whole {
@@ -111,6 +111,45 @@ func TestBothWaysReadTheSameMembers(t *testing.T) {
 			}
 			more = ok
 		}
+	}
+}
+
+// An object compares up to 64 names itself. The library compares more.
+func TestNamesAreUniqueInObjectsOfAnySize(t *testing.T) {
+	for _, separator := range []string{":", " :"} { // the second is read by nextAny
+		for count := range 70 {
+			members := make([]string, count)
+			for i := range members {
+				members[i] = fmt.Sprintf(`"n%d"%s1`, i, separator)
+			}
+			read := 0
+			var o Object
+			o.Open("{" + strings.Join(members, ",") + "}")
+			for _, _, ok := o.Next(); ok; _, _, ok = o.Next() {
+				read++
+			}
+			if read != count || !o.Valid() {
+				t.Errorf("%d names before %q: read %d, valid: %v", count, separator, read, o.Valid())
+			}
+			for _, repeated := range members {
+				var o Object
+				o.Open("{" + strings.Join(append(members, repeated), ",") + "}")
+				if o.Valid() {
+					t.Errorf("%d names and %s again: valid", count, repeated)
+				}
+			}
+		}
+	}
+}
+
+func TestNamesOfMostPayloadsHaveDifferentMarks(t *testing.T) {
+	names := []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope"}
+	marks := map[uint64]string{}
+	for _, name := range names {
+		if other, ok := marks[markOf(name)]; ok {
+			t.Errorf("%s and %s have the same mark", name, other)
+		}
+		marks[markOf(name)] = name
 	}
 }
 

@@ -43,6 +43,7 @@ func TestReadTakesOneValue(t *testing.T) {
 func TestStringsReadsListsOfStringsOnly(t *testing.T) {
 	for text, want := range map[string][]string{
 		`[]`: {}, `[ ]`: {}, `["a"]`: {"a"}, ` [ "a" , "b,\"" ] `: {"a", `b,"`}, `["é","\u00e9"]`: {"é", "é"}, `["",""]`: {"", ""},
+		`["\"\"","a"]`: {`""`, "a"},
 	} {
 		v, _ := strictjson.Read(text)
 		if got, ok := v.Strings(); !ok || fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) || len(got) != cap(got) {
@@ -54,6 +55,18 @@ func TestStringsReadsListsOfStringsOnly(t *testing.T) {
 		if got, ok := v.Strings(); ok {
 			t.Errorf("%s is taken for %q", text, got)
 		}
+	}
+}
+
+func TestStringsAllocatesOnlyTheList(t *testing.T) {
+	v, _ := strictjson.Read(`["a","b","c"]`)
+	allocations := testing.AllocsPerRun(100, func() {
+		if list, ok := v.Strings(); !ok || len(list) != 3 {
+			t.Errorf("%q, %v", list, ok)
+		}
+	})
+	if allocations > 1 {
+		t.Errorf("%.0f allocations", allocations)
 	}
 }
 
@@ -69,7 +82,7 @@ func TestIsNumberFollowsTheGrammar(t *testing.T) {
 }
 
 func TestStringsComeBackAsTheyWere(t *testing.T) {
-	for _, list := range [][]string{{}, {""}, {"plain"}, {"a", "b"}, {`"quoted\`, "\n\t\x00", "é, 日本", "<&>", "\x7f\u2028"}} {
+	for _, list := range [][]string{{}, {""}, {"plain"}, {"a", "b"}, {`"`, `""`}, {`\`, `\\`}, {`"quoted\`, "\n\t\x00", "é, 日本", "<&>", "\x7f\u2028"}} {
 		text, err := strictjson.AppendStrings([]byte("before"), list)
 		if err != nil {
 			t.Fatal(err)
