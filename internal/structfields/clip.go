@@ -28,13 +28,16 @@ const (
 	codecFactor = 16  // an estimate of the bytes that a type with its own methods allocates for one byte of JSON
 )
 
-// allocated returns the maximum memory of an allocation of size bytes. The allocator rounds up, large sizes by up to a
-// seventh.
+// allocated returns the maximum memory of an allocation of size bytes. The allocator rounds up: small sizes to 16 bytes,
+// larger ones by up to a fifth, and those above 32 KiB to pages of 8 KiB.
 func allocated(size int) int {
-	if size <= 128 {
+	switch {
+	case size <= 128:
 		return (size + 15) &^ 15
+	case size <= 32<<10:
+		return size + size/5 + 16
 	}
-	return size + size/7 + 16
+	return size + 8<<10
 }
 
 // clip skips types with their own JSON or text methods, which are responsible for their data.

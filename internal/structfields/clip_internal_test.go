@@ -86,6 +86,60 @@ func TestSettleSaysHowMuchMemoryAValueTakes(t *testing.T) {
 	measured[*int](t, "null")
 }
 
+func TestAllocatedIsAtLeastWhatTheAllocatorTakes(t *testing.T) {
+	for size := range 100_000 {
+		if taken := cap(append([]byte(nil), make([]byte, size)...)); allocated(size) < taken {
+			t.Fatalf("%d bytes take %d, and allocated returns %d", size, taken, allocated(size))
+		}
+	}
+	for size, want := range map[int]int{0: 0, 1: 16, 16: 16, 17: 32, 128: 128, 129: 170, 7000: 8416, 32 << 10: 39337, 32<<10 + 1: 40961} {
+		if got := allocated(size); got != want {
+			t.Errorf("allocated(%d) = %d, want %d", size, got, want)
+		}
+	}
+}
+
+func TestMapSizeCountsSlotsAndSeparateKeys(t *testing.T) {
+	for _, test := range []struct{ entries, key, elem, want int }{
+		{0, 8, 8, 48},
+		{1, 8, 8, 48 + 179},                 // eight slots of 17 bytes
+		{8, 8, 8, 48 + 179},                 // in one group
+		{9, 8, 8, 48 + 128 + 750},           // 36 slots of 17 bytes
+		{1, 128, 8, 48 + 1331},              // eight slots of 137 bytes
+		{1, 129, 8, 48 + 170 + 179},         // the key is allocated separately
+		{2, 8, 129, 48 + 2*170 + 179},       // the elements are
+		{9, 129, 8, 48 + 128 + 9*170 + 750}, // the keys are
+	} {
+		if got := mapSize(test.entries, test.key, test.elem); got != test.want {
+			t.Errorf("%+v: got %d", test, got)
+		}
+	}
+}
+
+// codec has a method of its own, and may refer to anything.
+type codec int
+
+func (*codec) UnmarshalText([]byte) error { return nil }
+
+type codecArray [2]int
+
+func (*codecArray) UnmarshalText([]byte) error { return nil }
+
+func TestValuesWithMethodsAreNotFlat(t *testing.T) {
+	for _, test := range []struct {
+		v    any
+		want bool
+	}{{1, true}, {1.5, true}, {[2]bool{}, true}, {"", false}, {[2]string{}, false}, {codec(1), false}, {[2]codec{}, false}, {codecArray{}, false}} {
+		if got := isFlat(reflect.TypeOf(test.v)); got != test.want {
+			t.Errorf("%T: %v", test.v, got)
+		}
+	}
+	const raw = 10
+	if got := clip(reflect.ValueOf(&[]codec{1}).Elem(), raw); got != 16+allocated(raw*codecFactor) {
+		t.Errorf("the estimate of a type with methods is missing from %d bytes", got)
+	}
+}
+
 type holder struct {
 	S      []int              `json:"s"`
 	Nested []pair             `json:"nested"`

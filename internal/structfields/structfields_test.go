@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,8 @@ type (
 		E string `json:"extra"`
 	}
 	DeepExtra struct{ OtherExtra }
+	Channel   struct{ C chan int }
+	Whole     int
 	OwnID     struct {
 		I int `json:"id"`
 	}
@@ -178,6 +181,18 @@ func TestMistakesOfShapeAreNamed(t *testing.T) {
 			Untagged
 			hidden
 		}{}, "pointer"},
+		"a pointer to a struct with a mistake that JSON does not see": {struct {
+			Base
+			*Channel `json:"-"`
+		}{}, "pointer"},
+		"a pointer to a struct with a mistake that has a name": {struct {
+			Base
+			*Channel `json:"c"`
+		}{}, "pointer"},
+		"a pointer to a type that is no struct": {struct {
+			Base
+			*Whole
+		}{}, "pointer"},
 		"an unexported field with a tag": {struct {
 			Base
 			role string `json:"role"` //nolint:govet // the tag is the case
@@ -186,6 +201,49 @@ func TestMistakesOfShapeAreNamed(t *testing.T) {
 		_, mistakes := of(test.v)
 		if len(mistakes) != 1 || !strings.Contains(mistakes[0], test.want) {
 			t.Errorf("%s: %q, want one that says %s", name, mistakes, test.want)
+		}
+	}
+}
+
+func TestMistakesBehindAnEmbeddedPointerAreReported(t *testing.T) {
+	_, mistakes := of(struct {
+		Base
+		*Channel
+	}{})
+	if len(mistakes) != 2 || !strings.Contains(mistakes[0], "pointer") || !strings.Contains(mistakes[1], "chan int") {
+		t.Errorf("%q", mistakes)
+	}
+}
+
+func TestTheDominantFieldIsUsed(t *testing.T) {
+	for name, test := range map[string]struct {
+		v    any
+		want []int
+	}{
+		"the tagged one": {struct {
+			Base
+			Untagged
+			Tagged
+		}{}, []int{2, 0}},
+		"the less nested one": {struct {
+			Base
+			Untagged
+			Name string
+		}{}, []int{2}},
+		"the less nested one, even without a tag": {struct {
+			Base
+			Tagged
+			Name string
+		}{}, []int{2}},
+		"the less nested one of two without a tag": {struct {
+			Base
+			Nested struct{ Untagged } `json:"-"`
+			Untagged
+		}{}, []int{2, 0}},
+	} {
+		s, mistakes := of(test.v)
+		if len(mistakes) > 0 || !s.Has("Name") || !slices.Equal(s.Index("Name"), test.want) {
+			t.Errorf("%s: %v, want %v; mistakes %q", name, s.Index("Name"), test.want, mistakes)
 		}
 	}
 }
@@ -231,23 +289,25 @@ func (l *level) UnmarshalJSON(text []byte) error {
 // all has a field of every kind.
 type all struct {
 	Base
-	String   string            `json:"string"`
-	Bool     bool              `json:"bool"`
-	Int      int8              `json:"int"`
-	Uint     uint16            `json:"uint"`
-	Float    float32           `json:"float"`
-	Strings  []string          `json:"strings"`
-	Number   json.Number       `json:"number"`
-	Quoted   int               `json:"quoted,string"`
-	Pointer  *int              `json:"pointer"`
-	Map      map[string][]int  `json:"map"`
-	Struct   Untagged          `json:"struct"`
-	Any      any               `json:"any"`
-	Level    level             `json:"level"`
-	Time     time.Time         `json:"time"`
-	Empty    string            `json:"empty,omitempty"`
-	EmptyMap map[string]string `json:"empty_map,omitempty"`
-	Zero     []string          `json:"zero,omitzero"`
+	String   string                 `json:"string"`
+	Bool     bool                   `json:"bool"`
+	Int      int8                   `json:"int"`
+	Uint     uint16                 `json:"uint"`
+	Float    float32                `json:"float"`
+	Strings  []string               `json:"strings"`
+	Number   json.Number            `json:"number"`
+	Quoted   int                    `json:"quoted,string"`
+	Pointer  *int                   `json:"pointer"`
+	Map      map[string][]int       `json:"map"`
+	Struct   Untagged               `json:"struct"`
+	Any      any                    `json:"any"`
+	Level    level                  `json:"level"`
+	Time     time.Time              `json:"time"`
+	Empty    string                 `json:"empty,omitempty"`
+	EmptyMap map[string]string      `json:"empty_map,omitempty"`
+	Zero     []string               `json:"zero,omitzero"`
+	List     []string               `json:"list,omitempty"`
+	Numbers  map[string]json.Number `json:"numbers"`
 	NoTag    string
 }
 
@@ -287,6 +347,7 @@ func TestFieldsAreReadAsEncodingJSONReadsThem(t *testing.T) {
 		`{"strings":[],"empty":"","zero":[],"empty_map":{}}`,
 		`{"unknown":{"a":[1,{"b":2}]},"string":"\u00e4\n"}`,
 		`{"any":"<&>","float":1e10,"bool":false}`,
+		`{"level":5,"numbers":{"a":1.5,"b":-3}}`,
 	} {
 		got, ok := read[all](t, text)
 		var want all
@@ -319,6 +380,8 @@ func TestFieldsAreWrittenAsEncodingJSONWritesThem(t *testing.T) {
 		{},
 		{String: "a\"b\n", Bool: true, Int: -1, Uint: 1, Float: 0.1, Strings: []string{"a", "é"}, Number: "1.5", Quoted: 7, Pointer: &three},
 		{Map: map[string][]int{"k": {1}}, Struct: Untagged{"n"}, Any: []any{"a", 1.5}, Level: 2, Time: time.Unix(1, 0).UTC(), Empty: "x", Zero: []string{}, NoTag: "y"},
+		{List: []string{}, Numbers: map[string]json.Number{"a": "1.5"}},
+		{List: []string{"x"}},
 	} {
 		s, _ := of(v)
 		got, err := s.Append([]byte("{"), reflect.ValueOf(v))
@@ -341,6 +404,29 @@ func TestFieldsAreWrittenAsEncodingJSONWritesThem(t *testing.T) {
 		s, _ := of(v)
 		if text, err := s.Append(nil, reflect.ValueOf(v)); err == nil {
 			t.Errorf("%+v is written as %s", v, text)
+		}
+	}
+}
+
+// Strings share the memory of the text. Other data is counted.
+func TestReadReturnsTheSizeOfNewData(t *testing.T) {
+	for text, want := range map[string]int{
+		`{"string":"abc"}`:                0,
+		`{"int":1}`:                       0,
+		`{"number":1}`:                    0,
+		`{"strings":["a","b","c"]}`:       48,
+		`{"zero":["a","b","c"]}`:          48 + 3*16,
+		`{"pointer":1}`:                   16,
+		`{"struct":{"Name":"a"}}`:         16,
+		`{"time":"2030-01-02T03:04:05Z"}`: 256,
+	} {
+		var v all
+		s, _ := of(v)
+		var o strictjson.Object
+		o.Open(text)
+		name, member, _ := o.Next()
+		if got, err := s.Read(s.Find(name, 0), reflect.ValueOf(&v).Elem(), &o, member); err != nil || got != want {
+			t.Errorf("%s: %d bytes, %v; want %d", text, got, err, want)
 		}
 	}
 }
