@@ -103,17 +103,17 @@ func (o *Options) check(path string, files []file) []error {
 		}
 	}
 	var able []string
-	signer := -1
+	var signer int
 	for i, f := range files {
 		if slices.ContainsFunc(f.keys, usher.Key.CanSign) && (o.Signer == "" || o.Signer == f.name) {
 			able, signer = append(able, quote.Text(f.name)), i
 		}
 	}
 	switch {
-	case len(able) == 1:
-		files[signer].signs = true
 	case len(able) > 1:
 		problems = append(problems, configError("Options.Signer", "is not set, but several files have keys that can sign; set it to one of "+strings.Join(able, ", ")))
+	case len(able) == 1:
+		files[signer].signs = true
 	case o.Signer != "":
 		problems = append(problems, configError("Options.Signer", "is "+quote.Text(o.Signer)+", but there is no such file with a key that can sign"))
 	}

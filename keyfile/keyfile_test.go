@@ -340,6 +340,23 @@ func TestAFolderHasAtMost256Files(t *testing.T) {
 	}
 }
 
+func TestAFileHasAtMostAMebibyte(t *testing.T) {
+	f := newFolder(t)
+	key := ed(t)
+	text := privatePEM(t, key)
+	content := append(bytes.Repeat([]byte("\n"), 1<<20-len(text)), text...)
+	f.write("key.pem", content)
+	if got, want := describe(f.open(nil).Keys()), "EdDSA "+idOf(t, key)+" signs"; got != want {
+		t.Errorf("%s instead of %s", got, want)
+	}
+	f.write("key.pem", append([]byte("\n"), content...))
+	for _, path := range []string{f.path, filepath.Join(f.path, "key.pem")} {
+		if _, err := keyfile.Open(path, nil); err == nil || !strings.Contains(err.Error(), "has more than 1048576 bytes") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 func TestTheSignerIsTheOnlyFileThatCanOrTheOneThatIsNamed(t *testing.T) {
 	f := newFolder(t)
 	a, b, c := ed(t), ed(t), ed(t)
@@ -432,6 +449,22 @@ func TestAFolderDoesNotMixSecretsWithKeyPairs(t *testing.T) {
 			if err := keys.Reload(t.Context()); err == nil || len(keys.Keys()) != 1 {
 				t.Errorf("%s that comes later: %v, %v", name, keys.Keys(), err)
 			}
+		}
+	}
+}
+
+func TestAtMostThreeFilesOfEachKindAreNamed(t *testing.T) {
+	f := newFolder(t)
+	for i := range 3 {
+		f.write(fmt.Sprint("secret", i), []byte(goodSecret))
+	}
+	for i := range 5 {
+		f.write(fmt.Sprint("pair", i), publicPEM(t, ed(t)))
+	}
+	_, err := keyfile.Open(f.path, nil)
+	for _, want := range []string{`secrets ("secret0", "secret1", "secret2") with`, `key pairs ("pair0", "pair1", "pair2" and 2 more)`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %s", err, want)
 		}
 	}
 }

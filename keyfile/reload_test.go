@@ -180,6 +180,29 @@ func TestDuringTheOverlapANewKeyOnlyVerifies(t *testing.T) {
 	})
 }
 
+func TestOtherFilesDoNotRestartTheOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		a, b, c := ed(t), ed(t), ed(t)
+		f.write("key.pem", privatePEM(t, a))
+		keys := f.open(&keyfile.Options{Overlap: time.Minute, Retain: time.Hour})
+		f.write("key.pem", privatePEM(t, b))
+		if err := keys.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		advance(30 * time.Second)
+		f.write("other.pem", publicPEM(t, c))
+		if err := keys.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		advance(30*time.Second - 1)
+		wantKeys(t, keys, idOf(t, a), idOf(t, b), idOf(t, c))
+		advance(1)
+		wantKeys(t, keys, idOf(t, b), idOf(t, c), idOf(t, a))
+		synctest.Wait()
+	})
+}
+
 func TestWrongFilesLeaveTheKeysAsTheyWereAndAreReportedOnce(t *testing.T) {
 	good := privatePEM(t, ed(t))
 	for _, c := range []struct {

@@ -63,7 +63,7 @@ func (s *state) change(files []file, now time.Time, o *Options) bool {
 	case same(signer, s.signer):
 		s.next = usher.Key{} // the previous change was reverted
 		s.signer = signer
-	case s.next == (usher.Key{}) || !same(signer, s.next):
+	case !same(signer, s.next):
 		s.next, s.nextAt = signer, now.Add(o.Overlap)
 	}
 	s.advance(now, o)

@@ -81,6 +81,7 @@ func TestOpenRefusesTextAroundASecret(t *testing.T) {
 		"a byte order mark":             {"\ufeff" + goodSecret, "without one"},
 		"a byte order mark and a break": {"\ufeff" + goodSecret + "\r\n", "without one"},
 		"UTF-16":                        {string(utf16LE(goodSecret)), "without one"},
+		"UTF-16, a quarter zeros":       {string(utf16LE("abcdefghij" + strings.Repeat("日", 9))), "without one"},
 		"a blank before":                {" " + goodSecret, "remove them"},
 		"a blank after":                 {goodSecret + " \n", "remove them"},
 		"a tab":                         {goodSecret + "\t", "remove them"},
@@ -140,10 +141,11 @@ func TestOpenAcceptsWhatGeneratorsOfSecretsWrite(t *testing.T) {
 // A file that is the path itself may be text with spaces. In a folder, such a file may be a note about the keys.
 func TestTextWithBlanksIsASecretOnlyIfItsFileWasNamed(t *testing.T) {
 	for name, text := range map[string]string{
-		"prose":            "These are the keys of the production servers.\n",
-		"Latin-1":          "Die Schl\xfcssel f\xfcr die Server der Produktion",
-		"a tab":            goodSecret + "\tkeep this safe",
-		"a no-break space": goodSecret + "\u00a0safe",
+		"prose":                    "These are the keys of the production servers.\n",
+		"Latin-1":                  "Die Schl\xfcssel f\xfcr die Server der Produktion",
+		"an eighth of other bytes": "~ " + goodSecret[:33] + "\xfc\xfc\xfc\xfc\xfc",
+		"a tab":                    goodSecret + "\tkeep this safe",
+		"a no-break space":         goodSecret + "\u00a0safe",
 	} {
 		path := filepath.Join(t.TempDir(), "README")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
