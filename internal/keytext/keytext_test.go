@@ -102,6 +102,7 @@ func TestParsePEMExplainsWhatItCantRead(t *testing.T) {
 		"an SSH private key":          {file(t, "openssh"), []string{"OpenSSH", "ssh-keygen -p -m PKCS8", "openssl genpkey"}},
 		"a file's name":               {"keys/issuer.pem", []string{"name of a file", "os.ReadFile"}},
 		"a path":                      {"/run/secrets/issuer\n", []string{"name of a file", "os.ReadFile"}},
+		"a path of 1,024 bytes":       {"/" + strings.Repeat("a", 1023), []string{"name of a file", "os.ReadFile"}},
 		"a Windows path":              {`C:\keys\issuer.PEM`, []string{"name of a file", "os.ReadFile"}},
 		"base64 alone":                {strings.Join(strings.Split(key, "\n")[1:2], ""), []string{"-----BEGIN", "add them"}},
 		"base64 in one line":          {base64.StdEncoding.EncodeToString(der(t, "ed25519-certificate.pem")), []string{"-----BEGIN", "add them"}},

@@ -116,8 +116,8 @@ func (l *Lease) wait() (time.Duration, bool) {
 	if !l.over() {
 		last = time.Until(l.terms.End)
 	}
-	if !ok || last < wait {
-		wait = last
+	if !ok {
+		return last, true
 	}
-	return wait, true
+	return min(wait, last), true
 }

@@ -86,4 +86,8 @@ func TestCheckRefusesAnOriginLongerThanAnyIs(t *testing.T) {
 	if err := origin.Check(protection, r); err == nil || !strings.Contains(err.Error(), "1,024 bytes") {
 		t.Errorf("%v; want a refusal that names the limit", err)
 	}
+	r.Header.Set("Origin", "https://"+strings.Repeat("a", 1024-len("https://")))
+	if err := origin.Check(protection, r); !errors.Is(err, protection.Check(r)) {
+		t.Errorf("1,024 bytes: %v; want the protection's error", err)
+	}
 }

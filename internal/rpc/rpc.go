@@ -83,10 +83,10 @@ func Code(httpStatus int) uint32 {
 	case http.StatusServiceUnavailable:
 		return unavailable
 	}
-	if httpStatus < 400 || httpStatus > 499 {
-		return internal
+	if httpStatus/100 == 4 {
+		return failedPrecondition
 	}
-	return failedPrecondition
+	return internal
 }
 
 // RetryAfter returns the duration of a Retry-After header in seconds, or 0 if there is none.

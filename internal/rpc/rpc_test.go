@@ -74,6 +74,7 @@ func TestBearerTakesTheTokenOut(t *testing.T) {
 		"Bearer  ":           {"", true},
 		"a.b.c":              {"", true},
 		"Bearera.b.c":        {"", true},
+		" a.b.c":             {"", false}, // the scheme is empty
 		"Basic NDI6cHc=":     {"", false},
 		"Basic a.b.c":        {"", false},
 		"Basic":              {"", false},

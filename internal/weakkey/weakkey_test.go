@@ -176,15 +176,16 @@ func forged(key ed25519.PublicKey) bool {
 }
 
 func TestEd25519RefusesWhatIsNotAPoint(t *testing.T) {
-	for _, text := range []string{
-		"0200000000000000000000000000000000000000000000000000000000000000",
-		"f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // not canonical
-		"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", // not canonical
-		"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // not canonical
+	for text, isCanonical := range map[string]bool{
+		"0200000000000000000000000000000000000000000000000000000000000000": true,
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f": false, // the prime itself
+		"f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f": false,
+		"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff": false,
+		"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f": false,
 	} {
 		key, _ := hex.DecodeString(text)
-		if weakkey.Ed25519(key) == nil {
-			t.Errorf("%s is accepted", text)
+		if err := weakkey.Ed25519(key); err == nil || strings.Contains(err.Error(), "not canonical") == isCanonical {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }
