@@ -133,7 +133,7 @@ func TestNamesAreUniqueInObjectsOfAnySize(t *testing.T) {
 			}
 			for _, repeated := range members {
 				var o Object
-				o.Open("{" + strings.Join(append(members, repeated), ",") + "}")
+				o.Open("{" + strings.Join(members, ",") + "," + repeated + "}")
 				if o.Valid() {
 					t.Errorf("%d names and %s again: valid", count, repeated)
 				}
