@@ -105,6 +105,14 @@ func TestMetadataIsWhereTheIssuersURLPutsIt(t *testing.T) {
 			asked: []string{"https://i.example/.well-known/openid-configuration"}, fails: true,
 		},
 		{
+			name: "nor is an internal error", issuer: "https://i.example",
+			pages: map[string]string{
+				"https://i.example/.well-known/openid-configuration":       "500",
+				"https://i.example/.well-known/oauth-authorization-server": metadata("https://i.example", keys),
+			},
+			asked: []string{"https://i.example/.well-known/openid-configuration"}, fails: true,
+		},
+		{
 			name: "neither", issuer: "https://i.example", pages: map[string]string{},
 			asked: []string{
 				"https://i.example/.well-known/openid-configuration",
@@ -168,7 +176,7 @@ func TestErrorsOfMetadataShowLittleOfIt(t *testing.T) {
 			"https://i.example/.well-known/openid-configuration": metadata(strings.Repeat("x", 10000), "https://i.example/1"),
 		}}
 		remote := usher.Must(jwks.NewIssuer("https://i.example", &jwks.RemoteOptions{Client: &http.Client{Transport: site}}))
-		if err := remote.Refresh(t.Context()); err == nil || len(err.Error()) > 500 {
+		if err := remote.Refresh(t.Context()); err == nil || len(err.Error()) > 500 || !strings.Contains(err.Error(), `"https://i.example"`) {
 			t.Errorf("the error is %v", err)
 		}
 	})

@@ -75,7 +75,7 @@ func sameOrigin(next *http.Request, via []*http.Request) error {
 	if next.URL.Scheme != first.Scheme || next.URL.Host != first.Host {
 		return fmt.Errorf("redirected to another origin: %s", next.URL.Redacted())
 	}
-	if len(via) >= maxRedirects {
+	if len(via) > maxRedirects {
 		return fmt.Errorf("redirected more than %d times", maxRedirects)
 	}
 	return nil

@@ -113,6 +113,13 @@ func TestHandlerDoesNotPublishAmbiguousKeys(t *testing.T) {
 func TestHandlerReportsEveryMistake(t *testing.T) {
 	_, err := jwks.Handler(nil, &jwks.HandlerOptions{MaxAge: time.Millisecond, AllowOrigin: "https://a.example, https://b.example"})
 	wantConfigErrors(t, err, "keys", "HandlerOptions.MaxAge", "HandlerOptions.AllowOrigin")
+	for _, origin := range []string{"https://a.example ", "https://a.example\n", "https://a.example\x7f", "https://ä.example"} {
+		_, err = jwks.Handler(fixed(), &jwks.HandlerOptions{AllowOrigin: origin})
+		wantConfigErrors(t, err, "HandlerOptions.AllowOrigin")
+	}
+	if _, err := jwks.Handler(fixed(), &jwks.HandlerOptions{MaxAge: time.Second, AllowOrigin: "app://a~b!"}); err != nil {
+		t.Error(err)
+	}
 	_, err = jwks.MetadataHandler("https://issuer.example?x", "keys")
 	wantConfigErrors(t, err, "issuer", "jwksURI")
 }
@@ -136,7 +143,7 @@ func TestMetadataLeadsAVerifierToTheKeys(t *testing.T) {
 	h := usher.Must(jwks.MetadataHandler("https://issuer.example", "https://issuer.example/keys"))
 	resp := request(t, h, http.MethodGet)
 	const want = `{"issuer":"https://issuer.example","jwks_uri":"https://issuer.example/keys","response_types_supported":["none"]}`
-	if resp.body != want || resp.header.Get("Content-Type") != "application/json" {
+	if resp.body != want || resp.header.Get("Content-Type") != "application/json" || resp.header.Get("Cache-Control") != "public, max-age=900" {
 		t.Errorf("the metadata is %s, %v", resp.body, resp.header)
 	}
 }

@@ -64,6 +64,9 @@ func TestMarshalRefusesSecretsAndAmbiguousKeys(t *testing.T) {
 	a, b := newKey(t, usher.ES256, "a"), newKey(t, usher.ES256, "a")
 	set, err := jwks.Marshal(secret, usher.Key{}, a, b)
 	wantConfigErrors(t, err, "keys[0]", "keys[1]", "keys[3]")
+	if text := err.Error(); !strings.Contains(text, "is a secret for HS256") || !strings.Contains(text, "is the zero Key") {
+		t.Error(err)
+	}
 	if set != nil || strings.Contains(err.Error(), "secret secret") {
 		t.Errorf("%s, %v", set, err)
 	}

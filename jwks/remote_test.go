@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -221,6 +222,48 @@ func TestWaitingCallsAreBounded(t *testing.T) {
 		issuer.wantFetches(t, 1)
 		wantKey(t, remote, "a")
 	})
+}
+
+func TestCallsThatHaveWaitedNoLongerCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := new(fakeIssuer)
+		issuer.fail()
+		issuer.delay(5 * time.Second)
+		remote := newRemote(t, issuer, jwks.RemoteOptions{})
+		for range 2 {
+			var calls sync.WaitGroup
+			for range 600 {
+				calls.Go(func() {
+					start := time.Now()
+					if _, err := remote.VerificationKeys(t.Context(), "a"); !errors.Is(err, usher.ErrUnavailable) || time.Since(start) == 0 {
+						t.Errorf("%v after %v", err, time.Since(start))
+					}
+				})
+			}
+			calls.Wait()
+			advance(time.Minute)
+		}
+	})
+}
+
+func TestAFetchFollowsFiveRedirects(t *testing.T) {
+	set := marshal(t, newKey(t, usher.ES256, "a"))
+	for redirects, ok := range map[int]bool{0: true, 5: true, 6: false} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer, left := new(fakeIssuer), redirects
+			issuer.set(func(*http.Request) (*http.Response, error) {
+				if left == 0 {
+					return answer(http.StatusOK, set), nil
+				}
+				left--
+				return answer(http.StatusFound, nil, "Location", "/keys"), nil
+			})
+			err := newRemote(t, issuer, jwks.RemoteOptions{}).Refresh(t.Context())
+			if (err == nil) != ok || !ok && !strings.Contains(err.Error(), "redirected more than 5 times") {
+				t.Errorf("%d redirects: %v", redirects, err)
+			}
+		})
+	}
 }
 
 func TestAFetchIsIndependentOfRequests(t *testing.T) {

@@ -371,6 +371,16 @@ func TestASetIsOneStrictJSONObject(t *testing.T) {
 			})
 		})
 	}
+	for text, want := range map[string]string{
+		`{"keys":{}}`:                "has a member of the wrong type: /keys",
+		`[]`:                         "is not one JSON object",
+		`{"keys":["x"]}`:             "is not a JSON object",
+		`{"keys":[{"kty":["oct"]}]}`: "has a member of the wrong type: /kty",
+	} {
+		if _, err := jwks.Parse([]byte(text), nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %s", text, err, want)
+		}
+	}
 	if _, err := jwks.Parse([]byte(strings.Replace(key, "{", `{"keys":[],`, 1)), nil); err == nil {
 		t.Error("what could be a JWK or a set is read")
 	}
