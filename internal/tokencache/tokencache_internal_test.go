@@ -297,6 +297,11 @@ func TestShortKeysAreNotCached(t *testing.T) {
 	if none.Get("a key of some length") != nil {
 		t.Error("found in a nil cache")
 	}
+	const shortest = "12345678"
+	c.Put(shortest, item{text: shortest}, 0)
+	if r := c.Get(shortest); r == nil || r.text != shortest {
+		t.Errorf("a key of eight bytes: %+v", r)
+	}
 }
 
 // A dropped or replaced entry is not retained, even if it was the last of its queue.
