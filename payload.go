@@ -165,7 +165,7 @@ func unescapedBytes(payload string) int {
 	if escapes == 0 {
 		return 0
 	}
-	return len(payload) + len(payload)/7 + 16*escapes // with the allocator's overhead
+	return len(payload) + len(payload)/4 + 16*escapes // the allocator rounds up by a quarter at most, small sizes to 16 bytes
 }
 
 var errPayload = fmt.Errorf("%w: its payload is not one JSON object with unique names", ErrTokenMalformed)
