@@ -66,4 +66,5 @@
 //	attempts.go               Attempts
 //	throttle.go               Throttle, Attempt, Limit, ThrottleOptions
 //	memorythrottle.go         MemoryThrottle
+//	throttlecounters.go       the bounded table of its counters
 package session
