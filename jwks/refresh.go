@@ -9,11 +9,22 @@ import (
 	"github.com/go-usher/usher"
 )
 
+// A call of VerificationKeys that the current set can't answer without a lock goes through these steps, and repeats them
+// after each wait:
+//
+//  1. A known key of a fresh set is returned.
+//  2. A known key of a stale set is returned while refreshing in the background is allowed (Remote.backgroundUntil). A
+//     fetch is started if one is due.
+//  3. Otherwise the call waits for a fetch: the running one, or one that it starts. For a known key, any fetch will do.
+//     An unknown key may have been published after the running fetch began, so the call then waits for another one,
+//     and first for MinInterval to pass if that takes no longer than maxIntervalWait.
+//  4. When there is nothing left to wait for, the call returns what the last fetch found.
+
 // maxWaiting is the maximum number of calls that wait for a fetch. Each of them holds a request.
 const maxWaiting = 1000
 
-// maxPatience is how long a call waits for the next fetch to begin if a fetch was already running when it came.
-const maxPatience = time.Second
+// maxIntervalWait is how long a call waits for the next fetch to begin if a fetch was already running when it came.
+const maxIntervalWait = time.Second
 
 // attempt is one fetch.
 type attempt struct {
@@ -23,15 +34,15 @@ type attempt struct {
 	err   error
 }
 
-// refreshed is VerificationKeys for calls that the current set can't answer.
-func (r *Remote) refreshed(ctx context.Context, kid string) ([]usher.Key, error) {
-	c := call{remote: r, kid: kid}
+// waitForKeys is VerificationKeys for calls that the current set can't answer without a lock.
+func (r *Remote) waitForKeys(ctx context.Context, kid string) ([]usher.Key, error) {
+	l := lookup{remote: r, kid: kid}
 	for {
-		wait := c.next()
+		wait, keys, err := l.next()
 		if wait == nil {
-			return c.keys, c.err
+			return keys, err
 		}
-		err := wait(ctx)
+		err = wait(ctx)
 		r.mu.Lock()
 		r.waiting--
 		r.mu.Unlock()
@@ -41,93 +52,91 @@ func (r *Remote) refreshed(ctx context.Context, kid string) ([]usher.Key, error)
 	}
 }
 
-// call is one call of VerificationKeys that the current set can't answer.
-type call struct {
-	remote *Remote
-	kid    string
-	joined bool // has waited for a fetch that began before the call
-	served bool // has waited for a fetch that began after the call
-	slept  bool // has waited for MinInterval to pass
-
-	keys []usher.Key
-	err  error
+// lookup is a call of VerificationKeys that the current set can't answer without a lock.
+type lookup struct {
+	remote         *Remote
+	kid            string
+	joinedFetch    bool // has waited for a fetch that was already running
+	startedFetch   bool // has waited for a fetch that it started
+	waitedInterval bool // has waited for MinInterval to pass
 }
 
-// next returns a function that waits, or nil when keys or err has been set. A call that waits has been counted.
-func (c *call) next() func(context.Context) error {
-	r := c.remote
+// waitFunc waits for a fetch, or until one may begin. It fails if ctx ends first.
+type waitFunc func(ctx context.Context) error
+
+// next returns either a function that waits, or the result. It counts a call that waits.
+func (l *lookup) next() (waitFunc, []usher.Key, error) {
+	r := l.remote
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
 	set := r.current.Load()
-	found := set.find(c.kid)
+	keys := set.find(l.kid)
 	switch {
-	case found != nil && now.Before(set.freshUntil):
-		c.keys = found
-		return nil
-	case found != nil && now.Before(r.lazy) && !r.expired(set, now):
+	case keys != nil && now.Before(set.freshUntil):
+		return nil, keys, nil
+	case keys != nil && now.Before(r.backgroundUntil) && !r.expired(set, now):
 		r.startIfDue(now)
-		c.keys = found
-		return nil
-	case c.served, c.joined && found != nil:
-		c.judge(set, found, now)
-		return nil
+		return nil, keys, nil
 	}
-	wait := c.chooseWait(now, found != nil)
+	wait := l.chooseWait(now, keys != nil)
 	if wait == nil {
-		c.judge(set, found, now)
-		return nil
+		keys, err := r.lastResult(set, l.kid, now)
+		return nil, keys, err
 	}
 	if r.waiting >= maxWaiting {
-		c.err = fmt.Errorf("%w: %d requests are already waiting for the keys of %s", usher.ErrUnavailable, maxWaiting, r.source)
-		return nil
+		return nil, nil, fmt.Errorf("%w: %d requests are already waiting for the keys of %s", usher.ErrUnavailable, maxWaiting, r.source)
 	}
 	r.waiting++
-	return wait
+	return wait, nil, nil
 }
 
-// chooseWait returns a function that waits for a fetch, or nil if none may begin now. A call for a known key can use
-// any fetch. A call for an unknown key needs one that begins after the call.
-func (c *call) chooseWait(now time.Time, known bool) func(context.Context) error {
-	r := c.remote
+// chooseWait returns what the call waits for, or nil if there is nothing left to wait for. known is true if the set has
+// the key. r.mu is held.
+func (l *lookup) chooseWait(now time.Time, known bool) waitFunc {
+	r := l.remote
+	if l.startedFetch || l.joinedFetch && known {
+		return nil
+	}
 	if running := r.running; running != nil {
-		c.joined = true
+		l.joinedFetch = true
 		return running.wait
 	}
 	if r.startIfDue(now) {
-		c.served = true
+		l.startedFetch = true
 		return r.running.wait
 	}
-	patience := r.due().Sub(now)
-	if known || !c.joined || c.slept || patience > maxPatience {
+	interval := r.due().Sub(now)
+	if known || !l.joinedFetch || l.waitedInterval || interval > maxIntervalWait {
 		return nil
 	}
-	c.slept = true
-	return func(ctx context.Context) error { return sleep(ctx, patience) }
+	l.waitedInterval = true
+	return func(ctx context.Context) error { return sleep(ctx, interval) }
 }
 
-// judge sets the result without another fetch.
-func (c *call) judge(set *snapshot, found []usher.Key, now time.Time) {
-	r := c.remote
+// lastResult returns the keys of set, which may be nil, or the reason why it can't be used. r.mu is held.
+func (r *Remote) lastResult(set *snapshot, kid string, now time.Time) ([]usher.Key, error) {
+	keys := set.find(kid)
 	switch {
-	case found != nil && !r.expired(set, now):
-		c.keys = found
+	case keys != nil && !r.expired(set, now):
+		return keys, nil
 	case r.last != nil && r.last.err != nil:
-		c.err = r.last.err
-	case set == nil || found != nil: // the keys are too old, and no fetch has ended since
-		c.err = fmt.Errorf("%w: the keys of %s have not been fetched yet", usher.ErrUnavailable, r.source)
+		return nil, r.last.err
+	case set == nil || keys != nil: // there are no keys, or they are too old, and no fetch has ended since
+		return nil, fmt.Errorf("%w: the keys of %s have not been fetched yet", usher.ErrUnavailable, r.source)
 	default:
-		_, c.err = set.all.VerificationKeys(context.Background(), c.kid)
+		_, err := set.all.VerificationKeys(context.Background(), kid)
+		return nil, err
 	}
 }
 
 // refresh fetches the set for Refresh.
 func (r *Remote) refresh(ctx context.Context) error {
-	slept := false
+	waitedInterval := false
 	for {
 		r.mu.Lock()
 		now, due := r.now(), r.due()
-		if slept && now.Before(due) {
+		if waitedInterval && now.Before(due) {
 			now = due // the injected clock does not advance
 		}
 		r.startIfDue(now)
@@ -142,7 +151,7 @@ func (r *Remote) refresh(ctx context.Context) error {
 		if err := sleep(ctx, due.Sub(now)); err != nil {
 			return err
 		}
-		slept = true
+		waitedInterval = true
 	}
 }
 
@@ -160,7 +169,7 @@ func (r *Remote) startIfDue(now time.Time) bool {
 		return false
 	}
 	r.running = &attempt{done: make(chan struct{}), began: now}
-	r.settle()
+	r.updateLockFree()
 	go r.run(r.running)
 	return true
 }
@@ -178,8 +187,8 @@ func (r *Remote) run(a *attempt) {
 	if err == nil {
 		r.replace(parsed, a.began, age)
 	}
-	if lazy := a.began.Add(age + min(age, r.opts.MaxAge)); err == nil || lazy.After(r.lazy) {
-		r.lazy = lazy
+	if until := a.began.Add(age + min(age, r.opts.MaxAge)); err == nil || until.After(r.backgroundUntil) {
+		r.backgroundUntil = until
 	}
 	a.ended, a.err = r.now(), report.Err
 	r.last = a
@@ -193,7 +202,7 @@ func (r *Remote) run(a *attempt) {
 	}
 	r.mu.Lock()
 	r.running = nil
-	r.settle()
+	r.updateLockFree()
 	r.mu.Unlock()
 	close(a.done)
 }
@@ -218,7 +227,7 @@ func (r *Remote) replace(parsed parsedSet, began time.Time, age time.Duration) {
 	previous := r.current.Load()
 	set := newSnapshot(parsed, previous)
 	set.freshUntil = began.Add(age)
-	set.settled.Store(int64(set.freshUntil.Sub(r.born)))
+	set.lockFreeUntil.Store(int64(set.freshUntil.Sub(r.born)))
 	if r.opts.Now == nil {
 		set.startTimer(time.Until(set.freshUntil))
 	}
@@ -226,25 +235,26 @@ func (r *Remote) replace(parsed parsedSet, began time.Time, age time.Duration) {
 	previous.stop()
 }
 
-// settle stores the time until which a set that is no longer fresh is used without a lock: while a fetch is running, or
-// while none may begin. r.mu is held.
-func (r *Remote) settle() {
+// updateLockFree stores the time until which a set that is no longer fresh is used without a lock: while a fetch is
+// running, or while none may begin. r.mu is held.
+func (r *Remote) updateLockFree() {
 	set := r.current.Load()
 	if set == nil {
 		return
 	}
-	until := earlier(r.lazy, set.freshUntil.Add(r.opts.MaxStale))
+	until := earlier(r.backgroundUntil, set.freshUntil.Add(r.opts.MaxStale))
 	if r.running == nil {
 		until = earlier(until, r.due())
 	}
 	if until.Before(set.freshUntil) {
 		until = set.freshUntil
 	}
-	set.settled.Store(int64(until.Sub(r.born)))
+	set.lockFreeUntil.Store(int64(until.Sub(r.born)))
 }
 
-func (r *Remote) isSettled(set *snapshot) bool {
-	return int64(r.now().Sub(r.born)) < set.settled.Load()
+// lockFree reports whether the set may be used without a lock.
+func (r *Remote) lockFree(set *snapshot) bool {
+	return int64(r.now().Sub(r.born)) < set.lockFreeUntil.Load()
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -74,11 +74,11 @@ type Remote struct {
 	born    time.Time
 	current atomic.Pointer[snapshot]
 
-	mu      sync.Mutex // guards the fields below
-	running *attempt   // nil if no fetch is running
-	last    *attempt   // the last attempt that ended
-	lazy    time.Time  // until then a set that is no longer fresh is used without waiting
-	waiting int        // the number of calls that wait for a fetch
+	mu              sync.Mutex // guards the fields below
+	running         *attempt   // nil if no fetch is running
+	last            *attempt   // the last attempt that ended
+	backgroundUntil time.Time  // until then a set that is no longer fresh is used without waiting
+	waiting         int        // the number of calls that wait for a fetch
 }
 
 // NewRemote returns the set at a URL. It does not fetch it yet. The URL must be https, or http on a loopback host.
@@ -187,11 +187,11 @@ func (r *Remote) VerificationKeys(ctx context.Context, kid string) ([]usher.Key,
 		return nil, configError("Remote", "was not made by NewRemote or NewIssuer")
 	}
 	if set := r.current.Load(); set != nil {
-		if keys := set.find(kid); keys != nil && (set.fresh.Load() || r.isSettled(set)) {
+		if keys := set.find(kid); keys != nil && (set.fresh.Load() || r.lockFree(set)) {
 			return keys, nil
 		}
 	}
-	return r.refreshed(ctx, kid)
+	return r.waitForKeys(ctx, kid)
 }
 
 // Refresh fetches the set, or joins a running fetch, and returns when it has ended. Within MinInterval of the last

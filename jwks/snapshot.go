@@ -14,10 +14,10 @@ type snapshot struct {
 	byID map[string][]usher.Key
 	keys map[exactKey]usher.Key // to reuse the same values when the set is fetched again
 
-	freshUntil time.Time
-	fresh      atomic.Bool  // true until the timer fires; always false with an injected clock
-	timer      *time.Timer  // nil with an injected clock
-	settled    atomic.Int64 // the time until which the set is used without further checks, in nanoseconds after Remote.born
+	freshUntil    time.Time
+	fresh         atomic.Bool  // true until the timer fires; always false with an injected clock
+	timer         *time.Timer  // nil with an injected clock
+	lockFreeUntil atomic.Int64 // until when the set is used without a lock, in nanoseconds after Remote.born
 }
 
 // keysOfID are the keys with one ID that is not empty.
