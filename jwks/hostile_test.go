@@ -155,6 +155,7 @@ func TestAHostileIssuerChangesNothingButAReport(t *testing.T) {
 			for r.Context().Err() == nil {
 				_, _ = io.WriteString(w, " ")
 				_ = http.NewResponseController(w).Flush()
+				<-time.After(time.Millisecond)
 			}
 		}, slow: true},
 		{name: "another issuer's metadata", metadata: usher.Must(jwks.MetadataHandler("https://issuer.example", "https://issuer.example/keys")).ServeHTTP,
