@@ -100,6 +100,8 @@ func newIdentity[C, U any](parent context.Context, root *root[C, U]) *identity[C
 // in %s. It never prints what further pointers point to.
 type identityContext[C, U any] struct{ id *identity[C, U] }
 
+// Deadline, Done and Err are those of the parent.
+
 func (c *identityContext[C, U]) Deadline() (time.Time, bool) { return c.id.parent.Deadline() }
 
 func (c *identityContext[C, U]) Done() <-chan struct{} { return c.id.parent.Done() }
@@ -144,7 +146,7 @@ func (id *identity[C, U]) authTime() time.Time { return id.forGuards().authTime(
 
 func (id *identity[C, U]) now() time.Time { return id.root.opts.Now() }
 
-// withContext returns a copy of r, stored in the identity, that has the identity as its context. It is called at most
+// withContext returns a copy of r, stored in the identity, that has the identity's context. It is called at most
 // once per identity. The request that r.WithContext allocates stays on the stack.
 func (id *identity[C, U]) withContext(r *http.Request) *http.Request {
 	id.request = *r.WithContext(&id.context)
@@ -181,7 +183,7 @@ func (g claimsForGuards[C, U]) authTime() time.Time { return authTime(g.embedded
 
 func (g claimsForGuards[C, U]) now() time.Time { return g.id().now() }
 
-// Format writes only a name, like identity.Format.
+// Format writes only a name, like identityContext.Format.
 func (g claimsForGuards[C, U]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "usher.Claims") }
 
 // hasScopes reports whether the claims' HasScope method returns true for each scope.

@@ -66,7 +66,6 @@ func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About
 	return tokens, nil
 }
 
-// tickets returns nil, because there is no secret to derive a key from.
 // usable returns an error if a was not made by NewAccessTokens.
 func (a *AccessTokens[C]) usable() error {
 	if a == nil || a.encoder == nil {
@@ -75,6 +74,7 @@ func (a *AccessTokens[C]) usable() error {
 	return nil
 }
 
+// tickets returns nil, because there is no secret to derive a key from.
 func (a *AccessTokens[C]) tickets() []cipher.AEAD { return nil }
 
 // now returns the time of the encoder's clock, which is available only through Fill.

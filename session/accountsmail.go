@@ -22,8 +22,8 @@ const (
 	MailTaken = "taken"
 )
 
-// Mail is a mail for the application to send. It prints and logs without the token. Its JSON form has
-// it, for an outbox.
+// Mail is a mail for the application to send. It prints and logs without the token. Its JSON form has the token, for an
+// outbox.
 type Mail struct {
 	Kind    string // MailVerify, MailReset or MailTaken
 	Email   string // the address

@@ -19,8 +19,7 @@ var (
 	ErrChanged error = &reasonError{"session: account changed meanwhile", "changed"}
 )
 
-// User is an account, as [Users] returns it. It prints and logs without the hash, and its JSON form does
-// not have it.
+// User is an account, as [Users] returns it. It prints and logs without the hash, and its JSON form does not have it.
 type User struct {
 	Subject  string // the user's id; becomes sub
 	Username string // the name that the user logs in with; attempts are counted under it

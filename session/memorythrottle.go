@@ -31,12 +31,18 @@ func NewMemoryThrottle(opts *ThrottleOptions) (*MemoryThrottle, error) {
 	return &MemoryThrottle{opts: complete, counters: newCounterTable(complete.Size), known: newCounterTable(complete.Size)}, nil
 }
 
-var errThrottleNotMade = &usher.ConfigError{Field: "MemoryThrottle", Reason: "was not made by NewMemoryThrottle"}
+// usable returns an error if t was not made by NewMemoryThrottle.
+func (t *MemoryThrottle) usable() error {
+	if t == nil || t.opts.Now == nil {
+		return &usher.ConfigError{Field: "MemoryThrottle", Reason: "was not made by NewMemoryThrottle"}
+	}
+	return nil
+}
 
 // Reserve implements [Throttle].
 func (t *MemoryThrottle) Reserve(ctx context.Context, a Attempt) (Taken, time.Duration, error) {
-	if t == nil || t.opts.Now == nil {
-		return "", 0, errThrottleNotMade
+	if err := t.usable(); err != nil {
+		return "", 0, err
 	}
 	if err := ctx.Err(); err != nil {
 		return "", 0, err
@@ -68,8 +74,8 @@ func (t *MemoryThrottle) Reserve(ctx context.Context, a Attempt) (Taken, time.Du
 
 // Settle implements [Throttle]. It returns an error if taken was not returned by Reserve.
 func (t *MemoryThrottle) Settle(_ context.Context, taken Taken, o Outcome) error {
-	if t == nil || t.opts.Now == nil {
-		return errThrottleNotMade
+	if err := t.usable(); err != nil {
+		return err
 	}
 	n, ok := decodeNote(taken)
 	limits, err := t.opts.Limits(n.kind)
