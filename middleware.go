@@ -68,6 +68,7 @@ type Middleware[C, U any] struct {
 type root[C, U any] struct {
 	policy
 	verifier Verifier[C]
+	decoder  *Decoder[C] // verifier, if it is one
 	user     func(context.Context, *C) (U, error)
 	claims   func(*C) *Claims
 	isNil    func(U) bool
@@ -99,7 +100,7 @@ func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	rt := &root[C, U]{verifier: v, user: user, claims: embedded[C, P], isNil: nilCheck[C, U]()}
 	if nilcheck.IsNil(v) {
 		wrong.add("v", "is nil")
-	} else if d, ok := v.(*Decoder[C]); ok && d.keys == nil {
+	} else if rt.decoder, _ = v.(*Decoder[C]); rt.decoder != nil && rt.decoder.keys == nil {
 		wrong.add("v", "was not made by NewDecoder")
 	}
 	if user == nil {

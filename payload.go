@@ -129,30 +129,36 @@ func (f *payloadFormat) decode(text string, claims *Claims, c reflect.Value, opt
 	var o strictjson.Object
 	o.Open(text)
 	for name, v, ok := o.Next(); ok; name, v, ok = o.Next() {
-		registered := false
 		if len(f.owned) == 0 || !f.owned[name] {
-			if registered, err = claims.set(name, v, opts); registered && err == nil {
-				o.Accept()
+			if registered, err := claims.set(&o, name, v, opts); err != nil {
+				return 0, payloadError(&o, err)
+			} else if registered {
+				continue
 			}
 		}
-		if !registered {
-			if i := f.fields.Find(name, next); i >= 0 {
-				var more int
-				if more, err = f.fields.Read(i, c, &o, v); err != nil {
-					err = matching(fmt.Errorf("%w: %w", ErrTokenClaims, err), jwt.ErrInvalidType)
-				}
-				bytes += more
-				next = i + 1
-			}
+		i := f.fields.Find(name, next)
+		if i < 0 {
+			continue
 		}
+		more, err := f.fields.Read(i, c, &o, v)
 		if err != nil {
-			break
+			return 0, payloadError(&o, matching(fmt.Errorf("%w: %w", ErrTokenClaims, err), jwt.ErrInvalidType))
 		}
+		bytes += more
+		next = i + 1
 	}
-	if !o.Valid() { // takes precedence over err
+	if !o.Valid() {
 		return 0, errPayload
 	}
-	return bytes + len(claims.Audience)*stringBytes, err
+	return bytes + len(claims.Audience)*stringBytes, nil
+}
+
+// payloadError returns errPayload if the payload is not one valid object, which takes precedence over err.
+func payloadError(o *strictjson.Object, err error) error {
+	if !o.Valid() {
+		return errPayload
+	}
+	return err
 }
 
 // stringBytes is the memory of a string in a list without its text, with the allocator's overhead.
@@ -185,8 +191,8 @@ func (f *payloadFormat) append(dst []byte, claims *Claims, c reflect.Value, subj
 	return append(dst, '}'), nil
 }
 
-// set reads one registered claim, if name is one.
-func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (registered bool, err error) {
+// set reads one registered claim from the last member of o, if name is one.
+func (c *Claims) set(o *strictjson.Object, name string, v strictjson.Value, opts *DecoderOptions) (registered bool, err error) {
 	var ok bool
 	var want string
 	switch name {
@@ -198,8 +204,10 @@ func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (reg
 			c.Subject = subject
 		}
 	case "aud":
-		c.Audience, ok = readAudience(v)
 		want = "a string or an array of strings"
+		if c.Audience, ok = readAudience(v); ok {
+			o.Accept()
+		}
 	case "exp":
 		c.ExpiresAt, ok, want = readDate(v)
 	case "nbf":
@@ -216,7 +224,9 @@ func (c *Claims) set(name string, v strictjson.Value, opts *DecoderOptions) (reg
 		c.AuthTime, ok, want = readDate(v)
 	case "cnf":
 		c.Confirmation, want = readConfirmation(v)
-		ok = want == ""
+		if ok = want == ""; ok {
+			o.Accept()
+		}
 	case opts.SubjectClaim: // if it is not sub
 		c.Subject, ok, want = readSubject(v, opts)
 	default:

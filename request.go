@@ -96,20 +96,20 @@ func (m *Middleware[C, U]) decide(decided *decision[C, U], r *http.Request, opti
 	if err == nil && decided.source.kind != sourceAuthorization && decided.source.readsCookies() {
 		err = m.checkOrigin(r)
 	}
-	if err == nil && reuse {
-		decided.identity = m.reuse(r.Context(), decided.token, len(m.guards) > 0)
-		decided.reused = decided.identity != nil
+	ctx := r.Context()
+	if err != nil {
+		return m.reject(ctx, err, fromToken)
 	}
-	if err == nil && !decided.reused {
-		decided.identity, err = m.identify(r.Context(), r, &decided.evidence)
+	if reuse {
+		if id := m.reuse(ctx, decided.token, len(m.guards) > 0); id != nil {
+			decided.identity, decided.reused = id, true
+			return m.runGuards(ctx, id)
+		}
 	}
 	var rej *Rejection
-	switch {
-	case err != nil:
-		rej = decided.identity.withTokenError(m.reject(r.Context(), err, fromToken))
-	case decided.reused:
-		rej = m.runGuards(r.Context(), decided.identity)
-	default:
+	if decided.identity, err = m.identify(ctx, r, &decided.evidence); err != nil {
+		rej = decided.identity.withTokenError(m.reject(ctx, err, fromToken))
+	} else {
 		rej = m.runGuards(&decided.identity.context, decided.identity)
 	}
 	if rej != nil {
@@ -287,13 +287,16 @@ func (rt *root[C, U]) identify(ctx context.Context, r *http.Request, e *evidence
 // decode returns an identity with the token's claims and without a user. A Decoder decodes the claims into the
 // identity, which saves an allocation.
 func (rt *root[C, U]) decode(ctx context.Context, token string) (*identity[C, U], error) {
-	if d, ok := rt.verifier.(*Decoder[C]); ok {
-		v, err := d.verify(ctx, token)
+	if d := rt.decoder; d != nil {
+		cached, v, err := d.verify(ctx, token)
 		if err != nil {
 			return nil, err
 		}
 		id := newIdentity(ctx, rt)
 		id.token, id.claims = token, &id.storage
+		if cached != nil {
+			return id, d.readCached(cached, id.claims)
+		}
 		return id, d.read(token, v, id.claims)
 	}
 	if rt.verifier == nil {
