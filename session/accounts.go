@@ -115,6 +115,7 @@ func NewAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, 
 	if err != nil {
 		return nil, err
 	}
+	o.HandlerOptions = &h
 	a, err := newAccounts(m, passwords, users, o, common)
 	if err != nil {
 		return nil, err
@@ -137,7 +138,7 @@ func newAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, 
 	if err != nil {
 		return nil, err
 	}
-	if a.login, err = NewLogin(m, authenticate, &a.opts); err != nil {
+	if a.login, err = NewLogin(m, authenticate, o.HandlerOptions); err != nil {
 		return nil, err
 	}
 	return a, nil

@@ -25,6 +25,7 @@ type endpoint struct {
 func newEndpoint(o *HandlerOptions, methods []string, mistakes ...error) (*endpoint, error) {
 	opts, err := o.complete()
 	mistakes = append(mistakes, err)
+	opts.TicketSecret = nil // fmt prints the options of a handler without their Format method
 	e := &endpoint{opts: opts, methods: methods}
 	for _, text := range opts.TrustedOrigins {
 		if !origin.IsPlain(text) || e.origins.AddTrustedOrigin(text) != nil {

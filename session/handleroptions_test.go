@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -154,5 +155,35 @@ func TestHandlerOptionsPrintWithoutTheirSecret(t *testing.T) {
 	}
 	if strings.Contains(log.String(), string(secret)) || strings.Contains(log.String(), fmt.Sprintf("%x", secret)) {
 		t.Errorf("printed: %s", log.String())
+	}
+}
+
+// fmt prints unexported fields without the methods of their types.
+func TestHandlersPrintWithoutTheTicketSecret(t *testing.T) {
+	o := newOffice(t, func(a *session.AccountOptions) { a.TicketSecret = other })
+	login := usher.Must(session.NewLogin(o.Manager, nil, o.opts))
+	for name, v := range map[string]any{
+		"NewLogin":         login,
+		"Login.Attempts":   login.Attempts(),
+		"RefreshHandler":   usher.Must(session.RefreshHandler(o.Manager, o.opts)),
+		"LogoutHandler":    usher.Must(session.LogoutHandler(o.Manager, o.opts)),
+		"SessionsHandler":  usher.Must(session.SessionsHandler(o.Manager, o.opts)),
+		"EndOthersHandler": usher.Must(session.EndOthersHandler(o.Manager, o.opts)),
+		"NewAttempts":      usher.Must(session.NewAttempts(o.opts)),
+		"NewAccounts":      o.accounts,
+		"Accounts.Signup":  o.accounts.Signup,
+		"Accounts.Login":   o.accounts.Login,
+	} {
+		for _, verb := range []string{"%v", "%+v", "%s", "%d"} {
+			if text := fmt.Sprintf(verb, v); strings.Contains(text, string(other)) || strings.Contains(text, "97 110 111 116 104 101 114") {
+				t.Errorf("%s prints its secret with %s: %s", name, verb, text)
+			}
+		}
+	}
+	accountsLogin, _ := o.accounts.Login.(*session.Login)
+	accept := func(context.Context, string) error { return nil }
+	ticket := usher.Must(login.Pause(subject, session.About{}))
+	if _, _, err := accountsLogin.Resume(httptest.NewRequest(http.MethodPost, "/", nil), ticket, accept); err != nil {
+		t.Errorf("the login of accounts does not use TicketSecret: %v", err)
 	}
 }

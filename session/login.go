@@ -81,13 +81,12 @@ func newLogin(s Starter, authenticate Authenticator, opts *HandlerOptions, mista
 		return nil, err
 	}
 	l := &Login{endpoint: e, starter: s, authenticate: authenticate, sealers: s.tickets()}
-	if len(e.opts.TicketSecret) > 0 {
-		sealer, err := newTicketSealer(e.opts.TicketSecret)
+	if opts != nil && len(opts.TicketSecret) > 0 {
+		sealer, err := newTicketSealer(opts.TicketSecret)
 		if err != nil {
 			return nil, err
 		}
 		l.sealers = []cipher.AEAD{sealer}
-		e.opts.TicketSecret = nil // so that nothing can print it
 	}
 	if e.opts.Throttle == nil {
 		if e.opts.Throttle, err = NewMemoryThrottle(nil); err != nil {
