@@ -107,16 +107,31 @@ func (q *mailQueue) run(job func(ctx context.Context)) {
 func (q *mailQueue) work() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	defer q.ended()
 	for len(q.waiting) > 0 {
 		job := q.waiting[0]
 		q.waiting = q.waiting[1:]
-		q.mu.Unlock()
-		job(q.ctx)
-		q.mu.Lock()
-		q.free()
+		q.do(job)
+	}
+}
+
+// ended notes that a worker has ended. If a job has ended the worker's goroutine, another worker continues. The caller
+// holds the lock.
+func (q *mailQueue) ended() {
+	if len(q.waiting) > 0 {
+		go q.work()
+		return
 	}
 	q.workers--
 	q.signal()
+}
+
+// do runs a job without the lock, which the caller holds.
+func (q *mailQueue) do(job func(ctx context.Context)) {
+	q.mu.Unlock()
+	defer q.free()
+	defer q.mu.Lock()
+	job(q.ctx)
 }
 
 // free releases the capacity of a job. The caller holds the lock.
@@ -185,11 +200,17 @@ func (a *accounts) later(r *http.Request, job func(ctx context.Context) error) {
 		ctx, cancel := context.WithTimeout(values, mailTimeout)
 		defer cancel()
 		defer context.AfterFunc(queue, cancel)()
-		if err := recovered(ctx, job); err != nil {
-			a.reportMail(r.WithContext(ctx), err)
-		}
+		err := errGoroutineEnded
+		defer func() {
+			if err != nil {
+				a.reportMail(r.WithContext(ctx), err)
+			}
+		}()
+		err = recovered(ctx, job)
 	})
 }
+
+var errGoroutineEnded = errors.New("session: a callback ended its goroutine")
 
 // recovered calls job and returns a panic as an error, because it would end the process.
 func recovered(ctx context.Context, job func(ctx context.Context) error) (err error) {
@@ -201,11 +222,18 @@ func recovered(ctx context.Context, job func(ctx context.Context) error) (err er
 	return job(ctx)
 }
 
+// reportMail passes an error to Observe. If Observe is not set or panics, it logs the error.
 func (a *accounts) reportMail(r *http.Request, err error) {
 	err = fmt.Errorf("session: mail not sent: %w", err)
 	if observe := a.opts.Observe; observe != nil {
-		observe(r, &usher.Rejection{Status: http.StatusInternalServerError, Err: err})
-		return
+		panicked := recovered(r.Context(), func(context.Context) error {
+			observe(r, &usher.Rejection{Status: http.StatusInternalServerError, Err: err})
+			return nil
+		})
+		if panicked == nil {
+			return
+		}
+		err = fmt.Errorf("%w; Observe failed too: %w", err, panicked)
 	}
 	slog.ErrorContext(r.Context(), err.Error())
 }

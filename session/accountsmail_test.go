@@ -3,9 +3,13 @@ package session_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-usher/usher"
 	"github.com/go-usher/usher/session"
@@ -69,6 +73,52 @@ func TestCloseEndsMailsThatTakeTooLong(t *testing.T) {
 	err := o.accounts.Close(ctx)
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "1 mails") || len(ended) != 1 {
 		t.Errorf("%v, %v", err, ended)
+	}
+}
+
+// A callback that ends its goroutine, as t.FailNow does, stops neither later mails nor Close.
+func TestMailsAreSentAfterACallbackHasEndedItsGoroutine(t *testing.T) {
+	failures := make(chan error, 10)
+	o := newOffice(t, func(a *session.AccountOptions) {
+		var calls atomic.Int32
+		send := a.Mail
+		a.Mail = func(ctx context.Context, m session.Mail) error {
+			if calls.Add(1) <= 5 { // more than there are workers
+				runtime.Goexit()
+			}
+			return send(ctx, m)
+		}
+		a.Throttle = usher.Must(session.NewMemoryThrottle(&session.ThrottleOptions{PerMail: session.Limit{Burst: 100, Every: time.Second}}))
+		a.Observe = func(_ *http.Request, rej *usher.Rejection) { failures <- rej.Err }
+	})
+	for range 6 {
+		o.post(t, "/forgot", "email", ada).want(t, http.StatusAccepted, "")
+	}
+	if mails := o.close(t); len(mails) != 1 {
+		t.Errorf("mails %v; want the sixth", mails)
+	}
+	for range 5 {
+		if err := <-failures; !strings.Contains(err.Error(), "mail not sent: session: a callback ended its goroutine") {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAnObserveThatPanicsDoesNotEndTheProcess(t *testing.T) {
+	var log strings.Builder
+	standard := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(standard)
+	o := newOffice(t, func(a *session.AccountOptions) {
+		a.Observe = func(*http.Request, *usher.Rejection) { panic("nil map") }
+	})
+	o.mailErr = errors.New("no route to host")
+	o.post(t, "/forgot", "email", ada).want(t, http.StatusAccepted, "")
+	o.close(t)
+	for _, text := range []string{"no route to host", "nil map"} {
+		if !strings.Contains(log.String(), text) {
+			t.Errorf("no %q in the log: %s", text, log.String())
+		}
 	}
 }
 
