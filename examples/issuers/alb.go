@@ -11,15 +11,15 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// ALBClaims are those that a load balancer got from the issuer's user info.
+// ALBClaims are the claims that a load balancer got from the issuer's user info endpoint.
 type ALBClaims struct {
 	usher.Claims
 	Email string `json:"email"`
 }
 
 // ALB accepts the header x-amzn-oidc-data of one load balancer. The load balancer pads its base64, which usher refuses,
-// so golang-jwt reads it. The keys are PEM, each at https://public-keys.auth.elb.REGION.amazonaws.com/KID; key returns
-// them, from a cache.
+// so golang-jwt reads it. Key returns the key with this ID in PEM, from a cache. The load balancer publishes it at
+// https://public-keys.auth.elb.REGION.amazonaws.com/KID.
 type ALB struct {
 	ARN string
 	Key func(ctx context.Context, kid string) (pem []byte, err error)
@@ -36,7 +36,7 @@ func (a ALB) Decode(ctx context.Context, token string) (*ALBClaims, error) {
 		jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.Now))
 	_, err := parser.ParseWithClaims(token, &claims, func(t *jwt.Token) (any, error) {
 		kid, _ := t.Header["kid"].(string)
-		if t.Header["signer"] != a.ARN { // another account's load balancer has keys at the same place
+		if t.Header["signer"] != a.ARN { // other accounts' load balancers have their keys in the same place
 			return nil, errors.New("signed by another load balancer")
 		}
 		pem, err := a.Key(ctx, kid)

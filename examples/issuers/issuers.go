@@ -1,5 +1,5 @@
-// Package issuers verifies the tokens of well-known issuers: a function and a claims type each, as docs/issuers.md prints
-// them. The functions take an HTTP client so that tests can stand in for the issuer; nil is the default.
+// Package issuers verifies the tokens of well-known issuers. Each has a function and a claims type, which docs/issuers.md
+// shows. The functions take an HTTP client for tests with a stand-in for the issuer; nil is the default client.
 package issuers
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/go-usher/usher/jwks"
 )
 
-// Auth0Claims are those of an access token for an API.
+// Auth0Claims are the claims of an access token for an API.
 type Auth0Claims struct {
 	usher.Claims
 	Permissions []string `json:"permissions"` // with RBAC and "Add Permissions in the Access Token"
@@ -33,7 +33,7 @@ func Auth0(client *http.Client, domain, api string) (*usher.Decoder[Auth0Claims]
 	})
 }
 
-// KeycloakClaims are those of an access token.
+// KeycloakClaims are the claims of an access token.
 type KeycloakClaims struct {
 	usher.Claims
 	Kind        string `json:"typ"` // Bearer; an ID token has ID
@@ -66,11 +66,11 @@ func Keycloak(client *http.Client, realm, audience string) (*usher.Decoder[Keycl
 	})
 }
 
-// EntraClaims are those of an access token of version 2.0.
+// EntraClaims are the claims of an access token of version 2.0.
 type EntraClaims struct {
 	usher.Claims
 	Tenant  string   `json:"tid"`
-	Object  string   `json:"oid"` // the user, alike for all applications of a tenant
+	Object  string   `json:"oid"` // the user, the same in all applications of a tenant
 	Scopes  string   `json:"scp"` // of a user's token
 	Roles   []string `json:"roles"`
 	Version string   `json:"ver"`
@@ -85,7 +85,7 @@ func (c EntraClaims) HasScope(scope string) bool {
 func Entra(client *http.Client, tenant, clientID string) (*usher.Decoder[EntraClaims], error) {
 	issuer := "https://login.microsoftonline.com/" + tenant + "/v2.0"
 	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{
-		Client: client, // keys name no alg: they get RS256, which is what Entra signs with
+		Client: client, // keys have no alg and get RS256, which Entra signs with
 	})
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func EntraTenants(client *http.Client, tenants []string, clientID string) (usher
 	return usher.ByIssuer(verifiers)
 }
 
-// EntraCustomers accepts access tokens of the tenants that isCustomer finds in a list of yours. They may come and go.
+// EntraCustomers accepts access tokens of the tenants that isCustomer finds in your table. Tenants may come and go.
 func EntraCustomers(client *http.Client, isCustomer func(ctx context.Context, tenant string) (bool, error), clientID string) (usher.Verifier[EntraClaims], error) {
 	return usher.ByIssuerFunc(func(ctx context.Context, issuer string) (usher.Verifier[EntraClaims], error) {
 		tenant := strings.TrimSuffix(strings.TrimPrefix(issuer, "https://login.microsoftonline.com/"), "/v2.0")
@@ -126,7 +126,7 @@ func EntraCustomers(client *http.Client, isCustomer func(ctx context.Context, te
 	}, nil)
 }
 
-// CognitoClaims are those of an access token.
+// CognitoClaims are the claims of an access token.
 type CognitoClaims struct {
 	usher.Claims
 	Use    string   `json:"token_use"` // access; an ID token has id
@@ -135,8 +135,8 @@ type CognitoClaims struct {
 	Name   string   `json:"username"`
 }
 
-// Cognito accepts access tokens of a user pool, such as "eu-west-1_AbCdEf123". They have no aud: the middleware's
-// user function is CognitoUser.
+// Cognito accepts access tokens of a user pool, such as "eu-west-1_AbCdEf123". They have no aud, so use CognitoUser as the
+// middleware's user function.
 func Cognito(client *http.Client, region, pool string) (*usher.Decoder[CognitoClaims], error) {
 	issuer := "https://cognito-idp." + region + ".amazonaws.com/" + pool
 	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{Client: client})
@@ -159,7 +159,7 @@ func CognitoUser(clientIDs ...string) func(context.Context, *CognitoClaims) (*Co
 	}
 }
 
-// GoogleClaims are those of an ID token.
+// GoogleClaims are the claims of an ID token.
 type GoogleClaims struct {
 	usher.Claims
 	Email         string `json:"email"`
@@ -185,13 +185,13 @@ func Google(client *http.Client, clientID string) (usher.Verifier[GoogleClaims],
 	return usher.ByIssuer(verifiers)
 }
 
-// FirebaseClaims are those of an ID token.
+// FirebaseClaims are the claims of an ID token.
 type FirebaseClaims struct {
 	usher.Claims
 	Email         string `json:"email"`
 	EmailVerified bool   `json:"email_verified"`
 	Firebase      struct {
-		Provider string `json:"sign_in_provider"` // "anonymous" is no login
+		Provider string `json:"sign_in_provider"` // "anonymous" is not a login
 	} `json:"firebase"`
 }
 
@@ -207,12 +207,12 @@ func Firebase(client *http.Client, project string) (*usher.Decoder[FirebaseClaim
 	})
 }
 
-// OktaClaims are those of an access token of a custom authorization server.
+// OktaClaims are the claims of an access token of a custom authorization server.
 type OktaClaims struct {
 	usher.Claims
 	Scopes []string `json:"scp"` // a list
 	Client string   `json:"cid"`
-	User   string   `json:"uid"` // absent where a client acts for itself
+	User   string   `json:"uid"` // absent if a client acts for itself
 	Groups []string `json:"groups"`
 }
 
@@ -241,7 +241,7 @@ func (f *Flag) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// AppleClaims are those of an ID token of Sign in with Apple.
+// AppleClaims are the claims of an ID token of Sign in with Apple.
 type AppleClaims struct {
 	usher.Claims
 	Email          string `json:"email"`
@@ -262,18 +262,18 @@ func Apple(client *http.Client, clientIDs ...string) (*usher.Decoder[AppleClaims
 	})
 }
 
-// GitHubClaims are those of the token of a job in GitHub Actions.
+// GitHubClaims are the claims of the token of a job in GitHub Actions.
 type GitHubClaims struct {
 	usher.Claims
 	Repository  string `json:"repository"`
-	Owner       string `json:"repository_owner_id"` // names can be registered anew, IDs can't
+	Owner       string `json:"repository_owner_id"` // names can be reused, IDs can't
 	Ref         string `json:"ref"`
 	Workflow    string `json:"job_workflow_ref"`
 	Environment string `json:"environment"`
 }
 
-// GitHub accepts tokens that jobs asked for with this audience. Any repository of GitHub can have one: the middleware's
-// user function is GitHubUser.
+// GitHub accepts tokens that jobs requested for this audience. Any repository on GitHub can get one, so use GitHubUser as
+// the middleware's user function.
 func GitHub(client *http.Client, audience string) (*usher.Decoder[GitHubClaims], error) {
 	const issuer = "https://token.actions.githubusercontent.com"
 	keys, err := jwks.NewIssuer(issuer, &jwks.RemoteOptions{Client: client})
@@ -283,7 +283,7 @@ func GitHub(client *http.Client, audience string) (*usher.Decoder[GitHubClaims],
 	return usher.NewDecoder[GitHubClaims](keys, &usher.DecoderOptions{Issuer: issuer, Audience: usher.Audience{audience}})
 }
 
-// GitHubUser lets jobs of one repository's branch or tag pass.
+// GitHubUser accepts only jobs of one branch or tag of one repository.
 func GitHubUser(ownerID, repository, ref string) func(context.Context, *GitHubClaims) (*GitHubClaims, error) {
 	return func(_ context.Context, c *GitHubClaims) (*GitHubClaims, error) {
 		if c.Owner != ownerID || c.Repository != repository || c.Ref != ref {
@@ -293,7 +293,7 @@ func GitHubUser(ownerID, repository, ref string) func(context.Context, *GitHubCl
 	}
 }
 
-// KubernetesClaims are those of the token of a service account.
+// KubernetesClaims are the claims of the token of a service account.
 type KubernetesClaims struct {
 	usher.Claims // the subject is system:serviceaccount:NAMESPACE:NAME
 	Kubernetes   struct {
@@ -305,8 +305,8 @@ type KubernetesClaims struct {
 	} `json:"kubernetes.io"`
 }
 
-// Kubernetes accepts tokens of the cluster's service accounts that were projected for this audience. The client trusts
-// the cluster's CA, and sends the pod's own token.
+// Kubernetes accepts tokens of the cluster's service accounts that were projected for this audience. The client must trust
+// the cluster's CA and send the pod's own token.
 func Kubernetes(client *http.Client, issuer, audience string) (*usher.Decoder[KubernetesClaims], error) {
 	keys, err := jwks.NewRemote("https://kubernetes.default.svc/openid/v1/jwks", &jwks.RemoteOptions{Client: client})
 	if err != nil {
@@ -317,7 +317,7 @@ func Kubernetes(client *http.Client, issuer, audience string) (*usher.Decoder[Ku
 	})
 }
 
-// SupabaseClaims are those of a user's access token.
+// SupabaseClaims are the claims of a user's access token.
 type SupabaseClaims struct {
 	usher.Claims
 	Role      string `json:"role"`
@@ -339,18 +339,18 @@ func Supabase(client *http.Client, project string) (*usher.Decoder[SupabaseClaim
 	})
 }
 
-// ClerkClaims are those of a session token.
+// ClerkClaims are the claims of a session token.
 type ClerkClaims struct {
 	usher.Claims
-	Origin       string `json:"azp"` // of the page that asked for the token
+	Origin       string `json:"azp"` // of the page that requested the token
 	Organization struct {
 		ID   string `json:"id"`
 		Role string `json:"rol"`
 	} `json:"o"`
 }
 
-// Clerk accepts session tokens of an instance, such as "https://clerk.example.com". They have no aud: the middleware's
-// user function is ClerkUser.
+// Clerk accepts session tokens of an instance, such as "https://clerk.example.com". They have no aud, so use ClerkUser as
+// the middleware's user function.
 func Clerk(client *http.Client, issuer string) (*usher.Decoder[ClerkClaims], error) {
 	keys, err := jwks.NewRemote(issuer+"/.well-known/jwks.json", &jwks.RemoteOptions{Client: client})
 	if err != nil {
@@ -359,7 +359,7 @@ func Clerk(client *http.Client, issuer string) (*usher.Decoder[ClerkClaims], err
 	return usher.NewDecoder[ClerkClaims](keys, &usher.DecoderOptions{Issuer: issuer, CacheSize: 10_000})
 }
 
-// ClerkUser refuses tokens that another origin asked for.
+// ClerkUser refuses tokens that were requested by another origin.
 func ClerkUser(origins ...string) func(context.Context, *ClerkClaims) (*ClerkClaims, error) {
 	return func(_ context.Context, c *ClerkClaims) (*ClerkClaims, error) {
 		if !slices.Contains(origins, c.Origin) {
