@@ -69,7 +69,7 @@ func (e *endpoint) spend(ctx context.Context, a Attempt, check func(ctx context.
 	return e.attemptWith(ctx, a, Counted, check)
 }
 
-func (e *endpoint) attemptWith(ctx context.Context, a Attempt, success Outcome, check func(ctx context.Context) error) error {
+func (e *endpoint) attemptWith(ctx context.Context, a Attempt, success Outcome, check func(ctx context.Context) error) (err error) {
 	taken, wait, err := e.opts.Throttle.Reserve(ctx, a)
 	if err != nil {
 		return fmt.Errorf("%w: session throttle: %w", usher.ErrUnavailable, err)
@@ -82,17 +82,23 @@ func (e *endpoint) attemptWith(ctx context.Context, a Attempt, success Outcome, 
 			Err:         fmt.Errorf("session: too many attempts of kind %s: wait %s", a.Kind, wait),
 		}
 	}
+	err = errNoResult
+	defer func() {
+		outcome := success
+		if err != nil {
+			outcome = e.outcome(ctx, err)
+		}
+		// If Settle fails, the user may lose an attempt, but a right password is not refused for that.
+		_ = stepWithin(context.WithoutCancel(ctx), stepTimeout, func(ctx context.Context) error {
+			return e.opts.Throttle.Settle(ctx, taken, outcome)
+		})
+	}()
 	err = check(usher.ContextWithClient(ctx, a.Client)) // limits the client's share of the queue
-	outcome := success
-	if err != nil {
-		outcome = e.outcome(ctx, err)
-	}
-	// If Settle fails, the user may lose an attempt, but a right password is not refused for that.
-	_ = stepWithin(context.WithoutCancel(ctx), stepTimeout, func(ctx context.Context) error {
-		return e.opts.Throttle.Settle(ctx, taken, outcome)
-	})
 	return err
 }
+
+// errNoResult is the result of a check that panics.
+var errNoResult = errors.New("session: the check did not return")
 
 // outcome returns the outcome of an attempt whose check failed with err. A client that disconnects before the response may
 // still have guessed.

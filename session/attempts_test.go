@@ -149,6 +149,36 @@ func TestRightPasswordsAndFailuresCostNoAttempt(t *testing.T) {
 	s.send(t, "POST", "/login", login).want(t, 429, "")
 }
 
+func TestAPanicCostsNoAttempt(t *testing.T) {
+	var outcomes []session.Outcome
+	s := newSite(t, session.NewMemoryStore(), func(o *session.HandlerOptions) {
+		o.Throttle = settling{usher.Must(session.NewMemoryThrottle(nil)), func(_ context.Context, o session.Outcome) { outcomes = append(outcomes, o) }}
+	})
+	panics := func(change ...func(*http.Request)) {
+		defer func() {
+			if cause := recover(); cause != "nil map" {
+				t.Errorf("recovered %v; want the authenticator's panic", cause)
+			}
+		}()
+		s.send(t, "POST", "/login", login, change...)
+	}
+	right := s.auth
+	s.auth = func(context.Context, string, string) (string, error) { panic("nil map") }
+	for range 10 {
+		panics()
+	}
+	s.auth = right
+	s.send(t, "POST", "/login", login).want(t, 200, "")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	s.auth = func(context.Context, string, string) (string, error) { cancel(); panic("nil map") }
+	panics(func(r *http.Request) { *r = *r.WithContext(ctx) })
+	want := append(slices.Repeat([]session.Outcome{session.Undecided}, 10), session.Right, session.Counted)
+	if !slices.Equal(outcomes, want) {
+		t.Errorf("outcomes %v; want %v", outcomes, want)
+	}
+}
+
 // A refusal of the application itself, for example of a second factor, is a wrong guess too.
 func TestEveryRefusalCostsAnAttempt(t *testing.T) {
 	for _, err := range []error{
