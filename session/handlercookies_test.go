@@ -82,6 +82,19 @@ func (torn) Rotate(context.Context, session.Rotation) (session.Rotated, error) {
 	return session.Rotated{}, errors.Join(session.ErrSessionEnded, context.DeadlineExceeded)
 }
 
+// Flask-JWT-Extended, for example, keeps a JWT in a cookie as its refresh token.
+func TestACookieWithAJWTIsCleared(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore(), withCookies)
+	jwt := header("Cookie", "__Host-refresh="+s.mustStart(t).AccessToken)
+	for target, status := range map[string]int{"/refresh": 401, "/logout": 204} {
+		a := s.send(t, "POST", target, "", jwt).want(t, status, "")
+		if cookies := a.Cookies(); len(cookies) != 2 || cookies[1].Name != "__Host-refresh" || cookies[1].MaxAge >= 0 {
+			t.Errorf("%s sets the cookies %v; want both cleared", target, cookies)
+		}
+	}
+	s.wantSessions(t, 1)
+}
+
 func TestAFailureThatIsAlsoErrSessionEndedClearsNoCookies(t *testing.T) {
 	s := newSite(t, torn{session.NewMemoryStore()}, withCookies)
 	jar := cookieJar{}

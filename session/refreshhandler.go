@@ -40,7 +40,14 @@ func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, e
 
 // refreshToken returns the refresh token of a request. If there is none, the error is usher.ErrNoToken.
 func (e *endpoint) refreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
-	token, err := e.findRefreshToken(w, r)
+	if e.opts.Cookies {
+		// A cookie with a JWT, as older applications set, is refused like any other bad token: the response clears it.
+		token, found, err := usher.FromCookie(e.opts.RefreshCookie).Find(r)
+		if err != nil || found {
+			return token, err
+		}
+	}
+	token, err := e.findOutsideCookies(w, r)
 	if err == nil && strings.Contains(token, ".") {
 		return "", &usher.Rejection{
 			Status:      http.StatusUnauthorized,
@@ -52,17 +59,11 @@ func (e *endpoint) refreshToken(w http.ResponseWriter, r *http.Request) (string,
 	return token, err
 }
 
-func (e *endpoint) findRefreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
+func (e *endpoint) findOutsideCookies(w http.ResponseWriter, r *http.Request) (string, error) {
 	hasBody := r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 	switch {
-	case e.opts.Cookies:
-		token, found, err := usher.FromCookie(e.opts.RefreshCookie).Find(r)
-		if err != nil || found {
-			return token, err
-		}
-		if hasBody {
-			return "", usher.ErrNoToken
-		}
+	case hasBody && e.opts.Cookies:
+		return "", usher.ErrNoToken
 	case hasBody:
 		f, err := readFields(w, r, "refresh_token")
 		if err != nil {
