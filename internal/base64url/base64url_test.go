@@ -64,6 +64,22 @@ func TestDecodeAgreesWithTheStandardLibraryAtEveryLength(t *testing.T) {
 	}
 }
 
+func FuzzDecode(f *testing.F) {
+	for _, text := range []string{"", "A", "AA", "Ab0_", "Ab0_-z9", "Ab0_\n", "Ab0=", strings.Repeat("Ab0_-z9Z", 65)} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		want := isCanonical(text)
+		got, ok := base64url.Decode(text)
+		if ok != want || base64url.IsCanonical(text) != want {
+			t.Fatalf("%q: %v and %v, want %v", text, ok, base64url.IsCanonical(text), want)
+		}
+		if ok && base64url.EncodeToString([]byte(got)) != text {
+			t.Errorf("%q is decoded as %q", text, got)
+		}
+	})
+}
+
 func TestEncodingAndDecodingAreInverse(t *testing.T) {
 	for size := range 70 {
 		data := bytes.Repeat([]byte{0xfb}, size)

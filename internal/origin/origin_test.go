@@ -91,3 +91,27 @@ func TestCheckRefusesAnOriginLongerThanAnyIs(t *testing.T) {
 		t.Errorf("1,024 bytes: %v; want the protection's error", err)
 	}
 }
+
+// net/http accepts every plain origin, and requests from it.
+func FuzzIsPlain(f *testing.F) {
+	for _, text := range []string{"https://app.example", "http://[::1]:8080", "app+custom://page", "https://app.example/", "HTTPS://app.example", "https://app.example:99999"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if !origin.IsPlain(text) {
+			return
+		}
+		if text != strings.ToLower(text) || strings.ContainsAny(text, "?#@ \n") {
+			t.Errorf("%q is plain", text)
+		}
+		var protection http.CrossOriginProtection
+		if err := protection.AddTrustedOrigin(text); err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodPost, "https://other.example/", nil)
+		r.Header.Set("Origin", text)
+		if err := origin.Check(&protection, r); err != nil && len(text) <= 1024 {
+			t.Errorf("%q is trusted: %v", text, err)
+		}
+	})
+}

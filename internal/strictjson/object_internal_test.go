@@ -16,31 +16,9 @@ func TestObjectReadsWhatTheLibraryReads(t *testing.T) {
 		`"a"`, `"b:"`, `"\u0061"`, `"é"`, `"`, `:`, `,`, `{`, `}`, `[1]`, `[1}`, `10`, `-1`, `01`, `true`, ` `,
 	}
 	const most = 4
-	check := func(text string) {
-		var got, want []string
-		var o Object
-		o.Open(text)
-		for name, v, ok := o.Next(); ok; name, v, ok = o.Next() {
-			got = append(got, name, o.Raw())
-			if v.Kind == String {
-				got = append(got, v.Text)
-			} else if v.Text != o.Raw() {
-				t.Errorf("%s: the value is %q, and %q as it stands", text, v.Text, o.Raw())
-			}
-		}
-		value := jsontext.Value(text)
-		if isObject := value.IsValid() && value.Kind() == '{'; isObject != o.Valid() {
-			t.Errorf("%s: broken %v", text, o.broken)
-		} else if isObject {
-			want = members(text)
-			if fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("%s: got %q, want %q", text, got, want)
-			}
-		}
-	}
 	var extend func(text string, symbolsLeft int)
 	extend = func(text string, symbolsLeft int) {
-		check(text)
+		agreesWithLibrary(t, text)
 		if symbolsLeft > 0 {
 			for _, symbol := range symbols {
 				extend(text+symbol, symbolsLeft-1)
@@ -51,11 +29,36 @@ func TestObjectReadsWhatTheLibraryReads(t *testing.T) {
 		extend(beginning, most)
 	}
 	long := strings.Repeat("x", 1<<16)
-	check(`{"pad":"` + long + `","a":1,"b":2}`)
-	check(`{"pad":"` + long + `","a":1,"b":2,"a":3}`)
+	agreesWithLibrary(t, `{"pad":"`+long+`","a":1,"b":2}`)
+	agreesWithLibrary(t, `{"pad":"`+long+`","a":1,"b":2,"a":3}`)
 	for c := range 256 {
 		for _, format := range []string{`{"%c":"a"}`, `{"a":"%c"}`, `{"a":"é%c"}`, `{"a":"\\%c"}`, `{"a":%c}`, `{"a":1%c}`, `{"a":12345678%c}`, `{"a":12345678%c,"b":1}`, `{%c"a":1}`, `{"a":1}%c`} {
-			check(strings.Replace(format, "%c", string([]byte{byte(c)}), 1))
+			agreesWithLibrary(t, strings.Replace(format, "%c", string([]byte{byte(c)}), 1))
+		}
+	}
+}
+
+// agreesWithLibrary compares the members that an Object reads with those that the JSON library reads.
+func agreesWithLibrary(t *testing.T, text string) {
+	t.Helper()
+	var got, want []string
+	var o Object
+	o.Open(text)
+	for name, v, ok := o.Next(); ok; name, v, ok = o.Next() {
+		got = append(got, name, o.Raw())
+		if v.Kind == String {
+			got = append(got, v.Text)
+		} else if v.Text != o.Raw() {
+			t.Errorf("%s: the value is %q, and %q as it stands", text, v.Text, o.Raw())
+		}
+	}
+	value := jsontext.Value(text)
+	if isObject := value.IsValid() && value.Kind() == '{'; isObject != o.Valid() {
+		t.Errorf("%s: broken %v", text, o.broken)
+	} else if isObject {
+		want = members(text)
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}
 }
@@ -95,23 +98,42 @@ func TestBothWaysReadTheSameMembers(t *testing.T) {
 		texts = append(texts, whole[:i], whole[:i]+" "+whole[i:])
 	}
 	for _, text := range append(texts, whole) {
-		var quick, slow Object
-		quick.Open(text)
-		slow.Open(text)
-		for more := true; more; {
-			name, v, ok := quick.Next()
-			wantName, want, wantOK := slow.nextSlow()
-			if name != wantName || v != want || ok != wantOK || ok && quick.Raw() != slow.Raw() || quick.broken != slow.broken ||
-				quick.at != slow.at || quick.unread != slow.unread || quick.count != slow.count {
-				t.Fatalf("%s: %q: %v, %v at %d; want %q: %v, %v at %d", text, name, v, ok, quick.at, wantName, want, wantOK, slow.at)
-			}
-			if v.Kind == Array && ok && jsontext.Value(v.Text).IsValid() {
-				quick.Accept() // so that it goes on by the quick way
-				slow.Accept()
-			}
-			more = ok
-		}
+		readsBothWays(t, text)
 	}
+}
+
+// readsBothWays compares the members that Next and nextSlow read.
+func readsBothWays(t *testing.T, text string) {
+	t.Helper()
+	var quick, slow Object
+	quick.Open(text)
+	slow.Open(text)
+	for more := true; more; {
+		name, v, ok := quick.Next()
+		wantName, want, wantOK := slow.nextSlow()
+		if name != wantName || v != want || ok != wantOK || ok && quick.Raw() != slow.Raw() || quick.broken != slow.broken ||
+			quick.at != slow.at || quick.unread != slow.unread || quick.count != slow.count {
+			t.Fatalf("%s: %q: %v, %v at %d; want %q: %v, %v at %d", text, name, v, ok, quick.at, wantName, want, wantOK, slow.at)
+		}
+		if v.Kind == Array && ok && jsontext.Value(v.Text).IsValid() {
+			quick.Accept() // so that it goes on by the quick way
+			slow.Accept()
+		}
+		more = ok
+	}
+}
+
+func FuzzObject(f *testing.F) {
+	for _, text := range []string{
+		`{}`, `{"iss":"login","exp":1893553445,"aud":["a","b"],"o":{"x":[1,{"y":null}]}}`, `{"a":"\u0061\n","a ":-1.5e3,"é":true}`, ` { "a" : [ ] } `,
+		`{"a":1,"a":2}`, `{"a":[1}`, "{\"a\":\"\xff\"}",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		agreesWithLibrary(t, text)
+		readsBothWays(t, text)
+	})
 }
 
 // An object compares up to 64 names itself. The library compares more.

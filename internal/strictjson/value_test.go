@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/go-usher/usher/internal/strictjson"
 )
@@ -101,4 +102,27 @@ func TestStringsComeBackAsTheyWere(t *testing.T) {
 	if text, err := strictjson.AppendStrings(nil, []string{"a", "\xff"}); err == nil {
 		t.Errorf("what is not UTF-8 is written as %s", text)
 	}
+}
+
+// A string that is written is read as it was, by this package and by encoding/json.
+func FuzzAppendString(f *testing.F) {
+	for _, text := range []string{"", "plain", `"quoted\`, "\n\t\x00\x7f", "é, 日本", "<&>\u2028", "\xff"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		written, err := strictjson.AppendString(nil, text)
+		if (err == nil) != utf8.ValidString(text) {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if err != nil {
+			return
+		}
+		if v, ok := strictjson.Read(string(written)); !ok || v.Kind != strictjson.String || v.Text != text {
+			t.Errorf("%q is written as %s", text, written)
+		}
+		var standard string
+		if err := json.Unmarshal(written, &standard); err != nil || standard != text {
+			t.Errorf("encoding/json reads %s as %q, %v", written, standard, err)
+		}
+	})
 }

@@ -366,6 +366,37 @@ func TestFieldsAreReadAsEncodingJSONReadsThem(t *testing.T) {
 	}
 }
 
+// An object that is valid for the strict reader is read as encoding/json reads it, apart from names in another case.
+func FuzzRead(f *testing.F) {
+	for _, text := range []string{
+		`{"string":"a","bool":true,"int":-128,"uint":65535,"float":1.5,"strings":["a","b"],"number":"1.5","quoted":"7","pointer":3}`,
+		`{"NoTag":"x","time":"2030-01-02T03:04:05Z","level":[1,2],"any":{"a":[1]},"struct":{"Name":"n"},"map":{"k":[1,2]},"number":1e3}`,
+		`{"string":null,"zero":[],"empty_map":{},"numbers":{"a":1.5},"list":[]}`, `{"int":128,"uint":-1}`, `{"quoted":"x","map":[]}`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var exact []string // the members with a name that matches exactly
+		s, _ := of(all{})
+		var o strictjson.Object
+		o.Open(text)
+		for name, _, ok := o.Next(); ok; name, _, ok = o.Next() {
+			if s.Has(name) {
+				exact = append(exact, `"`+name+`":`+o.Raw())
+			}
+		}
+		if !o.Valid() {
+			return
+		}
+		got, ok := read[all](t, text)
+		var want all
+		err := json.Unmarshal([]byte("{"+strings.Join(exact, ",")+"}"), &want)
+		if ok != (err == nil) || ok && !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v; want %+v, %v", text, got, ok, want, err)
+		}
+	})
+}
+
 // Names match exactly, where encoding/json would take another case.
 func TestNamesMatchExactly(t *testing.T) {
 	got, ok := read[all](t, `{"String":"a","NOTAG":"b","notag":"c"}`)

@@ -1,9 +1,11 @@
 package tokencache
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -338,6 +340,38 @@ func TestTheBoundHoldsForEntriesOfAllSizes(t *testing.T) {
 			cacheCheck(t, c)
 		}
 	}
+}
+
+// Each operation is three bytes: what to do, the key, and the size. The cache returns only what was put last under a key,
+// and keeps its invariants.
+func FuzzCache(f *testing.F) {
+	f.Add(byte(2), []byte("\x00a\x00\x01a\x00\x00b\x20\x01a\x00\x03a\x01\x01a\x00"))
+	f.Add(byte(20), bytes.Repeat([]byte("\x00a\xff\x01b\x00\x02c\x10"), 30))
+	f.Fuzz(func(t *testing.T, slots byte, operations []byte) {
+		c := newCache(1 + int(slots))
+		last := make(map[string]item)
+		for op := range slices.Chunk(operations, 3) {
+			if len(op) < 3 {
+				break
+			}
+			key := cacheToken("token", int(op[1]))
+			if op[0]%2 == 1 {
+				if v := c.Get(key); v != nil && *v != last[key] {
+					t.Fatalf("%q: got %+v, want %+v", key, *v, last[key])
+				}
+				continue
+			}
+			v := item{origin: int(op[0])}
+			size := int(op[2]) << (op[2] % 8)
+			c.Put(key, v, size)
+			if got := c.Get(key); got != nil && *got == v {
+				last[key] = v
+			} else if size+EntryBytes+len(key) <= slotSize {
+				t.Fatalf("%q of %d bytes: got %+v after Put", key, size, got)
+			}
+			cacheCheck(t, c)
+		}
+	})
 }
 
 // A value of another origin takes the place of the old one; the same is not cached twice.
