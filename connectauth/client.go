@@ -12,21 +12,21 @@ import (
 
 // ClientOptions are the options of [NewClient]; nil means the defaults.
 type ClientOptions struct {
-	// DangerouslyAllowPlaintext sends tokens to http URLs too, where anybody on the way can read them. It is for servers on
-	// the loopback interface, in tests and in development.
+	// DangerouslyAllowPlaintext also sends tokens to http URLs. Anybody in the network can read them. Use it only for servers
+	// on the loopback interface, in tests and in development.
 	DangerouslyAllowPlaintext bool
 }
 
 // NewClient returns an HTTP client for Connect's clients that sends the token with every call, in the Authorization header,
-// whichever protocol they speak. It is no interceptor because interceptors don't know whether a call goes over TLS: calls to
-// http URLs fail with CodeFailedPrecondition, and no token is sent.
+// whichever protocol they speak. Calls to http URLs fail with CodeFailedPrecondition, and no token is sent. An interceptor
+// could not check this, because it does not know whether a call uses TLS.
 //
-// token is called for each call, concurrently, with the call's context. If it returns "", the call is made without a token.
-// Its error fails the call: as it is if it is a [*connect.Error], else with CodeUnauthenticated. A token that comes from a
-// login is best cached until shortly before it expires.
+// token returns the access token. It is called for each call, with the call's context, and must be safe for concurrent use.
+// It should cache the token until shortly before the token expires. If it returns "", the call is made without a token. If
+// it returns an error, the call fails with this error if it is a [*connect.Error], and with CodeUnauthenticated otherwise.
 //
-// next sends the requests. If it is a *http.Client, a copy of it is used that follows no redirects, which could take the
-// token elsewhere. A nil next or token is a [usher.ConfigError].
+// next sends the requests. If it is an *http.Client, NewClient uses a copy that does not follow redirects, which could leak
+// the token. If next or token is nil, NewClient returns a [usher.ConfigError].
 func NewClient(next connect.HTTPClient, token func(ctx context.Context) (string, error), opts *ClientOptions) (connect.HTTPClient, error) {
 	var wrong []error
 	if nilcheck.IsNil(next) {

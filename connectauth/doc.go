@@ -6,17 +6,17 @@
 //	mux.Handle(greetv1connect.NewGreetServiceHandler(greeter, option))
 //	mux.Handle(grpchealth.NewHandler(checker, option))
 //
-// A handler finds its user with auth.User(ctx), or with usher.UserFromContext. Every procedure wants a token, those of
-// health and reflection too, unless Options.Public names it. Guards come with the middleware:
-// auth.With(usher.RequireScope("write")) is an Authenticator of its own, and Options.For chooses it for some procedures.
+// A handler gets its user from auth.User(ctx), or from usher.UserFromContext. Every procedure requires a token, also those of
+// health and reflection, unless Options.Public lists it. The guards of the middleware apply. For other guards,
+// auth.With(usher.RequireScope("write")) is another Authenticator, which Options.For returns for some procedures.
 //
-// Clients learn a code, one safe sentence, and a reason to act on. [Error] has the list. The cause goes to Options.Observe.
+// Clients get a code, one safe sentence, and a reason: see [Error]. Options.Observe gets the cause.
 //
-// A stream ends when its token does.
+// A stream ends when its token expires.
 //
-// The middleware can also wrap the mux, and refuse requests itself: [Reject] makes it speak the client's protocol. That is
-// the way for tokens in cookies, and for tokens that are bound to a key (DPoP, mutual TLS), which New refuses because it has
-// no HTTP request to ask. [FromMiddleware] then ends the streams.
+// Tokens in cookies, and tokens that are bound to a key (DPoP, mutual TLS), need the HTTP middleware, because New reads only
+// the Authorization header and has no proof of possession. Put the middleware around the mux. [Reject] makes it respond in
+// the client's protocol, and [FromMiddleware] ends the streams.
 //
 //	auth, err := usher.NewMiddleware(decoder, loadUser, &usher.MiddlewareOptions{
 //		Sources: []usher.TokenSource{usher.FromCookie("__Host-token")},
@@ -28,8 +28,8 @@
 //
 // The files of the package:
 //
-//	options.go  Authenticator, Options, and which procedure wants whom
-//	new.go      New; how a call is let in
+//	options.go  Authenticator, Options, and the Authenticator of each procedure
+//	new.go      New, and the decision about a call
 //	stream.go   streams, how they end, and FromMiddleware
 //	error.go    Error and Reject: refusals as Connect's errors
 //	client.go   NewClient, for clients

@@ -19,9 +19,8 @@ import (
 // Domain is the domain of the ErrorInfo in errors.
 const Domain = "github.com/go-usher/usher"
 
-// Error returns a refusal as Connect's error. Its message is [usher.Rejection.Error], and nothing that the client gets comes
-// from the cause; interceptors of the server find the Rejection with errors.As. The code follows from the Rejection's
-// Status:
+// Error returns a refusal as Connect's error. Its message is [usher.Rejection.Error]. The client gets nothing from the cause.
+// The server's interceptors find the Rejection with errors.As. The code follows from the Rejection's Status:
 //
 //	400, 415, 422  CodeInvalidArgument
 //	401            CodeUnauthenticated
@@ -32,9 +31,9 @@ const Domain = "github.com/go-usher/usher"
 //	413, 429       CodeResourceExhausted
 //	503            CodeUnavailable
 //
-// Any other 4xx is CodeFailedPrecondition, and all else CodeInternal. The details are an ErrorInfo, with
-// [usher.Rejection.Reason] as its reason, [Domain], and "scope" and "max_age" (in seconds) as its metadata if the Rejection
-// has them; and a RetryInfo, for CodeUnavailable and wherever RetryAfter is set for a 429.
+// Any other 4xx is CodeFailedPrecondition, and any other status CodeInternal. The details are an ErrorInfo, and a RetryInfo
+// for CodeUnavailable and for a 429 with RetryAfter. The ErrorInfo has [usher.Rejection.Reason] as its reason, [Domain] as its
+// domain, and "scope" and "max_age" (in seconds) in its metadata if the Rejection has them.
 func Error(rej *usher.Rejection) *connect.Error {
 	var message error = rej
 	if !utf8.ValidString(rej.Error()) {
@@ -53,12 +52,11 @@ func Error(rej *usher.Rejection) *connect.Error {
 	return err
 }
 
-// Reject returns a function for usher.MiddlewareOptions.Reject. It responds to clients that speak Connect, gRPC or gRPC-Web
-// with [Error] in their protocol, and to others as usher does. The middleware then refuses requests before Connect sees
-// them.
+// Reject returns a function for usher.MiddlewareOptions.Reject. Clients that speak Connect, gRPC or gRPC-Web get [Error] in
+// their protocol, and others get usher's response. The middleware refuses requests before they reach Connect.
 //
-// Options are those of the handlers. Of them [connect.WithRequireConnectProtocolHeader] matters: without it, any GET and any
-// POST with JSON counts as a call.
+// opts are the options of the handlers. Only [connect.WithRequireConnectProtocolHeader] has an effect: without it, any GET and
+// any POST with JSON counts as a call.
 func Reject(opts ...connect.HandlerOption) func(w http.ResponseWriter, r *http.Request, rej *usher.Rejection) {
 	writer := connect.NewErrorWriter(opts...)
 	return func(w http.ResponseWriter, r *http.Request, rej *usher.Rejection) {
@@ -78,7 +76,7 @@ func code(rej *usher.Rejection) connect.Code {
 	return connect.Code(rpc.Code(rej.Status))
 }
 
-// needs returns what would help, as an HTTP challenge says it.
+// needs returns the scope and max_age that an HTTP challenge would have.
 func needs(rej *usher.Rejection) map[string]string {
 	if rej == nil || rej.Scope == "" && rej.MaxAge <= 0 {
 		return nil
@@ -93,7 +91,7 @@ func needs(rej *usher.Rejection) map[string]string {
 	return needs
 }
 
-// retryAfter returns what the Retry-After header of an HTTP response would say, 0 if there is none.
+// retryAfter returns the Retry-After that an HTTP response would have, or 0 if none.
 func retryAfter(rej *usher.Rejection) time.Duration {
 	header := http.Header{}
 	rej.SetHeaders(header)

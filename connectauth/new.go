@@ -12,22 +12,21 @@ import (
 	"github.com/go-usher/usher/internal/rpc"
 )
 
-// New returns an option for handlers that lets in calls with a good token only. It reads the token from the Authorization
-// header (Bearer, in any case) before any message of the call is read, and calls the handler with the context that auth
-// returns, which has the user and the claims. Calls that auth refuses get [Error], and neither interceptors nor the handler
-// run. Two Authorization headers are CodeInvalidArgument.
+// New returns an option for handlers that admits only calls with a valid token. It reads the token from the Authorization
+// header (the scheme Bearer is case-insensitive) before any message of the call is read, and calls the handler with the
+// context that auth returns, which has the user and the claims. If auth refuses a call, the client gets the [Error], and
+// neither interceptors nor the handler run. Two Authorization headers are CodeInvalidArgument.
 //
-// If a handler's error is a [*usher.Rejection], the client gets its [Error] too: a handler may return
-// auth.Rejection(usher.ErrForbidden).
+// A handler may return a [*usher.Rejection], such as auth.Rejection(usher.ErrForbidden). The client then gets its [Error].
 //
-// When the token of a stream expires, auth is asked again. If it refuses the token, as it does unless the decoder has a
-// Leeway, the stream ends: the handler's context is cancelled, with the [*usher.Rejection] as its cause, Receive and Send
-// fail, and the client gets the Rejection's [Error], whatever the handler returns. A Receive that is waiting returns at
-// once. A Send that waits for a client that doesn't read returns only when the client reads or hangs up. Over HTTP/1.1 a
-// client that has not ended its own messages may learn of the end only when it does. Options.Recheck asks earlier, to end
-// streams whose session has ended. The user in the context remains that of the beginning.
+// When the token of a stream expires, auth is called again. Unless the decoder has a Leeway, it refuses the token, and the
+// stream ends: the handler's context is cancelled with the [*usher.Rejection] as the cause, Receive and Send fail, and the
+// client gets the Rejection's [Error], whatever the handler returns. A waiting Receive returns at once. A Send that waits for
+// a client that doesn't read returns only when the client reads or disconnects. Over HTTP/1.1, a client may learn of the end
+// only when it has ended its own messages. Options.Recheck calls auth earlier, to end streams whose session has ended. The
+// user in the context does not change during a stream.
 //
-// Mistakes are reported as [usher.ConfigError], all of them at once.
+// Mistakes are reported as [usher.ConfigError], all at once.
 func New(auth Authenticator, opts *Options) (connect.HandlerOption, error) {
 	p, err := newPolicy(auth, opts)
 	if err != nil {
@@ -37,15 +36,15 @@ func New(auth Authenticator, opts *Options) (connect.HandlerOption, error) {
 }
 
 // FromMiddleware returns an Authenticator for handlers inside usher's HTTP middleware, which decides about their requests.
-// It lets in every call whose context has claims, and refuses all others with usher.ErrNoToken. It is for tokens that only
-// the middleware can read: those in cookies, and those that are bound to a key. With it, [New] maps the errors of handlers,
-// and ends streams when their token expires; Options.Recheck does nothing more.
+// It admits every call whose context has claims, and refuses all others with usher.ErrNoToken. It is for tokens that only the
+// middleware can accept: those in cookies, and those that are bound to a key. With it, [New] maps the errors of handlers and
+// ends streams when their token expires. Options.Recheck has no effect.
 func FromMiddleware() Authenticator { return fromMiddleware{} }
 
-// admissionKey finds what the gate has decided about a call.
+// admissionKey is the context key of the gate's decision about a call.
 type admissionKey struct{}
 
-// admission is what is known about a call that may go on.
+// admission is the decision about a call that may proceed.
 type admission struct {
 	ctx   context.Context
 	auth  Authenticator
@@ -89,7 +88,7 @@ func (p *policy) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	}
 }
 
-// WrapStreamingClient does nothing: policies are for handlers.
+// WrapStreamingClient does nothing, because policies are for handlers.
 func (p *policy) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
 	return next
 }

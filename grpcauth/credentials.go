@@ -10,19 +10,20 @@ import (
 
 // CredentialsOptions are the options of [NewCredentials]; nil means the defaults.
 type CredentialsOptions struct {
-	// DangerouslyAllowPlaintext sends tokens over connections without TLS too, where anybody on the way can read them. It is
-	// for servers on the loopback interface, in tests and in development.
+	// DangerouslyAllowPlaintext also sends tokens over connections without TLS. Anybody in the network can read them. Use it
+	// only for servers on the loopback interface, in tests and in development.
 	DangerouslyAllowPlaintext bool
 }
 
-// NewCredentials returns credentials for clients that send the token with every call: as an option of the connection,
-// grpc.WithPerRPCCredentials, or of a call, grpc.PerRPCCredentials.
+// NewCredentials returns credentials for clients, which send the token with every call. Pass them to
+// grpc.WithPerRPCCredentials for a connection, or to grpc.PerRPCCredentials for a call.
 //
-// token is called for each call, concurrently, with the call's context. If it returns "", the call is made without a token.
-// Its error fails the call: as it is if it is a gRPC status, else as Unauthenticated. A token that comes from a login is
-// best cached until shortly before it expires.
+// token returns the access token. It is called for each call, with the call's context, and must be safe for concurrent use.
+// It should cache the token until shortly before the token expires. If it returns "", the call is made without a token. If
+// it returns an error, the call fails with this error if it is a gRPC status, and with Unauthenticated otherwise.
 //
-// Without TLS the connection can't be made, or the call fails, and no token is sent. A nil token is a [usher.ConfigError].
+// Without TLS, the connection or the call fails, and no token is sent. If token is nil, NewCredentials returns a
+// [usher.ConfigError].
 func NewCredentials(token func(ctx context.Context) (string, error), opts *CredentialsOptions) (credentials.PerRPCCredentials, error) {
 	if token == nil {
 		return nil, &usher.ConfigError{Field: "token", Reason: "is nil; it returns the access token of a call"}
@@ -39,10 +40,10 @@ type perRPC struct {
 	plaintext bool
 }
 
-// RequireTransportSecurity is asked before the connection is made.
+// RequireTransportSecurity is called before the connection is made.
 func (c *perRPC) RequireTransportSecurity() bool { return !c.plaintext }
 
-// GetRequestMetadata checks the connection itself too: transport credentials may be secure by name, and not encrypt.
+// GetRequestMetadata also checks the connection: transport credentials may claim to be secure without encrypting.
 func (c *perRPC) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
 	if !c.plaintext {
 		info, _ := credentials.RequestInfoFromContext(ctx)

@@ -7,24 +7,25 @@
 //	stream, err := grpcauth.Stream(auth, opts)
 //	server := grpc.NewServer(grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(stream))
 //
-// A handler finds its user with auth.User(ctx), or with usher.UserFromContext. Every method wants a token, those of health
-// and reflection too, unless Options.Public names it. Guards come with the middleware:
-// auth.With(usher.RequireScope("write")) is an Authenticator of its own, and Options.For chooses it for some methods.
+// A handler gets its user from auth.User(ctx), or from usher.UserFromContext. Every method requires a token, also those of
+// health and reflection, unless Options.Public lists it. The guards of the middleware apply. For other guards,
+// auth.With(usher.RequireScope("write")) is another Authenticator, which Options.For returns for some methods.
 //
-// Clients learn a code, one safe sentence, and a reason to act on. [Status] has the list. The cause goes to Options.Observe.
+// Clients get a code, one safe sentence, and a reason: see [Status]. Options.Observe gets the cause.
 //
-// A stream ends when its token does. A token that is bound to a key (DPoP, mutual TLS) is refused, because a call has no
-// HTTP request to prove possession with.
+// A stream ends when its token expires. A token that is bound to a key (DPoP, mutual TLS) is refused, because a call has no
+// HTTP request with a proof of possession.
 //
-// gRPC reads the message of a unary call before interceptors run: up to 4 MiB, or grpc.MaxRecvMsgSize, of anybody's.
+// gRPC reads the message of a unary call before interceptors run. So anybody can send a message of up to 4 MiB, or
+// grpc.MaxRecvMsgSize.
 //
-// Calls of methods that the server does not have are answered by gRPC, Unimplemented, without asking for a token, unless
+// If a method does not exist, gRPC itself responds with Unimplemented and requires no token, unless
 // grpc.UnknownServiceHandler is set.
 //
 // The files of the package:
 //
-//	options.go      Authenticator, Options, and which method wants whom
-//	server.go       Unary, Stream; how a call is let in
+//	options.go      Authenticator, Options, and the Authenticator of each method
+//	server.go       Unary, Stream, and the decision about a call
 //	stream.go       streams, and how they end
 //	status.go       Status: refusals as gRPC statuses
 //	credentials.go  NewCredentials, for clients

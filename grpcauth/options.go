@@ -15,12 +15,11 @@ import (
 	"github.com/go-usher/usher/internal/rpc"
 )
 
-// Authenticator decides about a token. A [usher.Middleware] is one, with its guards: auth, auth.With(guard),
-// auth.Allow(may).
+// Authenticator decides about a token. A [usher.Middleware] with its guards is one: auth, auth.With(guard), auth.Allow(may).
 //
-// AuthenticateToken returns the context for the handler. "" is no token. A [*usher.Rejection] in the chain of its error is
-// used as it is. Other errors are mapped as by [usher.Middleware.Rejection], except that ErrNoUser is a 401. It is called
-// concurrently.
+// AuthenticateToken returns the context for the handler. An empty token means that the call has none. A [*usher.Rejection] in
+// the chain of its error is used as it is. Other errors are mapped as by [usher.Middleware.Rejection], except that ErrNoUser
+// is a 401. It must be safe for concurrent use.
 type Authenticator interface {
 	AuthenticateToken(ctx context.Context, token string) (context.Context, error)
 }
@@ -28,32 +27,32 @@ type Authenticator interface {
 // Options are the options of [Unary] and [Stream]; nil means the defaults.
 type Options struct {
 	// Public are the services and methods that anybody may call: "grpc.health.v1.Health", or "/grpc.health.v1.Health/Check".
-	// A token that comes with such a call is not looked at. The default is none: health and reflection want a token too.
+	// A token in such a call is ignored. The default is none: health and reflection also require a token.
 	Public []string
-	// For chooses the Authenticator of a method, such as "/grpc.health.v1.Health/Check", that Public does not name. If
+	// For returns the Authenticator of a method that Public does not list, such as "/grpc.health.v1.Health/Check". If
 	// required is false, anybody may call the method. With For, the constructor's auth is not used, and may be nil.
 	For func(fullMethod string) (auth Authenticator, required bool)
 	// Observe is called once for every refusal: of a call, of a stream that ends with its token, and of a handler that
-	// returned a *usher.Rejection. ctx is the call's own. If nil, refusals with a 5xx status are logged to slog.Default,
-	// except those whose client hung up. [LogRejections] logs every refusal.
+	// returned a *usher.Rejection. ctx is the call's context. If nil, refusals with a 5xx status are logged to slog.Default,
+	// unless the client closed the connection. [LogRejections] logs every refusal.
 	Observe func(ctx context.Context, fullMethod string, rej *usher.Rejection)
-	// Recheck is how often the Authenticator is asked again about the token of an open stream, and so how soon a stream ends
-	// whose session has ended. The default, 0, is not before the token's end. If it answers that something is unavailable,
-	// Observe is told, and the stream goes on until its token ends.
+	// Recheck is the interval at which the Authenticator is called again for an open stream, so that the stream ends soon
+	// after its session has ended. If the error is unavailability (a 503), it is passed to Observe, and the stream continues
+	// until its token expires. The default, 0, means that the Authenticator is called only when the token expires.
 	Recheck time.Duration
 }
 
 // LogRejections returns a function for Options.Observe that logs every refusal as [usher.LogRejections] does. The route is
-// the full method. A nil log is slog.Default.
+// the full method. If log is nil, it uses slog.Default.
 func LogRejections(log *slog.Logger) func(ctx context.Context, fullMethod string, rej *usher.Rejection) {
 	line := usher.LogRejections(log)
 	return func(ctx context.Context, fullMethod string, rej *usher.Rejection) {
-		// gRPC is HTTP: this is what the request was.
+		// gRPC uses HTTP, so this was the request.
 		line((&http.Request{Method: http.MethodPost, Pattern: fullMethod}).WithContext(ctx), rej)
 	}
 }
 
-// policy is what both interceptors do with a call.
+// policy is how both interceptors handle a call.
 type policy struct {
 	auth   Authenticator
 	opts   Options
@@ -97,7 +96,7 @@ func (p *policy) choose(fullMethod string) (Authenticator, bool) {
 	return p.auth, true
 }
 
-// observe tells the operator about a refusal.
+// observe reports a refusal to the operator.
 func (p *policy) observe(ctx context.Context, fullMethod string, rej *usher.Rejection) {
 	switch {
 	case p.opts.Observe != nil:
@@ -107,5 +106,5 @@ func (p *policy) observe(ctx context.Context, fullMethod string, rej *usher.Reje
 	}
 }
 
-// isServerError reports whether the status of a refusal is 5xx, which is also what becomes of one that is out of range.
+// isServerError reports whether the status of a refusal is 5xx. A status that is out of range becomes one.
 func isServerError(rej *usher.Rejection) bool { return rej.Status < 400 || rej.Status > 499 }

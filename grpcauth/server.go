@@ -14,14 +14,13 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Unary returns an interceptor for calls without streams. It reads the token from the authorization metadata (Bearer, in any
-// case), and calls the handler with the context that auth returns, which has the user and the claims. Calls that auth refuses
-// get the status of [Status], and the handler is not called. Two authorization values are InvalidArgument.
+// Unary returns an interceptor for unary calls. It reads the token from the authorization metadata (the scheme Bearer is
+// case-insensitive), and calls the handler with the context that auth returns, which has the user and the claims. If auth
+// refuses a call, the client gets the [Status], and the handler is not called. Two authorization values are InvalidArgument.
 //
-// If a handler's error is a [*usher.Rejection], the client gets its [Status] too: a handler may return
-// auth.Rejection(usher.ErrForbidden).
+// A handler may return a [*usher.Rejection], such as auth.Rejection(usher.ErrForbidden). The client then gets its [Status].
 //
-// Mistakes are reported as [usher.ConfigError], all of them at once. A program with streams also needs [Stream].
+// Mistakes are reported as [usher.ConfigError], all at once. A server with streams also needs [Stream].
 func Unary(auth Authenticator, opts *Options) (grpc.UnaryServerInterceptor, error) {
 	p, err := newPolicy(auth, opts)
 	if err != nil {
@@ -30,13 +29,13 @@ func Unary(auth Authenticator, opts *Options) (grpc.UnaryServerInterceptor, erro
 	return p.unary, nil
 }
 
-// Stream returns an interceptor for streams. It does what that of [Unary] does, when the stream begins.
+// Stream returns an interceptor for streams. When a stream begins, it does the same as the interceptor of [Unary].
 //
-// When the token expires, auth is asked again. If it refuses the token, as it does unless the decoder has a Leeway, the
-// stream ends: its context is cancelled, with the [*usher.Rejection] as its cause, RecvMsg and SendMsg fail, and the client
-// gets the Rejection's [Status], whatever the handler returns. A RecvMsg that is waiting returns at once. A SendMsg that
-// waits for a client that doesn't read returns only when the client reads or hangs up. Options.Recheck asks earlier, to end
-// streams whose session has ended. The user in the context remains that of the beginning.
+// When the token expires, auth is called again. Unless the decoder has a Leeway, it refuses the token, and the stream ends:
+// its context is cancelled with the [*usher.Rejection] as the cause, RecvMsg and SendMsg fail, and the client gets the
+// Rejection's [Status], whatever the handler returns. A waiting RecvMsg returns at once. A SendMsg that waits for a client
+// that doesn't read returns only when the client reads or disconnects. Options.Recheck calls auth earlier, to end streams
+// whose session has ended. The user in the context does not change during a stream.
 func Stream(auth Authenticator, opts *Options) (grpc.StreamServerInterceptor, error) {
 	p, err := newPolicy(auth, opts)
 	if err != nil {
@@ -57,7 +56,7 @@ func (p *policy) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	return resp, nil
 }
 
-// admission is what is known about a call that may go on.
+// admission is the decision about a call that may proceed.
 type admission struct {
 	ctx   context.Context
 	auth  Authenticator // nil if the method is public

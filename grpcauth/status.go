@@ -30,9 +30,9 @@ const Domain = "github.com/go-usher/usher"
 //	413, 429       ResourceExhausted
 //	503            Unavailable
 //
-// Any other 4xx is FailedPrecondition, and all else Internal. The details are an ErrorInfo, with [usher.Rejection.Reason] as
-// its reason, [Domain], and "scope" and "max_age" (in seconds) as its metadata if the Rejection has them; and a RetryInfo,
-// for Unavailable and wherever RetryAfter is set for a 429.
+// Any other 4xx is FailedPrecondition, and any other status Internal. The details are an ErrorInfo, and a RetryInfo for
+// Unavailable and for a 429 with RetryAfter. The ErrorInfo has [usher.Rejection.Reason] as its reason, [Domain] as its domain,
+// and "scope" and "max_age" (in seconds) in its metadata if the Rejection has them.
 func Status(rej *usher.Rejection) *status.Status {
 	st := status.New(code(rej), strings.ToValidUTF8(rej.Error(), "?"))
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: rej.Reason(), Domain: Domain, Metadata: needs(rej)}}
@@ -53,7 +53,7 @@ func code(rej *usher.Rejection) codes.Code {
 	return codes.Code(rpc.Code(rej.Status))
 }
 
-// needs returns what would help, as an HTTP challenge says it.
+// needs returns the scope and max_age that an HTTP challenge would have.
 func needs(rej *usher.Rejection) map[string]string {
 	if rej == nil || rej.Scope == "" && rej.MaxAge <= 0 {
 		return nil
@@ -68,7 +68,7 @@ func needs(rej *usher.Rejection) map[string]string {
 	return needs
 }
 
-// retryAfter returns what the Retry-After header of an HTTP response would say, 0 if there is none.
+// retryAfter returns the Retry-After that an HTTP response would have, or 0 if none.
 func retryAfter(rej *usher.Rejection) time.Duration {
 	header := http.Header{}
 	rej.SetHeaders(header)
