@@ -58,7 +58,7 @@
 //	token.go        Encoder, Decoder, Verifier
 //	claims.go       Claims, NumericDate, Audience, their JSON and their checks
 //	key.go          Key, Algorithm, and the constructors of keys
-//	keymaterial.go  checks of key material: lengths, curves, PEM, thumbprints
+//	keymaterial.go  what material an algorithm takes
 //	keysource.go    SigningKeys, KeySource, Keys, KeyRing
 //	signature.go    how each algorithm signs and verifies
 //	header.go       a token's header

@@ -2,7 +2,6 @@ package usher
 
 import (
 	"crypto"
-	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -12,9 +11,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
-	"slices"
 
+	"github.com/go-usher/usher/internal/keypair"
 	"github.com/go-usher/usher/internal/keytext"
 	"github.com/go-usher/usher/internal/nilcheck"
 	"github.com/go-usher/usher/internal/quote"
@@ -154,7 +152,7 @@ func GenerateKey(alg Algorithm) (Key, error) {
 		_, err = rand.Read(secret)
 		material = secret
 	case "RS", "PS":
-		material, err = rsa.GenerateKey(rand.Reader, minRSABits)
+		material, err = rsa.GenerateKey(rand.Reader, keypair.MinRSABits)
 	case "ES":
 		material, err = ecdsa.GenerateKey(alg.curve(), rand.Reader)
 	case "Ed":
@@ -237,17 +235,8 @@ func (k Key) PublicKey() crypto.PublicKey {
 	if k.keyState == nil {
 		return nil
 	}
-	public, ok := k.verify.(*publicKey)
-	if !ok {
-		return nil
-	}
-	switch key := public.key.(type) {
-	case *rsa.PublicKey:
-		return &rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E}
-	case *ecdsa.PublicKey:
-		return &ecdsa.PublicKey{Curve: key.Curve, X: new(big.Int).Set(key.X), Y: new(big.Int).Set(key.Y)} //nolint:staticcheck // NewKey checked them
-	case ed25519.PublicKey:
-		return slices.Clone(key)
+	if public, ok := k.verify.(*publicKey); ok {
+		return keypair.Clone(public.key)
 	}
 	return nil
 }
@@ -271,48 +260,6 @@ func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) 
 
 // LogValue returns the same as String, for log/slog.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
-
-// newKey is NewKey for material of a type that is only known at run time.
-func newKey(alg Algorithm, material any) (Key, error) {
-	if alg.family() == "" {
-		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %q, but must be one of HS256, HS384, HS512, RS256, RS384, "+
-			"RS512, PS256, PS384, PS512, ES256, ES384, ES512, Ed25519 and EdDSA", string(alg))}
-	}
-	state, err := keyStateOf(alg, material)
-	if err != nil {
-		return Key{}, &ConfigError{"material", err.Error()}
-	}
-	return makeKey(state), nil
-}
-
-func keyStateOf(alg Algorithm, material any) (keyState, error) {
-	switch m := material.(type) {
-	case []byte:
-		return secretState(alg, m)
-	case *rsa.PrivateKey, *rsa.PublicKey:
-		return rsaState(alg, m)
-	case *ecdsa.PrivateKey, *ecdsa.PublicKey:
-		return ecdsaState(alg, m)
-	case ed25519.PrivateKey, ed25519.PublicKey:
-		return ed25519State(alg, m)
-	case *ecdh.PrivateKey, *ecdh.PublicKey: // from ParseKey only
-		return keyState{}, errors.New("is an X25519 key, which can't sign; use an Ed25519 key")
-	}
-	return keyState{}, fmt.Errorf("is a %T, which no supported algorithm uses", material)
-}
-
-// publicState returns the state of a key that verifies with public, which must be a copy that passed the checks of its
-// family.
-func publicState(alg Algorithm, public comparableKey) keyState {
-	return keyState{alg: alg, id: thumbprint(public), verify: newPublicKey(alg, public)}
-}
-
-// privateState returns the state of a key that also signs with private.
-func privateState(alg Algorithm, public comparableKey, private crypto.PrivateKey) keyState {
-	state := publicState(alg, public)
-	state.sign = &privateKey{alg.method(), private}
-	return state
-}
 
 func makeKey(state keyState) Key {
 	key := Key{&state}
