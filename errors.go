@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-usher/usher/internal/httpfield"
 	"github.com/go-usher/usher/internal/quote"
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -195,7 +196,7 @@ func checkAudience(wrong *misconfigured, field string, audience Audience) {
 
 func checkType(wrong *misconfigured, field, typ string) {
 	switch {
-	case strings.Trim(typ, " ") != typ || strings.ContainsFunc(typ, notQuotable):
+	case strings.Trim(typ, " ") != typ || !httpfield.IsQuotable(typ):
 		wrong.add(field, "is %s, which is not a media type", quote.Text(typ))
 	case strings.Contains(typ, ","):
 		wrong.add(field, "is %s, but a token has one type, not a list", quote.Text(typ))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-usher/usher/internal/httpfield"
 	"github.com/go-usher/usher/internal/quote"
 )
 
@@ -28,7 +29,7 @@ func RequireScope(scopes ...string) Guard {
 		return misuse("RequireScope was given no scope")
 	}
 	for _, s := range scopes {
-		if s == "" || strings.ContainsFunc(s, notScope) {
+		if !isScope(s) {
 			return misuse("RequireScope was given %s, which is not a scope", quote.Text(s))
 		}
 	}
@@ -82,5 +83,7 @@ func misuse(format string, args ...any) Guard {
 	return func(context.Context) error { return err }
 }
 
-// notScope reports whether r is not allowed in a scope (RFC 6749 §3.3).
-func notScope(r rune) bool { return r == ' ' || notQuotable(r) }
+// isScope reports whether text is a single scope (RFC 6749 §3.3).
+func isScope(text string) bool {
+	return text != "" && httpfield.IsQuotable(text) && !strings.Contains(text, " ")
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-usher/usher/internal/httpfield"
 	"github.com/go-usher/usher/internal/nilcheck"
 	"github.com/go-usher/usher/internal/origin"
 	"github.com/go-usher/usher/internal/quote"
@@ -321,14 +321,14 @@ func (p *policy) respond(w http.ResponseWriter, r *http.Request, rej *Rejection)
 }
 
 func (p *policy) checkOptions(wrong *misconfigured) {
-	if strings.ContainsFunc(p.opts.Realm, notQuotable) {
+	if !httpfield.IsQuotable(p.opts.Realm) {
 		wrong.add("MiddlewareOptions.Realm", "is %s, which has characters that a challenge must not contain", quote.Text(p.opts.Realm))
 	}
 	if p.opts.ResourceMetadata != "" && !isMetadataURL(p.opts.ResourceMetadata) {
 		wrong.add("MiddlewareOptions.ResourceMetadata", "is %s, which is not an https URL without a fragment", quote.Text(p.opts.ResourceMetadata))
 	}
 	for _, scope := range p.opts.Scopes {
-		if scope == "" || strings.ContainsFunc(scope, notScope) {
+		if !isScope(scope) {
 			wrong.add("MiddlewareOptions.Scopes", "contain %s, which is not a scope", quote.Text(scope))
 		}
 	}
@@ -370,13 +370,8 @@ func (p *policy) checkSources(wrong *misconfigured) {
 // isMetadataURL reports whether text can be the URL of a metadata document (RFC 9728 §3). Plain http is for loopback only.
 func isMetadataURL(text string) bool {
 	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())) && u.Host != "" && u.User == nil &&
-		!strings.Contains(text, "#") && !strings.ContainsFunc(text, notQuotable)
-}
-
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http" && origin.IsLoopback(u.Hostname())) && u.Host != "" && u.User == nil &&
+		!strings.Contains(text, "#") && httpfield.IsQuotable(text)
 }
 
 // nilCheck returns a function that reports whether a user is nil. It avoids reflection where possible.

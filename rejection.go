@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-usher/usher/internal/httpfield"
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
@@ -123,51 +124,27 @@ func (rej *Rejection) Challenge() string {
 		return ""
 	}
 	schemes := []string{"Bearer"}
-	if rej.policy != nil && len(rej.policy.schemes) > 0 {
-		schemes = rej.policy.schemes
-	}
-	challenge := make([]byte, 0, 128)
-	for i, scheme := range schemes {
-		if i > 0 {
-			challenge = append(challenge, ", "...)
+	var realm, description, maxAge, metadata string
+	if rej.policy != nil {
+		realm, metadata = rej.policy.opts.Realm, rej.policy.opts.ResourceMetadata
+		if len(rej.policy.schemes) > 0 {
+			schemes = rej.policy.schemes
 		}
-		challenge = rej.appendParameters(append(append(challenge, scheme...), ' '))
-	}
-	return string(challenge)
-}
-
-// appendParameters appends the parameters of a challenge. There is at least one, as RFC 6750 §3 requires.
-func (rej *Rejection) appendParameters(challenge []byte) []byte {
-	start := len(challenge)
-	add := func(name, value string) {
-		if len(challenge) > start {
-			challenge = append(challenge, ", "...)
-		}
-		challenge = append(append(challenge, name...), `="`...)
-		challenge = append(append(challenge, strings.Map(quotable, value)...), '"')
-	}
-	if rej.policy != nil && rej.policy.opts.Realm != "" {
-		add("realm", rej.policy.opts.Realm)
 	}
 	if rej.Code != "" {
-		add("error", rej.Code)
-	}
-	if rej.Code != "" && rej.Description != "" {
-		add("error_description", rej.Description)
-	}
-	if rej.Scope != "" {
-		add("scope", rej.Scope)
+		description = rej.Description
 	}
 	if rej.MaxAge > 0 {
-		add("max_age", strconv.FormatInt(int64(rej.MaxAge/time.Second), 10))
+		maxAge = strconv.FormatInt(int64(rej.MaxAge/time.Second), 10)
 	}
-	if rej.policy != nil && rej.policy.opts.ResourceMetadata != "" {
-		add("resource_metadata", rej.policy.opts.ResourceMetadata)
-	}
-	if len(challenge) == start {
-		add("realm", "")
-	}
-	return challenge
+	return httpfield.Challenges(schemes, []httpfield.Parameter{
+		{Name: "realm", Value: realm},
+		{Name: "error", Value: rej.Code},
+		{Name: "error_description", Value: description},
+		{Name: "scope", Value: rej.Scope},
+		{Name: "max_age", Value: maxAge},
+		{Name: "resource_metadata", Value: metadata},
+	}...)
 }
 
 // status returns Status, or 500 if it is not an error status.
@@ -447,14 +424,4 @@ func shortened(text string) string {
 		return text[:most] + "..."
 	}
 	return text
-}
-
-// notQuotable reports whether r is not allowed in the parameters of a challenge (RFC 6750 §3).
-func notQuotable(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }
-
-func quotable(r rune) rune {
-	if notQuotable(r) {
-		return '?'
-	}
-	return r
 }

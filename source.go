@@ -1,15 +1,14 @@
 package usher
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/go-usher/usher/internal/formvalue"
+	"github.com/go-usher/usher/internal/httpfield"
 	"github.com/go-usher/usher/internal/mediatype"
 	"github.com/go-usher/usher/internal/quote"
 )
@@ -59,7 +58,7 @@ func FromAuthorization(scheme string) TokenSource {
 
 // FromHeader finds the token in another header, such as "X-Access-Token". The token is the whole value.
 func FromHeader(name string) TokenSource {
-	if equalFold(name, "Authorization") {
+	if httpfield.EqualFold(name, "Authorization") {
 		return FromAuthorization("")
 	}
 	return TokenSource{kind: sourceHeader, name: http.CanonicalHeaderKey(name)}
@@ -126,7 +125,7 @@ func (s TokenSource) Find(r *http.Request) (token string, found bool, err error)
 		token, found, err = onlyValue(r.Header["Authorization"])
 		switch {
 		case found && s.name != "":
-			token, found = cutScheme(token, s.name)
+			token, found = httpfield.CutScheme(token, s.name)
 		case found && !isBareToken(token):
 			token, found = "", false
 		}
@@ -134,13 +133,16 @@ func (s TokenSource) Find(r *http.Request) (token string, found bool, err error)
 	case sourceHeader:
 		return onlyValue(r.Header[s.name])
 	case sourceCookie:
-		return s.findInCookies(r)
+		return single(httpfield.Cookie(r.Header["Cookie"], s.name))
 	case sourceQuery:
 		return s.findInQuery(r)
 	case sourceForm:
 		return s.findInForm(r)
 	case sourceWebSocket:
-		return s.findInProtocols(r)
+		if !httpfield.Contains(r.Header["Upgrade"], "websocket") { // RFC 9110 §7.8
+			return "", false, nil
+		}
+		return single(httpfield.After(r.Header["Sec-Websocket-Protocol"], s.name))
 	case sourceCustom:
 		return s.findByFunc(r)
 	}
@@ -149,27 +151,18 @@ func (s TokenSource) Find(r *http.Request) (token string, found bool, err error)
 
 // onlyValue returns the only value. If there are more, the error is ErrManyTokens.
 func onlyValue(values []string) (string, bool, error) {
-	switch len(values) {
-	case 0:
+	if len(values) == 0 {
 		return "", false, nil
-	case 1:
-		return values[0], true, nil
 	}
-	return "", false, ErrManyTokens
+	return single(values[0], len(values))
 }
 
-// cutScheme returns what follows the scheme in the value of an Authorization header (RFC 9110 §11.4).
-func cutScheme(value, scheme string) (string, bool) {
-	if len(value) < len(scheme) || value[:len(scheme)] != scheme && !equalFold(value[:len(scheme)], scheme) {
-		return "", false
+// single returns a value that was found count times. If it was found more than once, the error is ErrManyTokens.
+func single(value string, count int) (string, bool, error) {
+	if count > 1 {
+		return "", false, ErrManyTokens
 	}
-	token := value[len(scheme):]
-	separated := token == "" || token[0] == ' ' || token[0] == '\t' // with a tab, the token is invalid
-	// strings.TrimLeft would take 1 % of a request with a cached token.
-	for token != "" && token[0] == ' ' {
-		token = token[1:]
-	}
-	return token, separated
+	return value, count == 1, nil
 }
 
 // isBareToken reports whether the value of an Authorization header looks like a token without a scheme.
@@ -177,56 +170,15 @@ func isBareToken(value string) bool {
 	return strings.Contains(value, ".") && !strings.ContainsAny(value, " \t")
 }
 
-// findInCookies parses the Cookie header itself (RFC 6265 §4.2). net/http skips cookies with invalid values, so it
-// could return one cookie where there are two.
-func (s TokenSource) findInCookies(r *http.Request) (token string, found bool, err error) {
-	for _, line := range r.Header["Cookie"] {
-		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			name, value, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
-			value = unquoteCookie(strings.Trim(value, " \t"))
-			if value == "" || strings.Trim(name, " \t") != s.name {
-				continue
-			}
-			if token != "" {
-				return "", false, ErrManyTokens
-			}
-			token = value
-		}
-	}
-	return token, token != "", nil
-}
-
-func unquoteCookie(value string) string {
-	if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
-		return value[1 : len(value)-1]
-	}
-	return value
-}
-
-// findInQuery parses the query itself, because url.ParseQuery takes many times the memory of the query.
 func (s TokenSource) findInQuery(r *http.Request) (token string, found bool, err error) {
 	if r.URL == nil {
 		return "", false, nil
 	}
-	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		if name, err = url.QueryUnescape(name); err == nil && name == s.name {
-			if found {
-				return "", false, ErrManyTokens
-			}
-			found = true
-			token, err = url.QueryUnescape(value)
-		}
-		if err == nil && strings.Contains(pair, ";") { // as in url.ParseQuery
-			err = errors.New("invalid semicolon separator in query")
-		}
-		if err != nil {
-			return "", false, badRequest("The query can't be read.", err)
-		}
+	token, count, err := formvalue.InQuery(r.URL.RawQuery, s.name)
+	if err != nil {
+		return "", false, badRequest("The query can't be read.", err)
 	}
-	return token, found, nil
+	return single(token, count)
 }
 
 func badRequest(description string, err error) error {
@@ -239,12 +191,8 @@ const (
 	maxFormFields = 1000
 )
 
-// Errors of forms that can't be searched. They are ignored if another source finds a token.
-var (
-	errUnsearchedForm = errors.New("usher: the form can't be searched for a token")
-	errLongForm       = fmt.Errorf("%w: %w", errUnsearchedForm, &http.MaxBytesError{Limit: maxFormBytes})
-	errManyFields     = fmt.Errorf("%w: it has 1,000 fields or more", errUnsearchedForm)
-)
+// errUnsearchedForm is the error for a form that can't be searched. It is ignored if another source finds a token.
+var errUnsearchedForm = errors.New("usher: the form can't be searched for a token")
 
 func (s TokenSource) findInForm(r *http.Request) (string, bool, error) {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
@@ -254,72 +202,15 @@ func (s TokenSource) findInForm(r *http.Request) (string, bool, error) {
 		return "", false, nil
 	}
 	if r.PostForm == nil {
-		if err := parseForm(r); err != nil {
+		parsed, err := formvalue.ParseBody(r, maxFormBytes, maxFormFields)
+		if !parsed {
+			err = fmt.Errorf("%w: %w", errUnsearchedForm, err)
+		}
+		if err != nil {
 			return "", false, badRequest("The form can't be read.", err)
 		}
 	}
 	return onlyValue(r.PostForm[s.name])
-}
-
-// parseForm is r.ParseForm for forms within the limits. If a form exceeds them, parseForm restores the body.
-func parseForm(r *http.Request) error {
-	if r.ContentLength > maxFormBytes {
-		return errLongForm
-	}
-	if r.Body != nil {
-		body := r.Body
-		form, err := io.ReadAll(io.LimitReader(body, maxFormBytes+1))
-		r.Body = replayedBody{io.MultiReader(bytes.NewReader(form), body), body}
-		if err != nil {
-			return fmt.Errorf("%w: %w", errUnsearchedForm, err)
-		}
-		if len(form) > maxFormBytes {
-			return errLongForm
-		}
-		if bytes.Count(form, []byte("&")) >= maxFormFields {
-			return errManyFields
-		}
-	}
-	return r.ParseForm()
-}
-
-// replayedBody is a request body that can be read again from the beginning.
-type replayedBody struct {
-	io.Reader
-	io.Closer
-}
-
-func (s TokenSource) findInProtocols(r *http.Request) (token string, found bool, err error) {
-	if !upgradesToWebSocket(r.Header) {
-		return "", false, nil
-	}
-	next := false
-	for _, line := range r.Header["Sec-Websocket-Protocol"] {
-		for protocol := range strings.SplitSeq(line, ",") {
-			protocol = strings.Trim(protocol, " \t")
-			switch {
-			case protocol == s.name && found:
-				return "", false, ErrManyTokens
-			case protocol == s.name:
-				found, next = true, true
-			case next:
-				token, next = protocol, false
-			}
-		}
-	}
-	return token, found, nil
-}
-
-// upgradesToWebSocket reports whether the Upgrade header, a list (RFC 9110 §7.8), contains the WebSocket protocol.
-func upgradesToWebSocket(h http.Header) bool {
-	for _, line := range h["Upgrade"] {
-		for protocol := range strings.SplitSeq(line, ",") {
-			if equalFold(strings.Trim(protocol, " \t"), "websocket") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (s TokenSource) findByFunc(r *http.Request) (token string, found bool, err error) {
@@ -328,9 +219,9 @@ func (s TokenSource) findByFunc(r *http.Request) (token string, found bool, err 
 	case errors.Is(err, ErrNoToken):
 		return "", false, nil
 	case err != nil || !found:
-		token, found = "", false
+		return "", false, err
 	}
-	return token, found, err
+	return token, true, nil
 }
 
 // headers returns the request headers that the source reads.
@@ -383,7 +274,7 @@ func isPrivate(h http.Header) bool {
 // overlaps reports whether both sources can find the same token.
 func (s TokenSource) overlaps(other TokenSource) bool {
 	if s.kind == sourceAuthorization && other.kind == sourceAuthorization {
-		return equalFold(s.name, other.name)
+		return httpfield.EqualFold(s.name, other.name)
 	}
 	return s == other
 }
@@ -395,21 +286,14 @@ func (s TokenSource) unfit() string {
 		return "is the zero TokenSource; use FromBearer or another From function"
 	case s.kind == sourceCustom && s.custom.find == nil:
 		return "has no function"
-	case s.kind == sourceCustom && slices.ContainsFunc(s.custom.vary, notHeader):
+	case s.kind == sourceCustom && slices.ContainsFunc(s.custom.vary, func(name string) bool { return !httpfield.IsToken(name) }):
 		return "has a vary argument that is not the name of a header"
 	case s.kind == sourceCustom, s.kind == sourceAuthorization && s.name == "":
 		return ""
 	case s.name == "":
 		return "has an empty name"
-	case s.kind != sourceQuery && s.kind != sourceForm && strings.ContainsFunc(s.name, notToken):
+	case s.kind != sourceQuery && s.kind != sourceForm && !httpfield.IsToken(s.name):
 		return "has the name " + quote.Text(s.name) + ", which has characters that are not allowed (RFC 9110 §5.6.2)"
 	}
 	return ""
-}
-
-func notHeader(name string) bool { return name == "" || strings.ContainsFunc(name, notToken) }
-
-// notToken reports whether r is not allowed in the name of a header, scheme, cookie or protocol (RFC 9110 §5.6.2).
-func notToken(r rune) bool {
-	return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-usher/usher"
+	"github.com/go-usher/usher/internal/origin"
 	"github.com/go-usher/usher/internal/quote"
 )
 
@@ -179,13 +179,5 @@ func checkURL(field, text string, allowHTTP bool) error {
 }
 
 func isAllowed(u *url.URL, allowHTTP bool) bool {
-	return u.Scheme == "https" || u.Scheme == "http" && (allowHTTP || isLoopback(u.Hostname()))
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
+	return u.Scheme == "https" || u.Scheme == "http" && (allowHTTP || origin.IsLoopback(u.Hostname()))
 }

@@ -6,6 +6,7 @@ package origin
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -22,6 +23,12 @@ func IsPlain(text string) bool {
 		return false
 	}
 	return strings.Trim(u.Host, "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") == ""
+}
+
+// IsLoopback reports whether host, without a port, names this machine: localhost or a loopback address.
+func IsLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }
 
 // maxLength is the maximum length in bytes of an Origin header. Real origins are shorter.

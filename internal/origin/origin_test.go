@@ -115,3 +115,14 @@ func FuzzIsPlain(f *testing.F) {
 		}
 	})
 }
+
+func TestLoopbackHostsNameThisMachine(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "LocalHost": true, "127.0.0.1": true, "127.1.2.3": true, "::1": true,
+		"": false, "localhost.example": false, "128.0.0.1": false, "0.0.0.0": false, "::2": false, "[::1]": false,
+	} {
+		if got := origin.IsLoopback(host); got != want {
+			t.Errorf("%q: %v", host, got)
+		}
+	}
+}
