@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-usher/usher/internal/quote"
 	"github.com/go-usher/usher/internal/strictjson"
+	"github.com/go-usher/usher/internal/unixtime"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -152,53 +153,17 @@ const dateRange = "a number of seconds between 0 and 253402300799"
 
 var errDate = errors.New("usher: a date is " + dateRange)
 
-// maxDate is the last second of the year 9999, the limit of RFC 3339 and of most databases.
-const maxDate = 253402300799
-
 func (d NumericDate) append(dst []byte) ([]byte, error) {
-	seconds, nanos := d.Unix(), d.Nanosecond()
-	if seconds < 0 || seconds > maxDate || seconds == maxDate && nanos > 0 {
+	dst, ok := unixtime.Append(dst, d.Time)
+	if !ok {
 		return dst, errDate
 	}
-	dst = strconv.AppendInt(dst, seconds, 10)
-	if nanos == 0 {
-		return dst, nil
-	}
-	fraction := strconv.Itoa(1e9 + nanos) // "1" and nine digits
-	return append(append(dst, '.'), strings.TrimRight(fraction[1:], "0")...), nil
+	return dst, nil
 }
 
-// parseDate reads a JSON number digit by digit and drops digits beyond the nanoseconds. A float64 would lose precision, and
-// converting a large one to an integer would overflow.
 func parseDate(number string) (NumericDate, bool) {
-	if seconds, ok := strictjson.Integer(number); ok {
-		return NumericDate{time.Unix(seconds, 0).UTC()}, seconds <= maxDate
-	}
-	if number[0] == '-' { // refuses -0 too, since the code below ignores signs
-		return NumericDate{}, false
-	}
-	mantissa, exponent := number, 0
-	if i := strings.IndexAny(number, "eE"); i >= 0 {
-		const far = 1 << 30 // larger than any useful exponent
-		n, _ := strconv.Atoi(number[i+1:])
-		mantissa, exponent = number[:i], min(max(n, -far), far)
-	}
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	all := whole + fraction
-	text := strings.TrimLeft(all, "0")
-	point := len(whole) + exponent - (len(all) - len(text)) // the number of digits of text before the decimal point
-	if text == "" {
-		point = 0
-	}
-	if point > len("253402300799") {
-		return NumericDate{}, false
-	}
-	text = strings.Repeat("0", min(max(0, -point), 9)) + text + "000000000000" + "000000000"
-	point = max(0, point)
-	seconds, _ := strictjson.Integer(text[:point])
-	nanos, _ := strictjson.Integer(text[point : point+9])
-	more := strings.Trim(text[point:], "0") != ""
-	return NumericDate{time.Unix(seconds, nanos).UTC()}, seconds < maxDate || seconds == maxDate && !more
+	date, ok := unixtime.Parse(number)
+	return NumericDate{date}, ok
 }
 
 func (d NumericDate) forJWT() *jwt.NumericDate {

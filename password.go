@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -25,8 +26,6 @@ const (
 	alwaysAcceptedCost       = 14 // stored hashes of up to this cost are accepted, whatever the configured cost is
 	costTolerance            = 4  // stored hashes of up to this much above the configured cost are accepted too
 	defaultMinPasswordLength = 8
-	maxPasswordBytes         = 72 // bcrypt's limit
-	maxLongPasswordBytes     = 4096
 	maxPasswordConcurrency   = 1 << 16
 	passwordQueuePerSlot     = 64 // waiting calls for each running one
 	passwordClientShare      = 4  // one client may have a quarter of all running and waiting calls
@@ -45,7 +44,7 @@ func HashPassword(password string) (string, error) {
 	if err := rules.accept(password); err != nil {
 		return "", err
 	}
-	return rules.hash(password)
+	return bcrypthash.New(password, rules.cost)
 }
 
 // CheckPassword returns nil if hash was made from password. The error is ErrPasswordMismatch for a wrong password or an
@@ -126,9 +125,9 @@ func NewPasswords(opts *PasswordOptions) (*Passwords, error) {
 	if opts != nil {
 		o = *opts
 	}
-	setDefault(&o.Cost, defaultPasswordCost)
-	setDefault(&o.MinLength, defaultMinPasswordLength)
-	setDefault(&o.Concurrency, max(1, runtime.GOMAXPROCS(0)/2))
+	o.Cost = cmp.Or(o.Cost, defaultPasswordCost)
+	o.MinLength = cmp.Or(o.MinLength, defaultMinPasswordLength)
+	o.Concurrency = cmp.Or(o.Concurrency, max(1, runtime.GOMAXPROCS(0)/2))
 	o.Legacy = slices.Clone(o.Legacy)
 	wrong := o.mistakes()
 	rules := &passwordRules{cost: o.Cost, minLength: o.MinLength, anyLength: o.AnyLength, legacy: o.Legacy}
@@ -145,21 +144,15 @@ func NewPasswords(opts *PasswordOptions) (*Passwords, error) {
 	return &Passwords{rules: rules, queue: slots.New(o.Concurrency, waiting, perClient)}, nil
 }
 
-func setDefault(option *int, value int) {
-	if *option == 0 {
-		*option = value
-	}
-}
-
 // mistakes returns the mistakes in options whose defaults have been set. It does not check Costliest.
 func (o *PasswordOptions) mistakes() (wrong misconfigured) {
 	if o.Cost < bcrypt.MinCost || o.Cost > maxPasswordCost {
 		wrong.add("PasswordOptions.Cost", "is %d, but must be from %d to %d (0 means %d)",
 			o.Cost, bcrypt.MinCost, maxPasswordCost, defaultPasswordCost)
 	}
-	if o.MinLength < 1 || o.MinLength > maxPasswordBytes {
+	if o.MinLength < 1 || o.MinLength > bcrypthash.MaxPassword {
 		wrong.add("PasswordOptions.MinLength", "is %d, but must be from 1 to %d, bcrypt's limit (0 means %d)",
-			o.MinLength, maxPasswordBytes, defaultMinPasswordLength)
+			o.MinLength, bcrypthash.MaxPassword, defaultMinPasswordLength)
 	}
 	if o.Concurrency < 1 || o.Concurrency > maxPasswordConcurrency {
 		wrong.add("PasswordOptions.Concurrency", "is %d, but must be from 1 to %d (0 means half of GOMAXPROCS)",
@@ -192,7 +185,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	defer leave()
-	return p.rules.hash(password)
+	return bcrypthash.New(password, p.rules.cost)
 }
 
 // Check returns a nil error if hash was made from password. If the hash has a lower cost than Cost or a Legacy format,
@@ -221,10 +214,10 @@ func (p *Passwords) Check(ctx context.Context, hash, password string) (rehash st
 	}
 	defer leave()
 	outdated, err := p.rules.check(hash, password)
-	if err != nil || !outdated || ctx.Err() != nil {
+	if err != nil || !outdated || ctx.Err() != nil || p.rules.hashable(password) != nil {
 		return "", err
 	}
-	rehash, _ = p.rules.hash(password) // the login succeeds even if this fails
+	rehash, _ = bcrypthash.New(password, p.rules.cost) // the login succeeds even if this fails
 	return rehash, nil
 }
 
@@ -281,9 +274,9 @@ func (r *passwordRules) accept(password string) error {
 
 // hashable returns an error if a password can't be hashed.
 func (r *passwordRules) hashable(password string) error {
-	limit := maxPasswordBytes
+	limit := bcrypthash.MaxPassword
 	if r.anyLength {
-		limit = maxLongPasswordBytes
+		limit = bcrypthash.MaxLongPassword
 	}
 	switch {
 	case len(password) > limit:
@@ -292,17 +285,6 @@ func (r *passwordRules) hashable(password string) error {
 		return ErrPasswordInvalid
 	}
 	return nil
-}
-
-func (r *passwordRules) hash(password string) (string, error) {
-	if err := r.hashable(password); err != nil {
-		return "", err
-	}
-	if len(password) > maxPasswordBytes {
-		return bcrypthash.NewSHA256(password, r.cost)
-	}
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), r.cost)
-	return string(hash), err
 }
 
 // check compares the password with the hash. If they match, outdated reports whether the hash should be replaced.
@@ -320,18 +302,18 @@ func (r *passwordRules) compare(hash, password string) (outdated bool, done bcry
 	if hash == "" {
 		return false, 0, ErrPasswordMismatch
 	}
-	stored, ok := parseStoredHash(hash)
+	stored, ok := bcrypthash.Parse(hash)
 	if !ok {
 		done, err = r.compareLegacy(hash, password)
 		return true, done, err
 	}
-	if err := r.acceptCost(stored.cost); err != nil {
+	if err := r.acceptCost(stored.Cost); err != nil {
 		return false, 0, err
 	}
-	if !stored.matches(password) {
-		return false, bcryptwork.OfCost(stored.cost), ErrPasswordMismatch
+	if !stored.Matches(password) {
+		return false, bcryptwork.OfCost(stored.Cost), ErrPasswordMismatch
 	}
-	return stored.cost < r.cost, 0, nil
+	return stored.Cost < r.cost, 0, nil
 }
 
 func (r *passwordRules) acceptCost(cost int) error {
@@ -369,7 +351,7 @@ func (r *passwordRules) verifyLegacy(hash, password string) (recognized, match b
 // explainBadHash returns the reason why a hash can't be checked. The text contains neither argument: what was passed as
 // the hash may be a password.
 func explainBadHash(hash, password string) error {
-	if _, swapped := parseStoredHash(password); swapped {
+	if _, swapped := bcrypthash.Parse(password); swapped {
 		return fmt.Errorf("%w: the arguments are swapped: a bcrypt hash was passed as the password", ErrBadHash)
 	}
 	if strings.HasPrefix(hash, "$2") {
@@ -379,46 +361,17 @@ func explainBadHash(hash, password string) error {
 	return fmt.Errorf("%w: neither bcrypt nor recognized by a verifier in PasswordOptions.Legacy", ErrBadHash)
 }
 
-// storedHash is a hash in a format that Passwords itself uses: bcrypt, or passlib's bcrypt-sha256 for long passwords.
-type storedHash struct {
-	cost    int
-	matches func(password string) bool
-}
-
-func parseStoredHash(hash string) (storedHash, bool) {
-	if cost, ok := bcrypthash.Cost(hash); ok {
-		return storedHash{cost, func(password string) bool { return matchesBcrypt(hash, password) }}, true
-	}
-	if long, ok := bcrypthash.ParseSHA256(hash); ok && long.Version == 2 {
-		return storedHash{long.Cost, func(password string) bool { return matchesLong(long, password) }}, true
-	}
-	return storedHash{}, false
-}
-
-// matchesBcrypt reports whether the hash was made from the password. It returns false for a password that bcrypt can't read
-// completely, after a comparison that takes as long as any other.
-func matchesBcrypt(hash, password string) bool {
-	readable := password[:min(len(password), maxPasswordBytes)]
-	same := bcrypt.CompareHashAndPassword([]byte(hash), []byte(readable)) == nil
-	return same && len(password) <= maxPasswordBytes && strings.IndexByte(password, 0) < 0
-}
-
-func matchesLong(hash bcrypthash.SHA256, password string) bool {
-	same := hash.Matches(password[:min(len(password), maxLongPasswordBytes)])
-	return same && len(password) <= maxLongPasswordBytes
-}
-
 // setCostliest sets the work of refusals. If the hash can't be used, it returns the reason.
 func (r *passwordRules) setCostliest(hash string) (reason string) {
 	r.refusal = bcryptwork.OfCost(r.cost)
 	if hash == "" {
 		return ""
 	}
-	if stored, ok := parseStoredHash(hash); ok {
-		if err := r.acceptCost(stored.cost); err != nil {
+	if stored, ok := bcrypthash.Parse(hash); ok {
+		if err := r.acceptCost(stored.Cost); err != nil {
 			return "is " + strings.TrimPrefix(err.Error(), "usher: ")
 		}
-		r.refusal = max(r.refusal, bcryptwork.OfCost(stored.cost))
+		r.refusal = max(r.refusal, bcryptwork.OfCost(stored.Cost))
 		return ""
 	}
 	work, ok := bcryptwork.Measure(func(password string) bool {
