@@ -1,7 +1,6 @@
 package usher
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -112,8 +111,7 @@ func (e *TokenError) Unwrap() error {
 // errors that have a *TokenError already, unchanged.
 func refusal(claims *Claims, err error) error {
 	var existing *TokenError
-	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &existing) {
+	if isOutage(err) || errors.As(err, &existing) {
 		return err
 	}
 	return &TokenError{Claims: claims.clone(), Err: err}

@@ -13,9 +13,8 @@ import (
 )
 
 // Guard decides after authentication whether a request may proceed. Pass it to [Middleware.With]. The context holds the
-// user and the claims. If the error is nil, the request proceeds. ErrForbidden and unknown errors are a 403,
-// ErrUnavailable and the context's errors a 503, and a [*Rejection] is used as it is. A Guard must be safe for
-// concurrent use.
+// user and the claims. If the error is nil, the request proceeds. Otherwise it is mapped as in [Middleware.Rejection],
+// but an unknown error is a 403. A Guard must be safe for concurrent use.
 //
 // A handler may also call a guard with its request's context: RequireScope("write")(ctx). If the middleware has neither
 // Check nor guards of its own, this guard sees changes that the user function and the handlers made to the claims.
@@ -26,11 +25,11 @@ type Guard func(ctx context.Context) error
 // scopes, or with one that RFC 6749 §3.3 does not allow, the guard refuses every request with a 500.
 func RequireScope(scopes ...string) Guard {
 	if len(scopes) == 0 {
-		return misuse("RequireScope was given no scope")
+		return invalidGuard("RequireScope was given no scope")
 	}
 	for _, s := range scopes {
 		if !isScope(s) {
-			return misuse("RequireScope was given %s, which is not a scope", quote.Text(s))
+			return invalidGuard("RequireScope was given %s, which is not a scope", quote.Text(s))
 		}
 	}
 	scopes = slices.Clone(scopes)
@@ -54,7 +53,7 @@ func RequireScope(scopes ...string) Guard {
 // request with a 500.
 func RequireRecentLogin(max time.Duration) Guard {
 	if max < time.Second {
-		return misuse("RequireRecentLogin was given %v; it takes a second or more", max)
+		return invalidGuard("RequireRecentLogin was given %v; it takes a second or more", max)
 	}
 	return func(ctx context.Context) error {
 		if claims, ok := ctx.Value(claimsKey{}).(guardedClaims); ok {
@@ -73,8 +72,8 @@ func RequireRecentLogin(max time.Duration) Guard {
 	}
 }
 
-// misuse returns a guard that refuses every request with a 500. It reports mistakes that no constructor can return.
-func misuse(format string, args ...any) Guard {
+// invalidGuard returns a guard that refuses every request with a 500. It reports mistakes that no constructor can return.
+func invalidGuard(format string, args ...any) Guard {
 	err := &Rejection{
 		Status:      http.StatusInternalServerError,
 		Description: descriptionInternal,

@@ -38,25 +38,15 @@ func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verif
 		if issuer == "" {
 			wrong.add(field, "has an empty issuer")
 		}
+		if fault := verifierFault(v, issuer); fault != "" {
+			wrong.add(field, "%s", fault)
+			continue
+		}
 		b.verifiers[issuer] = v
 		size := defaultMaxSize
-		switch d := v.(type) {
-		case nil:
-			wrong.add(field, "is nil")
-		case *Decoder[C]:
-			if d == nil || d.keys == nil {
-				wrong.add(field, "was not made by NewDecoder")
-				continue
-			}
-			if d.opts.Issuer != "" && d.opts.Issuer != issuer {
-				wrong.add(field, "is a Decoder whose DecoderOptions.Issuer is %q", d.opts.Issuer)
-			}
+		if d, ok := v.(*Decoder[C]); ok {
 			size = d.opts.MaxSize
 			b.decoders = append(b.decoders, listedDecoder[C]{issuer, d})
-		default:
-			if nilcheck.IsNil(v) {
-				wrong.add(field, "is a nil %T", v)
-			}
 		}
 		b.maxSize = max(b.maxSize, size)
 	}
@@ -64,6 +54,20 @@ func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verif
 		return nil, err
 	}
 	return b, nil
+}
+
+// verifierFault returns the reason why v can't verify the tokens of issuer, or "".
+func verifierFault[C any](v Verifier[C], issuer string) string {
+	d, ok := v.(*Decoder[C])
+	switch {
+	case nilcheck.IsNil(v):
+		return "is nil"
+	case ok && d.keys == nil:
+		return "was not made by NewDecoder"
+	case ok && d.opts.Issuer != "" && d.opts.Issuer != issuer:
+		return "is a Decoder whose DecoderOptions.Issuer is " + quote.Text(d.opts.Issuer)
+	}
+	return ""
 }
 
 // byIssuer is what ByIssuer returns.
@@ -132,23 +136,14 @@ func peekIssuer(token string, maxSize int) (string, error) {
 	if !ok {
 		return "", errSegment
 	}
-	var issuer strictjson.Value
-	var o strictjson.Object
-	o.Open(payload)
-	for name, v, ok := o.Next(); ok; name, v, ok = o.Next() {
-		if name == "iss" {
-			issuer = v
-		}
-	}
+	issuer, ok := strictjson.Member(payload, "iss")
 	switch {
-	case !o.Valid():
+	case !ok:
 		return "", errPayload
-	case issuer.Kind == 0:
+	case issuer.Kind == 0, issuer.Kind == strictjson.String && issuer.Text == "":
 		return "", missing("iss", ErrTokenIssuer)
 	case issuer.Kind != strictjson.String:
 		return "", wrongType("iss", "a string", false)
-	case issuer.Text == "":
-		return "", missing("iss", ErrTokenIssuer)
 	}
 	return issuer.Text, nil
 }
@@ -261,11 +256,9 @@ func (b *byIssuerFunc[C]) findChecked(ctx context.Context, issuer string) (Verif
 		return nil, fmt.Errorf("%w: find does not trust iss %s", ErrTokenIssuer, quote.Text(issuer))
 	case err != nil:
 		return nil, err
-	case nilcheck.IsNil(v):
-		return nil, &ConfigError{"find", "returned neither a verifier nor an error"}
 	}
-	if d, ok := v.(*Decoder[C]); ok && d.opts.Issuer != "" && d.opts.Issuer != issuer {
-		return nil, &ConfigError{"find", "returned a Decoder whose DecoderOptions.Issuer is " + quote.Text(d.opts.Issuer) + " for the issuer " + quote.Text(issuer)}
+	if fault := verifierFault(v, issuer); fault != "" {
+		return nil, &ConfigError{"find", "returned a verifier for iss " + quote.Text(issuer) + " that " + fault}
 	}
 	return v, nil
 }

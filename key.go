@@ -94,9 +94,7 @@ func NewSignerKey(alg Algorithm, signer crypto.Signer) (Key, error) {
 		return Key{}, &ConfigError{"alg", fmt.Sprintf("is %s, but a crypto.Signer needs an algorithm with a key pair", alg)}
 	}
 	public := signer.Public()
-	switch public.(type) {
-	case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
-	default:
+	if _, ok := public.(keypair.PublicKey); !ok {
 		return Key{}, &ConfigError{"signer", fmt.Sprintf("has a public key of type %T; "+
 			"*rsa.PublicKey, *ecdsa.PublicKey and ed25519.PublicKey are supported", public)}
 	}
@@ -144,20 +142,12 @@ func DangerouslyShortKey(alg Algorithm, secret []byte) (Key, error) {
 // GenerateKey returns a new random key for alg: a secret as long as the hash, an RSA key of 2048 bits, or a key on the
 // curve of alg. It returns a [ConfigError] if alg is not a supported algorithm.
 func GenerateKey(alg Algorithm) (Key, error) {
-	var material any
-	var err error
-	switch alg.family() {
-	case "HS":
+	if alg.family() == "HS" {
 		secret := make([]byte, alg.hash().Size())
-		_, err = rand.Read(secret)
-		material = secret
-	case "RS", "PS":
-		material, err = rsa.GenerateKey(rand.Reader, keypair.MinRSABits)
-	case "ES":
-		material, err = ecdsa.GenerateKey(alg.curve(), rand.Reader)
-	case "Ed":
-		_, material, err = ed25519.GenerateKey(rand.Reader)
+		_, _ = rand.Read(secret) // never fails
+		return newKey(alg, secret)
 	}
+	material, err := keypair.Generate(alg.keyKind(), alg.curve())
 	if err != nil {
 		return Key{}, fmt.Errorf("usher: generating a key: %w", err)
 	}

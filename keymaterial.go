@@ -4,7 +4,6 @@ import (
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 
@@ -94,22 +93,16 @@ func (a Algorithm) keyKind() string {
 // defaultAlgorithm returns the algorithm that ParseKey uses by default. For a key that no algorithm supports, it
 // returns one whose checks report the reason.
 func defaultAlgorithm(material any) Algorithm {
-	var curve elliptic.Curve
-	switch key := material.(type) {
-	case *rsa.PrivateKey, *rsa.PublicKey:
+	switch keypair.Kind(material) {
+	case "RSA":
 		return RS256
-	case *ecdsa.PrivateKey:
-		curve = key.Curve
-	case *ecdsa.PublicKey:
-		curve = key.Curve
-	default:
-		return EdDSA
+	case "ECDSA":
+		for _, alg := range []Algorithm{ES384, ES512} {
+			if key, ok := material.(elliptic.Curve); ok && key.Params() == alg.curve().Params() {
+				return alg
+			}
+		}
+		return ES256
 	}
-	switch curve {
-	case elliptic.P384():
-		return ES384
-	case elliptic.P521():
-		return ES512
-	}
-	return ES256
+	return EdDSA
 }

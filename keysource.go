@@ -47,7 +47,7 @@ func (k Key) SigningKey(context.Context) (Key, error) {
 // VerificationKeys returns the key if kid is its ID or "". Otherwise the error is ErrUnknownKey.
 func (k Key) VerificationKeys(_ context.Context, kid string) ([]Key, error) {
 	if k.keyState == nil {
-		return nil, unknownKey(&header{kid: kid}, nil)
+		return Keys(nil).find(kid)
 	}
 	return k.self.find(kid)
 }
@@ -259,23 +259,19 @@ func (ks Keys) ids() string {
 	if len(ks) == 0 {
 		return "no keys"
 	}
-	var b strings.Builder
-	for i, key := range ks {
-		if i == 4 {
-			fmt.Fprintf(&b, " and %d more", len(ks)-i)
-			break
+	var known []string
+	for _, key := range ks[:min(len(ks), 4)] {
+		id := "a key without ID"
+		if key.ID() != "" {
+			id = "kid " + quote.Text(key.ID())
 		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		if key.ID() == "" {
-			b.WriteString("a key without ID")
-		} else {
-			b.WriteString("kid " + quote.Text(key.ID()))
-		}
-		fmt.Fprintf(&b, " (%s)", key.Algorithm())
+		known = append(known, id+" ("+string(key.Algorithm())+")")
 	}
-	return b.String()
+	list := strings.Join(known, ", ")
+	if more := len(ks) - len(known); more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return list
 }
 
 // unfitToSign returns the reason why the key can't sign tokens, or "".

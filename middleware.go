@@ -2,10 +2,8 @@ package usher
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/url"
-	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,8 +17,7 @@ import (
 
 // MiddlewareOptions are the options of [NewMiddleware]; nil means the defaults.
 type MiddlewareOptions struct {
-	// Sources are the token sources of a request. The default is FromBearer. A request with more than one token is
-	// refused with a 400.
+	// Sources are the token sources of a request. The default is FromBearer.
 	Sources []TokenSource
 	// Realm is the realm of the challenges (RFC 9110 §11.5). The default is none.
 	Realm string
@@ -97,7 +94,7 @@ func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	user func(context.Context, *C) (U, error), opts *MiddlewareOptions,
 ) (*Middleware[C, U], error) {
 	var wrong misconfigured
-	rt := &root[C, U]{verifier: v, user: user, claims: embedded[C, P], isNil: nilCheck[C, U]()}
+	rt := &root[C, U]{verifier: v, user: user, claims: embedded[C, P], isNil: nilcheck.Func[U, C]()}
 	if nilcheck.IsNil(v) {
 		wrong.add("v", "is nil")
 	} else if rt.decoder, _ = v.(*Decoder[C]); rt.decoder != nil && rt.decoder.keys == nil {
@@ -145,7 +142,7 @@ func (m *Middleware[C, U]) With(guards ...Guard) *Middleware[C, U] {
 	all := slices.Concat(m.guards, guards)
 	for i, guard := range all {
 		if guard == nil {
-			all[i] = misuse("With was given a nil guard")
+			all[i] = invalidGuard("With was given a nil guard")
 		}
 	}
 	m.guarded.Store(true)
@@ -156,7 +153,7 @@ func (m *Middleware[C, U]) With(guards ...Guard) *Middleware[C, U] {
 // requests are refused with a 401. If may is nil, every request is refused with a 500.
 func (m *Middleware[C, U]) Allow(may func(U) bool) *Middleware[C, U] {
 	if may == nil {
-		return m.With(misuse("Allow was given nil"))
+		return m.With(invalidGuard("Allow was given nil"))
 	}
 	return m.With(func(ctx context.Context) error {
 		if user, ok := m.User(ctx); !ok || !may(user) {
@@ -182,9 +179,7 @@ func (m *Middleware[C, U]) User(ctx context.Context) (U, bool) {
 	return none, false
 }
 
-// Claims returns the claims of the token that m accepted, or the claims of [ContextWithClaims]. Middlewares that With
-// and Allow derive from one another count as one. Claims returns false for anonymous requests, and if only an unrelated
-// middleware accepted the token.
+// Claims is like User, for the claims of the token that m accepted, or the claims of [ContextWithClaims].
 func (m *Middleware[C, U]) Claims(ctx context.Context) (*C, bool) {
 	switch holder := ctx.Value(claimsKey{}).(type) {
 	case *identity[C, U]:
@@ -288,14 +283,6 @@ func (m *Middleware[C, U]) nonNil() *Middleware[C, U] {
 	return m
 }
 
-// LogRejections returns a function for MiddlewareOptions.Observe that logs every refusal: its status, its reason, the
-// method and route of the request, and the cause. If the token's signature was valid, it also logs the subject and the
-// session. Refusals with a 5xx status have the level Error, unless the client closed the connection; all others have
-// the level Info. If log is nil, it uses slog.Default.
-func LogRejections(log *slog.Logger) func(r *http.Request, rej *Rejection) {
-	return func(r *http.Request, rej *Rejection) { logRejection(log, r, rej) }
-}
-
 // observe calls Observe, once for each refusal. An adapter may pass a Rejection that Authenticate returned to Deny.
 func (p *policy) observe(r *http.Request, rej *Rejection) {
 	if rej.observer == p {
@@ -305,8 +292,8 @@ func (p *policy) observe(r *http.Request, rej *Rejection) {
 	switch {
 	case p.opts.Observe != nil:
 		p.opts.Observe(r, rej)
-	case rej.status() >= http.StatusInternalServerError && rej.Reason() != reasonCanceled:
-		logRejection(nil, r, rej)
+	case rej.isServerError():
+		LogRejections(nil)(r, rej)
 	}
 }
 
@@ -372,22 +359,4 @@ func isMetadataURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http" && origin.IsLoopback(u.Hostname())) && u.Host != "" && u.User == nil &&
 		!strings.Contains(text, "#") && httpfield.IsQuotable(text)
-}
-
-// nilCheck returns a function that reports whether a user is nil. It avoids reflection where possible.
-func nilCheck[C, U any]() func(U) bool {
-	if _, ok := any(*new(U)).(*C); ok { // for ClaimsAsUser
-		return func(user U) bool {
-			claims, _ := any(user).(*C)
-			return claims == nil
-		}
-	}
-	switch reflect.TypeFor[U]().Kind() {
-	case reflect.Pointer: // reflect.Value.IsNil would take 1 % of a request with a cached token
-		var none U
-		return func(user U) bool { return any(user) == any(none) }
-	case reflect.Interface, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan, reflect.UnsafePointer:
-		return func(user U) bool { return nilcheck.IsNil(user) }
-	}
-	return func(U) bool { return false }
 }

@@ -111,8 +111,12 @@ func (o PasswordOptions) String() string { return "usher.PasswordOptions{…}" }
 // LogValue returns the type's name, without the hash.
 func (o PasswordOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
 
-// Passwords hashes and checks passwords with bcrypt. It limits the number of simultaneous calls. Create it with
-// [NewPasswords]; the methods of a zero or nil Passwords return ErrUnavailable. It is safe for concurrent use.
+// Passwords hashes and checks passwords with bcrypt. Create it with [NewPasswords]; the methods of a zero or nil
+// Passwords return ErrUnavailable. It is safe for concurrent use.
+//
+// It limits the number of simultaneous calls. Hash and Check return ErrUnavailable if the queue is full, if one client
+// has too many calls, or if the context ends before the work starts. In the last case, the error also wraps the
+// context's error. Work that has started is not interrupted.
 type Passwords struct {
 	rules *passwordRules
 	queue *slots.Queue
@@ -171,8 +175,7 @@ func (o *PasswordOptions) mistakes() (wrong misconfigured) {
 //
 // The error is ErrPasswordTooLong for more than 72 bytes (4096 with AnyLength), ErrPasswordInvalid for a NUL byte, and
 // ErrPasswordTooShort for fewer characters than MinLength. All three are ErrPasswordUnfit and are returned without
-// waiting. The error is ErrUnavailable if the queue is full, if one client has too many calls, or if ctx ends before
-// the work starts; in the last case it also wraps the context's error.
+// waiting in the queue.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if err := p.usable(); err != nil {
 		return "", err
@@ -201,9 +204,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 // recognizes it; if its cost is below 4, or above both 14 and Cost plus 4; or if the arguments are swapped. Its text
 // says which. A bcrypt hash is exactly $2a$, $2b$ or $2y$, two digits, $ and 53 characters of bcrypt's alphabet.
 //
-// Every refusal takes as long as a check of Costliest, or longer if the hash itself is slower. The error is
-// ErrUnavailable if the queue is full, if one client has too many calls, or if ctx ends before the work starts; in the
-// last case it also wraps the context's error. Work that has started is not interrupted.
+// Every refusal takes as long as a check of Costliest, or longer if the hash itself is slower.
 func (p *Passwords) Check(ctx context.Context, hash, password string) (rehash string, err error) {
 	if err := p.usable(); err != nil {
 		return "", err

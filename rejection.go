@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-usher/usher/internal/httpfield"
+	"github.com/go-usher/usher/internal/quote"
 	"github.com/go-usher/usher/internal/strictjson"
 )
 
@@ -144,7 +145,7 @@ func (rej *Rejection) Challenge() string {
 		{Name: "scope", Value: rej.Scope},
 		{Name: "max_age", Value: maxAge},
 		{Name: "resource_metadata", Value: metadata},
-	}...)
+	})
 }
 
 // status returns Status, or 500 if it is not an error status.
@@ -379,34 +380,47 @@ func (e *reasonError) Unwrap() error { return e.error }
 // Reason returns the reason, for [Rejection.Reason].
 func (e *reasonError) Reason() string { return e.reason }
 
-// logRejection logs a refusal as LogRejections describes.
-func logRejection(log *slog.Logger, r *http.Request, rej *Rejection) {
-	if log == nil {
-		log = slog.Default()
-	}
-	reason, level := rej.Reason(), slog.LevelInfo
-	if rej.status() >= http.StatusInternalServerError && reason != reasonCanceled {
-		level = slog.LevelError
-	}
-	if !log.Enabled(r.Context(), level) {
-		return
-	}
-	attrs := []slog.Attr{
-		slog.Int("status", rej.status()),
-		slog.String("reason", reason),
-		slog.String("method", shortened(r.Method)),
-		slog.String("route", shortened(route(r))),
-	}
-	if token, ok := errors.AsType[*TokenError](rej.Err); ok {
-		attrs = append(attrs, slog.String("sub", shortened(token.Claims.Subject)))
-		if token.Claims.SessionID != "" {
-			attrs = append(attrs, slog.String("sid", shortened(token.Claims.SessionID)))
+// LogRejections returns a function for MiddlewareOptions.Observe that logs every refusal: its status, its reason, the
+// method and route of the request, and the cause. If the token's signature was valid, it also logs the subject and the
+// session. Refusals with a 5xx status have the level Error, unless the client closed the connection; all others have
+// the level Info. If log is nil, it uses slog.Default.
+func LogRejections(log *slog.Logger) func(r *http.Request, rej *Rejection) {
+	return func(r *http.Request, rej *Rejection) {
+		log, level := log, slog.LevelInfo
+		if log == nil {
+			log = slog.Default()
 		}
+		if rej.isServerError() {
+			level = slog.LevelError
+		}
+		if !log.Enabled(r.Context(), level) {
+			return
+		}
+		attrs := []slog.Attr{
+			slog.Int("status", rej.status()),
+			slog.String("reason", rej.Reason()),
+			slog.String("method", quote.Truncate(r.Method, maxLogged)),
+			slog.String("route", quote.Truncate(route(r), maxLogged)),
+		}
+		if token, ok := errors.AsType[*TokenError](rej.Err); ok {
+			attrs = append(attrs, slog.String("sub", quote.Truncate(token.Claims.Subject, maxLogged)))
+			if token.Claims.SessionID != "" {
+				attrs = append(attrs, slog.String("sid", quote.Truncate(token.Claims.SessionID, maxLogged)))
+			}
+		}
+		if rej.Err != nil {
+			attrs = append(attrs, slog.String("error", rej.Err.Error()))
+		}
+		log.LogAttrs(r.Context(), level, "usher: request refused", attrs...)
 	}
-	if rej.Err != nil {
-		attrs = append(attrs, slog.String("error", rej.Err.Error()))
-	}
-	log.LogAttrs(r.Context(), level, "usher: request refused", attrs...)
+}
+
+// maxLogged is the maximum number of bytes of a text in a log line.
+const maxLogged = 256
+
+// isServerError reports whether the refusal has a 5xx status that is not due to the client.
+func (rej *Rejection) isServerError() bool {
+	return rej.status() >= http.StatusInternalServerError && rej.Reason() != reasonCanceled
 }
 
 // route returns the pattern that matched the request, or its path. It leaves out the query, which may contain a token.
@@ -415,13 +429,4 @@ func route(r *http.Request) string {
 		return r.Pattern
 	}
 	return r.URL.Path
-}
-
-// shortened truncates text for a log line.
-func shortened(text string) string {
-	const most = 256
-	if len(text) > most {
-		return text[:most] + "..."
-	}
-	return text
 }

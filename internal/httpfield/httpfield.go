@@ -104,7 +104,7 @@ type Parameter struct{ Name, Value string }
 // Challenges returns the value of a WWW-Authenticate field: a challenge for each scheme, with all parameters that have a
 // value (RFC 9110 §11.6.1). Characters that are not quotable become question marks. Without a value there is an empty
 // realm, because RFC 6750 §3 requires at least one parameter.
-func Challenges(schemes []string, parameters ...Parameter) string {
+func Challenges(schemes []string, parameters []Parameter) string {
 	list := make([]byte, 0, 128)
 	for i, scheme := range schemes {
 		if i > 0 {

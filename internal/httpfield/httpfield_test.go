@@ -154,7 +154,7 @@ func TestChallengesNameTheParametersWithAValue(t *testing.T) {
 		{"Bearer", p("a", "b\"c\\d\r\né\xff"), `Bearer a="b?c?d????"`},
 		{"", nil, ""},
 	} {
-		if got := httpfield.Challenges(strings.Fields(test.schemes), test.parameters...); got != test.want {
+		if got := httpfield.Challenges(strings.Fields(test.schemes), test.parameters); got != test.want {
 			t.Errorf("%s, %q: %s, want %s", test.schemes, test.parameters, got, test.want)
 		}
 	}

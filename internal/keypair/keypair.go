@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -39,6 +40,21 @@ func Kind(key any) string {
 		return "Ed25519"
 	}
 	return ""
+}
+
+// Generate returns a new private key of a kind that Kind returns: an RSA key of 2048 bits, an ECDSA key on curve, or an
+// Ed25519 key. For any other kind it returns nil.
+func Generate(kind string, curve elliptic.Curve) (crypto.PrivateKey, error) {
+	switch kind {
+	case "RSA":
+		return rsa.GenerateKey(rand.Reader, MinRSABits)
+	case "ECDSA":
+		return ecdsa.GenerateKey(curve, rand.Reader)
+	case "Ed25519":
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		return private, err
+	}
+	return nil, nil
 }
 
 // Copy returns copies of the public key and the private key of key, which is either: an *rsa.PrivateKey or

@@ -63,7 +63,7 @@ func TestCopiesAreNotShared(t *testing.T) {
 	r := rsaKey()
 	mine := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: number(r.N), E: r.E}, D: number(r.D), Primes: []*big.Int{number(r.Primes[0]), number(r.Primes[1])}}
 	ec := ecKey(elliptic.P256())
-	mineEC := &ecdsa.PublicKey{Curve: ec.Curve, X: number(ec.X), Y: number(ec.Y)} //nolint:staticcheck // the fields are what is tested
+	mineEC := &ecdsa.PublicKey{Curve: ec.Curve, X: number(ec.X), Y: number(ec.Y)}
 	mineEd := slices.Clone(edKey)
 	mineEdPublic := slices.Clone(edKey.Public().(ed25519.PublicKey))
 
@@ -72,7 +72,7 @@ func TestCopiesAreNotShared(t *testing.T) {
 	ecPublic, _, _ := keypair.Copy(mineEC)
 	edPublic, edPrivate, _ := keypair.Copy(mineEd)
 	edPublicOnly, _, _ := keypair.Copy(mineEdPublic)
-	for _, n := range []*big.Int{mine.N, mine.D, mine.Primes[0], mine.Primes[1], mineEC.X, mineEC.Y} { //nolint:staticcheck // as above
+	for _, n := range []*big.Int{mine.N, mine.D, mine.Primes[0], mine.Primes[1], mineEC.X, mineEC.Y} {
 		n.SetInt64(1)
 	}
 	clear(mineEd)
@@ -153,7 +153,7 @@ func TestCopyRefusesBrokenKeys(t *testing.T) {
 		"a nil ECDSA public key":            {(*ecdsa.PublicKey)(nil), "incomplete ECDSA public"},
 		"an empty ECDSA private key":        {&ecdsa.PrivateKey{}, "incomplete ECDSA private"},
 		"an empty ECDSA public key":         {&ecdsa.PublicKey{}, "incomplete ECDSA public"},
-		"ECDSA without the public key":      {&ecdsa.PrivateKey{D: p256.D}, "incomplete ECDSA public"}, //nolint:staticcheck // a broken key
+		"ECDSA without the public key":      {&ecdsa.PrivateKey{D: p256.D}, "incomplete ECDSA public"},
 		"ECDSA without Y":                   {&ecdsa.PublicKey{Curve: elliptic.P256(), X: p256.X}, "incomplete ECDSA public"},
 		"ECDSA without a curve":             {&ecdsa.PublicKey{X: p256.X, Y: p256.Y}, "curve other than"},
 		"ECDSA on P-224":                    {ecKey(elliptic.P224()), "curve other than"},
@@ -163,7 +163,7 @@ func TestCopyRefusesBrokenKeys(t *testing.T) {
 		"an ECDSA scalar of zero":           {ecWith(new(big.Int)), "ECDSA private key"},
 		"an ECDSA scalar out of range":      {ecWith(new(big.Int).Lsh(big.NewInt(1), 300)), "out of range"},
 		"a negative ECDSA scalar":           {ecWith(big.NewInt(-1)), "out of range"},
-		"ECDSA halves of two keys":          {ecWith(ecKey(elliptic.P256()).D), "ECDSA private key"}, //nolint:staticcheck // a broken key
+		"ECDSA halves of two keys":          {ecWith(ecKey(elliptic.P256()).D), "ECDSA private key"},
 		"a nil Ed25519 private key":         {ed25519.PrivateKey(nil), "0 bytes instead of 64"},
 		"a nil Ed25519 public key":          {ed25519.PublicKey(nil), "0 bytes instead of 32"},
 		"an Ed25519 seed":                   {ed25519.PrivateKey(edKey.Seed()), "32 bytes instead of 64"},
@@ -178,6 +178,23 @@ func TestCopyRefusesBrokenKeys(t *testing.T) {
 		if public != nil || private != nil {
 			t.Errorf("%s: there is a key", name)
 		}
+	}
+}
+
+func TestGenerateMakesKeysOfEveryKind(t *testing.T) {
+	for kind, size := range map[string]int{"RSA": 256, "ECDSA": 96, "Ed25519": 64} {
+		key, err := keypair.Generate(kind, elliptic.P384())
+		if err != nil || keypair.Kind(key) != kind {
+			t.Errorf("%s: %T, %v", kind, key, err)
+			continue
+		}
+		public, private, err := keypair.Copy(key)
+		if err != nil || private == nil || keypair.SignatureSize(public) != size {
+			t.Errorf("%s: %v, %v", kind, public, err)
+		}
+	}
+	if key, err := keypair.Generate("secret", elliptic.P384()); key != nil || err != nil {
+		t.Errorf("a key of no kind: %T, %v", key, err)
 	}
 }
 

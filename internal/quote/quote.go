@@ -15,3 +15,11 @@ func Text(text string) string {
 	}
 	return fmt.Sprintf("%+q... (%d bytes)", text[:most], len(text))
 }
+
+// Truncate returns text, or its first most bytes and "..." if it is longer.
+func Truncate(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return text[:most] + "..."
+}

@@ -21,3 +21,11 @@ func TestTextIsShortPrintableASCII(t *testing.T) {
 		}
 	}
 }
+
+func TestTruncateKeepsShortTexts(t *testing.T) {
+	for text, want := range map[string]string{"": "", "abc": "abc", "abcd": "abc...", "a\nb": "a\nb", "aéx": "aé..."} {
+		if got := quote.Truncate(text, 3); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

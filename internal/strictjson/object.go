@@ -134,6 +134,20 @@ func (o *Object) Valid() bool {
 	return !o.broken
 }
 
+// Member returns the value of a member of the JSON object text, or the zero Value if the object has no such member. It
+// returns false if text is not one JSON object with unique names.
+func Member(text, name string) (Value, bool) {
+	var member Value
+	var o Object
+	o.Open(text)
+	for n, v, ok := o.Next(); ok; n, v, ok = o.Next() {
+		if n == name {
+			member = v
+		}
+	}
+	return member, o.Valid()
+}
+
 // allowsFastPath reports whether Next can use its fast path for the text.
 func (o *Object) allowsFastPath() bool { return o.plain && len(o.text) <= math.MaxUint16 }
 

@@ -126,3 +126,26 @@ func FuzzAppendString(f *testing.F) {
 		}
 	})
 }
+
+func TestMemberReturnsTheValueOfOneName(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want strictjson.Kind
+		ok   bool
+	}{
+		{`{}`, 0, true},
+		{`{"a":1,"name":"x","b":[]}`, strictjson.String, true},
+		{`{"name":1}`, strictjson.Number, true},
+		{`{"Name":1,"names":2}`, 0, true},
+		{`{"n\u0061me":null}`, strictjson.Null, true},
+		{`{"name":1,"name":2}`, strictjson.Number, false},
+		{`{"name":1,}`, strictjson.Number, false},
+		{`{"name":1}x`, strictjson.Number, false},
+		{`["name"]`, 0, false},
+		{``, 0, false},
+	} {
+		if v, ok := strictjson.Member(test.text, "name"); ok != test.ok || ok && v.Kind != test.want {
+			t.Errorf("%s: %+v, %v", test.text, v, ok)
+		}
+	}
+}
