@@ -34,17 +34,17 @@ func tables() []table {
 		base: nameUsher, columns: byAlgorithm("middleware"), procs: 1,
 	}, {
 		title: "The same by number of claims",
-		text: "HS256, 1 core. 3 claims are `iss`, `aud` and `exp`, without which not everything could be checked; 8 are all " +
-			"registered ones but `nbf`, and a string and a list of strings of one's own; 40 have 32 more, of all types.",
+		text: "HS256, 1 core. 3 claims are `iss`, `aud` and `exp`, which the checks need. 8 claims are all registered claims except " +
+			"`nbf`, and two private claims, a string and a list of strings. 40 claims have 32 more private claims of all types.",
 		base: nameUsher, procs: 1,
 		columns: []column{{"3 claims", "middleware/HS256/3"}, {"8 claims", "middleware/HS256/8"}, {"40 claims", "middleware/HS256/40"}},
 	}, {
 		title: "The same from one client, on 2 cores",
-		text:  "8 claims; one request after the other, as `go test -bench` measures them, while the collector may use the second core.",
+		text:  "8 claims. Requests run one after the other, as in `go test -bench`, and the collector may use the second core.",
 		base:  nameUsher, columns: byAlgorithm("one-client"), procs: 2,
 	}, {
 		title: "The same on 2 cores",
-		text:  "8 claims; elapsed time by requests of both cores, so half of the time above is perfect.",
+		text:  "8 claims. Elapsed time divided by the requests of both cores, so half of the time on one core would be perfect.",
 		base:  nameUsher, columns: byAlgorithm("two-cores"), procs: 2,
 	}, {
 		title: "Verifying alone",
@@ -57,18 +57,18 @@ func tables() []table {
 		columns: []column{{"3 claims", "verify/HS256/3"}, {"8 claims", "verify/HS256/8"}, {"40 claims", "verify/HS256/40"}},
 	}, {
 		title: "Encoding alone",
-		text: "Claims in, signed token out; all claims are given. 8 claims and, in the last column, 40; 1 core. usher issues no " +
-			"token of 3 claims, since it always writes `iat` and `jti`.",
+		text: "Claims in, signed token out; all claims are set. 8 claims and, in the last column, 40; 1 core. usher issues no " +
+			"tokens with 3 claims, because it always writes `iat` and `jti`.",
 		base: nameUsher, procs: 1, columns: append(byAlgorithm("encode"), column{"HS256, 40 claims", "encode/HS256/40"}),
 	}, {
 		title: "A forged token",
-		text: "Another payload under the old signature, sent through the whole middleware, which answers 401 in its own way. " +
+		text: "Another payload with the old signature, sent through the whole middleware, which responds with its own 401. " +
 			"8 claims, 1 core.",
 		base: nameUsher, columns: byAlgorithm("forged"), procs: 1,
 	}, {
 		title: "A forged token, and somebody else's header",
 		text: "HS256, 8 claims, 1 core. On the left, the forged token without HTTP. On the right, valid tokens through the whole " +
-			"middleware whose header is spelled `{\"typ\":\"JWT\", \"alg\":\"HS256\"}`, so that no library can recognise its own.",
+			"middleware. Their header is `{\"typ\":\"JWT\", \"alg\":\"HS256\"}`, so no library can recognise its own header.",
 		base: nameUsher, procs: 1,
 		columns: []column{{"forged, without HTTP", "forged-verify/HS256/8"}, {"foreign header", "foreign-header/HS256/8"}},
 	}}
@@ -100,24 +100,23 @@ func (r *results) markdown() string {
 func (r *results) writeFacts(b *strings.Builder) {
 	fmt.Fprintf(b, "Measured on %s with %s on %s/%s, %s, %d cores, by `%s` in %s.\n\n", r.Date.Format(time.DateOnly),
 		r.Machine.Go, r.Machine.OS, r.Machine.Arch, r.Machine.CPU, r.Machine.Cores, r.Command, r.Elapsed.Round(time.Second))
-	fmt.Fprintf(b, "Every figure is the median of %d rounds. A round measures each contender once, for about %s, in a new order "+
-		"and close to those that it is compared with; factors (“×”) are medians of the factors within each round. ",
+	fmt.Fprintf(b, "Every figure is the median of %d rounds. A round measures each contender once, for about %s, in random "+
+		"order and next to those that it is compared with. Factors (“×”) are medians of the factors within each round. ",
 		r.Pace.Rounds, r.Pace.Each)
 	if middle, worst, found := r.noise(); found {
 		fmt.Fprintf(b, "Half of a figure's samples lie within ±%s %% of it (median over all figures; the worst: ±%s %%).",
 			report.Digits(100*middle), report.Digits(100*worst))
 	}
 	b.WriteString("\n\n")
-	b.WriteString("Rows in italics are no libraries. _No auth_ is an unguarded handler, so the harness's own share of every other " +
-		"figure; with a router it is the part of it that echo-jwt and gin-jwt can't do without. _The floor_ is the least that a " +
-		"middleware does which knows the token already: a request clone, a context value, a copy of the claims, a `time.Now`. " +
-		"_The raw signature check_ is `hmac`, `rsa.VerifyPKCS1v15`, `ecdsa.Verify` or `ed25519.Verify` over a token that is " +
-		"taken apart already, hashing included.\n\n")
-	fmt.Fprintf(b, "Each measurement goes through %d different tokens in turn, whose header is `{\"alg\":…,\"typ\":\"JWT\"}`, as all of "+
-		"these libraries write it. Everybody gets tokens of the same claims, "+
-		"checks the same (algorithm, `exp`, `iss`, `aud`; see [the checks](#who-refuses-what)) and pays for the garbage that "+
-		"it makes (GOGC=100), beside nothing else: the collector's work grows with all that is in memory, so each library is measured "+
-		"in a program of its own, and set up anew for each measurement.\n\n", tokensPerSet)
+	b.WriteString("Rows in italics are not libraries. _No auth_ is an unguarded handler: every other figure contains this time of the " +
+		"harness. _No auth_ with a router contains the router, which echo-jwt and gin-jwt need. _The floor_ is the least work of a " +
+		"middleware that has already verified the token: a request clone, a context value, a copy of the claims, a `time.Now`. " +
+		"_The raw signature check_ is `hmac`, `rsa.VerifyPKCS1v15`, `ecdsa.Verify` or `ed25519.Verify`, including the hash, on a token " +
+		"that is already split and decoded.\n\n")
+	fmt.Fprintf(b, "Each measurement uses %d different tokens in turn. Their header is `{\"alg\":…,\"typ\":\"JWT\"}`, as all of these "+
+		"libraries write it. All contenders get tokens with the same claims, make the same checks (algorithm, `exp`, `iss`, `aud`; see "+
+		"[the checks](#who-refuses-what)), and pay for the garbage that they make (GOGC=100). The collector's work depends on everything "+
+		"in memory, so each library is measured in a program of its own, with a new setup for each measurement.\n\n", tokensPerSet)
 }
 
 // noise is half of the distance between the quartiles, by the median: the median over all figures, and the worst.
@@ -282,7 +281,7 @@ func (r *results) writeLosses(b *strings.Builder) {
 		b.WriteString(strings.Join(plain, "\n") + "\n\n")
 	}
 	if len(narrow) > 0 {
-		b.WriteString("Too close to tell, since usher is ahead in more than a quarter of the rounds:\n\n" +
+		b.WriteString("Too close to tell, because usher is faster in more than a quarter of the rounds:\n\n" +
 			strings.Join(narrow, "\n") + "\n\n")
 	}
 }
@@ -315,8 +314,8 @@ func (r *results) writeChecks(b *strings.Builder) {
 		refused[[2]string{v.Contender, v.Probe}] = v.Refused
 	}
 	b.WriteString("## Who refuses what\n\n" +
-		"Before it measures, the run sends each middleware these bad tokens (HS256), signed as they should be, but for the first three. " +
-		"✓: refused. **accepted**: it reached the handler, so this contender checks less than the others.\n\n")
+		"Before the measurements, each middleware gets these bad tokens (HS256). Except for the first three, their signatures are valid. " +
+		"✓: refused. **accepted**: the token reached the handler, so this contender checks less than the others.\n\n")
 	report.Row(b, append([]string{""}, probes...)...)
 	report.Row(b, slices.Repeat([]string{"---"}, len(probes)+1)...)
 	for _, name := range names {

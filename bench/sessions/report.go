@@ -34,9 +34,9 @@ func (r *results) markdown() string {
 	b.WriteString("# Sessions: refreshes and Checks beside raw round trips\n\n")
 	fmt.Fprintf(&b, "Measured on %s with %s on %s/%s, %s, %d cores that client and server share, by `%s` in %s.\n\n", r.date.Format(time.DateOnly),
 		r.machine.Go, r.machine.OS, r.machine.Arch, r.machine.CPU, r.machine.Cores, r.command, r.elapsed.Round(time.Second))
-	fmt.Fprintf(&b, "Every figure is the median of %d rounds. A round measures each operation once, for about %s, in a new order and close to those "+
-		"that it is compared with; factors (“×”) are medians of the factors within each round, so what slows the machine down hits both sides. "+
-		"Clients work at once, each in a session of its own.\n\n", r.pace.Rounds, r.pace.Each)
+	fmt.Fprintf(&b, "Every figure is the median of %d rounds. A round measures each operation once, for about %s, in random order and next to those "+
+		"that it is compared with. Factors (“×”) are medians of the factors within each round, so slow phases of the machine affect both sides. "+
+		"Clients run concurrently, each with its own session.\n\n", r.pace.Rounds, r.pace.Each)
 	b.WriteString("A **refresh** is all that `Manager.Refresh` does: the token's tag, the claims, an access token signed with HS256, the successor, " +
 		"and the store's step, which is one round trip. A **Check** is one read. Raw operations go through the same client, pool and " +
 		"prepared statements, without usher. Allocations are the client's.\n\n")
@@ -70,8 +70,8 @@ func (r *results) writeTargets(b *strings.Builder) {
 		return
 	}
 	fmt.Fprintf(b, "## Target: refreshes are at least %.0f %% of the raw round trips\n\n", 100*share)
-	b.WriteString("The raw round trip is the least that has to be done. For Redis that is a PING. For PostgreSQL it is the commit of a changed row: " +
-		"a refresh that isn't on disk is no refresh, and a SELECT 1, which is in the table below, waits for no disk.\n\n")
+	b.WriteString("The raw round trip is the least possible work. For Redis it is a PING. For PostgreSQL it is the commit of a changed row, " +
+		"because a refresh must be on disk. A SELECT 1, which is in the table below, does not wait for the disk.\n\n")
 	report.Row(b, "store", "clients", "refreshes/s", "raw/s", "refresh : raw", "")
 	report.Row(b, "---", "---:", "---:", "---:", "---:", "---")
 	for _, line := range lines {

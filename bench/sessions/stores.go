@@ -58,16 +58,16 @@ const (
 // stores are all that usher has. An open function fails with an unnamedError if it isn't told where its server is.
 func stores() []store {
 	return []store{
-		{name: "memory", note: "`session.NewMemoryStore`. There is nothing raw beside it: what is left is the manager's own work.", open: openMemory},
-		{name: "Redis", target: rawPing, note: "`redisstore` over go-redis, a Redis that doesn't write to disk before it answers.", open: openRedis},
-		{name: "PostgreSQL", target: rawUpdate, note: "`sqlstore` over pgx. A commit waits for the disk (`synchronous_commit` on), refresh and raw UPDATE alike.",
+		{name: "memory", note: "`session.NewMemoryStore`. There is no raw operation to compare with: the time is the manager's own work.", open: openMemory},
+		{name: "Redis", target: rawPing, note: "`redisstore` over go-redis. Redis does not write to disk before it answers.", open: openRedis},
+		{name: "PostgreSQL", target: rawUpdate, note: "`sqlstore` over pgx. The commits of refreshes and of raw UPDATEs wait for the disk (`synchronous_commit` on).",
 			open: openPostgres},
-		{name: "PostgreSQL, disk later", note: "The same with `synchronous_commit` off: what a refresh costs when nobody waits for the disk. Not a way " +
-			"to keep sessions, since a crash forgets the last refreshes.", open: openPostgresAsync},
-		{name: "MariaDB", note: "`sqlstore` over go-sql-driver. A commit waits for the disk here, too.", open: openMariaDB},
-		{name: "SQLite", note: "`sqlstore` over modernc.org/sqlite, in WAL mode, in this process: a round trip is a call. A commit waits for the disk. " +
-			"With 16 clients the raw UPDATEs get in each other's way, since SQLite lets those sleep that come while another one writes; the store " +
-			"lets its writers take turns.", open: openSQLite},
+		{name: "PostgreSQL, disk later", note: "The same with `synchronous_commit` off: the cost of a refresh that does not wait for the disk. Do not " +
+			"use this setting for sessions, because a crash loses the last refreshes.", open: openPostgresAsync},
+		{name: "MariaDB", note: "`sqlstore` over go-sql-driver. Commits also wait for the disk.", open: openMariaDB},
+		{name: "SQLite", note: "`sqlstore` over modernc.org/sqlite, in WAL mode, in this process: a round trip is a call. Commits wait for the disk. " +
+			"With 16 clients, the raw UPDATEs are slow, because SQLite lets a writer sleep while another one writes. The writers of the store " +
+			"take turns instead.", open: openSQLite},
 	}
 }
 
