@@ -202,17 +202,17 @@ func (o ThrottleOptions) Limits(kind string) (KindLimits, error) {
 // Every to this time. An attempt is permitted if the time is less than Burst times Every in the future.
 
 // wait returns how long an attempt must wait. If it is 0 or negative, the attempt is permitted.
-func (l Limit) wait(idle, now time.Time) time.Duration {
-	if idle.Before(now) {
+func (l Limit) wait(idleAt, now time.Time) time.Duration {
+	if idleAt.Before(now) {
 		return 0 // the counter does not exist
 	}
-	return idle.Sub(now) - time.Duration(l.Burst-1)*l.Every
+	return idleAt.Sub(now) - time.Duration(l.Burst-1)*l.Every
 }
 
 // after returns when a counter will be idle if an attempt is made at now.
-func (l Limit) after(idle, now time.Time) time.Time {
-	if idle.Before(now) {
-		idle = now
+func (l Limit) after(idleAt, now time.Time) time.Time {
+	if idleAt.Before(now) {
+		idleAt = now
 	}
-	return idle.Add(l.Every)
+	return idleAt.Add(l.Every)
 }

@@ -13,51 +13,53 @@ type counterTable struct {
 }
 
 type counter struct {
-	key   counterKey
-	idle  time.Time // see Limit
-	index int       // the index in the heap
+	key    counterKey
+	idleAt time.Time // see Limit
+	index  int       // the index in the heap
 }
 
 func newCounterTable(size int) counterTable {
 	return counterTable{size: size, byKey: map[counterKey]*counter{}}
 }
 
-// idle returns when a counter will be idle. For a missing counter it returns the zero time or, if the table is full,
-// the time at which the first counter will be idle, but at most limit.
-func (t *counterTable) idle(key counterKey, limit time.Time) time.Time {
+// idleAt returns when a counter will be idle. For a missing counter it returns the zero time or, if the table is full,
+// the time at which the first counter will be idle, but at most latest.
+func (t *counterTable) idleAt(key counterKey, latest time.Time) time.Time {
 	if c := t.byKey[key]; c != nil {
-		return c.idle
+		return c.idleAt
 	}
 	if len(t.byKey) < t.size {
 		return time.Time{}
 	}
-	if idle := t.soonest[0].idle; idle.Before(limit) {
-		return idle
+	if idleAt := t.soonest[0].idleAt; idleAt.Before(latest) {
+		return idleAt
 	}
-	return limit
+	return latest
 }
 
-func (t *counterTable) set(key counterKey, idle time.Time) {
+// set sets when a counter will be idle. If the table is full, a new counter replaces the one that will be idle soonest.
+func (t *counterTable) set(key counterKey, idleAt time.Time) {
 	c := t.byKey[key]
 	if c != nil {
-		c.idle = idle
+		c.idleAt = idleAt
 		heap.Fix(&t.soonest, c.index)
 		return
 	}
 	if len(t.byKey) >= t.size {
 		delete(t.byKey, heap.Pop(&t.soonest).(*counter).key) //nolint:errcheck // the heap contains only counters
 	}
-	c = &counter{key: key, idle: idle}
+	c = &counter{key: key, idleAt: idleAt}
 	t.byKey[key] = c
 	heap.Push(&t.soonest, c)
 }
 
-func (t *counterTable) giveBack(key counterKey, every time.Duration) {
+// refund gives back one attempt to a counter.
+func (t *counterTable) refund(key counterKey, every time.Duration) {
 	c := t.byKey[key]
 	if c == nil {
 		return // the counter has been dropped
 	}
-	c.idle = c.idle.Add(-every)
+	c.idleAt = c.idleAt.Add(-every)
 	heap.Fix(&t.soonest, c.index)
 }
 
@@ -65,7 +67,7 @@ func (t *counterTable) giveBack(key counterKey, every time.Duration) {
 type counterHeap []*counter
 
 func (h counterHeap) Len() int           { return len(h) }
-func (h counterHeap) Less(i, j int) bool { return h[i].idle.Before(h[j].idle) }
+func (h counterHeap) Less(i, j int) bool { return h[i].idleAt.Before(h[j].idleAt) }
 
 func (h counterHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
