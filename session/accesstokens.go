@@ -13,8 +13,8 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// AccessTokens issues access tokens without sessions and without a store. It is for services that need neither logout nor
-// refresh tokens. LoginHandler accepts it in place of a Manager. It is safe for concurrent use.
+// AccessTokens issues access tokens without sessions and without a store. It is for services that need neither logout
+// nor refresh tokens. LoginHandler accepts it in place of a Manager. It is safe for concurrent use.
 type AccessTokens[C any] struct {
 	encoder *usher.Encoder[C]
 	claims  func(ctx context.Context, g Grant) (C, error)
@@ -30,7 +30,7 @@ func NewAccessTokens[C any, P usher.EmbedsClaims[C]](
 	err := errors.Join(
 		required(encoder.TTL() != 0, "NewAccessTokens encoder"),
 		required(claims != nil, "NewAccessTokens claims"),
-		ownClaims[C](),
+		checkClaimsType[C](),
 	)
 	if err != nil {
 		return nil, err
@@ -41,10 +41,10 @@ func NewAccessTokens[C any, P usher.EmbedsClaims[C]](
 // Start returns an access token for the subject, and no refresh token. It uses AuthTime, Data and UntilBrowserCloses of
 // about and ignores the other fields. It returns the errors of the claims callback and of the encoder.
 func (a *AccessTokens[C]) Start(ctx context.Context, subject string, about About) (Tokens, error) {
-	return a.start(ctx, subject, about, release)
+	return a.start(ctx, subject, about, acceptAny)
 }
 
-func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error) {
+func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About, check tokensCheck) (Tokens, error) {
 	if err := a.usable(); err != nil {
 		return Tokens{}, err
 	}
@@ -60,7 +60,7 @@ func (a *AccessTokens[C]) start(ctx context.Context, subject string, about About
 		return Tokens{}, err
 	}
 	tokens.untilBrowserCloses = about.UntilBrowserCloses
-	if err := fit(tokens); err != nil {
+	if err := check(tokens); err != nil {
 		return Tokens{}, err
 	}
 	return tokens, nil
@@ -74,8 +74,8 @@ func (a *AccessTokens[C]) usable() error {
 	return nil
 }
 
-// tickets returns nil, because there is no secret to derive a key from.
-func (a *AccessTokens[C]) tickets() []cipher.AEAD { return nil }
+// ticketSealers returns nil, because there is no secret to derive a key from.
+func (a *AccessTokens[C]) ticketSealers() []cipher.AEAD { return nil }
 
 // now returns the time of the encoder's clock, which is available only through Fill.
 func (a *AccessTokens[C]) now() time.Time { return a.encoder.Fill(new(C)).IssuedAt.Time }
@@ -103,11 +103,11 @@ func issue[C any](ctx context.Context, encoder *usher.Encoder[C], claims func(co
 	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(lifetime / time.Second), SessionID: g.SessionID}, nil
 }
 
-// ownClaims returns an error if C has its own field for a claim that the manager sets. The token would contain that
-// field's value instead.
-func ownClaims[C any]() error {
+// checkClaimsType returns an error if C has a field of its own for a claim that the manager sets. The token would
+// contain that field's value instead.
+func checkClaimsType[C any]() error {
 	t := reflect.TypeFor[C]()
-	if name := ownClaim(t, nil); name != "" {
+	if name := conflictingClaim(t, nil); name != "" {
 		return &usher.ConfigError{
 			Field:  "claims type " + t.String(),
 			Reason: "has its own field for " + name + ", which the session manager sets; remove the field",
@@ -116,9 +116,9 @@ func ownClaims[C any]() error {
 	return nil
 }
 
-// ownClaim returns the name of the first such claim in t or in the structs that t embeds, except usher.Claims. It does
-// not stop at fields that Go hides behind another field of the same name, because JSON writes them too.
-func ownClaim(t reflect.Type, path []reflect.Type) string {
+// conflictingClaim returns the name of the first such claim in t or in the structs that t embeds, except usher.Claims.
+// It does not stop at fields that Go hides behind another field of the same name, because JSON writes them too.
+func conflictingClaim(t reflect.Type, path []reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -132,7 +132,7 @@ func ownClaim(t reflect.Type, path []reflect.Type) string {
 			return name
 		}
 		if f.Anonymous && name == "" {
-			if name := ownClaim(f.Type, path); name != "" {
+			if name := conflictingClaim(f.Type, path); name != "" {
 				return name
 			}
 		}

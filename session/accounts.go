@@ -48,8 +48,8 @@ func (o AccountOptions) LogValue() slog.Value { return slog.StringValue(o.String
 // its fields are listed below. HandlerOptions can rename username and password. If HandlerOptions.Throttle is nil, all
 // handlers, including Login, share a MemoryThrottle.
 //
-// A link works once, and only by POST. It becomes invalid when it is used, and when the password or the address changes. An
-// invalid link is a 400. A forged one is refused before any method of [Users] is called.
+// A link works once, and only by POST. It becomes invalid when it is used, and when the password or the address
+// changes. An invalid link is a 400. A forged one is refused before any method of [Users] is called.
 //
 // All handlers are safe for concurrent use.
 type Accounts struct {
@@ -102,31 +102,31 @@ func NewAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, 
 		o = *opts
 	}
 	h, err := o.HandlerOptions.withThrottle()
-	named, _ := h.complete() // newEndpoint reports its mistakes
+	completed, _ := h.complete() // newEndpoint reports its mistakes
 	mistakes := []error{
 		err,
 		required(m != nil, "NewAccounts Manager"),
 		required(passwords != nil, "NewAccounts passwords"),
 		required(!nilcheck.IsNil(users), "NewAccounts users"),
 		o.check(),
-		o.checkFields(&named),
+		o.checkFields(&completed),
 	}
-	common, err := newEndpoint(&h, []string{http.MethodPost}, mistakes...)
+	e, err := newEndpoint(&h, []string{http.MethodPost}, mistakes...)
 	if err != nil {
 		return nil, err
 	}
 	o.HandlerOptions = &h
-	a, err := newAccounts(m, passwords, users, o, common)
+	a, err := newAccounts(m, passwords, users, o, e)
 	if err != nil {
 		return nil, err
 	}
 	return a.handlers()
 }
 
-func newAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, o AccountOptions, common *endpoint) (a *accounts, err error) {
+func newAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, o AccountOptions, e *endpoint) (a *accounts, err error) {
 	a = &accounts{
-		common: common, opts: common.opts, sessions: m, passwords: passwords, users: users,
-		mail: o.Mail, fields: slices.Clone(o.Fields), tellApart: o.TellApart, mails: newMailQueue(),
+		endpoint: e, opts: e.opts, sessions: m, passwords: passwords, users: users,
+		deliver: o.Mail, fields: slices.Clone(o.Fields), tellApart: o.TellApart, mails: newMailQueue(),
 	}
 	if a.resets, err = onetime.New(o.Secret, "password reset", a.linkOptions(o, resetTTL)); err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func newAccounts[C any](m *Manager[C], passwords *usher.Passwords, users Users, 
 
 // accounts is the state that the handlers of Accounts share.
 type accounts struct {
-	common        *endpoint // for the throttle
+	endpoint      *endpoint // counts attempts and clears cookies
 	opts          HandlerOptions
 	login         *Login
 	sessions      accountSessions
@@ -154,7 +154,7 @@ type accounts struct {
 	users         Users
 	resets        *onetime.Tokens
 	verifications *onetime.Tokens
-	mail          func(ctx context.Context, m Mail) error
+	deliver       func(ctx context.Context, m Mail) error
 	mails         *mailQueue
 	fields        []string
 	tellApart     bool
@@ -218,17 +218,17 @@ func (o *AccountOptions) checkFields(opts *HandlerOptions) error {
 	if opts.PasswordField == tokenField {
 		mistakes = append(mistakes, &usher.ConfigError{Field: "HandlerOptions.PasswordField", Reason: "must not be \"token\", which is the name of the field for a link's token"})
 	}
-	taken := []string{opts.UsernameField, opts.PasswordField, labelField}
+	names := []string{opts.UsernameField, opts.PasswordField, labelField}
 	for i, name := range o.Fields {
-		if name == "" || slices.Contains(taken, name) {
+		if name == "" || slices.Contains(names, name) {
 			mistakes = append(mistakes, &usher.ConfigError{
 				Field:  fmt.Sprintf("AccountOptions.Fields[%d]", i),
 				Reason: fmt.Sprintf("is %q, but must be a name that differs from the other fields of the signup form", name),
 			})
 		}
-		taken = append(taken, name)
+		names = append(names, name)
 	}
-	if len(taken) > maxMembers {
+	if len(names) > maxMembers {
 		mistakes = append(mistakes, &usher.ConfigError{
 			Field:  "AccountOptions.Fields",
 			Reason: fmt.Sprintf("has %d names, but a form has at most %d fields", len(o.Fields), maxMembers),
@@ -253,13 +253,8 @@ func (a *accounts) findHash(ctx context.Context, username string) (subject, hash
 	return u.Subject, u.Hash, err
 }
 
-// client returns the client's network, for which attempts are counted.
-func (a *accounts) client(r *http.Request) string { return network(a.opts.ClientAddress(r)) }
+// clientNetwork returns the client's network, for which attempts are counted.
+func (a *accounts) clientNetwork(r *http.Request) string { return network(a.opts.ClientAddress(r)) }
 
 // countedUser returns the name under which logins to an account are counted.
 func (a *accounts) countedUser(u User) string { return countedName(a.opts.Canonical(u.Username)) }
-
-// finishing returns a context for a change that must be completed even if the client closes the connection.
-func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
-}

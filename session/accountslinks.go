@@ -36,9 +36,9 @@ func (a *accounts) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err := a.mails.reserve(); err != nil {
 		return err
 	}
-	defer func() { a.later(r, job) }() // after the response has been written
-	attempt := Attempt{Kind: KindMail, Account: countedName(username), Client: a.client(r)}
-	if err := a.common.spend(r.Context(), attempt, func(context.Context) error { return nil }); err != nil {
+	defer func() { a.queueMail(r, job) }() // after the response has been written
+	attempt := Attempt{Kind: KindMail, Account: countedName(username), Client: a.clientNetwork(r)}
+	if err := a.endpoint.attemptCounted(r.Context(), attempt, func(context.Context) error { return nil }); err != nil {
 		return err
 	}
 	job = func(ctx context.Context) error {
@@ -49,39 +49,39 @@ func (a *accounts) forgot(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return a.send(ctx, MailReset, user)
+		return a.sendMail(ctx, MailReset, user)
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
 }
 
 func (a *accounts) reset(w http.ResponseWriter, r *http.Request) error {
-	return a.followLink(w, r, a.resets, resetState, func(ctx context.Context, l link) error {
-		err := a.setPassword(ctx, l.user, l.password, l.check)
+	return a.followLink(w, r, a.resets, resetState, func(ctx context.Context, req linkRequest) error {
+		err := a.setPassword(ctx, req.user, req.password, req.check)
 		if err == nil {
-			a.common.loggedOut(w)
+			a.endpoint.respondLoggedOut(w)
 		}
 		return err
 	})
 }
 
 func (a *accounts) verify(w http.ResponseWriter, r *http.Request) error {
-	return a.followLink(w, r, a.verifications, verificationState, func(ctx context.Context, l link) error {
-		err := a.checkPassword(ctx, l.user, l.password)
-		replaced := errors.Is(err, usher.ErrPasswordMismatch) && !outOfReach(err)
+	return a.followLink(w, r, a.verifications, verificationState, func(ctx context.Context, req linkRequest) error {
+		err := a.checkPassword(ctx, req.user, req.password)
+		replaced := errors.Is(err, usher.ErrPasswordMismatch) && !isOutage(err)
 		if replaced {
-			err = a.setPassword(ctx, l.user, l.password, l.check)
+			err = a.setPassword(ctx, req.user, req.password, req.check)
 		}
 		if err != nil {
 			return err
 		}
-		ctx, cancel := finishing(ctx)
+		ctx, cancel := detach(ctx, detachedTimeout)
 		defer cancel()
-		if err := a.storeVerified(ctx, l.user); err != nil {
+		if err := a.storeVerified(ctx, req.user); err != nil {
 			return err
 		}
 		if replaced {
-			a.common.loggedOut(w)
+			a.endpoint.respondLoggedOut(w)
 		} else {
 			w.WriteHeader(http.StatusNoContent)
 		}
@@ -102,16 +102,16 @@ func (a *accounts) storeVerified(ctx context.Context, u User) error {
 	return err
 }
 
-// link is the content of a request with a valid link.
-type link struct {
+// linkRequest is the content of a request with a valid link.
+type linkRequest struct {
 	user     User // when the link was checked
 	password string
-	check    func(ctx context.Context) error // returns ErrToken if the link has become invalid
+	check    func(ctx context.Context) error // returns onetime.ErrToken if the link has become invalid
 }
 
-// followLink reads a token and a password, and calls use if the token is valid. The call is counted as an attempt. If it
-// succeeds, the client becomes known to the account, so that guesses by others don't lock the owner out.
-func (a *accounts) followLink(w http.ResponseWriter, r *http.Request, tokens *onetime.Tokens, state func(User) string, use func(ctx context.Context, l link) error) error {
+// followLink reads a token and a password, and calls action if the token is valid. The call is counted as an attempt.
+// If it succeeds, the client becomes known to the account, so that guesses by others don't lock the owner out.
+func (a *accounts) followLink(w http.ResponseWriter, r *http.Request, tokens *onetime.Tokens, state func(User) string, action func(ctx context.Context, req linkRequest) error) error {
 	f, err := readFields(w, r, tokenField, a.opts.PasswordField)
 	if err == nil {
 		err = f.require(tokenField, a.opts.PasswordField)
@@ -119,7 +119,7 @@ func (a *accounts) followLink(w http.ResponseWriter, r *http.Request, tokens *on
 	if err != nil {
 		return err
 	}
-	l := link{password: f[a.opts.PasswordField]}
+	req := linkRequest{password: f[a.opts.PasswordField]}
 	check := func(ctx context.Context, u *User) error {
 		_, _, err := tokens.Check(ctx, f[tokenField], func(ctx context.Context, subject string) (text string, err error) {
 			*u, err = a.users.Load(ctx, subject)
@@ -127,10 +127,10 @@ func (a *accounts) followLink(w http.ResponseWriter, r *http.Request, tokens *on
 		})
 		return err
 	}
-	if err := check(r.Context(), &l.user); err != nil {
+	if err := check(r.Context(), &req.user); err != nil {
 		return err
 	}
-	l.check = func(ctx context.Context) error { return check(ctx, new(User)) }
-	attempt := Attempt{Kind: KindReset, Account: a.countedUser(l.user), Client: a.client(r)}
-	return a.common.attempt(r.Context(), attempt, func(ctx context.Context) error { return use(ctx, l) })
+	req.check = func(ctx context.Context) error { return check(ctx, new(User)) }
+	attempt := Attempt{Kind: KindReset, Account: a.countedUser(req.user), Client: a.clientNetwork(r)}
+	return a.endpoint.attempt(r.Context(), attempt, func(ctx context.Context) error { return action(ctx, req) })
 }

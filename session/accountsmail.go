@@ -45,22 +45,22 @@ func (m Mail) String() string {
 func (m Mail) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
 const (
-	mailPlaces  = 256 // mails that wait or are being sent
+	maxMails    = 256 // mails that wait or are being sent
 	mailWorkers = 4
 	mailTimeout = 30 * time.Second
 )
 
 // mailQueue runs jobs that send mails, mailWorkers at once. It has no goroutine while there is nothing to send.
 type mailQueue struct {
-	mu      sync.Mutex
-	taken   int // reserved jobs, whether or not they are running
-	waiting []func(context.Context)
-	workers int
-	closed  bool // reserve fails
-	aborted bool // no more jobs are run
-	changed chan struct{}
-	ctx     context.Context //nolint:containedctx // for all jobs, which outlive their requests
-	cancel  context.CancelFunc
+	mu       sync.Mutex
+	reserved int // jobs that wait or run, or for which reserve has returned nil
+	waiting  []func(context.Context)
+	workers  int
+	closed   bool // reserve fails
+	aborted  bool // no more jobs are run
+	changed  chan struct{}
+	ctx      context.Context //nolint:containedctx // for all jobs, which outlive their requests
+	cancel   context.CancelFunc
 }
 
 func newMailQueue() *mailQueue {
@@ -69,32 +69,33 @@ func newMailQueue() *mailQueue {
 	return q
 }
 
-// reserve reserves capacity for a job. If it returns nil, the caller must call run or release once: see later.
+// reserve reserves capacity for a job. If it returns nil, the caller must call enqueue or release once: see queueMail.
 func (q *mailQueue) reserve() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
 	case q.closed:
 		return fmt.Errorf("%w: session: Accounts are closed", usher.ErrUnavailable)
-	case q.taken >= mailPlaces:
-		return fmt.Errorf("%w: session: %d mails are waiting to be sent", usher.ErrUnavailable, q.taken)
+	case q.reserved >= maxMails:
+		return fmt.Errorf("%w: session: %d mails are waiting to be sent", usher.ErrUnavailable, q.reserved)
 	}
-	q.taken++
+	q.reserved++
 	return nil
 }
 
+// release releases the capacity of a job that will not be run.
 func (q *mailQueue) release() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.free()
+	q.releaseLocked()
 }
 
-// run queues a job and releases its capacity when it has run. The caller must have called reserve.
-func (q *mailQueue) run(job func(ctx context.Context)) {
+// enqueue queues a job and releases its capacity when it has run. The caller must have called reserve.
+func (q *mailQueue) enqueue(job func(ctx context.Context)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.aborted {
-		q.free()
+		q.releaseLocked()
 		return
 	}
 	q.waiting = append(q.waiting, job)
@@ -107,17 +108,17 @@ func (q *mailQueue) run(job func(ctx context.Context)) {
 func (q *mailQueue) work() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	defer q.ended()
+	defer q.workerEnded()
 	for len(q.waiting) > 0 {
 		job := q.waiting[0]
 		q.waiting = q.waiting[1:]
-		q.do(job)
+		q.runUnlocked(job)
 	}
 }
 
-// ended notes that a worker has ended. If a job has ended the worker's goroutine, another worker continues. The caller
-// holds the lock.
-func (q *mailQueue) ended() {
+// workerEnded updates the queue when a worker ends. If a job has ended the worker's goroutine, another worker continues.
+// The caller holds the lock.
+func (q *mailQueue) workerEnded() {
 	if len(q.waiting) > 0 {
 		go q.work()
 		return
@@ -126,17 +127,17 @@ func (q *mailQueue) ended() {
 	q.signal()
 }
 
-// do runs a job without the lock, which the caller holds.
-func (q *mailQueue) do(job func(ctx context.Context)) {
+// runUnlocked runs a job and releases its capacity. The caller holds the lock, which is free while the job runs.
+func (q *mailQueue) runUnlocked(job func(ctx context.Context)) {
 	q.mu.Unlock()
-	defer q.free()
+	defer q.releaseLocked()
 	defer q.mu.Lock()
 	job(q.ctx)
 }
 
-// free releases the capacity of a job. The caller holds the lock.
-func (q *mailQueue) free() {
-	q.taken--
+// releaseLocked is release for a caller that holds the lock.
+func (q *mailQueue) releaseLocked() {
+	q.reserved--
 	q.signal()
 }
 
@@ -157,7 +158,7 @@ func (q *mailQueue) close(ctx context.Context) error {
 	unsent := 0
 	for {
 		q.mu.Lock()
-		idle := q.workers == 0 && (q.taken == 0 || q.aborted)
+		idle := q.workers == 0 && (q.reserved == 0 || q.aborted)
 		q.mu.Unlock()
 		if idle {
 			q.signal() // for another call of close that may be waiting
@@ -179,41 +180,40 @@ func (q *mailQueue) close(ctx context.Context) error {
 func (q *mailQueue) abort() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	unsent := q.taken
+	unsent := q.reserved
 	q.aborted = true
-	q.taken -= len(q.waiting)
+	q.reserved -= len(q.waiting)
 	q.waiting = nil
 	q.cancel()
 	q.signal()
 	return unsent
 }
 
-// later queues a job whose capacity is reserved. The job's error is reported when request r has ended. If job is nil,
-// later only releases the capacity.
-func (a *accounts) later(r *http.Request, job func(ctx context.Context) error) {
+// queueMail queues a job whose capacity is reserved. The job has the values of the request's context but not its
+// cancellation. Its error is reported. If job is nil, queueMail only releases the capacity.
+func (a *accounts) queueMail(r *http.Request, job func(ctx context.Context) error) {
 	if job == nil {
 		a.mails.release()
 		return
 	}
-	values := context.WithoutCancel(r.Context())
-	a.mails.run(func(queue context.Context) {
-		ctx, cancel := context.WithTimeout(values, mailTimeout)
+	a.mails.enqueue(func(queueCtx context.Context) {
+		ctx, cancel := detach(r.Context(), mailTimeout)
 		defer cancel()
-		defer context.AfterFunc(queue, cancel)()
+		defer context.AfterFunc(queueCtx, cancel)()
 		err := errGoroutineEnded
 		defer func() {
 			if err != nil {
 				a.reportMail(r.WithContext(ctx), err)
 			}
 		}()
-		err = recovered(ctx, job)
+		err = recoverPanic(ctx, job)
 	})
 }
 
 var errGoroutineEnded = errors.New("session: a callback ended its goroutine")
 
-// recovered calls job and returns a panic as an error, because it would end the process.
-func recovered(ctx context.Context, job func(ctx context.Context) error) (err error) {
+// recoverPanic calls job and returns a panic as an error, because a panic would end the process.
+func recoverPanic(ctx context.Context, job func(ctx context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("session: panic while a mail was sent: %v", p)
@@ -226,7 +226,7 @@ func recovered(ctx context.Context, job func(ctx context.Context) error) (err er
 func (a *accounts) reportMail(r *http.Request, err error) {
 	err = fmt.Errorf("session: mail not sent: %w", err)
 	if observe := a.opts.Observe; observe != nil {
-		panicked := recovered(r.Context(), func(context.Context) error {
+		panicked := recoverPanic(r.Context(), func(context.Context) error {
 			observe(r, &usher.Rejection{Status: http.StatusInternalServerError, Err: err})
 			return nil
 		})
@@ -238,9 +238,9 @@ func (a *accounts) reportMail(r *http.Request, err error) {
 	slog.ErrorContext(r.Context(), err.Error())
 }
 
-// send sends a mail to the user, unless the account has already been sent too many. The limit is per account, whichever
-// name or client requested the mail.
-func (a *accounts) send(ctx context.Context, kind string, u User) error {
+// sendMail sends a mail to the user, unless the account has already been sent too many. The limit is per account,
+// whichever name or client requested the mail.
+func (a *accounts) sendMail(ctx context.Context, kind string, u User) error {
 	if u.Email == "" {
 		return nil
 	}
@@ -257,9 +257,9 @@ func (a *accounts) send(ctx context.Context, kind string, u User) error {
 	}
 	account := "subject " + u.Subject // the handler has counted the client and the name that it sent
 	tried := false
-	err = a.common.spend(ctx, Attempt{Kind: KindMail, Account: account, Client: account}, func(ctx context.Context) error {
+	err = a.endpoint.attemptCounted(ctx, Attempt{Kind: KindMail, Account: account, Client: account}, func(ctx context.Context) error {
 		tried = true
-		return a.mail(ctx, mail)
+		return a.deliver(ctx, mail)
 	})
 	if rej := (*usher.Rejection)(nil); !tried && errors.As(err, &rej) {
 		return nil // exceeding the limit is not an error

@@ -29,12 +29,12 @@ func (a *accounts) changePassword(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	client := a.client(r)
+	client := a.clientNetwork(r)
 	attempt := Attempt{Kind: KindLogin, Account: a.countedUser(user), Client: client}
-	err = a.common.attempt(r.Context(), attempt, func(ctx context.Context) error {
+	err = a.endpoint.attempt(r.Context(), attempt, func(ctx context.Context) error {
 		return a.checkPassword(ctx, user, f[oldField])
 	})
-	if errors.Is(err, usher.ErrPasswordMismatch) && !outOfReach(err) {
+	if errors.Is(err, usher.ErrPasswordMismatch) && !isOutage(err) {
 		return &usher.Rejection{Status: http.StatusUnauthorized, Description: "The old password is wrong.", Err: err}
 	}
 	if err != nil {
@@ -44,21 +44,21 @@ func (a *accounts) changePassword(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	ctx, cancel := finishing(r.Context())
+	ctx, cancel := detach(r.Context(), detachedTimeout)
 	defer cancel()
 	// Replace the hash before ending sessions: of two simultaneous changes, only the successful one may end sessions.
 	if err := a.replaceHash(ctx, user, hash); err != nil {
 		return err
 	}
 	if err := a.sessions.EndOthers(ctx, user.Subject, claims.SessionID); err != nil {
-		return halfDone(err, "The password has been changed, but other sessions may still be active. End them later.")
+		return sessionsNotEnded(err, "The password has been changed, but other sessions may still be active. End them later.")
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// halfDone returns the refusal of a request that has set a password but could not end the sessions.
-func halfDone(err error, description string) error {
+// sessionsNotEnded returns the refusal of a request that has set a password but could not end the sessions.
+func sessionsNotEnded(err error, description string) error {
 	return &usher.Rejection{Status: http.StatusServiceUnavailable, Description: description, Err: err}
 }
 
@@ -67,7 +67,7 @@ func halfDone(err error, description string) error {
 func (a *accounts) checkPassword(ctx context.Context, u User, password string) error {
 	_, err := a.passwords.Check(ctx, u.Hash, password)
 	switch {
-	case err == nil || outOfReach(err):
+	case err == nil || isOutage(err):
 		return err
 	case errors.Is(err, usher.ErrBadHash):
 		return fmt.Errorf("%w of %s: %w", usher.ErrPasswordMismatch, u.Subject, err)
@@ -88,21 +88,21 @@ func (a *accounts) replaceHash(ctx context.Context, u User, hash string) error {
 	return err
 }
 
-// setPassword sets the password of a valid link and ends all sessions. same returns ErrToken if the link has become
-// invalid.
+// setPassword sets the password of a valid link and ends all sessions. checkLink returns onetime.ErrToken if the link
+// has become invalid.
 //
 // It ends the sessions before it sets the password: if this fails, the link can be used again, and an attacker has no
 // session left. It ends them again afterwards, because a login with the old password may have started in between.
-func (a *accounts) setPassword(ctx context.Context, u User, password string, same func(context.Context) error) error {
+func (a *accounts) setPassword(ctx context.Context, u User, password string, checkLink func(context.Context) error) error {
 	hash, err := a.passwords.Hash(ctx, password)
 	if err != nil {
 		return err
 	}
 	// Hashing takes time. If the link has been used in the meantime, the new sessions must not be ended.
-	if err := same(ctx); err != nil {
+	if err := checkLink(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := finishing(ctx)
+	ctx, cancel := detach(ctx, detachedTimeout)
 	defer cancel()
 	if err := a.sessions.EndAll(ctx, u.Subject); err != nil {
 		return err
@@ -111,7 +111,7 @@ func (a *accounts) setPassword(ctx context.Context, u User, password string, sam
 		return err
 	}
 	if err := a.sessions.EndAll(ctx, u.Subject); err != nil {
-		return halfDone(err, "The password has been set, but old sessions may still be active. Log in and end all other sessions.")
+		return sessionsNotEnded(err, "The password has been set, but old sessions may still be active. Log in and end all other sessions.")
 	}
 	return nil
 }

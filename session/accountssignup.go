@@ -15,27 +15,27 @@ func (a *accounts) signup(w http.ResponseWriter, r *http.Request) error {
 	}
 	username := a.opts.Canonical(f[a.opts.UsernameField])
 	if username != "" && !isSubject(username) {
-		return refused(http.StatusUnprocessableEntity, "The "+a.opts.UsernameField+" is too long, or has a character that is not allowed.")
+		return newRejection(http.StatusUnprocessableEntity, "The "+a.opts.UsernameField+" is too long, or has a character that is not allowed.")
 	}
-	needed := []string{a.opts.UsernameField}
+	requiredFields := []string{a.opts.UsernameField}
 	if a.tellApart {
-		needed = append(needed, a.opts.PasswordField)
+		requiredFields = append(requiredFields, a.opts.PasswordField)
 	}
 	f[a.opts.UsernameField] = username
-	if err := f.require(needed...); err != nil {
+	if err := f.require(requiredFields...); err != nil {
 		return err
 	}
 	var job func(ctx context.Context) error
 	if err := a.mails.reserve(); err != nil {
 		return err
 	}
-	defer func() { a.later(r, job) }() // after the response has been written
+	defer func() { a.queueMail(r, job) }() // after the response has been written
 	var user User
-	err = a.common.spend(r.Context(), Attempt{Kind: KindSignup, Client: a.client(r)}, func(ctx context.Context) (err error) {
+	err = a.endpoint.attemptCounted(r.Context(), Attempt{Kind: KindSignup, Client: a.clientNetwork(r)}, func(ctx context.Context) (err error) {
 		user, err = a.create(ctx, username, f)
 		return err
 	})
-	taken := errors.Is(err, ErrTaken) && !outOfReach(err)
+	taken := errors.Is(err, ErrTaken) && !isOutage(err)
 	if err != nil && (a.tellApart || !taken) {
 		return err
 	}
@@ -47,7 +47,7 @@ func (a *accounts) signup(w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 		}
-		return a.send(ctx, signupMail(u), u)
+		return a.sendMail(ctx, signupMail(u), u)
 	}
 	if a.tellApart {
 		about := a.login.aboutClient(r, About{AuthTime: began, Label: f[labelField]})
@@ -80,13 +80,13 @@ func (a *accounts) create(ctx context.Context, username string, f fields) (User,
 	if !a.tellApart {
 		hash = ""
 	}
-	further := make(map[string]string, len(a.fields))
+	extra := make(map[string]string, len(a.fields))
 	for _, name := range a.fields {
 		if value, ok := f[name]; ok {
-			further[name] = value
+			extra[name] = value
 		}
 	}
-	return a.users.Create(ctx, lower, hash, further)
+	return a.users.Create(ctx, lower, hash, extra)
 }
 
 // hashForSignup hashes the password. Without a password it takes as long.
@@ -94,7 +94,7 @@ func (a *accounts) hashForSignup(ctx context.Context, password string) (string, 
 	if password != "" {
 		return a.passwords.Hash(ctx, password)
 	}
-	if _, err := a.passwords.Check(ctx, "", ""); outOfReach(err) {
+	if _, err := a.passwords.Check(ctx, "", ""); isOutage(err) {
 		return "", err
 	}
 	return "", nil

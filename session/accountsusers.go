@@ -38,8 +38,8 @@ func (u User) String() string { return fmt.Sprintf("session.User{Subject:%s}", u
 func (u User) LogValue() slog.Value { return slog.StringValue(u.String()) }
 
 // Users gives [Accounts] access to the application's users. Implementations must be safe for concurrent use and honour
-// contexts. Each method may also return a [usher.Rejection], which is used as it is. usher.ErrUnavailable and a context's
-// error are a 503, and errors that are not listed a 500.
+// contexts. Each method may also return a [usher.Rejection], which is used as it is. usher.ErrUnavailable and a
+// context's error are a 503, and errors that are not listed a 500.
 //
 // Each change must be atomic: one statement or one transaction.
 type Users interface {
@@ -69,4 +69,4 @@ func findUser(ctx context.Context, users Users, username string) (User, error) {
 }
 
 // isNoUser reports whether err is usher.ErrNoUser and not also an outage.
-func isNoUser(err error) bool { return errors.Is(err, usher.ErrNoUser) && !outOfReach(err) }
+func isNoUser(err error) bool { return errors.Is(err, usher.ErrNoUser) && !isOutage(err) }

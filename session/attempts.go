@@ -14,7 +14,7 @@ import (
 // Attempts limits password guesses in an application's own handlers, such as one that changes a password or deletes an
 // account. Pass it the options of LoginHandler to count these guesses together with logins. It is safe for concurrent
 // use.
-type Attempts struct{ at *endpoint }
+type Attempts struct{ endpoint *endpoint }
 
 // NewAttempts returns Attempts that use the Throttle, Canonical and ClientAddress of opts. The Throttle is required. If
 // opts are invalid, NewAttempts returns a usher.ConfigError for each mistake, joined.
@@ -37,16 +37,16 @@ func NewAttempts(opts *HandlerOptions) (*Attempts, error) {
 // If no attempt is left, Try does not call check. It sets Retry-After in the header of w and returns a
 // [usher.Rejection] with status 429 and RetryAfter. It returns usher.ErrUnavailable if the throttle does not answer.
 func (a *Attempts) Try(w http.ResponseWriter, r *http.Request, username string, check func(ctx context.Context) error) error {
-	if a == nil || a.at == nil {
+	if a == nil || a.endpoint == nil {
 		return &usher.ConfigError{Field: "Attempts", Reason: "was not made by NewAttempts"}
 	}
-	if a.at.opts.Throttle == nil {
+	if a.endpoint.opts.Throttle == nil {
 		return errLoginNotMade
 	}
-	err := a.at.attempt(r.Context(), Attempt{
+	err := a.endpoint.attempt(r.Context(), Attempt{
 		Kind:    KindLogin,
-		Account: countedName(a.at.opts.Canonical(username)),
-		Client:  network(a.at.opts.ClientAddress(r)),
+		Account: countedName(a.endpoint.opts.Canonical(username)),
+		Client:  network(a.endpoint.opts.ClientAddress(r)),
 	}, check)
 	if rej := (*usher.Rejection)(nil); errors.As(err, &rej) && rej.RetryAfter > 0 {
 		rej.SetHeaders(w.Header())
@@ -54,8 +54,8 @@ func (a *Attempts) Try(w http.ResponseWriter, r *http.Request, username string, 
 	return err
 }
 
-// countedName returns the name under which attempts at a username are counted. Names that differ only in case are counted
-// together.
+// countedName returns the name under which attempts at a username are counted. Names that differ only in case are
+// counted together.
 func countedName(username string) string { return strings.ToLower(strings.ToUpper(username)) }
 
 // attempt takes an attempt from the throttle, calls check and returns its error. The context of check identifies the
@@ -64,8 +64,8 @@ func (e *endpoint) attempt(ctx context.Context, a Attempt, check func(ctx contex
 	return e.attemptWith(ctx, a, Right, check)
 }
 
-// spend is like attempt, for actions that count even if they succeed, such as a signup.
-func (e *endpoint) spend(ctx context.Context, a Attempt, check func(ctx context.Context) error) error {
+// attemptCounted is like attempt, for actions that count even if they succeed, such as a signup.
+func (e *endpoint) attemptCounted(ctx context.Context, a Attempt, check func(ctx context.Context) error) error {
 	return e.attemptWith(ctx, a, Counted, check)
 }
 
@@ -89,7 +89,7 @@ func (e *endpoint) attemptWith(ctx context.Context, a Attempt, success Outcome, 
 			outcome = e.outcome(ctx, err)
 		}
 		// If Settle fails, the user may lose an attempt, but a right password is not refused for that.
-		_ = stepWithin(context.WithoutCancel(ctx), stepTimeout, func(ctx context.Context) error {
+		_ = completeChange(context.WithoutCancel(ctx), detachedTimeout, func(ctx context.Context) error {
 			return e.opts.Throttle.Settle(ctx, taken, outcome)
 		})
 	}()
@@ -100,8 +100,8 @@ func (e *endpoint) attemptWith(ctx context.Context, a Attempt, success Outcome, 
 // errNoResult is the result of a check that panics.
 var errNoResult = errors.New("session: the check did not return")
 
-// outcome returns the outcome of an attempt whose check failed with err. A client that disconnects before the response may
-// still have guessed.
+// outcome returns the outcome of an attempt whose check failed with err. A client that disconnects before the response
+// may still have guessed.
 func (e *endpoint) outcome(ctx context.Context, err error) Outcome {
 	switch {
 	case wrongPassword(err), e.rejection(err).Status < http.StatusInternalServerError, ctx.Err() != nil:

@@ -29,7 +29,7 @@ func (m *Manager[C]) Check(ctx context.Context, claims *usher.Claims) error {
 	if alive {
 		return nil
 	}
-	ctx, cancel := m.reading(ctx)
+	ctx, cancel := m.readContext(ctx)
 	defer cancel()
 	s, err := m.store.Lookup(ctx, claims.Subject, claims.SessionID, now)
 	switch {
@@ -56,7 +56,7 @@ type recentChecks struct {
 
 type checkKey struct{ subject, id string }
 
-type checkAnswer struct{ asked, expires time.Time }
+type checkAnswer struct{ checkedAt, expiresAt time.Time }
 
 // maxRecentChecks is the maximum size of each generation. A session takes about 200 bytes, so both take at most 13 MB.
 const maxRecentChecks = 1 << 15
@@ -80,20 +80,20 @@ func (c *recentChecks) alive(subject, id string, now time.Time) (alive bool, end
 			c.put(checkKey{strings.Clone(subject), strings.Clone(id)}, a)
 		}
 	}
-	age := now.Sub(a.asked)
-	return ok && age >= 0 && age < c.staleness && now.Before(a.expires), c.endings
+	age := now.Sub(a.checkedAt)
+	return ok && age >= 0 && age < c.staleness && now.Before(a.expiresAt), c.endings
 }
 
 // remember caches a positive answer, unless a session has ended since the query began, because it might be this one. It
 // copies the strings, which would otherwise keep the whole token in memory.
-func (c *recentChecks) remember(subject, id string, asked, expires time.Time, endings uint64) {
+func (c *recentChecks) remember(subject, id string, checkedAt, expiresAt time.Time, endings uint64) {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.endings == endings {
-		c.put(checkKey{strings.Clone(subject), strings.Clone(id)}, checkAnswer{asked, expires})
+		c.put(checkKey{strings.Clone(subject), strings.Clone(id)}, checkAnswer{checkedAt, expiresAt})
 	}
 }
 
@@ -126,7 +126,7 @@ func (c *recentChecks) forgetSubject(subject string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.endings++
-	its := func(key checkKey, _ checkAnswer) bool { return key.subject == subject }
-	maps.DeleteFunc(c.young, its)
-	maps.DeleteFunc(c.old, its)
+	ofSubject := func(key checkKey, _ checkAnswer) bool { return key.subject == subject }
+	maps.DeleteFunc(c.young, ofSubject)
+	maps.DeleteFunc(c.old, ofSubject)
 }

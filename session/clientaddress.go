@@ -28,8 +28,8 @@ func parseAddress(s string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), true
 }
 
-// network returns the network for which attempts are counted: an IPv4 address, or the /64 of an IPv6 address, which usually
-// belongs to one customer.
+// network returns the network for which attempts are counted: an IPv4 address, or the /64 of an IPv6 address, which
+// usually belongs to one customer.
 func network(address string) string {
 	addr, ok := parseAddress(address)
 	if !ok {

@@ -109,8 +109,8 @@ func (cfg Config[C]) String() string { return fmt.Sprintf("session.Config[%T]{â€
 func (cfg Config[C]) LogValue() slog.Value { return slog.StringValue(cfg.String()) }
 
 // required returns an error for a missing argument.
-func required(given bool, field string) error {
-	if given {
+func required(present bool, field string) error {
+	if present {
 		return nil
 	}
 	return &usher.ConfigError{Field: field, Reason: "is required"}

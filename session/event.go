@@ -35,8 +35,8 @@ type Event struct {
 func (m *Manager[C]) report(ctx context.Context, e Event) {
 	if m.onEvent != nil {
 		c := clientFromContext(ctx)
-		e.Address, e.UserAgent = clean(c.address), clean(c.userAgent)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+		e.Address, e.UserAgent = sanitize(c.address), sanitize(c.userAgent)
+		ctx, cancel := detach(ctx, detachedTimeout)
 		defer cancel()
 		m.onEvent(ctx, e)
 	}

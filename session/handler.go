@@ -42,8 +42,8 @@ func newEndpoint(o *HandlerOptions, methods []string, mistakes ...error) (*endpo
 	return e, nil
 }
 
-// ServeHTTP checks the origin first, even without cookies. Otherwise another site could log the user in to the attacker's
-// account.
+// ServeHTTP checks the origin first, even without cookies. Otherwise another site could log the user in to the
+// attacker's account.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if err := e.checkOrigin(r); err != nil {
@@ -52,7 +52,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !slices.Contains(e.methods, r.Method) {
 		w.Header().Set("Allow", strings.Join(e.methods, ", "))
-		e.refuse(w, r, refused(http.StatusMethodNotAllowed, "Use "+strings.Join(e.methods, " or ")+"."))
+		e.refuse(w, r, newRejection(http.StatusMethodNotAllowed, "Use "+strings.Join(e.methods, " or ")+"."))
 		return
 	}
 	ctx := contextWithClient(r.Context(), client{address: e.opts.ClientAddress(r), userAgent: r.UserAgent()})

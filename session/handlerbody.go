@@ -38,20 +38,20 @@ func readFields(w http.ResponseWriter, r *http.Request, names ...string) (fields
 		return readForm(r, names)
 	}
 	if r.Header.Get("Content-Type") == "" {
-		return nil, refused(http.StatusUnsupportedMediaType, "The request has no Content-Type. "+types)
+		return nil, newRejection(http.StatusUnsupportedMediaType, "The request has no Content-Type. "+types)
 	}
-	return nil, refused(http.StatusUnsupportedMediaType, types)
+	return nil, newRejection(http.StatusUnsupportedMediaType, types)
 }
 
 func readJSON(body io.Reader, names []string) (fields, error) {
 	f := fields{}
 	d := jsontext.NewDecoder(body)
 	if start, err := d.ReadToken(); err != nil || start.Kind() != '{' {
-		return nil, unreadable(err, "The body must be one JSON object.")
+		return nil, unreadableBody(err, "The body must be one JSON object.")
 	}
 	for n := 0; d.PeekKind() == '"'; n++ {
 		if n == maxMembers {
-			return nil, tooMany()
+			return nil, tooManyFields()
 		}
 		if err := readMember(d, f, names); err != nil {
 			return nil, err
@@ -63,29 +63,29 @@ func readJSON(body io.Reader, names []string) (fields, error) {
 			return f, nil
 		}
 	}
-	return nil, unreadable(err, "The body must be one JSON object.")
+	return nil, unreadableBody(err, "The body must be one JSON object.")
 }
 
 // readMember reads one member of an object into f if it is one of those named and not null.
 func readMember(d *jsontext.Decoder, f fields, names []string) error {
 	token, err := d.ReadToken()
 	if err != nil {
-		return unreadable(err, "The body must be one JSON object.")
+		return unreadableBody(err, "The body must be one JSON object.")
 	}
 	name := token.String()
 	kind := d.PeekKind()
 	if !slices.Contains(names, name) || kind == 'n' {
 		if err := d.SkipValue(); err != nil {
-			return unreadable(err, "The body must be one JSON object.")
+			return unreadableBody(err, "The body must be one JSON object.")
 		}
 		return nil
 	}
 	value, err := d.ReadToken()
 	switch {
 	case err != nil:
-		return unreadable(err, "The body must be one JSON object.")
+		return unreadableBody(err, "The body must be one JSON object.")
 	case kind != '"':
-		return refused(http.StatusUnprocessableEntity, fmt.Sprintf("%q must be a string.", name))
+		return newRejection(http.StatusUnprocessableEntity, fmt.Sprintf("%q must be a string.", name))
 	}
 	f[name] = value.String()
 	return nil
@@ -98,7 +98,7 @@ func readForm(r *http.Request, names []string) (fields, error) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, unreadable(err, "The form cannot be read.")
+		return nil, unreadableBody(err, "The form cannot be read.")
 	}
 	form := url.Values{}
 	n := 0
@@ -107,18 +107,18 @@ func readForm(r *http.Request, names []string) (fields, error) {
 			continue
 		}
 		if n++; n > maxMembers {
-			return nil, tooMany()
+			return nil, tooManyFields()
 		}
 		name, value, err := unescapePair(pair)
 		if err != nil {
-			return nil, unreadable(err, "The form cannot be read.")
+			return nil, unreadableBody(err, "The form cannot be read.")
 		}
 		if slices.Contains(names, name) {
 			form[name] = append(form[name], value)
 		}
 	}
 	if len(form) == 0 && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
-		return nil, refused(http.StatusUnsupportedMediaType, "The body looks like JSON, but its Content-Type is application/x-www-form-urlencoded. Send Content-Type: application/json.")
+		return nil, newRejection(http.StatusUnsupportedMediaType, "The body looks like JSON, but its Content-Type is application/x-www-form-urlencoded. Send Content-Type: application/json.")
 	}
 	return formFields(form, names)
 }
@@ -143,23 +143,23 @@ func formFields(form url.Values, names []string) (fields, error) {
 		case 1:
 			f[name] = values[0]
 		default:
-			return nil, refused(http.StatusBadRequest, fmt.Sprintf("%q appears more than once.", name))
+			return nil, newRejection(http.StatusBadRequest, fmt.Sprintf("%q appears more than once.", name))
 		}
 	}
 	return f, nil
 }
 
-func tooMany() error {
-	return refused(http.StatusBadRequest, fmt.Sprintf("The body has more than %d fields.", maxMembers))
+func tooManyFields() error {
+	return newRejection(http.StatusBadRequest, fmt.Sprintf("The body has more than %d fields.", maxMembers))
 }
 
-func unreadable(err error, description string) error {
+func unreadableBody(err error, description string) error {
 	status := http.StatusBadRequest
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		status, description = http.StatusRequestEntityTooLarge, "The body is too large."
 	}
 	if err == nil {
-		return refused(status, description)
+		return newRejection(status, description)
 	}
 	return &usher.Rejection{Status: status, Description: description, Err: err}
 }
@@ -176,9 +176,9 @@ func (f fields) require(names ...string) error {
 	case 0:
 		return nil
 	case 1:
-		return refused(http.StatusUnprocessableEntity, empty[0]+" is required.")
+		return newRejection(http.StatusUnprocessableEntity, empty[0]+" is required.")
 	default:
-		return refused(http.StatusUnprocessableEntity, strings.Join(empty, " and ")+" are required.")
+		return newRejection(http.StatusUnprocessableEntity, strings.Join(empty, " and ")+" are required.")
 	}
 }
 
@@ -189,8 +189,8 @@ func writeJSON(w http.ResponseWriter, body any) {
 	_ = json.MarshalEncode(jsontext.NewEncoder(w), body) // ends with a line break, for terminals
 }
 
-// handOut writes the tokens. With cookies, the body has only the lifetime of the access token.
-func (e *endpoint) handOut(w http.ResponseWriter, r *http.Request, t Tokens) {
+// writeTokens writes the tokens. With cookies, the body has only the lifetime of the access token.
+func (e *endpoint) writeTokens(w http.ResponseWriter, r *http.Request, t Tokens) {
 	w.Header().Set("Cache-Control", "no-store")
 	if e.opts.Cookies {
 		for _, c := range e.cookies(t) {

@@ -37,8 +37,8 @@ func (e *endpoint) cookies(t Tokens) []*http.Cookie {
 	return cookies
 }
 
-// fit is a checkpoint that refuses tokens too large for a cookie, which browsers would silently drop.
-func (e *endpoint) fit(t Tokens) error {
+// checkCookieSize is a tokensCheck that refuses tokens too large for a cookie, which browsers would silently drop.
+func (e *endpoint) checkCookieSize(t Tokens) error {
 	if !e.opts.Cookies {
 		return nil
 	}

@@ -24,10 +24,10 @@ type Starter interface {
 	// Start returns the tokens of a new login of subject.
 	Start(ctx context.Context, subject string, about About) (Tokens, error)
 
-	start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error)
+	start(ctx context.Context, subject string, about About, check tokensCheck) (Tokens, error)
 	now() time.Time
 	usable() error
-	tickets() []cipher.AEAD // the first one encrypts, all decrypt; none for AccessTokens
+	ticketSealers() []cipher.AEAD // the first one encrypts, all decrypt; none for AccessTokens
 }
 
 // LoginHandler returns a handler that checks a username and a password and responds with tokens. It accepts POST with
@@ -47,8 +47,8 @@ func LoginHandler(s Starter, authenticate Authenticator, opts *HandlerOptions) (
 	return l, nil
 }
 
-// Login is the handler of LoginHandler, with its steps as methods for logins that have a second step or no password. The
-// application's handlers call these methods and pass their errors to Deny:
+// Login is the handler of LoginHandler, with its steps as methods for logins that have a second step or no password.
+// The application's handlers call these methods and pass their errors to Deny:
 //
 //   - For a login with a second step, the first request calls Authenticate and Pause and responds with the ticket. The
 //     second request calls Resume and Finish.
@@ -80,7 +80,7 @@ func newLogin(s Starter, authenticate Authenticator, opts *HandlerOptions, mista
 	if err != nil {
 		return nil, err
 	}
-	l := &Login{endpoint: e, starter: s, authenticate: authenticate, sealers: s.tickets()}
+	l := &Login{endpoint: e, starter: s, authenticate: authenticate, sealers: s.ticketSealers()}
 	if opts != nil && len(opts.TicketSecret) > 0 {
 		sealer, err := newTicketSealer(opts.TicketSecret)
 		if err != nil {
@@ -115,14 +115,14 @@ func (l *Login) serve(w http.ResponseWriter, r *http.Request) error {
 
 // ServeHTTP serves the login as [LoginHandler] does.
 func (l *Login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	l.orZero().endpoint.ServeHTTP(w, r)
+	l.orRefusing().endpoint.ServeHTTP(w, r)
 }
 
 // Authenticate checks a username and a password and returns the subject. The throttle counts the attempt. The returned
 // About has the client's address and user agent and the time at which the authentication began; the application may set
 // its other fields. Authenticate refuses cross-origin requests. Pass its errors to [Login.Deny].
 func (l *Login) Authenticate(r *http.Request, username, password string) (subject string, about About, err error) {
-	l = l.orZero()
+	l = l.orRefusing()
 	if l.starter == nil {
 		return "", About{}, errLoginNotMade
 	}
@@ -167,7 +167,7 @@ func (l *Login) aboutClient(r *http.Request, about About) About {
 // Finish refuses cross-origin requests, except GET requests, which social logins need for their redirects. For these,
 // check the state parameter yourself.
 func (l *Login) Finish(w http.ResponseWriter, r *http.Request, subject string, about About) error {
-	l = l.orZero()
+	l = l.orRefusing()
 	if l.starter == nil {
 		return errLoginNotMade
 	}
@@ -178,24 +178,26 @@ func (l *Login) Finish(w http.ResponseWriter, r *http.Request, subject string, a
 }
 
 func (l *Login) finish(w http.ResponseWriter, r *http.Request, subject string, about About) error {
-	tokens, err := l.starter.start(r.Context(), subject, about, l.fit)
+	tokens, err := l.starter.start(r.Context(), subject, about, l.checkCookieSize)
 	if err != nil {
 		return err
 	}
-	l.handOut(w, r, tokens)
+	l.writeTokens(w, r, tokens)
 	return nil
 }
 
 // Deny refuses a request. It responds as ServeHTTP does for the same error.
-func (l *Login) Deny(w http.ResponseWriter, r *http.Request, err error) { l.orZero().refuse(w, r, err) }
+func (l *Login) Deny(w http.ResponseWriter, r *http.Request, err error) {
+	l.orRefusing().refuse(w, r, err)
+}
 
 // Attempts returns Attempts that count with this login's throttle and options.
-func (l *Login) Attempts() *Attempts { return &Attempts{l.orZero().endpoint} }
+func (l *Login) Attempts() *Attempts { return &Attempts{l.orRefusing().endpoint} }
 
 var errLoginNotMade = &usher.ConfigError{Field: "Login", Reason: "was not made by NewLogin"}
 
-// orZero returns l, or a Login that refuses every request if l was not made by NewLogin.
-func (l *Login) orZero() *Login {
+// orRefusing returns l, or a Login that refuses every request if l was not made by NewLogin.
+func (l *Login) orRefusing() *Login {
 	if l != nil && l.endpoint != nil {
 		return l
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// ErrTicket means that a ticket of [Login.Pause] is malformed, forged or older than 10 minutes. The user must start the login
-// again. The response is a 401.
+// ErrTicket means that a ticket of [Login.Pause] is malformed, forged or older than 10 minutes. The user must start the
+// login again. The response is a 401.
 var ErrTicket error = &reasonError{"session: invalid ticket", "ticket"}
 
 // ticketTTL is the lifetime of a ticket.
@@ -27,12 +27,12 @@ const ticketTTL = 10 * time.Minute
 // and AuthTime, Data, Label, UntilBrowserCloses and Replaces of about. Because of AuthTime, a call of EndAll or
 // EndOthers after the first step also makes this login fail.
 //
-// A ticket does not say which step comes next. If there are several, such as a code and the acceptance of new terms, note the
-// step in Data, and compare it in the check of each.
+// A ticket does not say which step comes next. If there are several, such as a code and the acceptance of new terms,
+// note the step in Data, and compare it in the check of each.
 //
 // Pause returns a usher.ConfigError if the Starter is not a Manager and HandlerOptions.TicketSecret is not set.
 func (l *Login) Pause(subject string, about About) (ticket string, err error) {
-	l = l.orZero()
+	l = l.orRefusing()
 	if l.starter == nil {
 		return "", errLoginNotMade
 	}
@@ -64,7 +64,7 @@ var errNoTicketSecret = &usher.ConfigError{
 //
 // Resume refuses cross-origin requests. It returns ErrTicket for an invalid ticket. Pass its errors to [Login.Deny].
 func (l *Login) Resume(r *http.Request, ticket string, check func(ctx context.Context, subject string) error) (subject string, about About, err error) {
-	l = l.orZero()
+	l = l.orRefusing()
 	if l.starter == nil {
 		return "", About{}, errLoginNotMade
 	}
@@ -81,7 +81,7 @@ func (l *Login) Resume(r *http.Request, ticket string, check func(ctx context.Co
 	about = l.aboutClient(r, about)
 	attempt := Attempt{Kind: KindStep, Account: subject, Client: network(about.Address)}
 	err = l.attempt(r.Context(), attempt, func(ctx context.Context) error { return check(ctx, subject) })
-	if errors.Is(err, usher.ErrPasswordMismatch) && !errors.As(err, new(*usher.Rejection)) && !outOfReach(err) {
+	if errors.Is(err, usher.ErrPasswordMismatch) && !errors.As(err, new(*usher.Rejection)) && !isOutage(err) {
 		err = &usher.Rejection{Status: http.StatusUnauthorized, Description: "Wrong code.", Err: err}
 	}
 	if err != nil {
@@ -155,7 +155,7 @@ func appendTicket(b []byte, expires time.Time, subject string, about About) []by
 	b = binary.BigEndian.AppendUint64(b, uint64(expires.UnixMicro()))
 	b = binary.BigEndian.AppendUint64(b, uint64(about.AuthTime.UnixMicro()))
 	b = append(b, byte(flags))
-	for _, text := range []string{subject, about.Data, clean(about.Label), replaces} {
+	for _, text := range []string{subject, about.Data, sanitize(about.Label), replaces} {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(text))) // all are shorter than 300 bytes
 		b = append(b, text...)
 	}

@@ -12,7 +12,7 @@ func (m *Manager[C]) End(ctx context.Context, refreshToken string) error {
 	if err := m.usable(); err != nil {
 		return err
 	}
-	token, ok := open(m.keys, refreshToken)
+	token, ok := openToken(m.keys, refreshToken)
 	if !ok {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (m *Manager[C]) endAll(ctx context.Context, subject, keep string) error {
 	now := m.now()
 	defer m.afterEndAll.Store(now.Add(time.Microsecond).UnixMicro())
 	var ended []string
-	err := m.step(ctx, func(ctx context.Context) (err error) {
+	err := completeChange(ctx, detachedTimeout, func(ctx context.Context) (err error) {
 		ended, err = m.store.EndAll(ctx, subject, keep, now, now.Add(m.maxAge))
 		return err
 	})
@@ -87,7 +87,7 @@ func (m *Manager[C]) endAll(ctx context.Context, subject, keep string) error {
 }
 
 func (m *Manager[C]) storeEnd(ctx context.Context, now time.Time, subject, id string) (ended bool, err error) {
-	err = m.step(ctx, func(ctx context.Context) (err error) {
+	err = completeChange(ctx, detachedTimeout, func(ctx context.Context) (err error) {
 		ended, err = m.store.End(ctx, subject, id, now)
 		return err
 	})

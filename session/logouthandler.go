@@ -26,13 +26,13 @@ func LogoutHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, er
 		if err := m.End(r.Context(), token); err != nil {
 			return err
 		}
-		e.loggedOut(w)
+		e.respondLoggedOut(w)
 		return nil
 	}
 	return e, nil
 }
 
-func (e *endpoint) loggedOut(w http.ResponseWriter) {
+func (e *endpoint) respondLoggedOut(w http.ResponseWriter) {
 	if e.opts.Cookies {
 		e.clearCookies(w)
 	}

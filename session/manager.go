@@ -31,7 +31,7 @@ type Manager[C any] struct {
 
 // NewManager returns a Manager. If cfg is invalid, it returns a [usher.ConfigError] for each mistake, joined.
 func NewManager[C any, P usher.EmbedsClaims[C]](cfg Config[C]) (*Manager[C], error) {
-	if err := errors.Join(cfg.check(), ownClaims[C]()); err != nil {
+	if err := errors.Join(cfg.check(), checkClaimsType[C]()); err != nil {
 		return nil, err
 	}
 	m := &Manager[C]{
@@ -73,10 +73,10 @@ func (m *Manager[C]) usable() error {
 	return nil
 }
 
-// A checkpoint may refuse tokens that are about to be issued, before the refresh token is spent.
-type checkpoint func(Tokens) error
+// tokensCheck may refuse new tokens before a session is started or a refresh token is spent.
+type tokensCheck func(Tokens) error
 
-func release(Tokens) error { return nil }
+func acceptAny(Tokens) error { return nil }
 
 // List returns the live sessions of the subject, oldest first. It returns usher.ErrUnavailable if the store does not
 // respond.
@@ -87,7 +87,7 @@ func (m *Manager[C]) List(ctx context.Context, subject string) ([]Session, error
 	if !isSubject(subject) {
 		return nil, nil
 	}
-	ctx, cancel := m.reading(ctx)
+	ctx, cancel := m.readContext(ctx)
 	defer cancel()
 	sessions, err := m.store.List(ctx, subject, m.now())
 	if err != nil {
@@ -109,14 +109,14 @@ func (m *Manager[C]) issue(ctx context.Context, token refreshToken) (Tokens, err
 	return tokens, err
 }
 
-func (m *Manager[C]) tickets() []cipher.AEAD { return m.sealers }
+func (m *Manager[C]) ticketSealers() []cipher.AEAD { return m.sealers }
 
 // now returns the time in microseconds, the precision of every store. If the clock has not advanced since EndAll, it
 // returns a later time. Otherwise a login after EndAll would look as if it began before.
 func (m *Manager[C]) now() time.Time {
-	const still = time.Millisecond // if the clock is further behind, it was set back
+	const maxLag = time.Millisecond // if the clock is further behind, it was set back
 	now := m.clock().UTC().Truncate(time.Microsecond)
-	if later := time.UnixMicro(m.afterEndAll.Load()).UTC(); later.After(now) && later.Sub(now) <= still {
+	if later := time.UnixMicro(m.afterEndAll.Load()).UTC(); later.After(now) && later.Sub(now) <= maxLag {
 		return later
 	}
 	return now

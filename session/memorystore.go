@@ -20,8 +20,8 @@ type MemoryStore struct {
 
 type memorySession struct {
 	State
-	about  Session // the fields that never change; State has ExpiresAt and LastUsedAt
-	endsAt time.Time
+	initial Session // as it was started; State has the current ExpiresAt and LastUsedAt
+	endsAt  time.Time
 }
 
 type memorySubject struct {
@@ -51,25 +51,25 @@ func (st *MemoryStore) Start(ctx context.Context, s Record, limit int, now time.
 		return nil, nil
 	}
 	added := &memorySession{
-		State:  State{Generation: 1, Token: s.Token, RotatedAt: s.StartedAt, ExpiresAt: s.ExpiresAt},
-		about:  s.Session,
-		endsAt: s.EndsAt,
+		State:   State{Generation: 1, Token: s.Token, RotatedAt: s.StartedAt, ExpiresAt: s.ExpiresAt},
+		initial: s.Session,
+		endsAt:  s.EndsAt,
 	}
 	st.removeFrom(owner, func(old *memorySession) bool { return !old.ExpiresAt.After(now) })
 	var ended []string
 	if excess := len(owner.sessions) + 1 - limit; limit > 0 && excess > 0 {
 		for _, old := range owner.sessions[:excess] {
-			ended = append(ended, old.about.ID)
-			delete(st.sessions, old.about.ID)
+			ended = append(ended, old.initial.ID)
+			delete(st.sessions, old.initial.ID)
 		}
 		owner.sessions = slices.Delete(owner.sessions, 0, excess)
 	}
 	st.sessions[s.ID] = added
-	place := len(owner.sessions)
-	for place > 0 && owner.sessions[place-1].about.StartedAt.After(s.StartedAt) {
-		place-- // the clock was set back
+	index := len(owner.sessions)
+	for index > 0 && owner.sessions[index-1].initial.StartedAt.After(s.StartedAt) {
+		index-- // the clock was set back
 	}
-	owner.sessions = slices.Insert(owner.sessions, place, added)
+	owner.sessions = slices.Insert(owner.sessions, index, added)
 	return ended, nil
 }
 
@@ -112,7 +112,7 @@ func (st *MemoryStore) Lookup(ctx context.Context, subject, id string, now time.
 	if s == nil || !s.ExpiresAt.After(now) {
 		return Session{}, ErrSessionEnded
 	}
-	return s.session(), nil
+	return s.current(), nil
 }
 
 // List implements [Store].
@@ -129,7 +129,7 @@ func (st *MemoryStore) List(ctx context.Context, subject string, now time.Time) 
 	var list []Session
 	for _, s := range owner.sessions {
 		if s.ExpiresAt.After(now) {
-			list = append(list, s.session())
+			list = append(list, s.current())
 		}
 	}
 	return list, nil
@@ -166,11 +166,11 @@ func (st *MemoryStore) EndAll(ctx context.Context, subject, keep string, now, fo
 	}
 	var ended []string
 	st.removeFrom(owner, func(s *memorySession) bool {
-		if s.about.ID == keep {
+		if s.initial.ID == keep {
 			return false
 		}
 		if s.ExpiresAt.After(now) {
-			ended = append(ended, s.about.ID)
+			ended = append(ended, s.initial.ID)
 		}
 		return true
 	})
@@ -215,9 +215,9 @@ func (st *MemoryStore) shrink() {
 		return
 	}
 	st.peak = len(st.subjects)
-	fresh := make(map[string]*memorySubject, len(st.subjects))
-	maps.Copy(fresh, st.subjects)
-	st.subjects = fresh
+	smaller := make(map[string]*memorySubject, len(st.subjects))
+	maps.Copy(smaller, st.subjects)
+	st.subjects = smaller
 }
 
 // sweepSome removes the expired sessions of a few random subjects. A start adds at most one subject, so expired
@@ -241,7 +241,7 @@ func (st *MemoryStore) sweep(name string, owner *memorySubject, now time.Time) {
 }
 
 func (st *MemoryStore) find(subject, id string) *memorySession {
-	if s := st.sessions[id]; s != nil && s.about.Subject == subject {
+	if s := st.sessions[id]; s != nil && s.initial.Subject == subject {
 		return s
 	}
 	return nil
@@ -258,22 +258,22 @@ func (st *MemoryStore) subject(name string) *memorySubject {
 }
 
 func (st *MemoryStore) remove(s *memorySession) {
-	st.removeFrom(st.subjects[s.about.Subject], func(other *memorySession) bool { return other == s })
+	st.removeFrom(st.subjects[s.initial.Subject], func(other *memorySession) bool { return other == s })
 }
 
-func (st *MemoryStore) removeFrom(owner *memorySubject, gone func(*memorySession) bool) {
+func (st *MemoryStore) removeFrom(owner *memorySubject, match func(*memorySession) bool) {
 	owner.sessions = slices.DeleteFunc(owner.sessions, func(s *memorySession) bool {
-		if !gone(s) {
+		if !match(s) {
 			return false
 		}
-		delete(st.sessions, s.about.ID)
+		delete(st.sessions, s.initial.ID)
 		return true
 	})
 }
 
-func (s *memorySession) session() Session {
-	view := s.about
-	view.LastUsedAt = s.RotatedAt
-	view.ExpiresAt = s.ExpiresAt
-	return view
+func (s *memorySession) current() Session {
+	current := s.initial
+	current.LastUsedAt = s.RotatedAt
+	current.ExpiresAt = s.ExpiresAt
+	return current
 }

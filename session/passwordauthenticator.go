@@ -39,7 +39,7 @@ func PasswordAuthenticator(
 	}
 	return func(ctx context.Context, username, password string) (string, error) {
 		subject, hash, err := findAccount(ctx, find, username)
-		unknown := errors.Is(err, usher.ErrNoUser) && !outOfReach(err)
+		unknown := errors.Is(err, usher.ErrNoUser) && !isOutage(err)
 		if unknown {
 			hash = ""
 		} else if err != nil {
@@ -66,7 +66,7 @@ func PasswordAuthenticator(
 // findAccount looks up a username as it was typed, and then in lower case.
 func findAccount(ctx context.Context, find func(context.Context, string) (subject, hash string, err error), username string) (subject, hash string, err error) {
 	subject, hash, err = find(ctx, username)
-	if lower := strings.ToLower(username); lower != username && errors.Is(err, usher.ErrNoUser) && !outOfReach(err) {
+	if lower := strings.ToLower(username); lower != username && errors.Is(err, usher.ErrNoUser) && !isOutage(err) {
 		return find(ctx, lower)
 	}
 	return subject, hash, err

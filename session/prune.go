@@ -69,7 +69,7 @@ func (m *Manager[C]) verifyStore(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	ctx, cancel := context.WithTimeout(ctx, detachedTimeout)
 	defer cancel()
 	return v.Verify(ctx)
 }

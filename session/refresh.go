@@ -19,21 +19,21 @@ import (
 // After usher.ErrUnavailable, or an error of the callback or the encoder, the caller may try again with the same token.
 // If it was spent nevertheless, its successor is returned within the grace period.
 func (m *Manager[C]) Refresh(ctx context.Context, refreshToken string) (Tokens, error) {
-	return m.refresh(ctx, refreshToken, release)
+	return m.refresh(ctx, refreshToken, acceptAny)
 }
 
-func (m *Manager[C]) refresh(ctx context.Context, text string, fit checkpoint) (Tokens, error) {
+func (m *Manager[C]) refresh(ctx context.Context, text string, check tokensCheck) (Tokens, error) {
 	if err := m.usable(); err != nil {
 		return Tokens{}, err
 	}
 	now := m.now()
-	token, ok := open(m.keys, text)
+	token, ok := openToken(m.keys, text)
 	if !ok {
 		m.report(ctx, Event{Kind: EventRefused, Time: now, Err: ErrRefreshToken})
 		return Tokens{}, ErrRefreshToken
 	}
 	event := Event{Kind: EventRefreshed, Time: now, Subject: token.subject, SessionID: token.sessionID()}
-	tokens, err := m.refreshAuthentic(ctx, now, token, text, fit, &event)
+	tokens, err := m.refreshAuthentic(ctx, now, token, text, check, &event)
 	if err != nil {
 		event.Err = err
 		if event.Kind == EventRefreshed {
@@ -47,9 +47,9 @@ func (m *Manager[C]) refresh(ctx context.Context, text string, fit checkpoint) (
 
 // refreshAuthentic refreshes with an authentic token. It spends the token last, so the caller can try again after an
 // error. It sets event.Kind if the outcome is neither a refresh nor a refusal.
-func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token refreshToken, text string, fit checkpoint, event *Event) (Tokens, error) {
+func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token refreshToken, text string, check tokensCheck, event *Event) (Tokens, error) {
 	tokens, err := m.issue(ctx, token)
-	if errors.Is(err, usher.ErrNoUser) && !outOfReach(err) {
+	if errors.Is(err, usher.ErrNoUser) && !isOutage(err) {
 		return Tokens{}, m.endOfDeletedUser(ctx, now, token, err, event)
 	}
 	if err != nil {
@@ -57,7 +57,7 @@ func (m *Manager[C]) refreshAuthentic(ctx context.Context, now time.Time, token 
 	}
 	rotation := m.newRotation(token, text, now)
 	tokens.RefreshToken = m.keys[0].successorOf(token, text, rotation.Nonce)
-	if err := fit(tokens); err != nil {
+	if err := check(tokens); err != nil {
 		return Tokens{}, err
 	}
 	rotation.Successor = hashToken(tokens.RefreshToken)
@@ -124,7 +124,7 @@ func (m *Manager[C]) earlierSuccessor(token refreshToken, text string, rotated R
 }
 
 func (m *Manager[C]) storeRotate(ctx context.Context, r Rotation) (rotated Rotated, err error) {
-	err = stepWithin(ctx, rotateTimeout(m.grace), func(ctx context.Context) (err error) {
+	err = completeChange(ctx, rotateTimeout(m.grace), func(ctx context.Context) (err error) {
 		rotated, err = m.store.Rotate(ctx, r)
 		return err
 	})
@@ -138,10 +138,10 @@ func rotateTimeout(grace time.Duration) time.Duration {
 	const retryAfter, margin = 5 * time.Second, 500 * time.Millisecond
 	switch {
 	case grace == 0:
-		return stepTimeout
+		return detachedTimeout
 	case grace < retryAfter+2*margin: // too short for a retry after 5 seconds
 		return time.Second
 	default:
-		return min(grace*3/10, grace-retryAfter-margin, stepTimeout)
+		return min(grace*3/10, grace-retryAfter-margin, detachedTimeout)
 	}
 }

@@ -25,14 +25,14 @@ func RefreshHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, e
 		if err != nil {
 			return err
 		}
-		tokens, err := m.refresh(r.Context(), token, e.fit)
-		if tokenSpoilt(err) && e.opts.Cookies {
+		tokens, err := m.refresh(r.Context(), token, e.checkCookieSize)
+		if tokenUnusable(err) && e.opts.Cookies {
 			e.clearCookies(w)
 		}
 		if err != nil {
 			return err
 		}
-		e.handOut(w, r, tokens)
+		e.writeTokens(w, r, tokens)
 		return nil
 	}
 	return e, nil

@@ -107,11 +107,11 @@ func parseFields(b []byte) (refreshToken, bool) {
 		if len(rest) < 2 || tokenFlags(rest[0]) >= flagsEnd {
 			return refreshToken{}, false
 		}
-		flags, size, names := tokenFlags(rest[0]), int(rest[1]), rest[2:]
-		if size == 0 || size > len(names) {
+		flags, size, texts := tokenFlags(rest[0]), int(rest[1]), rest[2:]
+		if size == 0 || size > len(texts) {
 			return refreshToken{}, false
 		}
-		t.flags, t.subject, t.data = flags, string(names[:size]), string(names[size:])
+		t.flags, t.subject, t.data = flags, string(texts[:size]), string(texts[size:])
 		return t, true
 	default:
 		return refreshToken{}, false
@@ -188,8 +188,8 @@ func (k secretKeys) successorOf(t refreshToken, text string, nonce Nonce) string
 	return k.seal(next)
 }
 
-// open verifies a token and returns its fields.
-func open(keys []secretKeys, text string) (refreshToken, bool) {
+// openToken verifies a token and returns its fields.
+func openToken(keys []secretKeys, text string) (refreshToken, bool) {
 	var buffer [maxTokenBytes]byte
 	tag, fields, ok := splitToken(buffer[:0], text)
 	if !ok {
@@ -201,15 +201,15 @@ func open(keys []secretKeys, text string) (refreshToken, bool) {
 	return parseFields(fields)
 }
 
-// macKey computes HMAC-SHA-256 with one key. It pools the hash states, because processing the key is half of the work and a
-// refresh computes three MACs.
+// macKey computes HMAC-SHA-256 with one key. It pools the hash states, because processing the key is half of the work
+// and a refresh computes three MACs.
 type macKey struct{ pool sync.Pool }
 
 // maxMessage is the length of the longest message, which successorOf uses.
 const maxMessage = 16 + 8 + len(Nonce{}) + maxTokenText
 
-// macState is a hash with buffers for its input and output. Without them, every call through the hash.Hash interface would
-// allocate.
+// macState is a hash with buffers for its input and output. Without them, every call through the hash.Hash interface
+// would allocate.
 type macState struct {
 	hash    hash.Hash
 	message [maxMessage]byte

@@ -30,12 +30,12 @@ func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // rejection maps an error to a response. It maps errors of passwords, refresh tokens, tickets, links and accounts. The
 // middleware maps outages and all other errors.
 func (e *endpoint) rejection(err error) *usher.Rejection {
-	if errors.As(err, new(*usher.Rejection)) || outOfReach(err) {
+	if errors.As(err, new(*usher.Rejection)) || isOutage(err) {
 		return e.mapping.Rejection(err)
 	}
 	rej := &usher.Rejection{Status: http.StatusUnauthorized, Err: err}
 	switch {
-	case tokenSpoilt(err):
+	case tokenUnusable(err):
 		rej.Code, rej.Description = "invalid_token", "The session is over. Log in again."
 	case errors.Is(err, ErrTicket):
 		rej.Code, rej.Description = "invalid_token", "The login has expired. Log in again."
@@ -59,14 +59,14 @@ func (e *endpoint) rejection(err error) *usher.Rejection {
 	return rej
 }
 
-// tokenSpoilt reports whether err means that the refresh token can't be used any more.
-func tokenSpoilt(err error) bool { return isAnswer(err) && !outOfReach(err) }
+// tokenUnusable reports whether err means that the refresh token can't be used any more.
+func tokenUnusable(err error) bool { return isAnswer(err) && !isOutage(err) }
 
 func wrongPassword(err error) bool {
 	return errors.Is(err, usher.ErrPasswordMismatch) || errors.Is(err, usher.ErrNoUser)
 }
 
-// refused returns a Rejection whose cause is its description.
-func refused(status int, description string) *usher.Rejection {
+// newRejection returns a Rejection whose cause is its description.
+func newRejection(status int, description string) *usher.Rejection {
 	return &usher.Rejection{Status: status, Description: description, Err: errors.New("session: " + description)}
 }

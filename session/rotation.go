@@ -49,8 +49,8 @@ const (
 // Judge returns the verdict for r on a session in state s. Call it in stores that read the state and then compare and
 // set it. It is the reference for stores that decide in another language.
 //
-// A Rotation that has already been applied is always a Retry, because a database client may send it again if the answer was
-// lost.
+// A Rotation that has already been applied is always a Retry, because a database client may send it again if the answer
+// was lost.
 func (r Rotation) Judge(s State) Verdict {
 	switch {
 	case !s.ExpiresAt.After(r.Now):

@@ -8,7 +8,8 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// SessionsHandler returns a handler for the user's own sessions. Mount it behind a middleware's Require with two patterns:
+// SessionsHandler returns a handler for the user's own sessions. Mount it behind a middleware's Require with two
+// patterns:
 //
 //	GET /sessions           lists them: {"sessions": [{"id", "current", "started_at", …}]}
 //	DELETE /sessions/{id}   ends one session: 204, or 404 if the user has no such session
@@ -27,7 +28,7 @@ func SessionsHandler[C any](m *Manager[C], opts *HandlerOptions) (http.Handler, 
 			return err
 		}
 		if r.Method == http.MethodDelete {
-			return endOne(e, w, r, m, claims)
+			return endSession(e, w, r, m, claims)
 		}
 		return listSessions(w, r, m, claims)
 	}
@@ -97,7 +98,7 @@ func listSessions[C any](w http.ResponseWriter, r *http.Request, m *Manager[C], 
 	return nil
 }
 
-func endOne[C any](e *endpoint, w http.ResponseWriter, r *http.Request, m *Manager[C], claims *usher.Claims) error {
+func endSession[C any](e *endpoint, w http.ResponseWriter, r *http.Request, m *Manager[C], claims *usher.Claims) error {
 	id := e.opts.SessionID(r)
 	err := m.EndSession(r.Context(), claims.Subject, id)
 	switch {
@@ -106,7 +107,7 @@ func endOne[C any](e *endpoint, w http.ResponseWriter, r *http.Request, m *Manag
 	case err != nil:
 		return err
 	case id == claims.SessionID:
-		e.loggedOut(w)
+		e.respondLoggedOut(w)
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}

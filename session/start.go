@@ -42,10 +42,10 @@ const maxAboutBytes = 256
 // older than MaxAge. It returns usher.ErrUnavailable if the store does not respond; no usable session then remains.
 // Errors of the claims callback and of the encoder are returned unchanged.
 func (m *Manager[C]) Start(ctx context.Context, subject string, about About) (Tokens, error) {
-	return m.start(ctx, subject, about, release)
+	return m.start(ctx, subject, about, acceptAny)
 }
 
-func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit checkpoint) (Tokens, error) {
+func (m *Manager[C]) start(ctx context.Context, subject string, about About, check tokensCheck) (Tokens, error) {
 	if err := m.usable(); err != nil {
 		return Tokens{}, err
 	}
@@ -66,7 +66,7 @@ func (m *Manager[C]) start(ctx context.Context, subject string, about About, fit
 		return Tokens{}, err
 	}
 	tokens.RefreshToken = m.keys[0].seal(token)
-	if err := fit(tokens); err != nil {
+	if err := check(tokens); err != nil {
 		return Tokens{}, err
 	}
 	about.AuthTime = authTime
@@ -91,9 +91,9 @@ func (m *Manager[C]) newRecord(tokens Tokens, subject string, about About, now t
 		Session: Session{
 			ID:         tokens.SessionID,
 			Subject:    subject,
-			UserAgent:  clean(about.UserAgent),
-			Address:    clean(about.Address),
-			Label:      clean(about.Label),
+			UserAgent:  sanitize(about.UserAgent),
+			Address:    sanitize(about.Address),
+			Label:      sanitize(about.Label),
 			AuthTime:   about.AuthTime,
 			StartedAt:  now,
 			LastUsedAt: now,
@@ -118,14 +118,14 @@ func (m *Manager[C]) replace(ctx context.Context, subject, old, started string) 
 }
 
 func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []string, err error) {
-	err = m.step(ctx, func(ctx context.Context) (err error) {
+	err = completeChange(ctx, detachedTimeout, func(ctx context.Context) (err error) {
 		ended, err = m.store.Start(ctx, record, m.maxPerSubject, record.StartedAt)
 		return err
 	})
 	if errors.Is(err, usher.ErrUnavailable) {
 		// The session may have been stored, but nobody has its token. End it, even if the client has closed the
 		// connection. Other sessions may have been ended to stay within MaxPerSubject.
-		_ = m.step(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		_ = completeChange(context.WithoutCancel(ctx), detachedTimeout, func(ctx context.Context) error {
 			_, err := m.store.End(ctx, record.Subject, record.ID, record.StartedAt)
 			return err
 		})
@@ -138,8 +138,8 @@ func (m *Manager[C]) storeStart(ctx context.Context, record Record) (ended []str
 	return ended, err
 }
 
-// clean returns a copy of s that is safe to store. A substring would keep all of the request's headers in memory.
-func clean(s string) string {
+// sanitize returns a copy of s that is safe to store. A substring would keep all of the request's headers in memory.
+func sanitize(s string) string {
 	if len(s) > 4*maxAboutBytes {
 		s = s[:4*maxAboutBytes] // bounds the work for large headers
 	}

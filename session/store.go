@@ -74,7 +74,8 @@ type Record struct {
 	Token  Hash      // hash of the first refresh token, whose generation is 1
 }
 
-// Hash is the SHA-256 hash of a refresh token. It needs no salt and no slow hash, because a token contains 256 random bits.
+// Hash is the SHA-256 hash of a refresh token. It needs no salt and no slow hash, because a token contains 256 random
+// bits.
 type Hash [32]byte
 
 // Nonce is stored with the successor's hash. With the manager's secret and the spent token, a retry derives the same

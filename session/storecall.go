@@ -9,38 +9,39 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// stepTimeout limits operations that continue after their request has been canceled: changes in stores and throttles,
-// and event callbacks.
-const stepTimeout = 10 * time.Second
+// detachedTimeout limits operations that continue after their request has been canceled: changes in stores and
+// throttles, and event callbacks.
+const detachedTimeout = 10 * time.Second
 
 // readTimeout limits reads of the store, which also end with their request.
 const readTimeout = 5 * time.Second
 
-// reading returns a context for a read of the store. A MemoryStore needs no time limit.
-func (m *Manager[C]) reading(ctx context.Context) (context.Context, context.CancelFunc) {
+// readContext returns a context for a read of the store. A MemoryStore needs no time limit.
+func (m *Manager[C]) readContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := m.store.(*MemoryStore); ok {
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, readTimeout)
 }
 
-// step completes a store operation even if the client disconnects, because the client may present the same token again.
-// If the request has already ended, step does nothing.
-func (m *Manager[C]) step(ctx context.Context, do func(context.Context) error) error {
-	return stepWithin(ctx, stepTimeout, do)
-}
-
-func stepWithin(ctx context.Context, timeout time.Duration, do func(context.Context) error) error {
+// completeChange completes a change of the store even if the client disconnects, because the client may present the
+// same token again. If the request has already ended, it changes nothing.
+func completeChange(ctx context.Context, timeout time.Duration, change func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return unavailable(err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	ctx, cancel := detach(ctx, timeout)
 	defer cancel()
-	return answer(do(ctx))
+	return wrapFailure(change(ctx))
 }
 
-// answer returns a store's answers unchanged and wraps its failures in usher.ErrUnavailable.
-func answer(err error) error {
+// detach returns a context with the values of ctx that ends after timeout, even if ctx ends earlier.
+func detach(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), timeout)
+}
+
+// wrapFailure returns a store's answers unchanged and wraps its failures in usher.ErrUnavailable.
+func wrapFailure(err error) error {
 	if err == nil || isAnswer(err) {
 		return err
 	}
@@ -57,7 +58,7 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: session store: %w", usher.ErrUnavailable, err)
 }
 
-// outOfReach reports whether err is an outage: no decision was made, whatever else err matches.
-func outOfReach(err error) bool {
+// isOutage reports whether err is an outage: no decision was made, whatever else err matches.
+func isOutage(err error) bool {
 	return errors.Is(err, usher.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -174,9 +174,9 @@ const (
 // Limits returns the limits of a kind of attempts, or an error for an unknown kind. Implementations of Throttle call
 // it, on options that Complete has returned.
 func (o ThrottleOptions) Limits(kind string) (KindLimits, error) {
-	flight := inFlightFactor * o.PerClient.Burst
+	inFlight := inFlightFactor * o.PerClient.Burst
 	limits := KindLimits{
-		InFlight: Limit{Burst: flight, Every: max(inFlightTime/time.Duration(flight), time.Microsecond)},
+		InFlight: Limit{Burst: inFlight, Every: max(inFlightTime/time.Duration(inFlight), time.Microsecond)},
 		Failures: o.PerClient,
 	}
 	switch kind {
