@@ -29,18 +29,10 @@ func (a *accounts) changePassword(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	client := a.clientNetwork(r)
-	attempt := Attempt{Kind: KindLogin, Account: a.countedUser(user), Client: client}
-	err = a.endpoint.attempt(r.Context(), attempt, func(ctx context.Context) error {
-		return a.checkPassword(ctx, user, f[oldField])
-	})
-	if errors.Is(err, usher.ErrPasswordMismatch) && !isOutage(err) {
-		return &usher.Rejection{Status: http.StatusUnauthorized, Description: "The old password is wrong.", Err: err}
-	}
-	if err != nil {
+	if err := a.checkOldPassword(r, user, f[oldField]); err != nil {
 		return err
 	}
-	hash, err := a.passwords.Hash(usher.ContextWithClient(r.Context(), client), f[newField])
+	hash, err := a.passwords.Hash(usher.ContextWithClient(r.Context(), a.clientNetwork(r)), f[newField])
 	if err != nil {
 		return err
 	}
@@ -55,6 +47,18 @@ func (a *accounts) changePassword(w http.ResponseWriter, r *http.Request) error 
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// checkOldPassword returns nil if the password is the user's. The throttle counts the attempt as a login.
+func (a *accounts) checkOldPassword(r *http.Request, u User, password string) error {
+	attempt := Attempt{Kind: KindLogin, Account: a.countedUser(u), Client: a.clientNetwork(r)}
+	err := a.endpoint.attempt(r.Context(), attempt, func(ctx context.Context) error {
+		return a.checkPassword(ctx, u, password)
+	})
+	if errors.Is(err, usher.ErrPasswordMismatch) && !isOutage(err) {
+		return &usher.Rejection{Status: http.StatusUnauthorized, Description: "The old password is wrong.", Err: err}
+	}
+	return err
 }
 
 // sessionsNotEnded returns the refusal of a request that has set a password but could not end the sessions.

@@ -9,22 +9,11 @@ import (
 
 func (a *accounts) signup(w http.ResponseWriter, r *http.Request) error {
 	began := a.sessions.now()
-	f, err := readFields(w, r, append([]string{a.opts.UsernameField, a.opts.PasswordField, labelField}, a.fields...)...)
+	f, err := a.readSignup(w, r)
 	if err != nil {
 		return err
 	}
-	username := a.opts.Canonical(f[a.opts.UsernameField])
-	if username != "" && !isSubject(username) {
-		return newRejection(http.StatusUnprocessableEntity, "The "+a.opts.UsernameField+" is too long, or has a character that is not allowed.")
-	}
-	requiredFields := []string{a.opts.UsernameField}
-	if a.tellApart {
-		requiredFields = append(requiredFields, a.opts.PasswordField)
-	}
-	f[a.opts.UsernameField] = username
-	if err := f.require(requiredFields...); err != nil {
-		return err
-	}
+	username := f[a.opts.UsernameField]
 	var job func(ctx context.Context) error
 	if err := a.mails.reserve(); err != nil {
 		return err
@@ -55,6 +44,24 @@ func (a *accounts) signup(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
+}
+
+// readSignup reads the fields of a signup. The username is in canonical form.
+func (a *accounts) readSignup(w http.ResponseWriter, r *http.Request) (fields, error) {
+	f, err := readFields(w, r, append([]string{a.opts.UsernameField, a.opts.PasswordField, labelField}, a.fields...)...)
+	if err != nil {
+		return nil, err
+	}
+	username := a.opts.Canonical(f[a.opts.UsernameField])
+	if username != "" && !isSubject(username) {
+		return nil, newRejection(http.StatusUnprocessableEntity, "The "+a.opts.UsernameField+" is too long, or has a character that is not allowed.")
+	}
+	f[a.opts.UsernameField] = username
+	required := []string{a.opts.UsernameField}
+	if a.tellApart {
+		required = append(required, a.opts.PasswordField)
+	}
+	return f, f.require(required...)
 }
 
 // create creates an account. Its name is converted to lower case, so that a login finds it in any case. If an account
