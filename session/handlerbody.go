@@ -22,7 +22,8 @@ const maxBody = 64 << 10
 // fields are the text fields of a request.
 type fields map[string]string
 
-// maxMembers is the maximum number of members of a JSON object, or of fields of a form. Even a short one takes memory.
+// maxMembers is the maximum number of members of a JSON object, or of fields of a form. Each takes memory, however short
+// it is.
 const maxMembers = 100
 
 // readFields reads the named fields of the body, which is a JSON object (application/json) or a form

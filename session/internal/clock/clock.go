@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// Limit is how far clocks may differ. With more, a retry that another process handles can look like theft, and a login
-// under way can get past an EndAll.
+// Limit is how much clocks may differ. If they differ by more, a retry that another process handles can look like
+// reuse, and a login that began before EndAll can start a session after it.
 const Limit = 2 * time.Second
 
-// Check asks for the server's time, and returns an error if the two clocks differ by more than Limit. The time that
-// the question takes doesn't count as a difference.
+// Check calls server for the server's time and returns an error if the two clocks differ by more than Limit. The time
+// that the call takes does not count as a difference.
 func Check(server func() (time.Time, error)) error {
 	before := time.Now()
-	there, err := server()
+	serverTime, err := server()
 	after := time.Now()
 	if err != nil {
 		return fmt.Errorf("asking for the server's time: %w", err)
 	}
-	const cure = "synchronize both, by NTP say: sessions need clocks that agree within %s"
-	if ahead := before.Sub(there); ahead > Limit {
-		return fmt.Errorf("this process's clock is %s ahead of the server's: "+cure, ahead.Round(time.Millisecond), Limit)
+	const remedy = "synchronize both, for example with NTP: sessions need clocks that differ by at most %s"
+	if ahead := before.Sub(serverTime); ahead > Limit {
+		return fmt.Errorf("this process's clock is %s ahead of the server's: "+remedy, ahead.Round(time.Millisecond), Limit)
 	}
-	if behind := there.Sub(after); behind > Limit {
-		return fmt.Errorf("this process's clock is %s behind the server's: "+cure, behind.Round(time.Millisecond), Limit)
+	if behind := serverTime.Sub(after); behind > Limit {
+		return fmt.Errorf("this process's clock is %s behind the server's: "+remedy, behind.Round(time.Millisecond), Limit)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package outage tests what clients see when a store's server stops and starts under load.
+// Package outage tests what clients observe when a store's server stops and starts under load.
 package outage
 
 import (
@@ -17,65 +17,51 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// patience is how long a client tries again. Its library needs a moment to notice that the server is back.
-const patience = 30 * time.Second
+// recoveryTime is how long a client retries after the server has started, because the store's client library needs a
+// moment to reconnect.
+const recoveryTime = 30 * time.Second
 
-// clients is how many clients refresh at once, each in its own session.
+// clients is the number of clients that refresh at the same time, each in its own session.
 const clients = 8
 
-// Run lets clients refresh and use their tokens while the store's server stops and starts again. While it is down they
-// get a 503, and no logout reports success. Afterwards each client continues with the token it has, and clients that
-// had logged out stay logged out. The store must keep what it has acknowledged.
+// Run lets clients refresh and use their tokens while the store's server stops and starts again. While it is down, they
+// must get a 503, and no logout may report success. Afterwards each client must be able to continue with the token that
+// it has, and clients that had logged out must stay logged out. So the store must keep what it has acknowledged.
 func Run(t *testing.T, store session.Store, stop, start func()) {
-	s := newSite(t, store)
+	s := newService(t, store)
 	tokens := make([]session.Tokens, clients)
 	for i := range tokens {
 		tokens[i] = s.mustLogIn(t, subject(i))
 	}
-	bystander, leaver := s.mustLogIn(t, "bystander"), s.mustLogIn(t, "leaver")
-	s.want(t, "logout before", s.logout(leaver), http.StatusNoContent)
+	bystander, loggedOut := s.mustLogIn(t, "bystander"), s.mustLogIn(t, "leaver")
+	s.want(t, "logout before", s.logout(loggedOut), http.StatusNoContent)
 
-	over := make(chan struct{})
-	told := make(chan struct{}, clients) // who has heard of the outage
+	done := make(chan struct{})
+	sawOutage := make(chan struct{}, clients) // one value for each client that has got a 503
 	var load sync.WaitGroup
 	for i := range tokens {
 		load.Go(func() {
-			if err := s.goOn(&tokens[i], over, told); err != nil {
+			if err := s.refreshUntil(&tokens[i], done, sawOutage); err != nil {
 				t.Errorf("client %d: %v", i, err)
 			}
 		})
 	}
 	stop()
 	for range clients {
-		<-told
+		<-sawOutage
 	}
-	_, status := s.refresh(bystander)
-	s.want(t, "refresh while it is down", status, http.StatusServiceUnavailable)
-	s.want(t, "request while it is down", s.request(bystander), http.StatusServiceUnavailable)
-	s.want(t, "logout while it is down", s.logout(bystander), http.StatusServiceUnavailable)
-	for name, err := range map[string]error{
-		"EndAll":     s.EndAll(t.Context(), "bystander"),
-		"EndOthers":  s.EndOthers(t.Context(), "bystander", ""),
-		"EndSession": s.EndSession(t.Context(), "bystander", bystander.SessionID),
-	} {
-		if !errors.Is(err, usher.ErrUnavailable) {
-			t.Errorf("%s while it is down: %v; want ErrUnavailable", name, err)
-		}
-	}
-	if _, err := s.Start(t.Context(), "late", session.About{}); !errors.Is(err, usher.ErrUnavailable) {
-		t.Errorf("Start while it is down: %v; want ErrUnavailable", err)
-	}
+	s.wantUnavailable(t, "bystander", bystander)
 	start()
-	close(over)
+	close(done)
 	load.Wait()
 
 	for i := range tokens {
-		s.wantOn(t, subject(i), tokens[i])
+		s.wantContinues(t, subject(i), tokens[i])
 	}
-	s.wantOn(t, "bystander", bystander)
-	_, status = s.refresh(leaver)
-	s.want(t, "refresh of whoever had logged out", status, http.StatusUnauthorized)
-	s.want(t, "request of whoever had logged out", s.request(leaver), http.StatusUnauthorized)
+	s.wantContinues(t, "bystander", bystander)
+	_, status := s.refresh(loggedOut)
+	s.want(t, "refresh after the earlier logout", status, http.StatusUnauthorized)
+	s.want(t, "request after the earlier logout", s.request(loggedOut), http.StatusUnauthorized)
 	if list, err := s.List(t.Context(), "late"); err != nil || len(list) != 0 {
 		t.Errorf("a login that failed has left %v, %v", list, err)
 	}
@@ -83,22 +69,22 @@ func Run(t *testing.T, store session.Store, stop, start func()) {
 
 func subject(i int) string { return fmt.Sprintf("client-%d", i) }
 
-// site is a service whose requests all check their session.
-type site struct {
+// service is a web service that checks the session of each request.
+type service struct {
 	*session.Manager[usher.Claims]
 	mux *http.ServeMux
 }
 
-func newSite(t *testing.T, store session.Store) *site {
+func newService(t *testing.T, store session.Store) *service {
 	t.Helper()
 	key := usher.Must(usher.GenerateKey("HS256"))
-	s := &site{mux: http.NewServeMux()}
+	s := &service{mux: http.NewServeMux()}
 	s.Manager = usher.Must(session.NewManager(session.Config[usher.Claims]{
 		Encoder: usher.Must(usher.NewEncoder[usher.Claims](key, nil)),
 		Store:   store,
 		Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
 		Secret:  bytes.Repeat([]byte("secret! "), 4),
-		Grace:   5 * time.Minute, // slow machines don't turn a lost answer into a theft
+		Grace:   5 * time.Minute, // so that a retry on a slow machine is not taken for reuse
 	}))
 	auth := usher.Must(usher.NewMiddleware(usher.Must(usher.NewDecoder[usher.Claims](key, nil)), usher.ClaimsAsUser[usher.Claims],
 		&usher.MiddlewareOptions{Check: s.Check}))
@@ -110,8 +96,29 @@ func newSite(t *testing.T, store session.Store) *site {
 	return s
 }
 
-// wantOn checks that a client continues with the token it has, in its one session, until it logs out.
-func (s *site) wantOn(t *testing.T, subject string, tokens session.Tokens) {
+// wantUnavailable checks that no operation succeeds while the server is down.
+func (s *service) wantUnavailable(t *testing.T, subject string, tokens session.Tokens) {
+	t.Helper()
+	_, status := s.refresh(tokens)
+	s.want(t, "refresh while it is down", status, http.StatusServiceUnavailable)
+	s.want(t, "request while it is down", s.request(tokens), http.StatusServiceUnavailable)
+	s.want(t, "logout while it is down", s.logout(tokens), http.StatusServiceUnavailable)
+	for name, err := range map[string]error{
+		"EndAll":     s.EndAll(t.Context(), subject),
+		"EndOthers":  s.EndOthers(t.Context(), subject, ""),
+		"EndSession": s.EndSession(t.Context(), subject, tokens.SessionID),
+	} {
+		if !errors.Is(err, usher.ErrUnavailable) {
+			t.Errorf("%s while it is down: %v; want ErrUnavailable", name, err)
+		}
+	}
+	if _, err := s.Start(t.Context(), "late", session.About{}); !errors.Is(err, usher.ErrUnavailable) {
+		t.Errorf("Start while it is down: %v; want ErrUnavailable", err)
+	}
+}
+
+// wantContinues checks that a client can continue with its token, in its only session, until it logs out.
+func (s *service) wantContinues(t *testing.T, subject string, tokens session.Tokens) {
 	t.Helper()
 	status := s.untilAvailable(func() (status int) { tokens, status = s.refresh(tokens); return status })
 	s.want(t, subject+"'s refresh afterwards", status, http.StatusOK)
@@ -123,7 +130,7 @@ func (s *site) wantOn(t *testing.T, subject string, tokens session.Tokens) {
 	s.want(t, subject+"'s request after the logout", s.request(tokens), http.StatusUnauthorized)
 }
 
-func (s *site) mustLogIn(t *testing.T, subject string) session.Tokens {
+func (s *service) mustLogIn(t *testing.T, subject string) session.Tokens {
 	t.Helper()
 	tokens, err := s.Start(t.Context(), subject, session.About{})
 	if err != nil {
@@ -132,14 +139,14 @@ func (s *site) mustLogIn(t *testing.T, subject string) session.Tokens {
 	return tokens
 }
 
-// goOn refreshes and uses the access token until over is closed, and reports the first 503.
-func (s *site) goOn(tokens *session.Tokens, over <-chan struct{}, told chan<- struct{}) error {
+// refreshUntil refreshes and uses the access token until done is closed, and reports the first 503.
+func (s *service) refreshUntil(tokens *session.Tokens, done <-chan struct{}, sawOutage chan<- struct{}) error {
 	var once sync.Once
-	tell := func() { once.Do(func() { told <- struct{}{} }) }
-	defer tell() // whoever waits for it must not wait for ever
+	reportOutage := func() { once.Do(func() { sawOutage <- struct{}{} }) }
+	defer reportOutage() // Run waits for it, even if there was an error
 	for {
 		select {
-		case <-over:
+		case <-done:
 			return nil
 		default:
 		}
@@ -148,7 +155,7 @@ func (s *site) goOn(tokens *session.Tokens, over <-chan struct{}, told chan<- st
 		case http.StatusOK:
 			*tokens = next
 		case http.StatusServiceUnavailable:
-			tell()
+			reportOutage()
 		default:
 			return fmt.Errorf("refresh: %d", status)
 		}
@@ -158,45 +165,45 @@ func (s *site) goOn(tokens *session.Tokens, over <-chan struct{}, told chan<- st
 	}
 }
 
-func (s *site) refresh(tokens session.Tokens) (session.Tokens, int) {
-	answer := s.post("/refresh", tokens)
-	if answer.Code != http.StatusOK {
-		return tokens, answer.Code
+func (s *service) refresh(tokens session.Tokens) (session.Tokens, int) {
+	response := s.post("/refresh", tokens)
+	if response.Code != http.StatusOK {
+		return tokens, response.Code
 	}
 	next := session.Tokens{SessionID: tokens.SessionID}
-	if err := json.Unmarshal(answer.Body.Bytes(), &next); err != nil || next.RefreshToken == tokens.RefreshToken {
+	if err := json.Unmarshal(response.Body.Bytes(), &next); err != nil || next.RefreshToken == tokens.RefreshToken {
 		return tokens, http.StatusInternalServerError
 	}
-	return next, answer.Code
+	return next, response.Code
 }
 
-func (s *site) logout(tokens session.Tokens) int { return s.post("/logout", tokens).Code }
+func (s *service) logout(tokens session.Tokens) int { return s.post("/logout", tokens).Code }
 
-func (s *site) post(target string, tokens session.Tokens) *httptest.ResponseRecorder {
+func (s *service) post(target string, tokens session.Tokens) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, target, bytes.NewBufferString(`{"refresh_token":"`+tokens.RefreshToken+`"}`))
 	r.Header.Set("Content-Type", "application/json")
-	answer := httptest.NewRecorder()
-	s.mux.ServeHTTP(answer, r)
-	return answer
+	response := httptest.NewRecorder()
+	s.mux.ServeHTTP(response, r)
+	return response
 }
 
-func (s *site) request(tokens session.Tokens) int {
+func (s *service) request(tokens session.Tokens) int {
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/me", nil)
 	r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
-	answer := httptest.NewRecorder()
-	s.mux.ServeHTTP(answer, r)
-	return answer.Code
+	response := httptest.NewRecorder()
+	s.mux.ServeHTTP(response, r)
+	return response.Code
 }
 
-func (s *site) want(t *testing.T, what string, got, want int) {
+func (s *service) want(t *testing.T, what string, got, want int) {
 	t.Helper()
 	if got != want {
 		t.Errorf("%s: status %d; want %d", what, got, want)
 	}
 }
 
-func (s *site) untilAvailable(do func() int) int {
-	for deadline := time.Now().Add(patience); ; {
+func (s *service) untilAvailable(do func() int) int {
+	for deadline := time.Now().Add(recoveryTime); ; {
 		if status := do(); status != http.StatusServiceUnavailable || time.Now().After(deadline) {
 			return status
 		}
