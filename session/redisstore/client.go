@@ -55,21 +55,21 @@ func honoursContexts(client redis.UniversalClient) bool {
 	return false
 }
 
-// caller calls a client. Its calls end with their context.
-type caller struct {
+// boundedClient is a client whose calls end with their context.
+type boundedClient struct {
 	client redis.UniversalClient
 	calls  *bounded.Calls // nil if the client itself honours contexts
 }
 
-func newCaller(client redis.UniversalClient) caller {
+func newBoundedClient(client redis.UniversalClient) boundedClient {
 	if honoursContexts(client) {
-		return caller{client: client}
+		return boundedClient{client: client}
 	}
-	return caller{client, new(bounded.Calls)}
+	return boundedClient{client, new(bounded.Calls)}
 }
 
-// call runs do and returns soon after ctx has ended.
-func call[T any](ctx context.Context, c *caller, do func(ctx context.Context) (T, error)) (T, error) {
+// call runs do, and returns soon after ctx has ended.
+func call[T any](ctx context.Context, c *boundedClient, do func(ctx context.Context) (T, error)) (T, error) {
 	if c.calls == nil {
 		return do(ctx)
 	}

@@ -16,19 +16,19 @@ const (
 	maxRedirects = 3
 )
 
-// end runs a script that may end sessions and returns its answer. If Options.Replicas is set, it also waits for
+// runEnding runs a script that may end sessions and returns its answer. If Options.Replicas is set, it also waits for
 // replicas. WAIT counts the replicas that have the writes of its own connection, so both commands use the same
 // connection.
 //
 // A script that has nothing to end still writes something (see end.lua). An earlier attempt whose answer was lost may
 // have ended the session, and WAIT must cover that ending too.
-func (s *Store) end(ctx context.Context, script *redis.Script, key string, wait bool, args ...any) (any, error) {
+func (s *Store) runEnding(ctx context.Context, script *redis.Script, key string, wait bool, args ...any) (any, error) {
 	if s.replicas == 0 || !wait {
-		return call(ctx, &s.caller, func(ctx context.Context) (any, error) {
+		return call(ctx, &s.boundedClient, func(ctx context.Context) (any, error) {
 			return script.Run(ctx, s.client, []string{key}, append(args, 0)...).Result()
 		})
 	}
-	return call(ctx, &s.caller, func(ctx context.Context) (any, error) {
+	return call(ctx, &s.boundedClient, func(ctx context.Context) (any, error) {
 		return s.endAndWait(ctx, script, key, append(args, 1))
 	})
 }
@@ -78,7 +78,7 @@ func redirection(err error) (address string, asking, moved bool) {
 
 func masterAt(ctx context.Context, cluster *redis.ClusterClient, address string) (found *redis.Client) {
 	clients := make(chan *redis.Client, 1)
-	_ = cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error { // no error but these functions'
+	_ = cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error { // if it fails, no master is found
 		if c.Options().Addr == address {
 			clients <- c
 		}
@@ -93,29 +93,29 @@ func masterAt(ctx context.Context, cluster *redis.ClusterClient, address string)
 
 // scriptAndWait sends the script and WAIT on one connection.
 func (s *Store) scriptAndWait(ctx context.Context, server pipeliner, script *redis.Script, key string, args []any, asking bool) (any, error) {
-	send := func(run func(redis.Pipeliner) *redis.Cmd) (*redis.Cmd, *redis.IntCmd) {
+	sendBoth := func(run func(redis.Pipeliner) *redis.Cmd) (*redis.Cmd, *redis.IntCmd) {
 		var answer *redis.Cmd
-		var copies *redis.IntCmd
+		var acknowledged *redis.IntCmd
 		_, _ = server.Pipelined(ctx, func(p redis.Pipeliner) error { // the commands have the errors as well
 			if asking {
 				p.Do(ctx, "ASKING")
 			}
 			answer = run(p)
-			copies = redis.NewIntCmd(ctx, "wait", s.replicas, replicaWait.Milliseconds())
-			_ = p.Process(ctx, copies) // it is only queued
+			acknowledged = redis.NewIntCmd(ctx, "wait", s.replicas, replicaWait.Milliseconds())
+			_ = p.Process(ctx, acknowledged) // it is only queued
 			return nil
 		})
-		return answer, copies
+		return answer, acknowledged
 	}
-	answer, copies := send(func(p redis.Pipeliner) *redis.Cmd { return script.EvalSha(ctx, p, []string{key}, args...) })
+	answer, acknowledged := sendBoth(func(p redis.Pipeliner) *redis.Cmd { return script.EvalSha(ctx, p, []string{key}, args...) })
 	if redis.HasErrorPrefix(answer.Err(), "NOSCRIPT") {
-		answer, copies = send(func(p redis.Pipeliner) *redis.Cmd { return script.Eval(ctx, p, []string{key}, args...) })
+		answer, acknowledged = sendBoth(func(p redis.Pipeliner) *redis.Cmd { return script.Eval(ctx, p, []string{key}, args...) })
 	}
 	value, err := answer.Result()
 	if err != nil || value == answerEnded { // a login that was refused has ended nothing
 		return value, err
 	}
-	n, err := copies.Result()
+	n, err := acknowledged.Result()
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: waiting for replicas: %w", err)
 	}

@@ -30,7 +30,7 @@ type Options struct {
 //
 // Every method returns soon after its context ends, even if the client ignores contexts.
 type Store struct {
-	caller
+	boundedClient
 	prefix   string
 	replicas int
 }
@@ -49,7 +49,7 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{caller: newCaller(client), prefix: o.Prefix, replicas: o.Replicas}, nil
+	return &Store{boundedClient: newBoundedClient(client), prefix: o.Prefix, replicas: o.Replicas}, nil
 }
 
 func configure(client redis.UniversalClient, opts *Options) (Options, error) {
@@ -78,7 +78,7 @@ func (s *Store) key(subject string) string { return s.prefix + "session:" + subj
 
 // Start implements [session.Store].
 func (s *Store) Start(ctx context.Context, r session.Record, limit int, now time.Time) ([]string, error) {
-	value, err := s.end(ctx, startScript, s.key(r.Subject), limit > 0,
+	value, err := s.runEnding(ctx, startScript, s.key(r.Subject), limit > 0,
 		r.ID, pack(r), r.AuthTime.UnixMicro(), limit, now.UnixMicro())
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated
 	if s.calls == nil {
 		answer, err = s.runRotate(ctx, key, r.SessionID, state, r.Grace.Microseconds())
 	} else {
-		answer, err = call(ctx, &s.caller, func(ctx context.Context) (any, error) {
+		answer, err = call(ctx, &s.boundedClient, func(ctx context.Context) (any, error) {
 			return s.runRotate(ctx, key, r.SessionID, state, r.Grace.Microseconds())
 		})
 	}
@@ -149,7 +149,7 @@ func (s *Store) runRotate(ctx context.Context, key, id string, state []byte, gra
 
 // Lookup implements [session.Store].
 func (s *Store) Lookup(ctx context.Context, subject, id string, now time.Time) (session.Session, error) {
-	value, err := call(ctx, &s.caller, func(ctx context.Context) (string, error) { return s.client.HGet(ctx, s.key(subject), id).Result() })
+	value, err := call(ctx, &s.boundedClient, func(ctx context.Context) (string, error) { return s.client.HGet(ctx, s.key(subject), id).Result() })
 	if errors.Is(err, redis.Nil) {
 		return session.Session{}, session.ErrSessionEnded
 	}
@@ -165,7 +165,7 @@ func (s *Store) Lookup(ctx context.Context, subject, id string, now time.Time) (
 
 // List implements [session.Store].
 func (s *Store) List(ctx context.Context, subject string, now time.Time) ([]session.Session, error) {
-	fields, err := call(ctx, &s.caller, func(ctx context.Context) (map[string]string, error) {
+	fields, err := call(ctx, &s.boundedClient, func(ctx context.Context) (map[string]string, error) {
 		return s.client.HGetAll(ctx, s.key(subject)).Result()
 	})
 	if err != nil {
@@ -195,13 +195,13 @@ func (s *Store) List(ctx context.Context, subject string, now time.Time) ([]sess
 
 // End implements [session.Store].
 func (s *Store) End(ctx context.Context, subject, id string, now time.Time) (bool, error) {
-	value, err := s.end(ctx, endScript, s.key(subject), true, id, now.UnixMicro())
+	value, err := s.runEnding(ctx, endScript, s.key(subject), true, id, now.UnixMicro())
 	return value == int64(1), err
 }
 
 // EndAll implements [session.Store].
 func (s *Store) EndAll(ctx context.Context, subject, keep string, now, forget time.Time) ([]string, error) {
-	value, err := s.end(ctx, endAllScript, s.key(subject), true, keep, now.UnixMicro(), forget.UnixMicro())
+	value, err := s.runEnding(ctx, endAllScript, s.key(subject), true, keep, now.UnixMicro(), forget.UnixMicro())
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 // In Redis Cluster, the counters of a client and those of an account are on different nodes. Reserve takes from the
 // account first, and gives this back if the client has no attempt left.
 type Throttle struct {
-	caller
+	boundedClient
 	prefix string
 	opts   session.ThrottleOptions
 }
@@ -34,7 +34,7 @@ func NewThrottle(client redis.UniversalClient, opts *Options, limits *session.Th
 	if err := errors.Join(err, limitsErr); err != nil {
 		return nil, err
 	}
-	return &Throttle{caller: newCaller(client), prefix: o.Prefix, opts: complete}, nil
+	return &Throttle{boundedClient: newBoundedClient(client), prefix: o.Prefix, opts: complete}, nil
 }
 
 // Reserve implements [session.Throttle].
@@ -89,7 +89,7 @@ func (t *Throttle) Settle(ctx context.Context, taken session.Taken, o session.Ou
 // setKnown makes the client known to the account.
 func (t *Throttle) setKnown(ctx context.Context, r reservation.Reservation) error {
 	until := t.opts.Now().Add(t.opts.Known).UnixMicro()
-	_, err := call(ctx, &t.caller, func(ctx context.Context) (string, error) {
+	_, err := call(ctx, &t.boundedClient, func(ctx context.Context) (string, error) {
 		return t.client.Set(ctx, t.knownKey(r), until, t.opts.Known).Result()
 	})
 	return err
@@ -157,7 +157,7 @@ func (t *Throttle) reserveAccount(ctx context.Context, r *reservation.Reservatio
 		keys = append(keys, c.key)
 		args = append(args, c.limit.Burst, c.limit.Every.Microseconds(), 1)
 	}
-	wait, err := call(ctx, &t.caller, func(ctx context.Context) (int64, error) {
+	wait, err := call(ctx, &t.boundedClient, func(ctx context.Context) (int64, error) {
 		return reserveAccountScript.Run(ctx, t.client, keys, args...).Int64()
 	})
 	r.Known = err == nil && wait < 0
@@ -180,7 +180,7 @@ func (t *Throttle) reserve(ctx context.Context, counters []limitedCounter) (time
 		keys = append(keys, c.key)
 		args = append(args, c.limit.Burst, c.limit.Every.Microseconds(), take)
 	}
-	wait, err := call(ctx, &t.caller, func(ctx context.Context) (int64, error) {
+	wait, err := call(ctx, &t.boundedClient, func(ctx context.Context) (int64, error) {
 		return reserveScript.Run(ctx, t.client, keys, args...).Int64()
 	})
 	return time.Duration(wait) * time.Microsecond, err
@@ -203,7 +203,7 @@ func (t *Throttle) settle(ctx context.Context, counters []limitedCounter, o sess
 	if len(keys) == 0 {
 		return nil
 	}
-	_, err := call(ctx, &t.caller, func(ctx context.Context) (any, error) {
+	_, err := call(ctx, &t.boundedClient, func(ctx context.Context) (any, error) {
 		return settleScript.Run(ctx, t.client, keys, args...).Result()
 	})
 	return err

@@ -20,7 +20,7 @@ import (
 // commands that the ACL forbids, or a clock that differs from this process's by more than two seconds. It needs the
 // commands INFO and TIME. Call it when the service starts; Manager.PruneEvery calls it at each interval.
 func (s *Store) Verify(ctx context.Context) error {
-	_, err := call(ctx, &s.caller, func(ctx context.Context) (struct{}, error) {
+	_, err := call(ctx, &s.boundedClient, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.verify(ctx)
 	})
 	return err
@@ -45,25 +45,25 @@ func (s *Store) verify(ctx context.Context) error {
 }
 
 func (s *Store) verifyServer(ctx context.Context, server redis.Cmdable) error {
-	info, err := server.Info(ctx).Result()
+	text, err := server.Info(ctx).Result()
 	if err != nil {
 		return fmt.Errorf("redisstore: INFO: %w", err)
 	}
-	about := fields(info)
+	info := parseInfo(text)
 	var mistakes []error
 	bad := func(format string, args ...any) {
 		mistakes = append(mistakes, fmt.Errorf("redisstore: "+format, args...))
 	}
-	if major, _, _ := strings.Cut(about["redis_version"], "."); number(major) < 7 {
-		bad("Redis %s is too old; 7.0 or later is required", about["redis_version"])
+	if major, _, _ := strings.Cut(info["redis_version"], "."); intOrZero(major) < 7 {
+		bad("Redis %s is too old; 7.0 or later is required", info["redis_version"])
 	}
-	if about["role"] != "master" {
-		bad("the server's role is %q; sessions need the master", about["role"])
+	if info["role"] != "master" {
+		bad("the server's role is %q; sessions need the master", info["role"])
 	}
-	if policy := about["maxmemory_policy"]; number(about["maxmemory"]) > 0 && policy != "noeviction" {
+	if policy := info["maxmemory_policy"]; intOrZero(info["maxmemory"]) > 0 && policy != "noeviction" {
 		bad("maxmemory-policy is %s, which evicts sessions and cut-offs; set noeviction", policy)
 	}
-	if n := number(about["connected_slaves"]); n < s.replicas {
+	if n := intOrZero(info["connected_slaves"]); n < s.replicas {
 		bad("%d replicas are connected, but Options.Replicas is %d", n, s.replicas)
 	}
 	if err := clock.Check(func() (time.Time, error) { return server.Time(ctx).Result() }); err != nil {
@@ -72,19 +72,19 @@ func (s *Store) verifyServer(ctx context.Context, server redis.Cmdable) error {
 	return errors.Join(mistakes...)
 }
 
-// fields parses the lines of INFO.
-func fields(info string) map[string]string {
-	about := map[string]string{}
-	for line := range strings.Lines(info) {
+// parseInfo parses the lines of INFO.
+func parseInfo(text string) map[string]string {
+	info := map[string]string{}
+	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			about[name] = value
+			info[name] = value
 		}
 	}
-	return about
+	return info
 }
 
-// number parses a number. For any other text it returns 0.
-func number(text string) int {
+// intOrZero parses a number. For any other text it returns 0.
+func intOrZero(text string) int {
 	n, _ := strconv.Atoi(text)
 	return n
 }

@@ -24,9 +24,9 @@ if next == generation + 1 then
 	-- start.lua says how long the key lives.
 	local step = (ends - started) / 1024
 	if step < 1000 then step = 1000 end
-	local lives = expires - expires % step
-	if lives > expiry - expiry % step then
-		redis.call('PEXPIRE', key, math.ceil((lives + step - now) / 1000), 'GT')
+	local rounded = expires - expires % step
+	if rounded > expiry - expiry % step then
+		redis.call('PEXPIRE', key, math.ceil((rounded + step - now) / 1000), 'GT')
 	end
 	return 1
 end

@@ -2,12 +2,12 @@
 -- ARGV[1], which is now.
 local now = tonumber(ARGV[1])
 for i, key in ipairs(KEYS) do
-	local idle_at, change = tonumber(redis.call('GET', key) or 0), tonumber(ARGV[i + 1])
+	local idleAt, change = tonumber(redis.call('GET', key) or 0), tonumber(ARGV[i + 1])
 	if change > 0 then
-		idle_at = math.max(now, idle_at) + change
-		redis.call('SET', key, string.format('%.0f', idle_at), 'PX', math.ceil((idle_at - now) / 1000))
-	elseif idle_at + change > 0 then
-		redis.call('SET', key, string.format('%.0f', idle_at + change), 'KEEPTTL')
+		idleAt = math.max(now, idleAt) + change
+		redis.call('SET', key, string.format('%.0f', idleAt), 'PX', math.ceil((idleAt - now) / 1000))
+	elseif idleAt + change > 0 then
+		redis.call('SET', key, string.format('%.0f', idleAt + change), 'KEEPTTL')
 	end
 end
 return 0
