@@ -21,8 +21,8 @@ type grammar struct {
 
 	// addSession ends an INSERT that changes nothing if the session exists.
 	addSession string
-	// touchSubject ends an INSERT of a subject's row. If the row exists, each of its times is set to the later one.
-	touchSubject string
+	// upsertSubject ends an INSERT of a subject's row. If the row exists, each of its times is set to the later one.
+	upsertSubject string
 	// deleteOf begins a DELETE of a subject's sessions, up to WHERE.
 	deleteOf string
 	// walk is how Prune iterates over the tables. It determines the arguments of the statements below.
@@ -43,7 +43,7 @@ type grammar struct {
 }
 
 const (
-	touchOnConflict = `ON CONFLICT (subject) DO UPDATE SET
+	upsertOnConflict = `ON CONFLICT (subject) DO UPDATE SET
 	cutoff = CASE WHEN excluded.cutoff > {subjects}.cutoff THEN excluded.cutoff ELSE {subjects}.cutoff END,
 	forget_at = CASE WHEN excluded.forget_at > {subjects}.forget_at THEN excluded.forget_at ELSE {subjects}.forget_at END`
 	// The second condition protects a cut-off that was renewed after the SELECT.
@@ -66,7 +66,7 @@ func (d Dialect) grammar() (grammar, bool) {
 func sqliteGrammar() grammar {
 	return grammar{
 		addSession:    `ON CONFLICT (id) DO NOTHING`,
-		touchSubject:  touchOnConflict,
+		upsertSubject: upsertOnConflict,
 		deleteOf:      `DELETE FROM {sessions}`,
 		walk:          walkFromStart,
 		pruneSessions: `DELETE FROM {sessions} WHERE id IN (SELECT id FROM {sessions} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
@@ -82,7 +82,7 @@ func postgresGrammar() grammar {
 	return grammar{
 		numbered:      true,
 		addSession:    `ON CONFLICT (id) DO NOTHING`,
-		touchSubject:  touchOnConflict,
+		upsertSubject: upsertOnConflict,
 		deleteOf:      `DELETE FROM {sessions}`,
 		walk:          walkByID, // there is no index on expires_at
 		pruneUpTo:     `SELECT MAX(id) FROM (SELECT id FROM {sessions} WHERE id > ? ORDER BY id LIMIT ?) AS next`,
@@ -100,7 +100,7 @@ func postgresGrammar() grammar {
 func mysqlGrammar() grammar {
 	return grammar{
 		addSession: `ON DUPLICATE KEY UPDATE id = {sessions}.id`,
-		touchSubject: `ON DUPLICATE KEY UPDATE
+		upsertSubject: `ON DUPLICATE KEY UPDATE
 			cutoff = GREATEST({subjects}.cutoff, VALUES(cutoff)),
 			forget_at = GREATEST({subjects}.forget_at, VALUES(forget_at))`,
 		// A DELETE locks the rows that it reads. With the index on expires_at, or without an index, which the optimizer
@@ -124,8 +124,8 @@ func mysqlGrammar() grammar {
 	}
 }
 
-// naming fills in the names of the tables.
-func naming(prefix string) *strings.Replacer {
+// tableNames replaces placeholders such as {sessions} by the names of the tables.
+func tableNames(prefix string) *strings.Replacer {
 	return strings.NewReplacer(
 		"{sessions}", prefix+"sessions",
 		"{subjects}", prefix+"subjects",

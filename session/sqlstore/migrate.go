@@ -31,7 +31,7 @@ func Schema(dialect Dialect, opts *Options) (string, error) {
 	for _, m := range migrations {
 		b.WriteString(m + "\n")
 	}
-	names := naming(o.TablePrefix)
+	names := tableNames(o.TablePrefix)
 	b.WriteString(names.Replace(g.createVersion) + ";\n")
 	fmt.Fprintf(&b, names.Replace(insertVersion)+";\n", len(migrations))
 	return b.String(), nil
@@ -78,11 +78,12 @@ func newerError(version, known int) error {
 func (s *Store) version(ctx context.Context, q interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }) (version int, err error) {
-	err = q.QueryRowContext(ctx, naming(s.prefix).Replace(selectVersion)).Scan(&version)
+	err = q.QueryRowContext(ctx, tableNames(s.prefix).Replace(selectVersion)).Scan(&version)
 	return version, err
 }
 
-// migrateUnderLock runs the migrations on one connection. The lock prevents other processes from doing so at the same time.
+// migrateUnderLock runs the migrations on one connection. The lock prevents other processes from doing so at the same
+// time.
 func (s *Store) migrateUnderLock(ctx context.Context, migrations []string) (err error) {
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
@@ -123,7 +124,7 @@ func (s *Store) lock(ctx context.Context, conn *sql.Conn) (locked bool, err erro
 		return locked, nil
 	}
 	var taken int
-	names := naming(s.prefix)
+	names := tableNames(s.prefix)
 	if err := conn.QueryRowContext(ctx, names.Replace(s.grammar.lock)).Scan(&taken); err != nil {
 		return locked, fmt.Errorf("sqlstore: migrating: taking the lock %q: %w", names.Replace("{schema}"), err)
 	}
@@ -157,7 +158,7 @@ func (s *Store) runMigrations(ctx context.Context, conn *sql.Conn, migrations []
 
 // run runs one statement of a migration.
 func (s *Store) run(ctx context.Context, conn *sql.Conn, statement string) error {
-	if _, err := conn.ExecContext(ctx, naming(s.prefix).Replace(statement)); err != nil {
+	if _, err := conn.ExecContext(ctx, tableNames(s.prefix).Replace(statement)); err != nil {
 		return fmt.Errorf("sqlstore: migrating: %w", err)
 	}
 	return nil
@@ -176,7 +177,7 @@ func migrations(dialect Dialect, prefix string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("sqlstore: %w", err)
 		}
-		texts = append(texts, naming(prefix).Replace(string(text)))
+		texts = append(texts, tableNames(prefix).Replace(string(text)))
 	}
 	return texts, nil
 }

@@ -48,7 +48,7 @@ func (s *Store) verifyPooler(ctx context.Context) error {
 	if probeErr != nil {
 		return fmt.Errorf("sqlstore: %w", probeErr)
 	}
-	if pooled && s.rotate.plain && isPQ(s.db) {
+	if pooled && s.rotate.unprepared && isPQ(s.db) {
 		return errors.New("sqlstore: lib/pq sends statement and arguments separately, and a pooler in transaction mode may pass them to different servers; use pgx")
 	}
 	return nil
@@ -65,8 +65,8 @@ func isPQ(db *sql.DB) bool {
 	return t != nil && t.PkgPath() == "github.com/lib/pq"
 }
 
-// probe reports whether a connection's server changes. It returns an error if statements that were prepared before no
-// longer work.
+// probe reports whether a connection's server changes. It returns an error if a statement that was prepared before no
+// longer works.
 func (s *Store) probe(ctx context.Context, first *sql.Conn) (pooled bool, err error) {
 	number, err := rand.Int(rand.Reader, big.NewInt(1<<31))
 	if err != nil {
@@ -74,66 +74,65 @@ func (s *Store) probe(ctx context.Context, first *sql.Conn) (pooled bool, err er
 	}
 	// No other client has a statement with this result.
 	query := fmt.Sprintf("SELECT pg_backend_pid(), CAST($1 AS bigint) + %d", number)
-	ask := func(ctx context.Context, n int64) (pid int, err error) {
-		var sum int64
-		err = first.QueryRowContext(ctx, query, n).Scan(&pid, &sum)
-		if err == nil && sum != n+number.Int64() {
-			err = errMixedUp
-		}
-		return pid, err
-	}
-	if !s.rotate.plain {
+	var statement runner = unpreparedRunner{first, query}
+	if !s.rotate.unprepared {
 		prepared, err := first.PrepareContext(ctx, query)
 		if err != nil {
 			return false, err
 		}
 		defer func() { _ = prepared.Close() }() // if this fails, the connection is not used again
-		ask = func(ctx context.Context, n int64) (pid int, err error) {
-			var sum int64
-			err = prepared.QueryRowContext(ctx, n).Scan(&pid, &sum)
-			if err == nil && sum != n+number.Int64() {
-				err = errMixedUp
-			}
-			return pid, err
-		}
+		statement = prepared
 	}
-	before, err := ask(ctx, 1)
+	return s.serverChanges(ctx, func(n int64) (pid int, err error) {
+		var sum int64
+		err = statement.QueryRowContext(ctx, n).Scan(&pid, &sum)
+		if err == nil && sum != n+number.Int64() {
+			err = errMixedUp
+		}
+		return pid, err
+	})
+}
+
+// serverChanges occupies the servers of other connections until serverPID, called with different numbers, fails or
+// returns another process ID. If no more connections are available, it returns false.
+func (s *Store) serverChanges(ctx context.Context, serverPID func(n int64) (int, error)) (bool, error) {
+	before, err := serverPID(1)
 	if err != nil {
 		return false, err
 	}
-	var held []func()
+	var releases []func()
 	defer func() {
-		for _, release := range held {
+		for _, release := range releases {
 			release()
 		}
 	}()
-	for n := range s.furtherConns() {
-		other, release, err := s.hold(ctx)
+	for n := range s.maxOtherConns() {
+		other, release, err := s.occupyServer(ctx)
 		if isPreparedStatementError(err) { // from the driver
 			return true, err
 		}
 		if err != nil {
-			return pooled, ctx.Err() // no other connection is available
+			return false, ctx.Err() // no other connection is available
 		}
-		held = append(held, release)
-		after, err := ask(ctx, int64(n+2))
+		releases = append(releases, release)
+		after, err := serverPID(int64(n + 2))
 		if err != nil || other == before || after != before {
 			return true, err
 		}
 	}
-	return pooled, nil
+	return false, nil
 }
 
-// furtherConns returns the number of connections that a probe may use besides the first.
-func (s *Store) furtherConns() int {
+// maxOtherConns returns the number of connections that a probe may use besides the first.
+func (s *Store) maxOtherConns() int {
 	if most := s.db.Stats().MaxOpenConnections; most > 0 {
 		return min(most-1, poolerConns)
 	}
 	return poolerConns
 }
 
-// hold begins a transaction and returns the process ID of its server.
-func (s *Store) hold(ctx context.Context) (pid int, release func(), err error) {
+// occupyServer begins a transaction and returns the process ID of its server. release ends the transaction.
+func (s *Store) occupyServer(ctx context.Context) (pid int, release func(), err error) {
 	limited, cancel := context.WithTimeout(ctx, poolerWait)
 	tx, err := s.db.BeginTx(limited, nil)
 	if err != nil {

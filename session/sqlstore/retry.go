@@ -17,9 +17,9 @@ const (
 	longestPause = 32 * time.Millisecond
 )
 
-// retrying runs do again if the database rolls it back to resolve a conflict, in which case nothing has been applied.
+// retry runs do, and runs it again if the database rolls it back to resolve a conflict. Nothing has then been applied.
 // InnoDB also rolls back single statements, if several wait for a row that another one deletes.
-func retrying(ctx context.Context, do func() error) error {
+func retry(ctx context.Context, do func() error) error {
 	err := do()
 	pause := firstPause
 	for range maxAttempts - 1 {
@@ -35,7 +35,7 @@ func retrying(ctx context.Context, do func() error) error {
 	return err
 }
 
-// wait returns nil after the pause, or the context's error if that ends first.
+// wait returns nil after the pause, or the context's error if the context ends first.
 func wait(ctx context.Context, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

@@ -9,31 +9,31 @@ import (
 // statement is an SQL statement that is prepared at its first use. After that it takes one round trip on each
 // connection that has prepared it. database/sql prepares it on the others when needed.
 type statement struct {
-	db       *sql.DB
-	turn     turn
-	query    string
-	plain    bool          // never prepare it: see Options.NoPrepare
-	prepare  chan struct{} // holds a value while one caller prepares it
-	prepared atomic.Pointer[sql.Stmt]
+	db         *sql.DB
+	writeLock  writeLock
+	query      string
+	unprepared bool          // never prepare it: see Options.NoPrepare
+	preparing  chan struct{} // holds a value while one caller prepares it
+	prepared   atomic.Pointer[sql.Stmt]
 }
 
-func newStatement(db *sql.DB, t turn, query string, plain bool) *statement {
-	return &statement{db: db, turn: t, query: query, plain: plain, prepare: make(chan struct{}, 1)}
+func newStatement(db *sql.DB, lock writeLock, query string, unprepared bool) *statement {
+	return &statement{db: db, writeLock: lock, query: query, unprepared: unprepared, preparing: make(chan struct{}, 1)}
 }
 
 // get returns the prepared statement, or nil if it is never prepared. One caller prepares it, and the others wait until
 // it is prepared or their context ends. If all callers prepared it, all but one would have to close theirs, and each
 // Close waits for the server while database/sql locks the whole pool.
 func (s *statement) get(ctx context.Context) (*sql.Stmt, error) {
-	if prepared := s.prepared.Load(); prepared != nil || s.plain {
+	if prepared := s.prepared.Load(); prepared != nil || s.unprepared {
 		return prepared, nil
 	}
 	select {
-	case s.prepare <- struct{}{}:
+	case s.preparing <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { <-s.prepare }()
+	defer func() { <-s.preparing }()
 	if prepared := s.prepared.Load(); prepared != nil {
 		return prepared, nil
 	}
@@ -52,9 +52,9 @@ type runner interface {
 	QueryRowContext(ctx context.Context, args ...any) *sql.Row
 }
 
-// plainRunner runs a statement that is not prepared.
-type plainRunner struct {
-	over interface {
+// unpreparedRunner runs a statement that is not prepared.
+type unpreparedRunner struct {
+	conn interface {
 		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
@@ -62,28 +62,28 @@ type plainRunner struct {
 	query string
 }
 
-func (p plainRunner) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
-	return p.over.ExecContext(ctx, p.query, args...)
+func (p unpreparedRunner) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
+	return p.conn.ExecContext(ctx, p.query, args...)
 }
 
-func (p plainRunner) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
-	return p.over.QueryContext(ctx, p.query, args...)
+func (p unpreparedRunner) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
+	return p.conn.QueryContext(ctx, p.query, args...)
 }
 
-func (p plainRunner) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
-	return p.over.QueryRowContext(ctx, p.query, args...)
+func (p unpreparedRunner) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
+	return p.conn.QueryRowContext(ctx, p.query, args...)
 }
 
-// in returns the statement for use in tx or, if tx is nil, outside a transaction.
-func (s *statement) in(ctx context.Context, tx *sql.Tx) (runner, error) {
+// runner returns the statement for use in tx or, if tx is nil, outside a transaction.
+func (s *statement) runner(ctx context.Context, tx *sql.Tx) (runner, error) {
 	prepared, err := s.get(ctx)
 	switch {
 	case err != nil:
 		return nil, err
 	case prepared == nil && tx == nil:
-		return plainRunner{s.db, s.query}, nil
+		return unpreparedRunner{s.db, s.query}, nil
 	case prepared == nil:
-		return plainRunner{tx, s.query}, nil
+		return unpreparedRunner{tx, s.query}, nil
 	case tx == nil:
 		return prepared, nil
 	default:
@@ -94,12 +94,12 @@ func (s *statement) in(ctx context.Context, tx *sql.Tx) (runner, error) {
 // exec runs the statement and returns the number of changed rows. Outside a transaction, it retries if the database
 // rolls the statement back.
 func (s *statement) exec(ctx context.Context, tx *sql.Tx, args ...any) (changed int64, err error) {
-	prepared, err := s.in(ctx, tx)
+	runner, err := s.runner(ctx, tx)
 	if err != nil {
 		return 0, err
 	}
 	run := func() error {
-		result, err := prepared.ExecContext(ctx, args...)
+		result, err := runner.ExecContext(ctx, args...)
 		if err == nil {
 			changed, err = result.RowsAffected()
 		}
@@ -109,30 +109,30 @@ func (s *statement) exec(ctx context.Context, tx *sql.Tx, args ...any) (changed 
 		err = run()
 		return changed, err
 	}
-	if err := s.turn.take(ctx); err != nil {
+	if err := s.writeLock.lock(ctx); err != nil {
 		return 0, err
 	}
-	defer s.turn.give()
-	err = retrying(ctx, run)
+	defer s.writeLock.unlock()
+	err = retry(ctx, run)
 	return changed, err
 }
 
 // row scans the only row of the result into dest. If there is none, it returns sql.ErrNoRows.
 func (s *statement) row(ctx context.Context, tx *sql.Tx, args []any, dest ...any) error {
-	prepared, err := s.in(ctx, tx)
+	runner, err := s.runner(ctx, tx)
 	if err != nil {
 		return err
 	}
-	return prepared.QueryRowContext(ctx, args...).Scan(dest...)
+	return runner.QueryRowContext(ctx, args...).Scan(dest...)
 }
 
 // rows calls scan for each row of the result.
 func (s *statement) rows(ctx context.Context, tx *sql.Tx, args []any, scan func(*sql.Rows) error) (err error) {
-	prepared, err := s.in(ctx, tx)
+	runner, err := s.runner(ctx, tx)
 	if err != nil {
 		return err
 	}
-	rows, err := prepared.QueryContext(ctx, args...)
+	rows, err := runner.QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}

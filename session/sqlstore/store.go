@@ -34,14 +34,17 @@ type Store struct {
 	grammar   grammar
 	prefix    string
 	isolation sql.IsolationLevel
-	turn      turn
+	writeLock writeLock
 	calls     bounded.Calls
 
-	rotate, state, endUnchanged                              *statement
-	lookup, list, end                                        *statement
-	touch, cutoff, add, expire, liveIDs, deleteID, endOthers *statement // in transactions
-	pruneSessions, pruneSubjects                             *statement
-	pruneUpTo, pruneSubjectsUpTo                             *statement // nil if the dialect needs none
+	rotate, selectState, endUnchanged *statement
+	lookup, list, end                 *statement
+
+	// The statements of transactions.
+	upsertSubject, selectCutoff, insertSession, deleteExpired, liveIDs, deleteID, endOthers *statement
+
+	pruneSessions, pruneSubjects *statement
+	pruneUpTo, pruneSubjectsUpTo *statement // nil if the dialect needs none
 }
 
 var _ session.Store = (*Store)(nil)
@@ -59,13 +62,13 @@ func New(db *sql.DB, dialect Dialect, opts *Options) (*Store, error) {
 	}
 	s := &Store{db: db, dialect: dialect, grammar: g, prefix: o.TablePrefix}
 	if dialect == SQLite {
-		s.turn = make(turn, 1)
+		s.writeLock = make(writeLock, 1)
 	} else {
 		// The explicit locks are sufficient. At a stricter level, operations would fail where they now wait. SQLite has
 		// only one level.
 		s.isolation = sql.LevelReadCommitted
 	}
-	s.nameStatements(o.NoPrepare)
+	s.defineStatements(o.NoPrepare)
 	return s, nil
 }
 
@@ -73,7 +76,7 @@ func New(db *sql.DB, dialect Dialect, opts *Options) (*Store, error) {
 // other method is running, because database/sql locks the whole pool while it closes a statement.
 func (s *Store) Close() error {
 	var errs []error
-	all := append(s.inTransactions(), s.rotate, s.state, s.endUnchanged, s.lookup, s.list, s.end, s.pruneSessions, s.pruneSubjects)
+	all := append(s.transactionStatements(), s.rotate, s.selectState, s.endUnchanged, s.lookup, s.list, s.end, s.pruneSessions, s.pruneSubjects)
 	for _, st := range append(all, s.pruneUpTo, s.pruneSubjectsUpTo) {
 		if st != nil {
 			errs = append(errs, st.close())
@@ -112,27 +115,27 @@ const (
 	noCutoff       = math.MinInt64
 )
 
-// nameStatements sets the statements of all operations. They are prepared at their first use.
-func (s *Store) nameStatements(plain bool) {
-	names := naming(s.prefix)
+// defineStatements sets the statements of all operations. They are prepared at their first use.
+func (s *Store) defineStatements(unprepared bool) {
+	names := tableNames(s.prefix)
 	statement := func(query string) *statement {
-		return newStatement(s.db, s.turn, s.grammar.placeholders(names.Replace(query)), plain)
+		return newStatement(s.db, s.writeLock, s.grammar.placeholders(names.Replace(query)), unprepared)
 	}
 	s.rotate = statement(`UPDATE {sessions} SET generation = ?, token = ?, previous = ?, nonce = ?, rotated_at = ?,
 		expires_at = CASE WHEN ends_at < ? THEN ends_at ELSE ? END
 		WHERE id = ? AND subject = ? AND generation = ? AND token = ? AND expires_at > ?`)
-	s.state = statement(`SELECT ` + stateColumns + ` FROM {sessions} WHERE id = ? AND subject = ?`)
+	s.selectState = statement(`SELECT ` + stateColumns + ` FROM {sessions} WHERE id = ? AND subject = ?`)
 	s.endUnchanged = statement(`DELETE FROM {sessions} WHERE id = ? AND subject = ? AND generation = ?`)
 
 	s.lookup = statement(`SELECT ` + sessionColumns + ` FROM {sessions} WHERE id = ? AND subject = ? AND expires_at > ?`)
 	s.list = statement(`SELECT ` + sessionColumns + ` FROM {sessions} WHERE subject = ? AND expires_at > ? ORDER BY started_at, id`)
 	s.end = statement(`DELETE FROM {sessions} WHERE id = ? AND subject = ? AND expires_at > ?`)
 
-	s.touch = statement(`INSERT INTO {subjects} (subject, cutoff, forget_at) VALUES (?, ?, ?) ` + s.grammar.touchSubject)
-	s.cutoff = statement(`SELECT cutoff FROM {subjects} WHERE subject = ?`)
-	s.add = statement(`INSERT INTO {sessions} (id, subject, generation, token, previous, nonce, user_agent, address, label,
+	s.upsertSubject = statement(`INSERT INTO {subjects} (subject, cutoff, forget_at) VALUES (?, ?, ?) ` + s.grammar.upsertSubject)
+	s.selectCutoff = statement(`SELECT cutoff FROM {subjects} WHERE subject = ?`)
+	s.insertSession = statement(`INSERT INTO {sessions} (id, subject, generation, token, previous, nonce, user_agent, address, label,
 		auth_time, started_at, rotated_at, expires_at, ends_at) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ` + s.grammar.addSession)
-	s.expire = statement(s.grammar.deleteOf + ` WHERE subject = ? AND expires_at <= ?`)
+	s.deleteExpired = statement(s.grammar.deleteOf + ` WHERE subject = ? AND expires_at <= ?`)
 	s.liveIDs = statement(`SELECT id FROM {sessions} WHERE subject = ? AND id <> ? AND expires_at > ? ORDER BY started_at, id`)
 	s.deleteID = statement(`DELETE FROM {sessions} WHERE id = ?`)
 	s.endOthers = statement(s.grammar.deleteOf + ` WHERE subject = ? AND id <> ?`)
@@ -147,6 +150,6 @@ func (s *Store) nameStatements(plain bool) {
 	s.pruneSubjects = statement(s.grammar.pruneSubjects)
 }
 
-func (s *Store) inTransactions() []*statement {
-	return []*statement{s.touch, s.cutoff, s.add, s.expire, s.liveIDs, s.deleteID, s.endOthers}
+func (s *Store) transactionStatements() []*statement {
+	return []*statement{s.upsertSubject, s.selectCutoff, s.insertSession, s.deleteExpired, s.liveIDs, s.deleteID, s.endOthers}
 }

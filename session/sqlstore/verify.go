@@ -48,9 +48,9 @@ func (s *Store) verifyServer(ctx context.Context) error {
 			return err
 		}
 	}
-	err := s.rehearse(ctx)
+	err := s.dryRun(ctx)
 	switch {
-	case err == nil || errors.Is(err, errRehearsed):
+	case err == nil || errors.Is(err, errDryRun):
 		return nil
 	case s.dialect == MySQL && strings.Contains(err.Error(), "BINLOG_FORMAT"):
 		return fmt.Errorf("sqlstore: the server's binlog_format=STATEMENT can't record READ COMMITTED transactions: set it to ROW or MIXED: %w", err)
@@ -72,11 +72,12 @@ func (s *Store) verifyAutocommit(ctx context.Context) error {
 	return nil
 }
 
-// errRehearsed makes inTransaction roll a rehearsal back.
-var errRehearsed = errors.New("rehearsed")
+// errDryRun makes inTransaction roll back a dry run.
+var errDryRun = errors.New("dry run")
 
-// rehearse runs every statement in a transaction, for a subject that does not exist.
-func (s *Store) rehearse(ctx context.Context) error {
+// dryRun runs the statements of the store in a transaction, for a subject that does not exist. It returns errDryRun if
+// all succeed.
+func (s *Store) dryRun(ctx context.Context) error {
 	for _, st := range []*statement{s.rotate, s.end} {
 		if _, err := st.get(ctx); err != nil {
 			return err
@@ -87,27 +88,27 @@ func (s *Store) rehearse(ctx context.Context) error {
 	var hash session.Hash
 	var nonce session.Nonce
 	return s.inTransaction(ctx, func(tx *sql.Tx) error {
-		if _, err := s.touch.exec(ctx, tx, subject, int64(noCutoff), int64(noCutoff)); err != nil {
+		if _, err := s.upsertSubject.exec(ctx, tx, subject, int64(noCutoff), int64(noCutoff)); err != nil {
 			return err
 		}
-		if err := s.cutoff.row(ctx, tx, []any{subject}, new(int64)); err != nil {
+		if err := s.selectCutoff.row(ctx, tx, []any{subject}, new(int64)); err != nil {
 			return err
 		}
 		for _, step := range []struct {
 			*statement
 			args []any
 		}{
-			{s.add, []any{id, subject, hash[:], hash[:], nonce[:], "", "", "", now, now, now, now + 1, now + 1}},
-			{s.expire, []any{subject, now}},
+			{s.insertSession, []any{id, subject, hash[:], hash[:], nonce[:], "", "", "", now, now, now, now + 1, now + 1}},
+			{s.deleteExpired, []any{subject, now}},
 			{s.rotate, []any{2, hash[:], hash[:], nonce[:], now, now + 1, now + 1, id, subject, 1, hash[:], now}},
 			{s.end, []any{id, subject, now}},
 		} {
 			if n, err := step.exec(ctx, tx, step.args...); err != nil {
 				return err
-			} else if step.statement != s.expire && n != 1 {
+			} else if step.statement != s.deleteExpired && n != 1 {
 				return fmt.Errorf("%q changed %d rows instead of 1", step.query, n)
 			}
 		}
-		return errRehearsed
+		return errDryRun
 	})
 }

@@ -12,29 +12,29 @@ import (
 
 // Start implements [session.Store].
 func (s *Store) Start(ctx context.Context, r session.Record, limit int, now time.Time) ([]string, error) {
-	return bounded.Do(ctx, &s.calls, func(ctx context.Context) ([]string, error) { return s.startStep(ctx, r, limit, now) })
+	return bounded.Do(ctx, &s.calls, func(ctx context.Context) ([]string, error) { return s.runStart(ctx, r, limit, now) })
 }
 
-// startStep first locks the subject's row, like endAllStep, so that they do not run at the same time.
-func (s *Store) startStep(ctx context.Context, r session.Record, limit int, now time.Time) (ended []string, err error) {
+// runStart first locks the subject's row, like runEndAll, so that they do not run at the same time.
+func (s *Store) runStart(ctx context.Context, r session.Record, limit int, now time.Time) (ended []string, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
-		if _, err := s.touch.exec(ctx, tx, r.Subject, int64(noCutoff), int64(noCutoff)); err != nil {
+		if _, err := s.upsertSubject.exec(ctx, tx, r.Subject, int64(noCutoff), int64(noCutoff)); err != nil {
 			return err
 		}
 		var cutoff int64
-		if err := s.cutoff.row(ctx, tx, []any{r.Subject}, &cutoff); err != nil {
+		if err := s.selectCutoff.row(ctx, tx, []any{r.Subject}, &cutoff); err != nil {
 			return err
 		}
 		if r.AuthTime.UnixMicro() <= cutoff {
 			return session.ErrSessionEnded
 		}
 		none := session.State{}
-		_, err := s.add.exec(ctx, tx, r.ID, r.Subject, r.Token[:], none.Previous[:], none.Nonce[:], r.UserAgent, r.Address, r.Label,
+		_, err := s.insertSession.exec(ctx, tx, r.ID, r.Subject, r.Token[:], none.Previous[:], none.Nonce[:], r.UserAgent, r.Address, r.Label,
 			r.AuthTime.UnixMicro(), r.StartedAt.UnixMicro(), r.StartedAt.UnixMicro(), r.ExpiresAt.UnixMicro(), r.EndsAt.UnixMicro())
 		if err != nil {
 			return err
 		}
-		if _, err := s.expire.exec(ctx, tx, r.Subject, now.UnixMicro()); err != nil {
+		if _, err := s.deleteExpired.exec(ctx, tx, r.Subject, now.UnixMicro()); err != nil {
 			return err
 		}
 		if limit > 0 {
@@ -64,13 +64,13 @@ func (s *Store) endExcess(ctx context.Context, tx *sql.Tx, r session.Record, lim
 
 // Rotate implements [session.Store].
 func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
-	return bounded.Do(ctx, &s.calls, func(ctx context.Context) (session.Rotated, error) { return s.rotateStep(ctx, r) })
+	return bounded.Do(ctx, &s.calls, func(ctx context.Context) (session.Rotated, error) { return s.runRotate(ctx, r) })
 }
 
-// rotateStep needs only its UPDATE if the token is the current one. If the UPDATE changes nothing, rotateStep reads the
-// row and decides. Every change of a row increments its generation, so rotateStep detects that the row has changed
-// since it was read, and decides again.
-func (s *Store) rotateStep(ctx context.Context, r session.Rotation) (session.Rotated, error) {
+// runRotate needs only its UPDATE if the token is the current one. If the UPDATE changes nothing, runRotate reads the
+// row and decides. Every change of a row increments its generation, so runRotate detects that the row has changed since
+// it was read, and decides again.
+func (s *Store) runRotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
 	for range maxRotateAttempts {
 		changed, err := s.rotate.exec(ctx, nil, r.Generation+1, r.Successor[:], r.Token[:], r.Nonce[:], r.Now.UnixMicro(),
 			r.ExpiresAt.UnixMicro(), r.ExpiresAt.UnixMicro(),
@@ -117,7 +117,7 @@ func (s *Store) loadState(ctx context.Context, r session.Rotation) (session.Stat
 	var state session.State
 	var rotatedAt, expiresAt int64
 	var token, previous, nonce []byte
-	err := s.state.row(ctx, nil, []any{r.SessionID, r.Subject}, &state.Generation, &token, &previous, &nonce, &rotatedAt, &expiresAt)
+	err := s.selectState.row(ctx, nil, []any{r.SessionID, r.Subject}, &state.Generation, &token, &previous, &nonce, &rotatedAt, &expiresAt)
 	if err != nil {
 		return session.State{}, err
 	}
@@ -134,12 +134,12 @@ func (s *Store) loadState(ctx context.Context, r session.Rotation) (session.Stat
 // Lookup implements [session.Store].
 func (s *Store) Lookup(ctx context.Context, subject, id string, now time.Time) (session.Session, error) {
 	if s.dialect == SQLite {
-		return s.lookupStep(ctx, subject, id, now) // the database is in this process, so no server can hang
+		return s.runLookup(ctx, subject, id, now) // the database is in this process, so no server can hang
 	}
-	return bounded.Do(ctx, &s.calls, func(ctx context.Context) (session.Session, error) { return s.lookupStep(ctx, subject, id, now) })
+	return bounded.Do(ctx, &s.calls, func(ctx context.Context) (session.Session, error) { return s.runLookup(ctx, subject, id, now) })
 }
 
-func (s *Store) lookupStep(ctx context.Context, subject, id string, now time.Time) (session.Session, error) {
+func (s *Store) runLookup(ctx context.Context, subject, id string, now time.Time) (session.Session, error) {
 	var row sessionRow
 	err := s.lookup.row(ctx, nil, []any{id, subject, now.UnixMicro()}, row.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -153,10 +153,10 @@ func (s *Store) lookupStep(ctx context.Context, subject, id string, now time.Tim
 
 // List implements [session.Store].
 func (s *Store) List(ctx context.Context, subject string, now time.Time) ([]session.Session, error) {
-	return bounded.Do(ctx, &s.calls, func(ctx context.Context) ([]session.Session, error) { return s.listStep(ctx, subject, now) })
+	return bounded.Do(ctx, &s.calls, func(ctx context.Context) ([]session.Session, error) { return s.runList(ctx, subject, now) })
 }
 
-func (s *Store) listStep(ctx context.Context, subject string, now time.Time) ([]session.Session, error) {
+func (s *Store) runList(ctx context.Context, subject string, now time.Time) ([]session.Session, error) {
 	var list []session.Session
 	err := s.list.rows(ctx, nil, []any{subject, now.UnixMicro()}, func(rows *sql.Rows) error {
 		var row sessionRow
@@ -182,12 +182,12 @@ func (s *Store) End(ctx context.Context, subject, id string, now time.Time) (boo
 
 // EndAll implements [session.Store].
 func (s *Store) EndAll(ctx context.Context, subject, keep string, now, forget time.Time) ([]string, error) {
-	return bounded.Do(ctx, &s.calls, func(ctx context.Context) ([]string, error) { return s.endAllStep(ctx, subject, keep, now, forget) })
+	return bounded.Do(ctx, &s.calls, func(ctx context.Context) ([]string, error) { return s.runEndAll(ctx, subject, keep, now, forget) })
 }
 
-func (s *Store) endAllStep(ctx context.Context, subject, keep string, now, forget time.Time) (ended []string, err error) {
+func (s *Store) runEndAll(ctx context.Context, subject, keep string, now, forget time.Time) (ended []string, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
-		if _, err := s.touch.exec(ctx, tx, subject, now.UnixMicro(), forget.UnixMicro()); err != nil {
+		if _, err := s.upsertSubject.exec(ctx, tx, subject, now.UnixMicro(), forget.UnixMicro()); err != nil {
 			return err
 		}
 		if ended, err = s.ids(ctx, tx, subject, keep, now); err != nil {
