@@ -32,16 +32,16 @@ func (l Losses) String() string {
 func RunFailover(t *testing.T, store session.Store, clients int, failover func()) Losses {
 	t.Helper()
 	f := &failoverRun{manager: newManager(t, store, time.Now), store: store}
-	over := make(chan struct{})
-	var load sync.WaitGroup
+	stop := make(chan struct{})
+	var running sync.WaitGroup
 	for i := range clients {
-		load.Go(func() {
+		running.Go(func() {
 			for round := 0; ; round++ {
 				select {
-				case <-over:
+				case <-stop:
 					return
 				default:
-					f.life(t, fmt.Sprintf("client-%d-%d", i, round), round%2 == 0)
+					f.runSession(t, fmt.Sprintf("client-%d-%d", i, round), round%2 == 0)
 				}
 			}
 		})
@@ -49,9 +49,9 @@ func RunFailover(t *testing.T, store session.Store, clients int, failover func()
 	<-time.After(time.Second)
 	failover()
 	<-time.After(2 * time.Second)
-	close(over)
-	load.Wait()
-	f.count(t)
+	close(stop)
+	running.Wait()
+	f.countLosses(t)
 	return f.losses
 }
 
@@ -65,8 +65,8 @@ type failoverRun struct {
 	cutoffs []string
 }
 
-// life is one session, from its login to its end.
-func (f *failoverRun) life(t *testing.T, subject string, logout bool) {
+// runSession logs in, refreshes twice, and logs out or ends all sessions.
+func (f *failoverRun) runSession(t *testing.T, subject string, logout bool) {
 	tokens, err := f.manager.Start(t.Context(), subject, session.About{})
 	for range 2 {
 		if err != nil {
@@ -75,7 +75,7 @@ func (f *failoverRun) life(t *testing.T, subject string, logout bool) {
 		var next session.Tokens
 		if next, err = f.manager.Refresh(t.Context(), tokens.RefreshToken); err == nil {
 			tokens = next
-			f.note(func() { f.losses.Refreshes++ })
+			f.update(func() { f.losses.Refreshes++ })
 		}
 	}
 	if err == nil {
@@ -85,7 +85,7 @@ func (f *failoverRun) life(t *testing.T, subject string, logout bool) {
 			err = f.manager.EndAll(t.Context(), subject)
 		}
 	}
-	f.note(func() {
+	f.update(func() {
 		switch {
 		case err == nil:
 			tokens.AccessToken = subject
@@ -104,14 +104,14 @@ func (f *failoverRun) life(t *testing.T, subject string, logout bool) {
 	}
 }
 
-func (f *failoverRun) note(change func()) {
+func (f *failoverRun) update(change func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	change()
 }
 
-// count looks up all acknowledged operations.
-func (f *failoverRun) count(t *testing.T) {
+// countLosses looks up all acknowledged operations.
+func (f *failoverRun) countLosses(t *testing.T) {
 	t.Helper()
 	now := time.Now()
 	for _, tokens := range f.ended {
@@ -129,7 +129,7 @@ func (f *failoverRun) count(t *testing.T) {
 	}
 	for _, subject := range f.cutoffs {
 		r := record(subject, 0)
-		r.AuthTime = now.Add(-time.Hour) // before each of them
+		r.AuthTime = now.Add(-time.Hour) // before each cut-off
 		r.StartedAt, r.LastUsedAt, r.ExpiresAt, r.EndsAt = now, now, now.Add(idle), now.Add(maxAge)
 		started := untilAnswered(t, "Start afterwards", func() (bool, error) {
 			_, err := f.store.Start(t.Context(), r, 0, now)

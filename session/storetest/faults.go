@@ -21,23 +21,23 @@ func RunFaults(t *testing.T, newStore func(t *testing.T) (session.Store, Network
 		name string
 		run  func(t *testing.T, store session.Store, network Network)
 	}{
-		{"A lost answer is settled by trying again", lostAnswers},
+		{"A retry after a lost answer succeeds", lostAnswers},
 		{"A request that arrives twice counts once", repeatedRequests},
 		{"A slow network changes nothing", slowNetwork},
-		{"A rotation that arrives late leaves the session alone", lateRotation},
+		{"A rotation that arrives late does not end the session", lateRotation},
 		{"An ending that arrives late stays an ending", lateEnding},
-		{"Steps end with their context while the server hangs", hungServer},
+		{"Calls end with their context while the server hangs", hungServer},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			store, network := newStore(t)
-			t.Cleanup(network.Resume) // whoever still waits
+			t.Cleanup(network.Resume) // for calls that still wait
 			test.run(t, store, network)
 		})
 	}
 }
 
-// retried calls do with a fault, and repeats it while the error is usher.ErrUnavailable.
-func retried(t *testing.T, what string, fault func(), do func() error) {
+// withFault causes a fault and calls do, and calls it again while the error is usher.ErrUnavailable.
+func withFault(t *testing.T, what string, fault func(), do func() error) {
 	t.Helper()
 	fault()
 	for range 10 {
@@ -49,13 +49,13 @@ func retried(t *testing.T, what string, fault func(), do func() error) {
 			t.Fatalf("%s after a fault: %v", what, err)
 		}
 	}
-	t.Fatalf("%s never succeeds after a fault", what)
+	t.Fatalf("%s does not succeed after a fault", what)
 }
 
-// faultyLife starts, refreshes, lists, checks and ends sessions, with a fault at each step.
-func faultyLife(t *testing.T, store session.Store, fault func()) {
+// sessionLife starts, refreshes, lists, checks and ends sessions, with a fault at each step.
+func sessionLife(t *testing.T, store session.Store, fault func()) {
 	m := newManager(t, store, time.Now)
-	// The first steps connect and prepare, which are round trips too.
+	// The first calls open connections and prepare statements, which are round trips too.
 	warm := m.mustStart(t, "warm")
 	warm = m.mustRefresh(t, warm.RefreshToken)
 	m.mustRefresh(t, warm.RefreshToken)
@@ -67,7 +67,7 @@ func faultyLife(t *testing.T, store session.Store, fault func()) {
 	}
 	wantCount := func(want int) {
 		t.Helper()
-		retried(t, "List", fault, func() error {
+		withFault(t, "List", fault, func() error {
 			list, err := m.List(t.Context(), "ada")
 			if err == nil && len(list) != want {
 				t.Fatalf("%d sessions; want %d", len(list), want)
@@ -78,7 +78,7 @@ func faultyLife(t *testing.T, store session.Store, fault func()) {
 	var tokens session.Tokens
 	refresh := func() {
 		t.Helper()
-		retried(t, "Refresh", fault, func() error {
+		withFault(t, "Refresh", fault, func() error {
 			next, err := m.Refresh(t.Context(), tokens.RefreshToken)
 			if err == nil {
 				tokens = next
@@ -88,54 +88,54 @@ func faultyLife(t *testing.T, store session.Store, fault func()) {
 	}
 	start := func() {
 		t.Helper()
-		retried(t, "Start", fault, func() (err error) { tokens, err = m.Start(t.Context(), "ada", session.About{}); return err })
+		withFault(t, "Start", fault, func() (err error) { tokens, err = m.Start(t.Context(), "ada", session.About{}); return err })
 	}
 	start()
 	wantCount(1)
 	for range 3 {
 		refresh()
 	}
-	retried(t, "Check", fault, func() error {
+	withFault(t, "Check", fault, func() error {
 		return m.Check(t.Context(), &usher.Claims{Subject: "ada", SessionID: tokens.SessionID})
 	})
-	retried(t, "End", fault, func() error { return m.End(t.Context(), tokens.RefreshToken) })
+	withFault(t, "End", fault, func() error { return m.End(t.Context(), tokens.RefreshToken) })
 	wantCount(0)
 	start()
 	refresh()
-	retried(t, "EndAll", fault, func() error { return m.EndAll(t.Context(), "ada") })
+	withFault(t, "EndAll", fault, func() error { return m.EndAll(t.Context(), "ada") })
 	m.wantNothingAlive(t, "ada", tokens)
 }
 
 func lostAnswers(t *testing.T, store session.Store, network Network) {
-	faultyLife(t, store, network.LoseAnswer)
+	sessionLife(t, store, network.LoseAnswer)
 }
 
 func repeatedRequests(t *testing.T, store session.Store, network Network) {
-	faultyLife(t, store, network.RepeatRequest)
+	sessionLife(t, store, network.RepeatRequest)
 }
 
 func slowNetwork(t *testing.T, store session.Store, network Network) {
 	network.Delay(5 * time.Millisecond)
-	faultyLife(t, store, func() {})
+	sessionLife(t, store, func() {})
 }
 
 const (
-	// giveUp is how long callers wait in these tests, and late how long their requests take.
-	giveUp = 250 * time.Millisecond
-	late   = 750 * time.Millisecond
-	// soon is within which a step must return once its context has ended.
-	soon = 2 * time.Second
+	// callTimeout is the time limit of calls whose requests arrive after requestDelay.
+	callTimeout  = 250 * time.Millisecond
+	requestDelay = 750 * time.Millisecond
+	// returnLimit is how soon a call must return after its context has ended.
+	returnLimit = 2 * time.Second
 )
 
-// lateRotation gives up a rotation, tries again with success, and then lets the first one arrive.
+// lateRotation calls Rotate again after the first call has timed out. The request of the first call arrives last.
 func lateRotation(t *testing.T, store session.Store, network Network) {
 	m := newManager(t, store, time.Now)
 	tokens := m.mustStart(t, "ada")
-	tokens = m.mustRefresh(t, tokens.RefreshToken) // everything is prepared
+	tokens = m.mustRefresh(t, tokens.RefreshToken) // so that connections are open and statements are prepared
 	mustStartNow(t, store, "bob")
 	r := rotation("bob", 0, 1, time.Now())
-	network.Delay(late)
-	ctx, cancel := context.WithTimeout(t.Context(), giveUp)
+	network.Delay(requestDelay)
+	ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
 	defer cancel()
 	if _, err := store.Rotate(ctx, r); isAnswer(err) || err == nil {
 		t.Fatalf("Rotate with a context that ends before the request arrives: %v; want no answer", err)
@@ -143,16 +143,16 @@ func lateRotation(t *testing.T, store session.Store, network Network) {
 	network.Delay(0)
 	r2 := withNonce(r, 1)
 	got := untilAnswered(t, "Rotate again", func() (session.Rotated, error) { return store.Rotate(t.Context(), r2) })
-	<-time.After(late + giveUp)
+	<-time.After(requestDelay + callTimeout)
 	// Whichever arrived first has written the successor, and a retry gets the same.
 	again := untilAnswered(t, "Rotate once more", func() (session.Rotated, error) { return store.Rotate(t.Context(), withNonce(r, 2)) })
-	if again != got || got != written(r) && got != written(r2) {
+	if again != got || got != successorOf(r) && got != successorOf(r2) {
 		t.Fatalf("the successor changed: %x, then %x", got, again)
 	}
 	m.mustRefresh(t, tokens.RefreshToken)
 }
 
-// mustStartNow starts record(subject, 0) today.
+// mustStartNow starts record(subject, 0) at the present time.
 func mustStartNow(t *testing.T, store session.Store, subject string) {
 	t.Helper()
 	r := record(subject, 0)
@@ -163,31 +163,32 @@ func mustStartNow(t *testing.T, store session.Store, subject string) {
 	}
 }
 
-// lateEnding gives up an ending. Once it has arrived, or another has, nothing is alive.
+// lateEnding calls End again after the first call has timed out. No session may be left, whichever request arrives
+// first.
 func lateEnding(t *testing.T, store session.Store, network Network) {
 	m := newManager(t, store, time.Now)
 	tokens := m.mustStart(t, "ada")
 	tokens = m.mustRefresh(t, tokens.RefreshToken)
-	network.Delay(late)
-	ctx, cancel := context.WithTimeout(t.Context(), giveUp)
+	network.Delay(requestDelay)
+	ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
 	defer cancel()
 	if ended, err := store.End(ctx, "ada", tokens.SessionID, time.Now()); err == nil {
 		t.Fatalf("End with a context that ends before the request arrives = %v, nil; want an error", ended)
 	}
 	network.Delay(0)
-	retried(t, "End", func() {}, func() error { return m.End(t.Context(), tokens.RefreshToken) })
-	<-time.After(late + giveUp)
+	withFault(t, "End", func() {}, func() error { return m.End(t.Context(), tokens.RefreshToken) })
+	<-time.After(requestDelay + callTimeout)
 	m.wantNothingAlive(t, "ada", tokens)
 }
 
-// hungServer calls every method many times while the server says nothing.
+// hungServer calls every method many times while the server does not respond.
 func hungServer(t *testing.T, store session.Store, network Network) {
 	m := newManager(t, store, time.Now)
 	tokens := m.mustStart(t, "ada")
 	tokens = m.mustRefresh(t, tokens.RefreshToken)
 	now := time.Now()
 	network.Hang()
-	steps := map[string]func(ctx context.Context) error{
+	calls := map[string]func(ctx context.Context) error{
 		"Start":  func(ctx context.Context) error { _, err := store.Start(ctx, record("bob", 0), 0, now); return err },
 		"Rotate": func(ctx context.Context) error { _, err := store.Rotate(ctx, rotation("bob", 0, 1, now)); return err },
 		"Lookup": func(ctx context.Context) error { _, err := store.Lookup(ctx, "bob", "b", now); return err },
@@ -199,47 +200,47 @@ func hungServer(t *testing.T, store session.Store, network Network) {
 		},
 	}
 	var group sync.WaitGroup
-	for name, step := range steps {
+	for name, call := range calls {
 		for range 8 {
 			group.Go(func() {
-				if err := endsInTime(t.Context(), step); err != nil {
+				if err := endsInTime(t.Context(), call); err != nil {
 					t.Errorf("%s while the server hangs: %v", name, err)
 				}
 			})
 		}
 	}
 	group.Go(func() {
-		if err := endsInTime(t.Context(), func(ctx context.Context) error { _, err := store.Prune(ctx, now); return err }); err != nil && !errors.Is(err, errNoFailure) {
+		if err := endsInTime(t.Context(), func(ctx context.Context) error { _, err := store.Prune(ctx, now); return err }); err != nil && !errors.Is(err, errSucceeded) {
 			t.Errorf("Prune while the server hangs: %v", err)
 		}
 	})
 	group.Wait()
 	network.Resume()
 	untilAnswered(t, "List once the server answers", func() ([]session.Session, error) { return store.List(t.Context(), "ada", time.Now()) })
-	retried(t, "Refresh", func() {}, func() (err error) { _, err = m.Refresh(t.Context(), tokens.RefreshToken); return err })
+	withFault(t, "Refresh", func() {}, func() (err error) { _, err = m.Refresh(t.Context(), tokens.RefreshToken); return err })
 }
 
-var errNoFailure = errors.New("it succeeded")
+var errSucceeded = errors.New("it succeeded")
 
-// endsInTime returns an error unless the step fails soon after its context has ended.
-func endsInTime(ctx context.Context, step func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, giveUp)
+// endsInTime returns an error unless the call fails soon after its context has ended.
+func endsInTime(ctx context.Context, call func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	answers := make(chan error, 1)
-	go func() { answers <- step(ctx) }()
-	timer := time.NewTimer(giveUp + soon)
+	go func() { answers <- call(ctx) }()
+	timer := time.NewTimer(callTimeout + returnLimit)
 	defer timer.Stop()
 	select {
 	case err := <-answers:
 		if err == nil {
-			return errNoFailure
+			return errSucceeded
 		}
 		if isAnswer(err) {
 			return fmt.Errorf("it answered %w", err)
 		}
 		return nil
 	case <-timer.C:
-		return fmt.Errorf("it has not returned %s after its context ended", soon)
+		return fmt.Errorf("it has not returned %s after its context ended", returnLimit)
 	}
 }
 
@@ -247,11 +248,11 @@ func isAnswer(err error) bool {
 	return errors.Is(err, session.ErrSessionEnded) || errors.Is(err, session.ErrReused) || errors.Is(err, session.ErrRefreshToken)
 }
 
-// untilAnswered repeats a step until it returns an answer, because clients need time to notice that a connection is dead.
-func untilAnswered[T any](t *testing.T, what string, step func() (T, error)) T {
+// untilAnswered repeats a call until it succeeds, because clients need time to notice that a connection is dead.
+func untilAnswered[T any](t *testing.T, what string, call func() (T, error)) T {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; {
-		value, err := step()
+		value, err := call()
 		if err == nil {
 			return value
 		}

@@ -31,12 +31,12 @@ var ErrLost = errors.New("storetest: the answer was lost")
 type Faulty struct {
 	store session.Store
 
-	mu      sync.Mutex
-	lose    bool
-	repeat  bool
-	delay   time.Duration
-	resumed chan struct{} // closed, unless the network hangs
-	late    sync.WaitGroup
+	mu         sync.Mutex
+	loseNext   bool
+	repeatNext bool
+	delay      time.Duration
+	resumed    chan struct{} // closed, unless the network hangs
+	pending    sync.WaitGroup
 }
 
 var (
@@ -52,10 +52,10 @@ func NewFaulty(store session.Store) *Faulty {
 }
 
 // LoseAnswer implements [Network].
-func (f *Faulty) LoseAnswer() { f.set(func() { f.lose = true }) }
+func (f *Faulty) LoseAnswer() { f.set(func() { f.loseNext = true }) }
 
 // RepeatRequest implements [Network].
-func (f *Faulty) RepeatRequest() { f.set(func() { f.repeat = true }) }
+func (f *Faulty) RepeatRequest() { f.set(func() { f.repeatNext = true }) }
 
 // Delay implements [Network].
 func (f *Faulty) Delay(d time.Duration) { f.set(func() { f.delay = d }) }
@@ -83,7 +83,7 @@ func (f *Faulty) Resume() {
 }
 
 // Wait waits until all operations whose caller has given up have been carried out.
-func (f *Faulty) Wait() { f.late.Wait() }
+func (f *Faulty) Wait() { f.pending.Wait() }
 
 func (f *Faulty) set(change func()) {
 	f.mu.Lock()
@@ -91,11 +91,11 @@ func (f *Faulty) set(change func()) {
 	change()
 }
 
-// through runs an operation over the simulated network.
-func through[T any](ctx context.Context, f *Faulty, step func(ctx context.Context) (T, error)) (T, error) {
+// overNetwork runs an operation over the simulated network.
+func overNetwork[T any](ctx context.Context, f *Faulty, operation func(ctx context.Context) (T, error)) (T, error) {
 	f.mu.Lock()
-	lose, repeat, delay, resumed := f.lose, f.repeat, f.delay, f.resumed
-	f.lose, f.repeat = false, false
+	loseNext, repeatNext, delay, resumed := f.loseNext, f.repeatNext, f.delay, f.resumed
+	f.loseNext, f.repeatNext = false, false
 	f.mu.Unlock()
 	type answer struct {
 		value T
@@ -106,21 +106,21 @@ func through[T any](ctx context.Context, f *Faulty, step func(ctx context.Contex
 		return none, err
 	}
 	answers := make(chan answer, 1)
-	f.late.Go(func() {
+	f.pending.Go(func() {
 		if delay > 0 {
 			<-time.After(delay)
 		}
 		<-resumed
 		arrived := context.WithoutCancel(ctx)
-		if repeat {
-			_, _ = step(arrived)
+		if repeatNext {
+			_, _ = operation(arrived)
 		}
-		value, err := step(arrived)
+		value, err := operation(arrived)
 		answers <- answer{value, err}
 	})
 	select {
 	case a := <-answers:
-		if lose {
+		if loseNext {
 			return none, ErrLost
 		}
 		return a.value, a.err
@@ -131,35 +131,35 @@ func through[T any](ctx context.Context, f *Faulty, step func(ctx context.Contex
 
 // Start implements [session.Store].
 func (f *Faulty) Start(ctx context.Context, r session.Record, limit int, now time.Time) ([]string, error) {
-	return through(ctx, f, func(ctx context.Context) ([]string, error) { return f.store.Start(ctx, r, limit, now) })
+	return overNetwork(ctx, f, func(ctx context.Context) ([]string, error) { return f.store.Start(ctx, r, limit, now) })
 }
 
 // Rotate implements [session.Store].
 func (f *Faulty) Rotate(ctx context.Context, r session.Rotation) (session.Rotated, error) {
-	return through(ctx, f, func(ctx context.Context) (session.Rotated, error) { return f.store.Rotate(ctx, r) })
+	return overNetwork(ctx, f, func(ctx context.Context) (session.Rotated, error) { return f.store.Rotate(ctx, r) })
 }
 
 // Lookup implements [session.Store].
 func (f *Faulty) Lookup(ctx context.Context, subject, id string, now time.Time) (session.Session, error) {
-	return through(ctx, f, func(ctx context.Context) (session.Session, error) { return f.store.Lookup(ctx, subject, id, now) })
+	return overNetwork(ctx, f, func(ctx context.Context) (session.Session, error) { return f.store.Lookup(ctx, subject, id, now) })
 }
 
 // List implements [session.Store].
 func (f *Faulty) List(ctx context.Context, subject string, now time.Time) ([]session.Session, error) {
-	return through(ctx, f, func(ctx context.Context) ([]session.Session, error) { return f.store.List(ctx, subject, now) })
+	return overNetwork(ctx, f, func(ctx context.Context) ([]session.Session, error) { return f.store.List(ctx, subject, now) })
 }
 
 // End implements [session.Store].
 func (f *Faulty) End(ctx context.Context, subject, id string, now time.Time) (bool, error) {
-	return through(ctx, f, func(ctx context.Context) (bool, error) { return f.store.End(ctx, subject, id, now) })
+	return overNetwork(ctx, f, func(ctx context.Context) (bool, error) { return f.store.End(ctx, subject, id, now) })
 }
 
 // EndAll implements [session.Store].
 func (f *Faulty) EndAll(ctx context.Context, subject, keep string, now, forget time.Time) ([]string, error) {
-	return through(ctx, f, func(ctx context.Context) ([]string, error) { return f.store.EndAll(ctx, subject, keep, now, forget) })
+	return overNetwork(ctx, f, func(ctx context.Context) ([]string, error) { return f.store.EndAll(ctx, subject, keep, now, forget) })
 }
 
 // Prune implements [session.Store].
 func (f *Faulty) Prune(ctx context.Context, now time.Time) (int, error) {
-	return through(ctx, f, func(ctx context.Context) (int, error) { return f.store.Prune(ctx, now) })
+	return overNetwork(ctx, f, func(ctx context.Context) (int, error) { return f.store.Prune(ctx, now) })
 }

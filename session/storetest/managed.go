@@ -41,7 +41,7 @@ func newManager(t *testing.T, store session.Store, now func() time.Time) *manage
 		Store:   store,
 		Claims:  func(context.Context, session.Grant) (usher.Claims, error) { return usher.Claims{}, nil },
 		Secret:  bytes.Repeat([]byte("secret! "), 4),
-		Grace:   5 * time.Minute, // slow machines don't turn a race into a theft
+		Grace:   5 * time.Minute, // so that a retry on a slow machine is not taken for reuse
 		Now:     now,
 		OnEvent: func(_ context.Context, e session.Event) {
 			m.mu.Lock()
@@ -94,14 +94,14 @@ func (m *manager) wantNothingAlive(t *testing.T, subject string, tokens ...sessi
 			continue
 		}
 		_, err := m.Refresh(t.Context(), tk.RefreshToken)
-		wantErr(t, "Refresh of what was left", err, session.ErrSessionEnded)
+		wantErr(t, "Refresh afterwards", err, session.ErrSessionEnded)
 		err = m.Check(t.Context(), &usher.Claims{Subject: subject, SessionID: tk.SessionID})
-		wantErr(t, "Check of what was left", err, usher.ErrTokenRevoked)
+		wantErr(t, "Check afterwards", err, usher.ErrTokenRevoked)
 	}
 }
 
 func withClocks(t *testing.T, store session.Store, run func(t *testing.T, m *manager)) {
-	t.Run("clock going", func(t *testing.T) { run(t, newManager(t, store, time.Now)) })
+	t.Run("clock running", func(t *testing.T) { run(t, newManager(t, store, time.Now)) })
 	t.Run("clock frozen", func(t *testing.T) {
 		m := newManager(t, store, func() time.Time { return epoch })
 		m.frozen = true
@@ -109,7 +109,7 @@ func withClocks(t *testing.T, store session.Store, run func(t *testing.T, m *man
 	})
 }
 
-// rounds returns how often a race is run. The frozen clock changes little, and gets a tenth.
+// rounds returns the number of times that a race is run. With the frozen clock, which changes little, it is a tenth.
 func (m *manager) rounds(all int) int {
 	if m.frozen {
 		all /= 10
@@ -125,7 +125,7 @@ func raceRefresh(t *testing.T, store session.Store) {
 		for round := range m.rounds(300) {
 			got := make([]session.Tokens, 64)
 			errs := make([]error, len(got))
-			together(len(got), func(i int) { got[i], errs[i] = m.Refresh(t.Context(), current) })
+			concurrently(len(got), func(i int) { got[i], errs[i] = m.Refresh(t.Context(), current) })
 			if err := errors.Join(errs...); err != nil {
 				t.Fatalf("round %d: %v", round, err)
 			}
@@ -166,13 +166,13 @@ func raceRefreshEndAll(t *testing.T, store session.Store) {
 	})
 }
 
-// raceAgainst refreshes and refreshes again while end runs, then checks that nothing is left.
+// raceAgainst refreshes twice in succession while end runs. Then it checks that no session is left.
 func (m *manager) raceAgainst(t *testing.T, subject string, tokens session.Tokens, end func() error) {
 	t.Helper()
 	var got [4]session.Tokens
 	var errs [4]error
 	var endErr error
-	together(3, func(i int) {
+	concurrently(3, func(i int) {
 		if i == 2 {
 			endErr = end()
 			return
@@ -202,7 +202,7 @@ func raceEndAllStart(t *testing.T, store session.Store) {
 			began := m.now()
 			var got [3]session.Tokens
 			var errs [4]error
-			together(len(errs), func(i int) {
+			concurrently(len(errs), func(i int) {
 				if i == len(got) {
 					errs[i] = m.EndAll(t.Context(), subject)
 					return
@@ -235,8 +235,8 @@ func reuse(t *testing.T, store session.Store) {
 	})
 }
 
-// guessed: an attacker who knows a session's ID and the format of tokens, but not the secret, can't end the session.
-func guessed(t *testing.T, store session.Store) {
+// forged: an attacker who knows a session's ID and the format of tokens, but not the secret, can't end the session.
+func forged(t *testing.T, store session.Store) {
 	withClocks(t, store, func(t *testing.T, m *manager) {
 		tokens := m.mustStart(t, t.Name())
 		b, err := base64.RawURLEncoding.DecodeString(tokens.RefreshToken)
@@ -244,18 +244,18 @@ func guessed(t *testing.T, store session.Store) {
 			t.Fatal(err)
 		}
 		for i := range b {
-			forged := bytes.Clone(b)
-			forged[i] ^= 1
-			text := base64.RawURLEncoding.EncodeToString(forged)
+			changed := bytes.Clone(b)
+			changed[i] ^= 1
+			text := base64.RawURLEncoding.EncodeToString(changed)
 			_, err := m.Refresh(t.Context(), text)
-			wantErr(t, "Refresh of a guessed token", err, session.ErrRefreshToken)
+			wantErr(t, "Refresh of a forged token", err, session.ErrRefreshToken)
 			if err := m.End(t.Context(), text); err != nil {
-				t.Fatalf("End of a guessed token: %v", err)
+				t.Fatalf("End of a forged token: %v", err)
 			}
 		}
 		m.mustRefresh(t, tokens.RefreshToken)
 		if n := m.count(session.EventEnded) + m.count(session.EventReused); n != 0 {
-			t.Fatalf("guessing ended %d sessions", n)
+			t.Fatalf("forged tokens ended %d sessions", n)
 		}
 	})
 }

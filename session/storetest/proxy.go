@@ -14,21 +14,21 @@ type Proxy struct {
 	listener net.Listener
 	upstream string
 
-	mu      sync.Mutex
-	trips   int
-	lose    bool
-	repeat  bool
-	delay   time.Duration
-	resumed chan struct{} // closed, unless the proxy hangs
-	closed  chan struct{}
-	conns   map[net.Conn]bool
-	done    sync.WaitGroup
+	mu         sync.Mutex
+	roundTrips int
+	loseNext   bool
+	repeatNext bool
+	delay      time.Duration
+	resumed    chan struct{} // closed, unless the proxy hangs
+	closed     chan struct{}
+	conns      map[net.Conn]bool
+	done       sync.WaitGroup
 }
 
 var _ Network = (*Proxy)(nil)
 
-// quiet is the time without further data after which an answer counts as complete.
-const quiet = 50 * time.Millisecond
+// answerPause is the time without further data after which an answer counts as complete.
+const answerPause = 50 * time.Millisecond
 
 // NewProxy starts a proxy to the server at upstream (host:port). It stops when the test ends.
 func NewProxy(t testing.TB, upstream string) *Proxy {
@@ -47,12 +47,13 @@ func NewProxy(t testing.TB, upstream string) *Proxy {
 // Addr returns the host:port that clients connect to.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// RoundTrips returns the number of round trips since the last call. A round trip is a request after which the client waits.
+// RoundTrips returns the number of round trips since the last call. A round trip is a request after which the client
+// waits.
 func (p *Proxy) RoundTrips() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := p.trips
-	p.trips = 0
+	n := p.roundTrips
+	p.roundTrips = 0
 	return n
 }
 
@@ -60,14 +61,14 @@ func (p *Proxy) RoundTrips() int {
 func (p *Proxy) LoseAnswer() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lose = true
+	p.loseNext = true
 }
 
 // RepeatRequest implements [Network]: the next request reaches the server twice, and only the second answer returns.
 func (p *Proxy) RepeatRequest() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.repeat = true
+	p.repeatNext = true
 }
 
 // Delay implements [Network]: every request reaches the server after d, even if its client has closed the connection.
@@ -110,38 +111,38 @@ func (p *Proxy) accept() {
 			_ = client.Close() // the server is down
 			continue
 		}
-		if !p.add(client, server) {
-			p.drop(client, server)
+		if !p.register(client, server) {
+			p.closeConns(client, server)
 			return
 		}
-		l := &link{proxy: p, client: client, server: server}
-		p.done.Go(l.requests)
-		p.done.Go(l.answers)
+		c := &connection{proxy: p, client: client, server: server}
+		p.done.Go(c.requests)
+		p.done.Go(c.answers)
 	}
 }
 
-// link is one connection through the proxy.
-type link struct {
+// connection is one connection through the proxy.
+type connection struct {
 	proxy          *Proxy
 	client, server net.Conn
 
-	mu       sync.Mutex
-	speaking bool // the client has spoken, and the server has not answered yet
-	swallow  bool // answers are dropped
-	heard    time.Time
+	mu          sync.Mutex
+	waiting     bool      // the client has sent a request, and the server has not answered yet
+	dropAnswers bool      // answers do not reach the client
+	lastAnswer  time.Time // when the server last sent data
 }
 
 // requests forwards data of the client until either side closes.
-func (l *link) requests() {
-	defer l.proxy.drop(l.client, l.server)
+func (c *connection) requests() {
+	defer c.proxy.closeConns(c.client, c.server)
 	buffer := make([]byte, 64<<10)
 	for {
-		n, err := l.client.Read(buffer)
+		n, err := c.client.Read(buffer)
 		if n > 0 {
-			if l.speaks() {
-				l.proxy.count()
+			if c.beginRoundTrip() {
+				c.proxy.countRoundTrip()
 			}
-			if !l.proxy.pause() || !l.deliver(buffer[:n]) {
+			if !c.proxy.delayRequest() || !c.deliver(buffer[:n]) {
 				return
 			}
 		}
@@ -151,51 +152,51 @@ func (l *link) requests() {
 	}
 }
 
-// speaks reports whether a round trip begins.
-func (l *link) speaks() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	begins := !l.speaking
-	l.speaking = true
+// beginRoundTrip reports whether a request begins a round trip.
+func (c *connection) beginRoundTrip() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	begins := !c.waiting
+	c.waiting = true
 	return begins
 }
 
 // deliver sends a request to the server, twice if the next one is to be repeated.
-func (l *link) deliver(request []byte) bool {
-	if l.proxy.take(&l.proxy.repeat) {
+func (c *connection) deliver(request []byte) bool {
+	if c.proxy.consume(&c.proxy.repeatNext) {
 		began := time.Now()
-		l.setSwallow(true)
-		if _, err := l.server.Write(request); err != nil {
+		c.setDropAnswers(true)
+		if _, err := c.server.Write(request); err != nil {
 			return false
 		}
-		if !l.answered(began) {
+		if !c.waitForAnswer(began) {
 			return false
 		}
-		l.setSwallow(false)
+		c.setDropAnswers(false)
 	}
-	_, err := l.server.Write(request)
+	_, err := c.server.Write(request)
 	return err == nil
 }
 
-func (l *link) setSwallow(on bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.swallow = on
+func (c *connection) setDropAnswers(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropAnswers = on
 }
 
-// answered waits until the server has answered since began and its answer is complete.
-func (l *link) answered(began time.Time) bool {
-	tick := time.NewTicker(quiet / 5)
+// waitForAnswer waits until the server has answered since began and its answer is complete.
+func (c *connection) waitForAnswer(began time.Time) bool {
+	tick := time.NewTicker(answerPause / 5)
 	defer tick.Stop()
 	for {
 		select {
-		case <-l.proxy.closed:
+		case <-c.proxy.closed:
 			return false
 		case now := <-tick.C:
-			l.mu.Lock()
-			heard := l.heard
-			l.mu.Unlock()
-			if heard.After(began) && now.Sub(heard) > quiet {
+			c.mu.Lock()
+			lastAnswer := c.lastAnswer
+			c.mu.Unlock()
+			if lastAnswer.After(began) && now.Sub(lastAnswer) > answerPause {
 				return true
 			}
 			if now.Sub(began) > 10*time.Second {
@@ -206,24 +207,24 @@ func (l *link) answered(began time.Time) bool {
 }
 
 // answers forwards data of the server until either side closes.
-func (l *link) answers() {
-	defer l.proxy.drop(l.client, l.server)
+func (c *connection) answers() {
+	defer c.proxy.closeConns(c.client, c.server)
 	buffer := make([]byte, 64<<10)
 	for {
-		n, err := l.server.Read(buffer)
+		n, err := c.server.Read(buffer)
 		if n > 0 {
-			l.mu.Lock()
-			l.heard = time.Now()
-			swallow := l.swallow
-			if !swallow {
-				l.speaking = false
+			c.mu.Lock()
+			c.lastAnswer = time.Now()
+			dropAnswers := c.dropAnswers
+			if !dropAnswers {
+				c.waiting = false
 			}
-			l.mu.Unlock()
-			if !swallow {
-				if l.proxy.take(&l.proxy.lose) || !l.proxy.hold() {
+			c.mu.Unlock()
+			if !dropAnswers {
+				if c.proxy.consume(&c.proxy.loseNext) || !c.proxy.waitWhileHung() {
 					return
 				}
-				if _, err := l.client.Write(buffer[:n]); err != nil {
+				if _, err := c.client.Write(buffer[:n]); err != nil {
 					return
 				}
 			}
@@ -234,8 +235,8 @@ func (l *link) answers() {
 	}
 }
 
-// pause waits before a request is delivered. It returns false if the proxy stops meanwhile.
-func (p *Proxy) pause() bool {
+// delayRequest waits before a request is delivered. It returns false if the proxy stops meanwhile.
+func (p *Proxy) delayRequest() bool {
 	p.mu.Lock()
 	delay := p.delay
 	p.mu.Unlock()
@@ -248,11 +249,11 @@ func (p *Proxy) pause() bool {
 			return false
 		}
 	}
-	return p.hold()
+	return p.waitWhileHung()
 }
 
-// hold waits while the proxy hangs. It returns false if the proxy stops meanwhile.
-func (p *Proxy) hold() bool {
+// waitWhileHung waits while the proxy hangs. It returns false if the proxy stops meanwhile.
+func (p *Proxy) waitWhileHung() bool {
 	p.mu.Lock()
 	resumed := p.resumed
 	p.mu.Unlock()
@@ -264,14 +265,14 @@ func (p *Proxy) hold() bool {
 	}
 }
 
-func (p *Proxy) count() {
+func (p *Proxy) countRoundTrip() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trips++
+	p.roundTrips++
 }
 
-// take reports whether the fault is set, and clears it.
-func (p *Proxy) take(fault *bool) bool {
+// consume reports whether the fault is set, and clears it.
+func (p *Proxy) consume(fault *bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	taken := *fault
@@ -279,7 +280,7 @@ func (p *Proxy) take(fault *bool) bool {
 	return taken
 }
 
-func (p *Proxy) add(conns ...net.Conn) bool {
+func (p *Proxy) register(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
@@ -293,7 +294,7 @@ func (p *Proxy) add(conns ...net.Conn) bool {
 	return true
 }
 
-func (p *Proxy) drop(conns ...net.Conn) {
+func (p *Proxy) closeConns(conns ...net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range conns {

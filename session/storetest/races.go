@@ -16,8 +16,8 @@ func rounds(all int) int {
 	return all
 }
 
-// together runs n calls at once and waits for all of them.
-func together(n int, call func(i int)) {
+// concurrently runs n calls at once and waits for all of them.
+func concurrently(n int, call func(i int)) {
 	var ready, done sync.WaitGroup
 	start := make(chan struct{})
 	for i := range n {
@@ -33,14 +33,15 @@ func together(n int, call func(i int)) {
 	done.Wait()
 }
 
-// raceRotate spends one token many times at once, each with its own nonce. All get the successor that one of them wrote.
+// raceRotate spends one token many times at once, each with its own nonce. All get the successor that one of them
+// wrote.
 func raceRotate(t *testing.T, store session.Store) {
 	mustStart(t, store, record("ada", 0))
 	r := rotation("ada", 0, 1, epoch)
 	for range rounds(100) {
 		got := make([]session.Rotated, 16)
 		errs := make([]error, len(got))
-		together(len(got), func(i int) { got[i], errs[i] = store.Rotate(t.Context(), withNonce(r, byte(i))) })
+		concurrently(len(got), func(i int) { got[i], errs[i] = store.Rotate(t.Context(), withNonce(r, byte(i))) })
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +63,7 @@ func raceReuse(t *testing.T, store session.Store) {
 		mustRotate(t, store, rotation("ada", n, 1, epoch))
 		mustRotate(t, store, rotation("ada", n, 2, epoch))
 		errs := make([]error, 16)
-		together(len(errs), func(i int) {
+		concurrently(len(errs), func(i int) {
 			_, errs[i] = store.Rotate(t.Context(), withNonce(rotation("ada", n, 1, epoch), byte(i+1)))
 		})
 		reused := 0
@@ -85,7 +86,7 @@ func raceLimit(t *testing.T, store session.Store) {
 	for round := range rounds(40) {
 		ended := make([][]string, logins)
 		errs := make([]error, logins)
-		together(logins, func(i int) {
+		concurrently(logins, func(i int) {
 			r := record("ada", round*logins+i)
 			r.StartedAt = epoch // all in the same instant
 			ended[i], errs[i] = store.Start(t.Context(), r, limit, epoch)

@@ -27,9 +27,9 @@ func rotate(t *testing.T, store session.Store) {
 		err      error
 		live     bool
 	}{
-		{"the current token", current, written(current), nil, true},
-		{"the spent token within the grace", other(second, func(r *session.Rotation) { r.Now = rotated.Add(grace - 1000) }), written(second), nil, true},
-		{"the spent token by a clock that is behind", other(second, func(r *session.Rotation) { r.Now = rotated.Add(-time.Minute) }), written(second), nil, true},
+		{"the current token", current, successorOf(current), nil, true},
+		{"the spent token within the grace", other(second, func(r *session.Rotation) { r.Now = rotated.Add(grace - 1000) }), successorOf(second), nil, true},
+		{"the spent token by a clock that is behind", other(second, func(r *session.Rotation) { r.Now = rotated.Add(-time.Minute) }), successorOf(second), nil, true},
 		{"the spent token at the end of the grace", other(second, func(r *session.Rotation) { r.Now = rotated.Add(grace) }), session.Rotated{}, session.ErrReused, false},
 		{"the spent token without grace", other(second, func(r *session.Rotation) { r.Grace = 0 }), session.Rotated{}, session.ErrReused, false},
 		{"the spent token without grace by a clock that is behind", other(second, func(r *session.Rotation) { r.Now, r.Grace = rotated.Add(-time.Minute), 0 }), session.Rotated{}, session.ErrReused, false},
@@ -41,7 +41,7 @@ func rotate(t *testing.T, store session.Store) {
 		{"an unknown session", other(current, func(r *session.Rotation) { r.SessionID = sessionID("ada", 9) }), session.Rotated{}, session.ErrSessionEnded, true},
 		{"an expired session", other(current, func(r *session.Rotation) { r.Now = rotated.Add(idle) }), session.Rotated{}, session.ErrSessionEnded, false},
 		{"an expired session, with a spent token", other(first, func(r *session.Rotation) { r.Now = rotated.Add(idle) }), session.Rotated{}, session.ErrSessionEnded, false},
-		{"once more the current token", other(current, nothing), written(withNonce(current, 1)), nil, true},
+		{"once more the current token", other(current, nothing), successorOf(withNonce(current, 1)), nil, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			// A fresh session under the same name each time.

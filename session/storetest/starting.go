@@ -10,7 +10,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-func startKeeps(t *testing.T, store session.Store) {
+func startStores(t *testing.T, store session.Store) {
 	plain := record("ada", 1)
 	bare := record("ada", 2)
 	bare.UserAgent, bare.Address, bare.Label = "", "", ""

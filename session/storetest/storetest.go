@@ -32,7 +32,7 @@ func Run(t *testing.T, newStore func(t *testing.T) session.Store) {
 		name string
 		run  func(t *testing.T, store session.Store)
 	}{
-		{"Start keeps what it is given", startKeeps},
+		{"Start stores every field", startStores},
 		{"Start again changes nothing", startAgain},
 		{"Start ends the oldest beyond the limit", startLimit},
 		{"Start counts live sessions only", startLimitLive},
@@ -42,16 +42,16 @@ func Run(t *testing.T, newStore func(t *testing.T) session.Store) {
 		{"Subjects are compared byte for byte", subjects},
 		{"Rotate", rotate},
 		{"Rotate moves the expiry, up to the absolute limit", rotateExpiry},
-		{"Rotate again answers the same", rotateAgain},
+		{"The same Rotate again returns the same", rotateAgain},
 		{"Rotate ends a session by reuse once", rotateReuse},
 		{"End ends a live session of the subject once", end},
-		{"EndAll spares the one to keep", endAll},
+		{"EndAll ends all sessions except the one to keep", endAll},
 		{"Prune removes what has expired", prune},
-		{"A cancelled step changes nothing", cancelled},
-		{"A step is visible once it has returned", visible},
+		{"A canceled call changes nothing", canceled},
+		{"Changes are visible when a method has returned", visible},
 		{"Race: many clients of a new store", coldStart},
 		{"Race: logins of different subjects", raceLogins},
-		{"Prune lets refreshes pass", longPrune},
+		{"Refreshes continue during Prune", longPrune},
 		{"Race: rotations of one token", raceRotate},
 		{"Race: reuse by many", raceReuse},
 		{"Race: starts beyond the limit", raceLimit},
@@ -60,7 +60,7 @@ func Run(t *testing.T, newStore func(t *testing.T) session.Store) {
 		{"Race: refresh against EndAll", raceRefreshEndAll},
 		{"Race: EndAll against Start", raceEndAllStart},
 		{"A spent token whose successor is spent ends the session", reuse},
-		{"A guessed token leaves the session alone", guessed},
+		{"A forged token does not end the session", forged},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newStore(t)) })
 	}
@@ -104,7 +104,7 @@ func token(subject string, n int, generation int64) session.Hash {
 	return sha256.Sum256(fmt.Appendf(nil, "%s/%d/%d", subject, n, generation))
 }
 
-// rotation spends the token of a generation of record(subject, n).
+// rotation returns the Rotation that spends the token of a generation of record(subject, n).
 func rotation(subject string, n int, generation int64, now time.Time) session.Rotation {
 	r := session.Rotation{
 		SessionID:  sessionID(subject, n),
@@ -120,14 +120,15 @@ func rotation(subject string, n int, generation int64, now time.Time) session.Ro
 	return r
 }
 
-// withNonce returns the rotation that another process would make of the same token.
+// withNonce returns the Rotation with which another process would spend the same token.
 func withNonce(r session.Rotation, nonce byte) session.Rotation {
 	r.Nonce[15] = nonce
 	r.Successor[31] ^= nonce
 	return r
 }
 
-func written(r session.Rotation) session.Rotated {
+// successorOf returns what Rotate returns for a current token.
+func successorOf(r session.Rotation) session.Rotated {
 	return session.Rotated{Successor: r.Successor, Nonce: r.Nonce}
 }
 
@@ -144,8 +145,8 @@ func mustStart(t *testing.T, store session.Store, records ...session.Record) {
 func mustRotate(t *testing.T, store session.Store, r session.Rotation) {
 	t.Helper()
 	got, err := store.Rotate(t.Context(), r)
-	if err != nil || got != written(r) {
-		t.Fatalf("Rotate(generation %d) = %x, %v; want what it wrote", r.Generation, got, err)
+	if err != nil || got != successorOf(r) {
+		t.Fatalf("Rotate(generation %d) = %x, %v; want its successor", r.Generation, got, err)
 	}
 }
 

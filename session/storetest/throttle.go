@@ -17,11 +17,11 @@ func RunThrottle(t *testing.T, newThrottle func(t *testing.T, opts *session.Thro
 		run  func(t *testing.T, th *throttle)
 	}{
 		{"counts logins per account and client, and per account", throttleCountsLogins},
-		{"returns right and undecided attempts", throttleReturnsAttempts},
+		{"gives back right and undecided attempts", throttleGivesBack},
 		{"gives a known client an allowance of its own", throttleKnowsClients},
 		{"forgets a client that does not return", throttleForgetsClients},
 		{"limits the wrong attempts of a client at all accounts", throttleCountsClients},
-		{"serves many people behind one address", throttleServesMany},
+		{"permits many right passwords from one address", throttleServesMany},
 		{"counts an attempt without account for its client alone", throttleCountsClientAlone},
 		{"counts second steps per subject", throttleCountsSteps},
 		{"counts mails per account", throttleCountsMails},
@@ -29,7 +29,7 @@ func RunThrottle(t *testing.T, newThrottle func(t *testing.T, opts *session.Thro
 		{"knows the client that reset a password", throttleKnowsAfterReset},
 		{"counts each kind apart", throttleCountsKindsApart},
 		{"refuses an unknown kind", throttleRefusesUnknownKinds},
-		{"refuses to settle what it has not taken", throttleRefusesForeignNotes},
+		{"refuses to settle what it has not reserved", throttleRefusesForeignTaken},
 		{"takes from all limits or from none", throttleTakesAllOrNone},
 		{"allows no more at once than one after another", throttleIsAtomic},
 	} {
@@ -105,7 +105,7 @@ func throttleCountsLogins(t *testing.T, th *throttle) {
 	th.wantWrong(t, attempt(session.KindLogin, "ada", "1"), 3, 30*time.Second)
 }
 
-func throttleReturnsAttempts(t *testing.T, th *throttle) {
+func throttleGivesBack(t *testing.T, th *throttle) {
 	for _, o := range []session.Outcome{session.Undecided, session.Right} {
 		a := attempt(session.KindLogin, "ada", fmt.Sprint("client ", o))
 		for range 100 {
@@ -189,25 +189,25 @@ func throttleCountsClients(t *testing.T, th *throttle) {
 	}
 }
 
-// In flight, attempts of one client are limited by 5 times PerClient.Burst. What turns out wrong then counts in full.
+// Up to 5 times PerClient.Burst attempts of a client may be undecided. All that turn out wrong are counted.
 func throttleServesMany(t *testing.T, th *throttle) {
 	reserve := func(n int) (taken []session.Taken) {
 		t.Helper()
 		for i := range n {
-			note, wait, err := th.Reserve(t.Context(), attempt(session.KindLogin, fmt.Sprint("user ", i), "office"))
+			id, wait, err := th.Reserve(t.Context(), attempt(session.KindLogin, fmt.Sprint("user ", i), "office"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if wait <= 0 {
-				taken = append(taken, note)
+				taken = append(taken, id)
 			}
 		}
 		return taken
 	}
 	settle := func(taken []session.Taken, o session.Outcome) {
 		t.Helper()
-		for _, note := range taken {
-			if err := th.Settle(t.Context(), note, o); err != nil {
+		for _, id := range taken {
+			if err := th.Settle(t.Context(), id, o); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -224,7 +224,7 @@ func throttleServesMany(t *testing.T, th *throttle) {
 	settle(taken, session.Counted)
 	th.now = th.now.Add(39 * time.Second)
 	if n := len(reserve(10)); n != 0 {
-		t.Errorf("%d attempts passed; want none until the wrong ones have been paid for", n)
+		t.Errorf("%d attempts passed; want none while the wrong ones count", n)
 	}
 	th.now = th.now.Add(2 * time.Second)
 	settle(reserve(1), session.Undecided)
@@ -317,7 +317,7 @@ func throttleRefusesUnknownKinds(t *testing.T, th *throttle) {
 	}
 }
 
-func throttleRefusesForeignNotes(t *testing.T, th *throttle) {
+func throttleRefusesForeignTaken(t *testing.T, th *throttle) {
 	for _, taken := range []session.Taken{"", "x", "login"} {
 		if err := th.Settle(t.Context(), taken, session.Right); err == nil {
 			t.Errorf("Settle of %q succeeded", taken)
@@ -325,7 +325,7 @@ func throttleRefusesForeignNotes(t *testing.T, th *throttle) {
 	}
 }
 
-// What one limit refuses costs nothing at the others.
+// An attempt that one limit refuses is not counted by the others.
 func throttleTakesAllOrNone(t *testing.T, th *throttle) {
 	for i := range 5 {
 		th.wantWrongOnce(t, attempt(session.KindLogin, "ada", fmt.Sprint("client ", i)))

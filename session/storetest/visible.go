@@ -10,15 +10,15 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// visible looks at once at what was just written, as the next request of a client does. A store that reads from
-// replicas, or answers before it has committed, is found out.
+// visible reads what was just written, as the next request of a client does. A store fails if it reads from replicas,
+// or returns before it has committed.
 func visible(t *testing.T, store session.Store) {
 	const clients = 16
 	errs := make([]error, clients)
-	together(clients, func(i int) {
+	concurrently(clients, func(i int) {
 		subject := fmt.Sprint("reader-", i)
 		for n := range rounds(100) {
-			if errs[i] = seesItsWrites(t, store, subject, n); errs[i] != nil {
+			if errs[i] = checkVisibility(t, store, subject, n); errs[i] != nil {
 				return
 			}
 		}
@@ -28,11 +28,11 @@ func visible(t *testing.T, store session.Store) {
 	}
 }
 
-// seesItsWrites starts a session, rotates it and ends it, and looks it up after each step.
-func seesItsWrites(t *testing.T, store session.Store, subject string, n int) error {
+// checkVisibility starts a session, refreshes it and ends it, and looks it up after each change.
+func checkVisibility(t *testing.T, store session.Store, subject string, n int) error {
 	r := record(subject, n)
 	now := r.StartedAt
-	look := func(step string, want bool) error {
+	wantVisible := func(step string, want bool) error {
 		_, err := store.Lookup(t.Context(), subject, r.ID, now)
 		if want && err != nil || !want && !errors.Is(err, session.ErrSessionEnded) {
 			return fmt.Errorf("Lookup after %s: %w; want the session to be alive: %v", step, err, want)
@@ -47,48 +47,48 @@ func seesItsWrites(t *testing.T, store session.Store, subject string, n int) err
 	if _, err := store.Start(t.Context(), r, 0, now); err != nil {
 		return fmt.Errorf("Start: %w", err)
 	}
-	if err := look("Start", true); err != nil {
+	if err := wantVisible("Start", true); err != nil {
 		return err
 	}
 	if _, err := store.Rotate(t.Context(), rotation(subject, n, 1, now)); err != nil {
 		return fmt.Errorf("Rotate: %w", err)
 	}
-	if err := look("Rotate", true); err != nil {
+	if err := wantVisible("Rotate", true); err != nil {
 		return err
 	}
 	if ended, err := store.End(t.Context(), subject, r.ID, now); err != nil || !ended {
 		return fmt.Errorf("End = %v, %w; want true", ended, err)
 	}
-	return look("End", false)
+	return wantVisible("End", false)
 }
 
-// coldStart lets many clients use a new store at once, before it has connected or prepared anything.
+// coldStart lets many clients use a new store at once, before it has opened connections or prepared statements.
 func coldStart(t *testing.T, store session.Store) {
 	const clients = 64
 	errs := make([]error, clients)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		together(clients, func(i int) { errs[i] = seesItsWrites(t, store, fmt.Sprint("cold-", i), 0) })
+		concurrently(clients, func(i int) { errs[i] = checkVisibility(t, store, fmt.Sprint("cold-", i), 0) })
 	}()
 	timer := time.NewTimer(time.Minute)
 	defer timer.Stop()
 	select {
 	case <-done:
 	case <-timer.C:
-		t.Fatal("clients that come all at once still wait after a minute")
+		t.Fatal("clients that start at the same time still wait after a minute")
 	}
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// raceLogins starts sessions of different subjects at once, each of which has an expired session to remove. None of
-// them concerns another.
+// raceLogins starts sessions of different subjects at once, each of which has an expired session to remove. No login
+// may make another one fail.
 func raceLogins(t *testing.T, store session.Store) {
 	const clients = 32
 	errs := make([]error, clients)
-	together(clients, func(i int) {
+	concurrently(clients, func(i int) {
 		subject := fmt.Sprint("login-", i)
 		for n := range rounds(100) {
 			r := record(subject, n)
@@ -111,9 +111,9 @@ func raceLogins(t *testing.T, store session.Store) {
 // longPrune removes many sessions while a client refreshes.
 func longPrune(t *testing.T, store session.Store) {
 	const subjects, clients = 64, 4
-	most := rounds(100) * 4
-	together(subjects, func(i int) {
-		for n := range most {
+	expired := rounds(100) * 4
+	concurrently(subjects, func(i int) {
+		for n := range expired {
 			r := record(fmt.Sprint("gone-", i), n)
 			r.StartedAt, r.ExpiresAt = epoch, epoch.Add(time.Minute)
 			if _, err := store.Start(t.Context(), r, 0, epoch); err != nil {
@@ -126,15 +126,15 @@ func longPrune(t *testing.T, store session.Store) {
 		mustStart(t, store, record(fmt.Sprint("client-", i), 0))
 	}
 	now := epoch.Add(time.Hour)
-	over := make(chan struct{})
+	pruned := make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(pruned)
 		if _, err := store.Prune(t.Context(), now); err != nil {
 			t.Errorf("Prune: %v", err)
 		}
 	}()
 	longest := make([]time.Duration, clients)
-	together(clients, func(i int) {
+	concurrently(clients, func(i int) {
 		for generation := int64(1); ; generation++ {
 			began := time.Now()
 			if _, err := store.Rotate(t.Context(), rotation(fmt.Sprint("client-", i), 0, generation, now)); err != nil {
@@ -143,13 +143,13 @@ func longPrune(t *testing.T, store session.Store) {
 			}
 			longest[i] = max(longest[i], time.Since(began))
 			select {
-			case <-over:
+			case <-pruned:
 				return
 			default:
 			}
 		}
 	})
-	<-over
+	<-pruned
 	if worst := slices.Max(longest); worst > pruneWait {
 		t.Errorf("a refresh waited %s for Prune; want at most %s", worst.Round(time.Millisecond), pruneWait)
 	}

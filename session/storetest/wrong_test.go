@@ -20,7 +20,7 @@ var wrongStores = map[string]struct {
 	caughtBy string
 	newStore func() (session.Store, storetest.Network)
 }{
-	"it ignores contexts": {"Steps_end_with_their_context_while_the_server_hangs", func() (session.Store, storetest.Network) {
+	"it ignores contexts": {"Calls_end_with_their_context_while_the_server_hangs", func() (session.Store, storetest.Network) {
 		f := storetest.NewFaulty(session.NewMemoryStore())
 		return deaf{f}, f
 	}},
@@ -28,7 +28,7 @@ var wrongStores = map[string]struct {
 		f := storetest.NewFaulty(forgetful{session.NewMemoryStore()})
 		return f, f
 	}},
-	"it takes a retry for theft": {"A_lost_answer_is_settled_by_trying_again", func() (session.Store, storetest.Network) {
+	"it takes a retry for theft": {"A_retry_after_a_lost_answer_succeeds", func() (session.Store, storetest.Network) {
 		f := storetest.NewFaulty(forgetful{session.NewMemoryStore()})
 		return f, f
 	}},
@@ -38,9 +38,9 @@ var wrongStores = map[string]struct {
 	}},
 	"it fails when many use it at first": {"Race:_many_clients_of_a_new_store", plain(&crowded{Store: session.NewMemoryStore()})},
 	"its logins deadlock":                {"Race:_logins_of_different_subjects", plain(&deadlocking{Store: session.NewMemoryStore()})},
-	"it reads from a replica":            {"A_step_is_visible_once_it_has_returned", plain(&stale{Store: session.NewMemoryStore(), seen: map[string]sighting{}})},
-	"it ends nothing":                    {"A_step_is_visible_once_it_has_returned", plain(liar{session.NewMemoryStore()})},
-	"its Prune holds everybody up":       {"Prune_lets_refreshes_pass", plain(&blocking{Store: session.NewMemoryStore()})},
+	"it reads from a replica":            {"Changes_are_visible_when_a_method_has_returned", plain(&stale{Store: session.NewMemoryStore(), seen: map[string]sighting{}})},
+	"it ends nothing":                    {"Changes_are_visible_when_a_method_has_returned", plain(liar{session.NewMemoryStore()})},
+	"its Prune holds everybody up":       {"Refreshes_continue_during_Prune", plain(&blocking{Store: session.NewMemoryStore()})},
 	"it looks at its own clock":          {"Lookup_and_List_see_live_sessions_of_the_subject_only", plain(ownClock{session.NewMemoryStore()})},
 	"it drops cut-offs":                  {"Start_respects_the_cut-off", plain(evicting{session.NewMemoryStore()})},
 }
