@@ -21,7 +21,7 @@ type Losses struct {
 
 // String returns the counts in one line.
 func (l Losses) String() string {
-	return fmt.Sprintf("%d of %d endings lost, %d of %d cut-offs lost, %d of %d refreshes logged out, %d steps unavailable",
+	return fmt.Sprintf("%d of %d endings lost, %d of %d cut-offs lost, %d of %d refreshes logged out, %d operations unavailable",
 		l.LostEndings, l.Endings, l.LostCutoffs, l.Cutoffs, l.LoggedOut, l.Refreshes, l.Unavailable)
 }
 
@@ -61,9 +61,11 @@ type failoverRun struct {
 
 	mu      sync.Mutex
 	losses  Losses
-	ended   []session.Tokens // with the subject in AccessToken
+	ended   []endedSession
 	cutoffs []string
 }
+
+type endedSession struct{ subject, id string }
 
 // runSession logs in, refreshes twice, and logs out or ends all sessions.
 func (f *failoverRun) runSession(t *testing.T, subject string, logout bool) {
@@ -88,8 +90,7 @@ func (f *failoverRun) runSession(t *testing.T, subject string, logout bool) {
 	f.update(func() {
 		switch {
 		case err == nil:
-			tokens.AccessToken = subject
-			f.ended = append(f.ended, tokens)
+			f.ended = append(f.ended, endedSession{subject, tokens.SessionID})
 			if !logout {
 				f.cutoffs = append(f.cutoffs, subject)
 			}
@@ -114,16 +115,12 @@ func (f *failoverRun) update(change func()) {
 func (f *failoverRun) countLosses(t *testing.T) {
 	t.Helper()
 	now := time.Now()
-	for _, tokens := range f.ended {
-		alive := untilAnswered(t, "Lookup afterwards", func() (bool, error) {
-			_, err := f.store.Lookup(t.Context(), tokens.AccessToken, tokens.SessionID, now)
-			if errors.Is(err, session.ErrSessionEnded) {
-				return false, nil
-			}
-			return err == nil, err
-		})
+	for _, s := range f.ended {
 		f.losses.Endings++
-		if alive {
+		if acceptedAfterwards(t, "Lookup", func() error {
+			_, err := f.store.Lookup(t.Context(), s.subject, s.id, now)
+			return err
+		}) {
 			f.losses.LostEndings++
 		}
 	}
@@ -131,16 +128,24 @@ func (f *failoverRun) countLosses(t *testing.T) {
 		r := record(subject, 0)
 		r.AuthTime = now.Add(-time.Hour) // before each cut-off
 		r.StartedAt, r.LastUsedAt, r.ExpiresAt, r.EndsAt = now, now, now.Add(idle), now.Add(maxAge)
-		started := untilAnswered(t, "Start afterwards", func() (bool, error) {
-			_, err := f.store.Start(t.Context(), r, 0, now)
-			if errors.Is(err, session.ErrSessionEnded) {
-				return false, nil
-			}
-			return err == nil, err
-		})
 		f.losses.Cutoffs++
-		if started {
+		if acceptedAfterwards(t, "Start", func() error {
+			_, err := f.store.Start(t.Context(), r, 0, now)
+			return err
+		}) {
 			f.losses.LostCutoffs++
 		}
 	}
+}
+
+// acceptedAfterwards reports whether a call that should return ErrSessionEnded succeeds after the failover.
+func acceptedAfterwards(t *testing.T, what string, call func() error) bool {
+	t.Helper()
+	return untilAnswered(t, what+" afterwards", func() (bool, error) {
+		err := call()
+		if errors.Is(err, session.ErrSessionEnded) {
+			return false, nil
+		}
+		return err == nil, err
+	})
 }

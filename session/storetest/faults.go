@@ -55,16 +55,7 @@ func withFault(t *testing.T, what string, fault func(), do func() error) {
 // sessionLife starts, refreshes, lists, checks and ends sessions, with a fault at each step.
 func sessionLife(t *testing.T, store session.Store, fault func()) {
 	m := newManager(t, store, time.Now)
-	// The first calls open connections and prepare statements, which are round trips too.
-	warm := m.mustStart(t, "warm")
-	warm = m.mustRefresh(t, warm.RefreshToken)
-	m.mustRefresh(t, warm.RefreshToken)
-	_, err := m.List(t.Context(), "warm")
-	err = errors.Join(err, m.Check(t.Context(), &usher.Claims{Subject: "warm", SessionID: warm.SessionID}),
-		m.End(t.Context(), warm.RefreshToken), m.EndAll(t.Context(), "warm"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	m.warmUp(t)
 	wantCount := func(want int) {
 		t.Helper()
 		withFault(t, "List", fault, func() error {
@@ -104,6 +95,20 @@ func sessionLife(t *testing.T, store session.Store, fault func()) {
 	refresh()
 	withFault(t, "EndAll", fault, func() error { return m.EndAll(t.Context(), "ada") })
 	m.wantNothingAlive(t, "ada", tokens)
+}
+
+// warmUp calls every method once. The first calls open connections and prepare statements, which are round trips too.
+func (m *manager) warmUp(t *testing.T) {
+	t.Helper()
+	tokens := m.mustStart(t, "warm")
+	tokens = m.mustRefresh(t, tokens.RefreshToken)
+	m.mustRefresh(t, tokens.RefreshToken)
+	_, err := m.List(t.Context(), "warm")
+	err = errors.Join(err, m.Check(t.Context(), &usher.Claims{Subject: "warm", SessionID: tokens.SessionID}),
+		m.End(t.Context(), tokens.RefreshToken), m.EndAll(t.Context(), "warm"))
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func lostAnswers(t *testing.T, store session.Store, network Network) {

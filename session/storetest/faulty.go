@@ -52,17 +52,17 @@ func NewFaulty(store session.Store) *Faulty {
 }
 
 // LoseAnswer implements [Network].
-func (f *Faulty) LoseAnswer() { f.set(func() { f.loseNext = true }) }
+func (f *Faulty) LoseAnswer() { f.update(func() { f.loseNext = true }) }
 
 // RepeatRequest implements [Network].
-func (f *Faulty) RepeatRequest() { f.set(func() { f.repeatNext = true }) }
+func (f *Faulty) RepeatRequest() { f.update(func() { f.repeatNext = true }) }
 
 // Delay implements [Network].
-func (f *Faulty) Delay(d time.Duration) { f.set(func() { f.delay = d }) }
+func (f *Faulty) Delay(d time.Duration) { f.update(func() { f.delay = d }) }
 
 // Hang implements [Network].
 func (f *Faulty) Hang() {
-	f.set(func() {
+	f.update(func() {
 		select {
 		case <-f.resumed:
 			f.resumed = make(chan struct{})
@@ -73,7 +73,7 @@ func (f *Faulty) Hang() {
 
 // Resume implements [Network].
 func (f *Faulty) Resume() {
-	f.set(func() {
+	f.update(func() {
 		select {
 		case <-f.resumed:
 		default:
@@ -85,7 +85,7 @@ func (f *Faulty) Resume() {
 // Wait waits until all operations whose caller has given up have been carried out.
 func (f *Faulty) Wait() { f.pending.Wait() }
 
-func (f *Faulty) set(change func()) {
+func (f *Faulty) update(change func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	change()

@@ -58,25 +58,13 @@ func (p *Proxy) RoundTrips() int {
 }
 
 // LoseAnswer implements [Network]: the next answer is dropped and its connection closed.
-func (p *Proxy) LoseAnswer() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.loseNext = true
-}
+func (p *Proxy) LoseAnswer() { p.update(func() { p.loseNext = true }) }
 
 // RepeatRequest implements [Network]: the next request reaches the server twice, and only the second answer returns.
-func (p *Proxy) RepeatRequest() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.repeatNext = true
-}
+func (p *Proxy) RepeatRequest() { p.update(func() { p.repeatNext = true }) }
 
 // Delay implements [Network]: every request reaches the server after d, even if its client has closed the connection.
-func (p *Proxy) Delay(d time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.delay = d
-}
+func (p *Proxy) Delay(d time.Duration) { p.update(func() { p.delay = d }) }
 
 // Hang implements [Network]: connections stay open, new ones are accepted, and nothing passes until Resume.
 func (p *Proxy) Hang() {
@@ -98,6 +86,12 @@ func (p *Proxy) Resume() {
 	default:
 		close(p.resumed)
 	}
+}
+
+func (p *Proxy) update(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
 }
 
 func (p *Proxy) accept() {
@@ -140,7 +134,7 @@ func (c *connection) requests() {
 		n, err := c.client.Read(buffer)
 		if n > 0 {
 			if c.beginRoundTrip() {
-				c.proxy.countRoundTrip()
+				c.proxy.update(func() { c.proxy.roundTrips++ })
 			}
 			if !c.proxy.delayRequest() || !c.deliver(buffer[:n]) {
 				return
@@ -263,12 +257,6 @@ func (p *Proxy) waitWhileHung() bool {
 	case <-p.closed:
 		return false
 	}
-}
-
-func (p *Proxy) countRoundTrip() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.roundTrips++
 }
 
 // consume reports whether the fault is set, and clears it.

@@ -191,45 +191,48 @@ func throttleCountsClients(t *testing.T, th *throttle) {
 
 // Up to 5 times PerClient.Burst attempts of a client may be undecided. All that turn out wrong are counted.
 func throttleServesMany(t *testing.T, th *throttle) {
-	reserve := func(n int) (taken []session.Taken) {
-		t.Helper()
-		for i := range n {
-			id, wait, err := th.Reserve(t.Context(), attempt(session.KindLogin, fmt.Sprint("user ", i), "office"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if wait <= 0 {
-				taken = append(taken, id)
-			}
-		}
-		return taken
-	}
-	settle := func(taken []session.Taken, o session.Outcome) {
-		t.Helper()
-		for _, id := range taken {
-			if err := th.Settle(t.Context(), id, o); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	taken := reserve(60)
+	taken := th.reserveOffice(t, 60)
 	if len(taken) != 50 {
 		t.Errorf("%d people at once are served; want 50", len(taken))
 	}
-	settle(taken, session.Undecided)
-	taken = reserve(60)
+	th.settle(t, taken, session.Undecided)
+	taken = th.reserveOffice(t, 60)
 	if len(taken) != 50 {
 		t.Errorf("then %d people at once are served; want 50", len(taken))
 	}
-	settle(taken, session.Counted)
+	th.settle(t, taken, session.Counted)
 	th.now = th.now.Add(39 * time.Second)
-	if n := len(reserve(10)); n != 0 {
+	if n := len(th.reserveOffice(t, 10)); n != 0 {
 		t.Errorf("%d attempts passed; want none while the wrong ones count", n)
 	}
 	th.now = th.now.Add(2 * time.Second)
-	settle(reserve(1), session.Undecided)
-	if n := len(reserve(1)); n != 1 {
+	th.settle(t, th.reserveOffice(t, 1), session.Undecided)
+	if n := len(th.reserveOffice(t, 1)); n != 1 {
 		t.Error("the client is refused for too long")
+	}
+}
+
+// reserveOffice reserves logins of n users of one client, and returns those that do not have to wait.
+func (th *throttle) reserveOffice(t *testing.T, n int) (taken []session.Taken) {
+	t.Helper()
+	for i := range n {
+		id, wait, err := th.Reserve(t.Context(), attempt(session.KindLogin, fmt.Sprint("user ", i), "office"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wait <= 0 {
+			taken = append(taken, id)
+		}
+	}
+	return taken
+}
+
+func (th *throttle) settle(t *testing.T, taken []session.Taken, o session.Outcome) {
+	t.Helper()
+	for _, id := range taken {
+		if err := th.Settle(t.Context(), id, o); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -110,18 +110,8 @@ func raceLogins(t *testing.T, store session.Store) {
 
 // longPrune removes many sessions while a client refreshes.
 func longPrune(t *testing.T, store session.Store) {
-	const subjects, clients = 64, 4
-	expired := rounds(100) * 4
-	concurrently(subjects, func(i int) {
-		for n := range expired {
-			r := record(fmt.Sprint("gone-", i), n)
-			r.StartedAt, r.ExpiresAt = epoch, epoch.Add(time.Minute)
-			if _, err := store.Start(t.Context(), r, 0, epoch); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-	})
+	const clients = 4
+	startManyShort(t, store)
 	for i := range clients {
 		mustStart(t, store, record(fmt.Sprint("client-", i), 0))
 	}
@@ -153,6 +143,22 @@ func longPrune(t *testing.T, store session.Store) {
 	if worst := slices.Max(longest); worst > pruneWait {
 		t.Errorf("a refresh waited %s for Prune; want at most %s", worst.Round(time.Millisecond), pruneWait)
 	}
+}
+
+// startManyShort starts thousands of sessions that expire after a minute.
+func startManyShort(t *testing.T, store session.Store) {
+	t.Helper()
+	perSubject := rounds(100) * 4
+	concurrently(64, func(i int) {
+		for n := range perSubject {
+			r := record(fmt.Sprint("gone-", i), n)
+			r.StartedAt, r.ExpiresAt = epoch, epoch.Add(time.Minute)
+			if _, err := store.Start(t.Context(), r, 0, epoch); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
 }
 
 // pruneWait is how long a refresh may take while Prune runs, on a slow machine.
