@@ -57,7 +57,7 @@ func (a *accounts) forgot(w http.ResponseWriter, r *http.Request) error {
 
 func (a *accounts) reset(w http.ResponseWriter, r *http.Request) error {
 	return a.followLink(w, r, a.resets, resetState, func(ctx context.Context, req linkRequest) error {
-		err := a.setPassword(ctx, req.user, req.password, req.check)
+		err := a.setPassword(ctx, req.user, req.password, req.checkLink)
 		if err == nil {
 			a.endpoint.respondLoggedOut(w)
 		}
@@ -70,7 +70,7 @@ func (a *accounts) verify(w http.ResponseWriter, r *http.Request) error {
 		err := a.checkPassword(ctx, req.user, req.password)
 		replaced := errors.Is(err, usher.ErrPasswordMismatch) && !isOutage(err)
 		if replaced {
-			err = a.setPassword(ctx, req.user, req.password, req.check)
+			err = a.setPassword(ctx, req.user, req.password, req.checkLink)
 		}
 		if err != nil {
 			return err
@@ -104,9 +104,9 @@ func (a *accounts) storeVerified(ctx context.Context, u User) error {
 
 // linkRequest is the content of a request with a valid link.
 type linkRequest struct {
-	user     User // when the link was checked
-	password string
-	check    func(ctx context.Context) error // returns onetime.ErrToken if the link has become invalid
+	user      User // when the link was checked
+	password  string
+	checkLink func(ctx context.Context) error // returns onetime.ErrToken if the link has become invalid
 }
 
 // followLink reads a token and a password, and calls action if the token is valid. The call is counted as an attempt.
@@ -130,7 +130,7 @@ func (a *accounts) followLink(w http.ResponseWriter, r *http.Request, tokens *on
 	if err := check(r.Context(), &req.user); err != nil {
 		return err
 	}
-	req.check = func(ctx context.Context) error { return check(ctx, new(User)) }
+	req.checkLink = func(ctx context.Context) error { return check(ctx, new(User)) }
 	attempt := Attempt{Kind: KindReset, Account: a.countedUser(req.user), Client: a.clientNetwork(r)}
 	return a.endpoint.attempt(r.Context(), attempt, func(ctx context.Context) error { return action(ctx, req) })
 }

@@ -56,9 +56,9 @@ type mailQueue struct {
 	reserved int // jobs that wait or run, or for which reserve has returned nil
 	waiting  []func(context.Context)
 	workers  int
-	closed   bool // reserve fails
-	aborted  bool // no more jobs are run
-	changed  chan struct{}
+	closed   bool            // reserve fails
+	aborted  bool            // no more jobs are run
+	changed  chan struct{}   // has a value if close must check the queue again
 	ctx      context.Context //nolint:containedctx // for all jobs, which outlive their requests
 	cancel   context.CancelFunc
 }
@@ -116,8 +116,8 @@ func (q *mailQueue) work() {
 	}
 }
 
-// workerEnded updates the queue when a worker ends. If a job has ended the worker's goroutine, another worker continues.
-// The caller holds the lock.
+// workerEnded updates the queue when a worker ends. If a job has ended the worker's goroutine, another worker
+// continues. The caller holds the lock.
 func (q *mailQueue) workerEnded() {
 	if len(q.waiting) > 0 {
 		go q.work()

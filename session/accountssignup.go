@@ -36,7 +36,7 @@ func (a *accounts) signup(w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 		}
-		return a.sendMail(ctx, signupMail(u), u)
+		return a.sendMail(ctx, signupMailKind(u), u)
 	}
 	if a.tellApart {
 		about := a.login.aboutClient(r, About{AuthTime: began, Label: f[labelField]})
@@ -107,8 +107,8 @@ func (a *accounts) hashForSignup(ctx context.Context, password string) (string, 
 	return "", nil
 }
 
-// signupMail returns the kind of mail that a signup sends to the account's address.
-func signupMail(u User) string {
+// signupMailKind returns the kind of mail that a signup sends to the account's address.
+func signupMailKind(u User) string {
 	switch {
 	case !u.Verified:
 		return MailVerify

@@ -10,7 +10,7 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// The errors of [Users]. Their reasons for usher.Rejection.Reason are taken and changed.
+// The errors of [Users]. In usher.Rejection.Reason they are "taken" and "changed".
 var (
 	// ErrTaken: an account with this username already exists. With AccountOptions.TellApart, the response is a 409;
 	// otherwise it is the same as for a free username.

@@ -1,7 +1,7 @@
 package session
 
-// Reasons for refusing a refresh token or a session. Their reasons for usher.Rejection.Reason are session_ended,
-// token_reused and refresh_token. If the store does not respond, the error is [usher.ErrUnavailable] instead.
+// The errors of refresh tokens and sessions. In usher.Rejection.Reason they are session_ended, token_reused and
+// refresh_token. If the store does not respond, the error is [usher.ErrUnavailable] instead.
 var (
 	// ErrSessionEnded: the subject has no such live session. It was ended, it has expired, or its user no longer exists.
 	ErrSessionEnded error = &reasonError{"session: ended", "session_ended"}

@@ -22,13 +22,13 @@ const maxBody = 64 << 10
 // fields are the text fields of a request.
 type fields map[string]string
 
-// maxMembers is the maximum number of members of a JSON object, or of fields of a form. Each takes memory, however short
-// it is.
+// maxMembers is the maximum number of members of a JSON object, or of fields of a form. Each takes memory, however
+// short it is.
 const maxMembers = 100
 
 // readFields reads the named fields of the body, which is a JSON object (application/json) or a form
 // (application/x-www-form-urlencoded). It ignores other fields. HTML forms of other origins cannot send JSON, and
-// CrossOriginProtection stops their forms.
+// CrossOriginProtection refuses what they send.
 func readFields(w http.ResponseWriter, r *http.Request, names ...string) (fields, error) {
 	const types = "Send application/json or application/x-www-form-urlencoded."
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)

@@ -91,14 +91,15 @@ func (m *Manager[C]) endOfDeletedUser(ctx context.Context, now time.Time, token 
 	return fmt.Errorf("%w: %w", ErrSessionEnded, err)
 }
 
-// newRotation returns the rotation of a token that arrived at now, without its successor.
+// newRotation returns the rotation of a token that arrived at arrivedAt, without its successor.
 //
-// The grace period begins with the rotation, however long the claims callback took. The time that the callback takes
-// for this request is added to it, so a request that arrives within the grace period is within it.
-func (m *Manager[C]) newRotation(token refreshToken, text string, now time.Time) Rotation {
-	rotated, grace := m.now(), m.grace
+// A retry is accepted if it arrived within the grace period, however long the claims callback has taken since. The
+// store compares Rotation.Grace with the time from the earlier rotation to Rotation.Now. So the time since the arrival
+// is added to Rotation.Grace.
+func (m *Manager[C]) newRotation(token refreshToken, text string, arrivedAt time.Time) Rotation {
+	rotatedAt, grace := m.now(), m.grace
 	if grace > 0 {
-		grace += max(rotated.Sub(now), 0)
+		grace += max(rotatedAt.Sub(arrivedAt), 0)
 	}
 	return Rotation{
 		SessionID:  token.sessionID(),
@@ -106,8 +107,8 @@ func (m *Manager[C]) newRotation(token refreshToken, text string, now time.Time)
 		Generation: token.generation,
 		Token:      hashToken(text),
 		Nonce:      newNonce(),
-		Now:        rotated,
-		ExpiresAt:  rotated.Add(m.idleTTL),
+		Now:        rotatedAt,
+		ExpiresAt:  rotatedAt.Add(m.idleTTL),
 		Grace:      grace,
 	}
 }

@@ -198,8 +198,8 @@ func (o ThrottleOptions) Limits(kind string) (KindLimits, error) {
 	return limits, nil
 }
 
-// Limits use the generic cell rate algorithm. A counter is the time at which it will be idle again. Each attempt adds
-// Every to this time. An attempt is permitted if the time is less than Burst times Every in the future.
+// Limits use the generic cell rate algorithm. The value of a counter is the time at which it will be idle. Each attempt
+// adds Every to this time. An attempt is permitted if the time is less than Burst times Every in the future.
 
 // wait returns how long an attempt must wait. If it is 0 or negative, the attempt is permitted.
 func (l Limit) wait(idleAt, now time.Time) time.Duration {

@@ -124,8 +124,8 @@ func (s *Store) Rotate(ctx context.Context, r session.Rotation) (session.Rotated
 	return rotated, nil
 }
 
-// reused returns ErrReused. If Options.Replicas is set, it ends the session once more and waits for replicas. So
-// successful refreshes, which are nearly all, do not have to wait.
+// reused returns ErrReused. If Options.Replicas is set, it ends the session once more and waits for replicas. The script
+// of Rotate does not wait for replicas, because nearly all refreshes end no session.
 func (s *Store) reused(ctx context.Context, r session.Rotation) error {
 	if s.replicas == 0 {
 		return session.ErrReused
