@@ -79,7 +79,7 @@ func (m *Manager[C]) start(ctx context.Context, subject string, about About, che
 	ctx = contextWithClient(ctx, client{record.Address, record.UserAgent}.or(clientFromContext(ctx)))
 	m.report(ctx, Event{Kind: EventStarted, Time: now, Subject: subject, SessionID: record.ID})
 	m.reportEnded(ctx, now, subject, ended)
-	if err := m.replace(ctx, subject, about.Replaces, record.ID); err != nil {
+	if err := m.endReplaced(ctx, subject, about.Replaces, record.ID); err != nil {
 		return Tokens{}, err
 	}
 	return tokens, nil
@@ -104,9 +104,9 @@ func (m *Manager[C]) newRecord(tokens Tokens, subject string, about About, now t
 	}
 }
 
-// replace ends the session old, which the session started replaces. If that fails, it ends started instead: the caller
-// gets no tokens and can try again.
-func (m *Manager[C]) replace(ctx context.Context, subject, old, started string) error {
+// endReplaced ends the session old, which the session started replaces. If that fails, it ends started instead: the
+// caller gets no tokens and can try again.
+func (m *Manager[C]) endReplaced(ctx context.Context, subject, old, started string) error {
 	if !isSessionID(old) || old == started {
 		return nil
 	}

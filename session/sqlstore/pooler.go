@@ -125,8 +125,8 @@ func (s *Store) serverChanges(ctx context.Context, serverPID func(n int64) (int,
 
 // maxOtherConns returns the number of connections that a probe may use besides the first.
 func (s *Store) maxOtherConns() int {
-	if most := s.db.Stats().MaxOpenConnections; most > 0 {
-		return min(most-1, poolerConns)
+	if limit := s.db.Stats().MaxOpenConnections; limit > 0 {
+		return min(limit-1, poolerConns)
 	}
 	return poolerConns
 }

@@ -90,7 +90,7 @@ func (s *Store) pruneByTime(ctx context.Context, now time.Time, end, rows *state
 // inBatches calls batch until there is no more to do, and returns the total number of deleted rows. It adapts the size
 // to the time that a batch takes.
 func (s *Store) inBatches(ctx context.Context, batch func(ctx context.Context, size int) (deleted int, more bool, err error)) (int, error) {
-	type done struct {
+	type batchResult struct {
 		deleted int
 		more    bool
 	}
@@ -98,9 +98,9 @@ func (s *Store) inBatches(ctx context.Context, batch func(ctx context.Context, s
 	for {
 		began := time.Now()
 		limited, cancel := context.WithTimeout(ctx, batchLimit)
-		d, err := bounded.Do(limited, &s.calls, func(ctx context.Context) (done, error) {
+		d, err := bounded.Do(limited, &s.calls, func(ctx context.Context) (batchResult, error) {
 			deleted, more, err := batch(ctx, size)
-			return done{deleted, more}, err
+			return batchResult{deleted, more}, err
 		})
 		cancel()
 		total += d.deleted
