@@ -42,7 +42,7 @@ func (a *accounts) forgot(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	job = func(ctx context.Context) error {
-		user, err := findUser(ctx, a.users, username)
+		user, err := findUser(ctx, a.users.Find, username)
 		if isNoUser(err) {
 			return nil
 		}
@@ -68,7 +68,7 @@ func (a *accounts) reset(w http.ResponseWriter, r *http.Request) error {
 func (a *accounts) verify(w http.ResponseWriter, r *http.Request) error {
 	return a.followLink(w, r, a.verifications, verificationState, func(ctx context.Context, req linkRequest) error {
 		err := a.checkPassword(ctx, req.user, req.password)
-		replaced := errors.Is(err, usher.ErrPasswordMismatch) && !isOutage(err)
+		replaced := isMismatch(err)
 		if replaced {
 			err = a.setPassword(ctx, req.user, req.password, req.checkLink)
 		}

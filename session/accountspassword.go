@@ -55,7 +55,7 @@ func (a *accounts) checkOldPassword(r *http.Request, u User, password string) er
 	err := a.endpoint.attempt(r.Context(), attempt, func(ctx context.Context) error {
 		return a.checkPassword(ctx, u, password)
 	})
-	if errors.Is(err, usher.ErrPasswordMismatch) && !isOutage(err) {
+	if isMismatch(err) {
 		return &usher.Rejection{Status: http.StatusUnauthorized, Description: "The old password is wrong.", Err: err}
 	}
 	return err
@@ -78,6 +78,9 @@ func (a *accounts) checkPassword(ctx context.Context, u User, password string) e
 	}
 	return fmt.Errorf("%w of %s", err, u.Subject)
 }
+
+// isMismatch reports whether err is usher.ErrPasswordMismatch and not also an outage.
+func isMismatch(err error) bool { return errors.Is(err, usher.ErrPasswordMismatch) && !isOutage(err) }
 
 // replaceHash replaces the user's hash. If Users.ReplaceHash fails, replaceHash checks whether the hash was replaced
 // nevertheless, because the sessions must then end.

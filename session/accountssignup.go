@@ -32,7 +32,7 @@ func (a *accounts) signup(w http.ResponseWriter, r *http.Request) error {
 		u := user
 		if taken {
 			var err error
-			if u, err = findUser(ctx, a.users, username); err != nil {
+			if u, err = findUser(ctx, a.users.Find, username); err != nil {
 				return err
 			}
 		}

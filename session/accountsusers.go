@@ -59,11 +59,11 @@ type Users interface {
 	Verify(ctx context.Context, subject, email string) error
 }
 
-// findUser looks up a username as it was typed, and then in lower case, like [PasswordAuthenticator].
-func findUser(ctx context.Context, users Users, username string) (User, error) {
-	u, err := users.Find(ctx, username)
+// findUser looks up a username as it was typed and, if there is no such account, in lower case.
+func findUser(ctx context.Context, find func(ctx context.Context, username string) (User, error), username string) (User, error) {
+	u, err := find(ctx, username)
 	if lower := strings.ToLower(username); lower != username && isNoUser(err) {
-		return users.Find(ctx, lower)
+		return find(ctx, lower)
 	}
 	return u, err
 }

@@ -81,7 +81,7 @@ func (l *Login) Resume(r *http.Request, ticket string, check func(ctx context.Co
 	about = l.aboutClient(r, about)
 	attempt := Attempt{Kind: KindStep, Account: subject, Client: network(about.Address)}
 	err = l.attempt(r.Context(), attempt, func(ctx context.Context) error { return check(ctx, subject) })
-	if errors.Is(err, usher.ErrPasswordMismatch) && !errors.As(err, new(*usher.Rejection)) && !isOutage(err) {
+	if isMismatch(err) && !errors.As(err, new(*usher.Rejection)) {
 		err = &usher.Rejection{Status: http.StatusUnauthorized, Description: "Wrong code.", Err: err}
 	}
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/go-usher/usher"
 )
@@ -37,37 +36,32 @@ func PasswordAuthenticator(
 	if err != nil {
 		return nil, err
 	}
+	findHash := func(ctx context.Context, username string) (User, error) {
+		subject, hash, err := find(ctx, username)
+		return User{Subject: subject, Hash: hash}, err
+	}
 	return func(ctx context.Context, username, password string) (string, error) {
-		subject, hash, err := findAccount(ctx, find, username)
-		unknown := errors.Is(err, usher.ErrNoUser) && !isOutage(err)
+		user, err := findUser(ctx, findHash, username)
+		unknown := isNoUser(err)
 		if unknown {
-			hash = ""
+			user = User{}
 		} else if err != nil {
 			return "", fmt.Errorf("session: finding the account: %w", err)
 		}
-		rehash, err := passwords.Check(ctx, hash, password)
+		rehash, err := passwords.Check(ctx, user.Hash, password)
 		switch {
 		case errors.Is(err, usher.ErrUnavailable):
 			return "", err
 		case unknown:
 			return "", fmt.Errorf("%w: %w", usher.ErrPasswordMismatch, usher.ErrNoUser)
 		case errors.Is(err, usher.ErrBadHash):
-			return "", fmt.Errorf("%w of %s: %w", usher.ErrPasswordMismatch, subject, err)
+			return "", fmt.Errorf("%w of %s: %w", usher.ErrPasswordMismatch, user.Subject, err)
 		case err != nil:
-			return "", fmt.Errorf("%w of %s", err, subject)
+			return "", fmt.Errorf("%w of %s", err, user.Subject)
 		}
 		if rehash != "" {
-			_ = upgrade(ctx, subject, hash, rehash)
+			_ = upgrade(ctx, user.Subject, user.Hash, rehash)
 		}
-		return subject, nil
+		return user.Subject, nil
 	}, nil
-}
-
-// findAccount looks up a username as it was typed, and then in lower case.
-func findAccount(ctx context.Context, find func(context.Context, string) (subject, hash string, err error), username string) (subject, hash string, err error) {
-	subject, hash, err = find(ctx, username)
-	if lower := strings.ToLower(username); lower != username && errors.Is(err, usher.ErrNoUser) && !isOutage(err) {
-		return find(ctx, lower)
-	}
-	return subject, hash, err
 }
