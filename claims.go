@@ -161,11 +161,6 @@ func (d NumericDate) append(dst []byte) ([]byte, error) {
 	return dst, nil
 }
 
-func parseDate(number string) (NumericDate, bool) {
-	date, ok := unixtime.Parse(number)
-	return NumericDate{date}, ok
-}
-
 func (d NumericDate) forJWT() *jwt.NumericDate {
 	if d.IsZero() {
 		return nil

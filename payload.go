@@ -10,6 +10,7 @@ import (
 	"github.com/go-usher/usher/internal/embedding"
 	"github.com/go-usher/usher/internal/strictjson"
 	"github.com/go-usher/usher/internal/structfields"
+	"github.com/go-usher/usher/internal/unixtime"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -257,7 +258,7 @@ func wrongType(name, want string, outOfRange bool) error {
 
 func readDate(v strictjson.Value) (date NumericDate, ok bool, want string) {
 	if v.Kind == strictjson.Number {
-		date, ok = parseDate(v.Text)
+		date.Time, ok = unixtime.Parse(v.Text)
 	}
 	return date, ok, dateRange
 }
