@@ -1,5 +1,5 @@
-// Package passkey shows logins with a passkey (WebAuthn), without a username and without a password, ending in a session. It is
-// one file to copy. Users add passkeys while they are logged in, with BeginRegistration and FinishRegistration of the same
+// Package passkey shows logins with a passkey (WebAuthn), without a username and a password. A login starts a session. The package
+// is one file to copy. Users add passkeys while they are logged in, with BeginRegistration and FinishRegistration of the same
 // library.
 package passkey
 
@@ -73,7 +73,7 @@ const (
 
 // Begin serves POST: it responds with the options for navigator.credentials.get.
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request) {
-	// The passkey asks for a fingerprint or a PIN, so it is a second factor, too.
+	// The passkey asks for a fingerprint or a PIN, so it is also a second factor.
 	options, data, err := l.webauthn.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
 	var cookie string
 	if err == nil {
@@ -92,7 +92,7 @@ func (l *Login) Begin(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(options)
 }
 
-// Finish serves POST with the credential that the browser has got. A login finishes once.
+// Finish serves POST with the credential of the browser. A login finishes once.
 func (l *Login) Finish(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	if err := l.finish(w, r, time.Now()); err != nil {
@@ -136,8 +136,8 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, start time.Time) 
 	return l.login.Finish(w, r, user.Subject(), session.About{AuthTime: start, Data: "amr=hwk user"})
 }
 
-// begun are the logins that have begun. Each is kept in its browser's cookie, sealed, since anybody could fill a table of them and
-// keep everybody else out. Several processes share the key, and keep the challenges that were used in a database or in Redis.
+// begun are the logins that have begun. Each is kept encrypted in its browser's cookie, because strangers could fill a table of
+// them and lock everybody else out. Several processes must share the key, and keep the used challenges in a database or in Redis.
 type begun struct {
 	cipher cipher.AEAD
 
@@ -147,7 +147,7 @@ type begun struct {
 
 func newBegun() (*begun, error) {
 	key := make([]byte, 32)
-	_, _ = rand.Read(key) // which never fails
+	_, _ = rand.Read(key) // never fails
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err

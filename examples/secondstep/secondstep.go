@@ -1,6 +1,5 @@
 // Package secondstep shows logins whose second step is a code of an authenticator app (TOTP, RFC 6238), and an action that
-// requires a recent login with such a code. It is one file to copy; passwords are checked by the authenticator that it is
-// given.
+// requires a recent login with such a code. It is one file to copy. The authenticator in Config checks passwords.
 package secondstep
 
 import (
@@ -27,8 +26,8 @@ type Claims struct {
 	AMR []string `json:"amr,omitempty"` // "pwd", "otp" (RFC 8176 §2)
 }
 
-// Schema is the table of the secrets that users share with their apps. used is the time step of the last code: a code
-// counts once. Treat the secrets like passwords: whoever reads them can make codes.
+// Schema is the table of the secrets that users share with their apps. used is the time step of the last accepted code, so
+// that each code works once. Treat the secrets like passwords, because anybody who reads them can make codes.
 const Schema = `CREATE TABLE IF NOT EXISTS totp (
 	subject   TEXT    PRIMARY KEY,
 	secret    TEXT    NOT NULL,
@@ -74,7 +73,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Of wrong codes it allows five, and one more every 10 minutes, for each user.
+	// It allows five wrong codes for each user, and one more every 10 minutes.
 	throttle := usher.Must(session.NewMemoryThrottle(&session.ThrottleOptions{Now: s.now}))
 	if s.login, err = session.NewLogin(manager, cfg.Authenticate, &session.HandlerOptions{Throttle: throttle}); err != nil {
 		return nil, err
@@ -96,14 +95,14 @@ func New(cfg Config) (http.Handler, error) {
 	return mux, nil
 }
 
-// claimsOf makes claims of what the login knew, at the login and at every refresh.
+// claimsOf makes the claims from the data of the login, at the login and at every refresh.
 func claimsOf(_ context.Context, g session.Grant) (Claims, error) {
 	methods, _ := strings.CutPrefix(g.Data, "amr=")
 	return Claims{AMR: strings.Fields(methods)}, nil
 }
 
-// requireCode is a guard that asks for a login with a code. The client logs in again, with its access token: that replaces
-// the session.
+// requireCode is a guard that requires a login with a code. The client logs in again with its access token, which replaces the
+// session.
 func requireCode(ctx context.Context) error {
 	if c, ok := usher.ClaimsFromContext[Claims](ctx); ok && slices.Contains(c.AMR, "otp") {
 		return nil
@@ -145,7 +144,7 @@ func (s *service) password(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(map[string]string{"ticket": ticket})
 }
 
-// code is the second step. Whose code it is, the ticket says.
+// code is the second step. The ticket says which user's code it must be.
 func (s *service) code(w http.ResponseWriter, r *http.Request) error {
 	var in struct{ Ticket, Code string }
 	if err := read(w, r, &in); err != nil {
@@ -212,8 +211,8 @@ func (s *service) secret(ctx context.Context, subject string, confirmed bool) (s
 	return secret, err
 }
 
-// use checks a code and burns it. It accepts the codes of this half minute, the one before and the one after, but none that
-// is as old as the last one that was used. Of two requests with one code, only one changes the row.
+// use checks a code and marks it as used. It accepts the codes of this half minute, the one before and the one after, if they are
+// later than the last used code. If two requests send the same code, only one of them changes the row.
 func (s *service) use(ctx context.Context, subject, code string, confirmed bool) error {
 	secret, err := s.secret(ctx, subject, confirmed)
 	if err != nil {

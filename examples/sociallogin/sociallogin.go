@@ -1,5 +1,5 @@
-// Package sociallogin shows "Log in with …": OpenID Connect's authorization code flow with PKCE, for any provider, ending in a
-// session of this service. It is one file to copy.
+// Package sociallogin shows "Log in with …": OpenID Connect's authorization code flow with PKCE, for any provider. A login starts
+// a session of this service. The package is one file to copy.
 package sociallogin
 
 import (
@@ -22,13 +22,13 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// Claims are those of an ID token (OpenID Connect Core §2).
+// Claims are the claims of an ID token (OpenID Connect Core §2).
 type Claims struct {
 	usher.Claims
 	Nonce           string `json:"nonce"`
 	AuthorizedParty string `json:"azp"`
 	Email           string `json:"email"`
-	EmailVerified   bool   `json:"email_verified"` // otherwise anybody may have entered the address
+	EmailVerified   bool   `json:"email_verified"` // if false, the address may be somebody else's
 }
 
 // Config describes a provider and this service's registration there.
@@ -39,12 +39,12 @@ type Config struct {
 	RedirectURL            string       // of Callback
 	Client                 *http.Client // nil for one with a time limit of 10 seconds
 
-	// MaxAge is how long ago the user may have authenticated at the provider, in whole seconds; 0 is any time. A provider that
-	// knows the browser asks for nothing, so that usher.RequireRecentLogin says little about logins without MaxAge.
+	// MaxAge is the maximum time since the user authenticated at the provider, in whole seconds; 0 means no limit. If the user is
+	// still logged in there, the provider does not ask for a password. So without MaxAge, usher.RequireRecentLogin proves little.
 	MaxAge time.Duration
 
-	// Find returns the user whom the provider knows by this subject, and creates one if there is none. Look them up by
-	// issuer and subject; the email may change, and may have been somebody else's.
+	// Find returns the user who has this subject at the provider, and creates one if there is none. It must look users up by
+	// issuer and subject, because an email address can change and can have belonged to somebody else.
 	Find func(ctx context.Context, c *Claims) (subject string, err error)
 }
 
@@ -149,7 +149,7 @@ func (p *Provider) finish(w http.ResponseWriter, r *http.Request, began time.Tim
 	return p.login.Finish(w, r, subject, session.About{AuthTime: began, Data: "amr=fed"})
 }
 
-// identity returns the claims of the ID token, checked as OpenID Connect Core §3.1.3.7 wants it.
+// identity returns the claims of the ID token, which it checks as OpenID Connect Core §3.1.3.7 requires.
 func (p *Provider) identity(ctx context.Context, token *oauth2.Token, nonce string) (*Claims, error) {
 	text, _ := token.Extra("id_token").(string)
 	claims, err := p.decoder.Decode(ctx, text)

@@ -1,5 +1,5 @@
-// Package observability makes a service that uses usher visible: metrics for Prometheus, spans for OpenTelemetry, and lines for
-// log/slog that carry the trace's ID. dashboard.json is a dashboard for Grafana, alerts.yml are rules for Prometheus.
+// Package observability adds metrics for Prometheus, spans for OpenTelemetry, and lines for log/slog with the trace's ID to a
+// service that uses usher. dashboard.json is a dashboard for Grafana, and alerts.yml has rules for Prometheus.
 //
 //	metrics, err := observability.NewMetrics(prometheus.DefaultRegisterer)
 //	…
@@ -29,7 +29,7 @@ import (
 	"github.com/go-usher/usher/session"
 )
 
-// Metrics are the metrics of a service. It is made by NewMetrics, and is safe for concurrent use.
+// Metrics are the metrics of a service. Create them with NewMetrics. They are safe for concurrent use.
 type Metrics struct {
 	rejections *prometheus.CounterVec
 	checks     *prometheus.HistogramVec
@@ -37,8 +37,7 @@ type Metrics struct {
 	events     *prometheus.CounterVec
 }
 
-// NewMetrics registers the metrics. The values of their labels are words and routes of the program; nothing that a client sends
-// becomes one.
+// NewMetrics registers the metrics. The values of their labels are words and routes of the program. Clients can't choose them.
 func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	buckets := prometheus.ExponentialBuckets(0.000_1, 4, 9) // 0.1 ms to 6.6 s
 	m := &Metrics{
@@ -59,7 +58,7 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	for _, metric := range []prometheus.Collector{m.rejections, m.checks, m.users, m.events} {
 		errs = append(errs, registerer.Register(metric))
 	}
-	// A counter that begins with its first event shows no increase, and the alert for a stolen token would miss the first one.
+	// If a counter begins with its first event, Prometheus sees no increase, and the alert for a stolen token would miss the event.
 	for _, kind := range []session.EventKind{
 		session.EventStarted, session.EventRefreshed, session.EventRetried, session.EventReused, session.EventEnded, session.EventRefused,
 	} {
@@ -69,7 +68,7 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 }
 
 // Observe returns a function for MiddlewareOptions.Observe and session.HandlerOptions.Observe. It logs the refusal, counts it
-// by reason and route, and writes the reason and whose token it was to the request's span. A nil log is slog.Default.
+// by reason and route, and writes the reason and the token's user to the request's span. If log is nil, it uses slog.Default.
 func (m *Metrics) Observe(log *slog.Logger) func(r *http.Request, rej *usher.Rejection) {
 	logged := usher.LogRejections(log)
 	return func(r *http.Request, rej *usher.Rejection) {
@@ -86,8 +85,8 @@ func (m *Metrics) Observe(log *slog.Logger) func(r *http.Request, rej *usher.Rej
 	}
 }
 
-// route returns the pattern that matched the request. It is "none" if none did, or if the middleware stands before the router:
-// the path is a stranger's text.
+// route returns the pattern that matched the request. It is "none" if no pattern matched, or if the middleware is outside the
+// router. It is never the path, which a client can choose.
 func route(r *http.Request) string {
 	if r.Pattern == "" {
 		return "none"
@@ -132,9 +131,9 @@ func result(err error) string {
 	return rej.Reason()
 }
 
-// OnEvent returns a function for session.Config.OnEvent. It counts the event, logs it, and writes it to the request's span. A
-// refresh token that was presented again is a warning, the beginning and the end of a session are information, and all else is
-// for debugging. A nil log is slog.Default.
+// OnEvent returns a function for session.Config.OnEvent. It counts the event, logs it, and writes it to the request's span. The
+// level is Warn for a reused refresh token, Info for the start and the end of a session, and Debug for all other events. If log
+// is nil, it uses slog.Default.
 func (m *Metrics) OnEvent(log *slog.Logger) func(ctx context.Context, e session.Event) {
 	if log == nil {
 		log = slog.Default()
@@ -154,9 +153,10 @@ func (m *Metrics) OnEvent(log *slog.Logger) func(ctx context.Context, e session.
 	}
 }
 
-// Spans returns a handler that has a span for each request, named after the route. It is the outermost one, around the router.
-// Services that strangers can reach pass otelhttp.WithPublicEndpointFn, so that those don't continue traces of their own. There are
-// no metrics, unless opts say otherwise: otelhttp's have the Host header of the request as a label, and strangers choose it.
+// Spans returns a handler that makes a span for each request, named after the route. Make it the outermost handler, around the
+// router. If strangers can reach the service, pass otelhttp.WithPublicEndpointFn, so that their requests don't continue their own
+// traces. It turns the metrics of otelhttp off, unless opts set a meter provider, because one of their labels is the Host header,
+// which clients can choose.
 func Spans(next http.Handler, opts ...otelhttp.Option) http.Handler {
 	return otelhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		span, returned := trace.SpanFromContext(r.Context()), false

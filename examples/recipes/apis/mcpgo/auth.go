@@ -1,4 +1,4 @@
-// Package mcpgo protects an MCP server of mark3labs/mcp-go with access tokens, as the MCP specification has it: the server is
+// Package mcpgo protects an MCP server of mark3labs/mcp-go with access tokens, as the MCP specification requires: the server is
 // a protected resource (RFC 9728), and the tokens are those of an authorization server.
 package mcpgo
 
@@ -24,14 +24,14 @@ import (
 type Resource struct {
 	URL    string   // of the MCP endpoint, exactly as clients call it: the audience of the tokens
 	Issuer string   // the authorization server
-	Scopes []string // which a client asks for first
+	Scopes []string // the scopes that a client requests first
 }
 
 // MetadataURL is where clients find the metadata document (RFC 9728 §3.1).
 func (r Resource) MetadataURL() string {
 	u, err := url.Parse(r.URL)
 	if err != nil {
-		return "" // which NewAuth reports
+		return "" // NewAuth reports this
 	}
 	u.Path = "/.well-known/oauth-protected-resource" + u.Path
 	return u.String()
@@ -55,7 +55,7 @@ func NewAuth[U any](
 	return usher.NewMiddleware(decoder, user, &opts)
 }
 
-// Metadata returns the handler of the metadata document. It stands outside of the middleware: it is for strangers. mcp-go's
+// Metadata returns the handler of the metadata document. Mount it outside the middleware, because it is for strangers. mcp-go's
 // option WithProtectedResourceMetadata would serve it inside.
 func (r Resource) Metadata() http.Handler {
 	return server.NewProtectedResourceMetadataHandler(server.ProtectedResourceMetadataConfig{
@@ -64,13 +64,13 @@ func (r Resource) Metadata() http.Handler {
 	})
 }
 
-// Guard returns a middleware for server.WithToolHandlerMiddleware. It asks the guards before the tools of these names.
+// Guard returns a middleware for server.WithToolHandlerMiddleware. It calls the guards, by the names of the tools, before a tool.
 func Guard[C, U any](auth *usher.Middleware[C, U], guards map[string]usher.Guard) server.ToolHandlerMiddleware {
 	return func(next server.ToolHandlerFunc) server.ToolHandlerFunc {
 		return func(ctx context.Context, call mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			if guard := guards[call.Params.Name]; guard != nil {
 				if err := guard(ctx); err != nil {
-					return nil, auth.Rejection(err) // whose text is safe to show
+					return nil, auth.Rejection(err) // its text is safe to show
 				}
 			}
 			return next(ctx, call)
@@ -82,7 +82,7 @@ func Guard[C, U any](auth *usher.Middleware[C, U], guards map[string]usher.Guard
 const maxMessage = 1 << 20 // bytes
 
 // NewHandler returns the handler of an MCP endpoint. Every request requires a token, and a session belongs to the user who
-// began it. In tools, auth.User(ctx) is the user. Processes that share sessions share the secret: 32 random bytes.
+// started it. In tools, auth.User(ctx) is the user. secret is 32 random bytes, the same in all processes that share sessions.
 func NewHandler[C, U any](
 	s *server.MCPServer, auth *usher.Middleware[C, U], secret []byte, opts ...server.StreamableHTTPOption,
 ) http.Handler {
@@ -91,12 +91,12 @@ func NewHandler[C, U any](
 	return auth.Require(http.MaxBytesHandler(sessions.bind(server.NewStreamableHTTPServer(s, opts...)), maxMessage))
 }
 
-// sessions makes session IDs that hold a tag over the user. mcp-go's own are valid for everybody, and a GET with one is not
-// even checked: it gets the stream of the session.
+// sessions makes session IDs that contain a tag over the user. mcp-go's own IDs are valid for everybody, and for a GET the ID is
+// not even checked: it gets the stream of the session.
 type sessions struct{ secret []byte }
 
-// bind refuses the sessions of others as unknown, which makes a client begin one of its own. Streams, and calls that last, end
-// when the token of their request expires.
+// bind refuses sessions of other users as unknown, so that a client starts its own. Streams and long calls end when the token of
+// their request expires.
 func (s sessions) bind(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get(server.HeaderKeySessionID)
@@ -118,7 +118,7 @@ func (s sessions) ResolveSessionIdManager(r *http.Request) server.SessionIdManag
 
 func (s sessions) of(r *http.Request) sessionsOf {
 	if r == nil {
-		return sessionsOf{} // not a request's: it owns nothing
+		return sessionsOf{} // not called for a request: no sessions
 	}
 	claims, ok := usher.ClaimsFromContext[usher.Claims](r.Context())
 	if !ok {
@@ -149,7 +149,7 @@ func (s sessionsOf) Validate(id string) (bool, error) {
 	return false, nil
 }
 
-// Terminate returns an error for a session that is not the user's. mcp-go forgets what it holds of the others.
+// Terminate returns an error for a session that is not the user's. mcp-go drops its data of the user's sessions.
 func (s sessionsOf) Terminate(id string) (bool, error) { return s.Validate(id) }
 
 func (s sessionsOf) owns(id string) bool {

@@ -1,4 +1,4 @@
-// Package mcpsdk protects an MCP server of the official Go SDK with access tokens, as the MCP specification has it: the server
+// Package mcpsdk protects an MCP server of the official Go SDK with access tokens, as the MCP specification requires: the server
 // is a protected resource (RFC 9728), and the tokens are those of an authorization server.
 package mcpsdk
 
@@ -28,14 +28,14 @@ import (
 type Resource struct {
 	URL    string   // of the MCP endpoint, exactly as clients call it: the audience of the tokens
 	Issuer string   // the authorization server
-	Scopes []string // which a client asks for first
+	Scopes []string // the scopes that a client requests first
 }
 
 // MetadataURL is where clients find the metadata document (RFC 9728 §3.1).
 func (r Resource) MetadataURL() string {
 	u, err := url.Parse(r.URL)
 	if err != nil {
-		return "" // which NewAuth reports
+		return "" // NewAuth reports this
 	}
 	u.Path = "/.well-known/oauth-protected-resource" + u.Path
 	return u.String()
@@ -59,7 +59,7 @@ func NewAuth[U any](
 	return usher.NewMiddleware(decoder, user, &opts)
 }
 
-// Metadata returns the handler of the metadata document. It stands outside of the middleware: it is for strangers.
+// Metadata returns the handler of the metadata document. Mount it outside the middleware, because it is for strangers.
 func (r Resource) Metadata() http.Handler {
 	return sdkauth.ProtectedResourceMetadataHandler(&oauthex.ProtectedResourceMetadata{
 		Resource: r.URL, AuthorizationServers: []string{r.Issuer}, ScopesSupported: r.Scopes,
@@ -67,9 +67,9 @@ func (r Resource) Metadata() http.Handler {
 	})
 }
 
-// NewHandler returns the handler of an MCP endpoint. Every request requires a token. A session belongs to the user who began
-// it, and guards are asked before the tools of these names are called. In tools, auth.User(ctx) is the user. Unless opts say
-// otherwise, a session that nobody uses ends after half an hour; the SDK would keep it for ever.
+// NewHandler returns the handler of an MCP endpoint. Every request requires a token. A session belongs to the user who started
+// it. guards maps names of tools to the guards that are called before them. In tools, auth.User(ctx) is the user. Unless opts
+// set another time, unused sessions end after half an hour. The SDK would keep them for ever.
 func NewHandler[C, U any](
 	server *mcp.Server, auth *usher.Middleware[C, U], guards map[string]usher.Guard, opts *mcp.StreamableHTTPOptions,
 ) http.Handler {
@@ -84,7 +84,7 @@ func NewHandler[C, U any](
 	return auth.Require(untilExpiry(stepUp(auth, guards, bind(handler))))
 }
 
-// untilExpiry ends streams, and calls that last, when the token of their request expires.
+// untilExpiry ends streams and long calls when the token of their request expires.
 func untilExpiry(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if claims, ok := usher.ClaimsFromContext[usher.Claims](r.Context()); ok {
@@ -96,8 +96,8 @@ func untilExpiry(next http.Handler) http.Handler {
 	})
 }
 
-// tokenInfo tells the SDK whose request it is, which is how it binds sessions to users. Only a TokenInfo gets from a request
-// to the handler of its message: the context there is that of the request that began the session.
+// tokenInfo tells the SDK the user of a request, so that it binds sessions to users. Only a TokenInfo reaches the handler of a
+// message, because the context of that handler is the context of the request that started the session.
 func tokenInfo(ctx context.Context, _ string, _ *http.Request) (*sdkauth.TokenInfo, error) {
 	claims, ok := usher.ClaimsFromContext[usher.Claims](ctx)
 	if !ok {
@@ -106,15 +106,15 @@ func tokenInfo(ctx context.Context, _ string, _ *http.Request) (*sdkauth.TokenIn
 	return &sdkauth.TokenInfo{UserID: claims.Issuer + " " + claims.Subject, Extra: map[string]any{"usher": ctx}}, nil
 }
 
-// stepUp answers calls that a guard refuses with a 403 that names the scopes, so that clients ask for them and call again. It
-// is for clients that mean well: receive asks the guards once more, about what the SDK has read.
+// stepUp responds with a 403 that names the scopes if a guard refuses a call, so that clients request them and call again. It
+// does not protect tools: receive calls the guards again, for the message that the SDK has read.
 func stepUp[C, U any](auth *usher.Middleware[C, U], guards map[string]usher.Guard, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var call struct {
 			Method string
 			Params struct{ Name string }
 		}
-		start, _ := io.ReadAll(io.LimitReader(r.Body, 64<<10)) // an error comes again below
+		start, _ := io.ReadAll(io.LimitReader(r.Body, 64<<10)) // next gets the same error
 		r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(start), r.Body))
 		if json.Unmarshal(start, &call) == nil && call.Method == "tools/call" && guards[call.Params.Name] != nil {
 			if err := guards[call.Params.Name](r.Context()); err != nil {
@@ -126,8 +126,8 @@ func stepUp[C, U any](auth *usher.Middleware[C, U], guards map[string]usher.Guar
 	})
 }
 
-// receive puts the user of the request into the context, and asks the guard of the tool. It also ends panics: in the SDK, a
-// tool that panics ends the process.
+// receive puts the user of the request into the context, and calls the guard of the tool. It also recovers panics: in the SDK, a
+// panic of a tool ends the process.
 func receive[C, U any](auth *usher.Middleware[C, U], guards map[string]usher.Guard) mcp.Middleware {
 	return func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/go-usher/usher/examples/recipes/apis/internal/people"
 )
 
-// Guards says who may call which tool. The other tools are for everybody with a token.
+// Guards are the guards of tools, by name. Everybody with a token may call the other tools.
 func Guards() map[string]usher.Guard {
 	return map[string]usher.Guard{"publish": people.Guard("posts:write"), "administer": people.Guard("admin")}
 }

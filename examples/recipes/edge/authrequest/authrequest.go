@@ -1,5 +1,5 @@
-// Package authrequest answers the questions of reverse proxies that let a service of their own decide: nginx's auth_request,
-// Envoy's ext_authz over HTTP, Traefik's ForwardAuth. nginx.conf is the configuration for nginx.
+// Package authrequest is a verifier for reverse proxies that ask another service about each request: nginx's auth_request,
+// Envoy's ext_authz over HTTP, and Traefik's ForwardAuth. nginx.conf is the configuration for nginx.
 package authrequest
 
 import (
@@ -8,12 +8,12 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Verified answers 200, the only status that Envoy takes for a yes, with the identity that the middleware around it has verified:
-// X-User is who the user is, and X-Scope what the token allows. Behind Optional, a request without a token is answered without an
-// identity.
+// Verified returns a handler that responds with a 200, the only status with which Envoy lets a request pass. The response has the
+// identity that the middleware around the handler has verified: X-User is the user, and X-Scope has the scopes of the token.
+// Behind Optional, the response to a request without a token has no identity.
 //
-// The proxy has to ask with the method and the headers of the request, since the middleware decides by them, and to let nobody
-// else ask. Routes for it take every method.
+// The proxy must ask with the method and the headers of the request, because the middleware uses them. Only the proxy may be able
+// to reach the verifier. Routes for the handler must accept every method.
 func Verified() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")

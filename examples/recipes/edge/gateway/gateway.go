@@ -1,5 +1,5 @@
-// Package gateway is a reverse proxy before services that trust its headers: X-User says who the user is, and X-Scope what the
-// token allows.
+// Package gateway is a reverse proxy in front of services that trust its headers: X-User is the user, and X-Scope has the scopes
+// of the token.
 package gateway
 
 import (
@@ -13,24 +13,24 @@ import (
 	"github.com/go-usher/usher/examples/recipes/edge/lifetime"
 )
 
-// Where clients of the gateway put their tokens. The backend gets none of them.
+// The names under which clients send their tokens. The backend does not get the tokens.
 const (
 	Cookie = "__Host-access"
 	Marker = "access-token" // new WebSocket(url, ["access-token", token])
 )
 
-// Sources are the middleware's.
+// Sources returns the token sources for the middleware.
 func Sources() []usher.TokenSource {
 	return []usher.TokenSource{usher.FromBearer(), usher.FromCookie(Cookie), usher.FromWebSocketProtocol(Marker)}
 }
 
-// Proxy passes on what it gets to the backend, with the identity that the middleware around it has verified. Behind Optional,
-// a request without a token gets there without an identity.
+// Proxy returns a proxy that passes requests to the backend, with the identity that the middleware around it has verified. Behind
+// Optional, a request without a token has no identity.
 //
-// The backend must be out of reach for everybody but the gateway.
+// Only the gateway may be able to reach the backend.
 func Proxy(backend *url.URL) *httputil.ReverseProxy {
-	// With Rewrite, headers that a client's Connection header names are removed before it sets X-User. With Director, they
-	// are removed after it: "Connection: X-User" would make anybody anonymous.
+	// The proxy removes the headers that a client's Connection header names before it calls Rewrite, but after it has called
+	// Director. With Director, "Connection: X-User" would make a client anonymous.
 	rewrite := func(r *httputil.ProxyRequest) {
 		r.SetURL(backend)
 		r.Out.Host = r.In.Host // a backend compares it with Origin
@@ -45,7 +45,7 @@ func Proxy(backend *url.URL) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{Rewrite: rewrite, ModifyResponse: keepPrivate}
 }
 
-// keepPrivate sets again what the middleware has set: when a backend sends a 1xx response first, such as 103 Early Hints, the
+// keepPrivate sets the headers of the middleware again. If a backend sends a 1xx response first, such as 103 Early Hints, the
 // proxy drops all headers that were set before.
 func keepPrivate(response *http.Response) error {
 	response.Header.Add("Vary", "Authorization, Cookie")
@@ -56,8 +56,8 @@ func keepPrivate(response *http.Response) error {
 	return nil
 }
 
-// removeIdentity removes what the client says about itself. Many servers hand X_User to their applications under the same
-// name as X-User.
+// removeIdentity removes the client's own identity headers. Many servers pass X_User to their applications under the same name
+// as X-User.
 func removeIdentity(header http.Header) {
 	for name := range header {
 		switch strings.Map(lettersAndDigits, name) {
@@ -90,8 +90,8 @@ func removeTokens(r *httputil.ProxyRequest) {
 	}
 }
 
-// PlainPaths refuses paths that two servers may read differently, with a 400. It belongs around the routes: without it, a stranger
-// could ask the route /public/ for /public/..%2fadmin, which some backends read as /admin.
+// PlainPaths refuses paths that two servers may read differently, with a 400. Put it around the routes. Without it, a stranger
+// could request /public/..%2fadmin through the route /public/, and some backends read this as /admin.
 func PlainPaths(routes http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isPlain(r.URL) {
@@ -108,7 +108,7 @@ func isPlain(u *url.URL) bool {
 		return false
 	}
 	for segment := range strings.SplitSeq(u.Path, "/") {
-		switch name, _, _ := strings.Cut(segment, ";"); name { // some servers cut off what follows a semicolon
+		switch name, _, _ := strings.Cut(segment, ";"); name { // some servers ignore everything after a semicolon
 		case ".", "..":
 			return false
 		}
@@ -116,11 +116,11 @@ func isPlain(u *url.URL) bool {
 	return true
 }
 
-// UntilRefused cuts off what next still does when the token expires or the session ends, which it looks at every so often:
-// streams and WebSockets would go on for ever. It belongs between the middleware and the proxy.
+// UntilRefused ends the requests of next when their token expires or their session ends, which it checks after each interval.
+// Otherwise streams and WebSockets would stay open. Put it between the middleware and the proxy.
 func UntilRefused[C, U any](auth *usher.Middleware[C, U], every time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, ok := auth.Claims(r.Context()); !ok { // a stranger's, behind Optional
+		if _, ok := auth.Claims(r.Context()); !ok { // anonymous, behind Optional
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -1,5 +1,5 @@
-// Package lambda lets users into functions on AWS Lambda that answer the events of an API Gateway HTTP API (payload format 2.0)
-// or of a function URL.
+// Package lambda authenticates the users of AWS Lambda functions that handle events of an API Gateway HTTP API (payload format
+// 2.0) or of a function URL.
 package lambda
 
 import (
@@ -16,16 +16,16 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Handler is what lambda.Start takes.
+// Handler is a function for lambda.Start.
 type Handler = func(ctx context.Context, event Event) (Response, error)
 
 // Event is an event of the payload format 2.0.
 type Event = events.APIGatewayV2HTTPRequest
 
-// Response is what answers an Event.
+// Response is the response to an Event.
 type Response = events.APIGatewayV2HTTPResponse
 
-// Require refuses events without a valid token. For the others it calls next, with the user.
+// Require returns a Handler that calls next with the user, and refuses events without a valid token.
 func Require[C, U any](auth *usher.Middleware[C, U], next func(ctx context.Context, event Event, user U) (Response, error)) Handler {
 	return decide(auth, false, func(ctx context.Context, event Event) (Response, error) {
 		user, _ := auth.User(ctx)
@@ -33,7 +33,7 @@ func Require[C, U any](auth *usher.Middleware[C, U], next func(ctx context.Conte
 	})
 }
 
-// Optional calls next for events without a token too. auth.User tells whether there is a user.
+// Optional is like Require, but also calls next for events without a token. auth.User reports whether there is a user.
 func Optional[C, U any](auth *usher.Middleware[C, U], next Handler) Handler {
 	return decide(auth, true, next)
 }
@@ -50,7 +50,7 @@ func decide[C, U any](auth *usher.Middleware[C, U], optional bool, next Handler)
 	}
 }
 
-// request returns the event as a request. The path is decoded already, and must not be parsed as a URL.
+// request returns the event as a request. The path is already decoded, and must not be parsed as a URL.
 func request(ctx context.Context, event Event) *http.Request {
 	r := &http.Request{
 		Method:     event.RequestContext.HTTP.Method,
@@ -58,13 +58,13 @@ func request(ctx context.Context, event Event) *http.Request {
 		Host:       event.RequestContext.DomainName,
 		Header:     http.Header{},
 		RemoteAddr: event.RequestContext.HTTP.SourceIP,
-		Pattern:    event.RouteKey, // for the logs; a function URL has the route $default alone
+		Pattern:    event.RouteKey, // for the logs; a function URL has only the route $default
 		Body:       http.NoBody,
 	}
 	for name, value := range event.Headers {
 		r.Header.Set(name, value)
 	}
-	// API Gateway joins headers of one name. Two tokens are no token with a comma, but a 400.
+	// API Gateway joins headers of one name with a comma. Two tokens must be a 400.
 	if joined := r.Header.Get("Authorization"); strings.Count(strings.ToLower(joined), "bearer ") > 1 {
 		r.Header["Authorization"] = strings.Split(joined, ",")
 	}
@@ -81,7 +81,7 @@ func request(ctx context.Context, event Event) *http.Request {
 	return r.WithContext(ctx)
 }
 
-// refusal is the response to a refusal, as the middleware's own.
+// refusal returns the response to a refused event, as the middleware would write it.
 func refusal(rej *usher.Rejection, headers http.Header) (Response, error) {
 	if headers == nil {
 		headers = http.Header{}
@@ -92,7 +92,7 @@ func refusal(rej *usher.Rejection, headers http.Header) (Response, error) {
 	return Response{StatusCode: rej.Status, Headers: merged(headers, nil), Body: string(body)}, err
 }
 
-// merged returns the middleware's headers, and those of a response, which win.
+// merged returns the middleware's headers and those of a response, which take precedence.
 func merged(headers http.Header, response map[string]string) map[string]string {
 	all := make(map[string]string)
 	for name, values := range headers {

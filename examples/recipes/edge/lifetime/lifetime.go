@@ -1,5 +1,4 @@
-// Package lifetime holds what goes on after a request was let in, such as a stream or a WebSocket, to the lifetime of its
-// token and its session.
+// Package lifetime ends long-lived requests, such as streams and WebSockets, when their token expires or their session ends.
 package lifetime
 
 import (
@@ -14,12 +13,13 @@ import (
 	"github.com/go-usher/usher"
 )
 
-// Context returns a context that ends with the request's own, when the request's token expires, and when auth refuses the
-// request at a check. There is a check every so often, and every minute if that is 0. It decides anew, with the middleware's
-// Check and user function, and so notices that the session has ended or the user is gone. An outage (503) judges nothing: the
-// next check comes, and the token still expires. A check that panics refuses the request: nobody else could recover it.
+// Context returns a context that ends with the request's own context, when the request's token expires, or when a check refuses
+// the request. The parameter every is the interval of the checks; 0 means a minute. A check calls auth again, with the
+// middleware's Check and user function, so it notices that the session has ended or the user no longer exists. An outage (503)
+// does not end the context, but its token still expires. A panic in a check refuses the request, because nothing else could
+// recover it.
 //
-// [Refusal] tells why the context has ended. The caller cancels it when its work is done, as with any context.
+// [Refusal] returns why the context has ended. The caller must cancel the context when its work is done.
 func Context[C, U any](r *http.Request, auth *usher.Middleware[C, U], every time.Duration) (context.Context, context.CancelFunc) {
 	deadline, expire := r.Context(), func() {}
 	if claims, ok := usher.ClaimsFromContext[usher.Claims](deadline); ok && !claims.ExpiresAt.IsZero() {
@@ -47,7 +47,7 @@ func Context[C, U any](r *http.Request, auth *usher.Middleware[C, U], every time
 	return ctx, func() { end(nil); expire() }
 }
 
-// check returns the refusal of a request, and nil in an outage.
+// check returns the refusal of a request, or nil during an outage.
 func check[C, U any](auth *usher.Middleware[C, U], r *http.Request) (rej *usher.Rejection) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -62,8 +62,8 @@ func check[C, U any](auth *usher.Middleware[C, U], r *http.Request) (rej *usher.
 	return nil
 }
 
-// Refusal returns why a context of [Context] has ended: the token has expired, or what auth said. It is nil if the client has
-// gone, or the context has not ended.
+// Refusal returns why a context of [Context] has ended: the token has expired, or auth has refused the request. It is nil if the
+// client has disconnected, or if the context has not ended.
 func Refusal(ctx context.Context) *usher.Rejection {
 	rej, _ := errors.AsType[*usher.Rejection](context.Cause(ctx))
 	return rej

@@ -1,4 +1,4 @@
-// Package sse sends server-sent events to a user for as long as the user may have them.
+// Package sse sends server-sent events to a user until the token expires or the session ends.
 package sse
 
 import (
@@ -12,11 +12,11 @@ import (
 	"github.com/go-usher/usher/examples/recipes/edge/lifetime"
 )
 
-// Handler sends a user what events delivers, until it closes the channel, the client leaves, the token expires or the session
-// ends, which it looks at every so often. A stream that auth ended has a last event "refused" with the reason: the page
-// refreshes its token and opens a new one.
+// Handler returns a handler that sends a user the texts of the channel that events returns. The stream ends when the channel is
+// closed, the client disconnects, the token expires or the session ends, which is checked after each interval. If auth has ended
+// the stream, its last event is "refused" with the reason. The page then refreshes its token and opens a new stream.
 //
-// The context of events ends with the stream. A client that does not read for ten seconds is cut off; the WriteTimeout of
+// The context of events ends with the stream. A client that does not read for ten seconds is disconnected. The WriteTimeout of
 // http.Server does not apply.
 func Handler[C, U any](auth *usher.Middleware[C, U], events func(ctx context.Context, user U) <-chan string, every time.Duration) http.Handler {
 	return auth.RequireFunc(func(w http.ResponseWriter, r *http.Request, user U) {
@@ -24,7 +24,7 @@ func Handler[C, U any](auth *usher.Middleware[C, U], events func(ctx context.Con
 		defer cancel()
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Accel-Buffering", "no") // nginx would hold the events back
+		w.Header().Set("X-Accel-Buffering", "no") // otherwise nginx would buffer the events
 		out := http.NewResponseController(w)
 		extend := func() { _ = out.SetWriteDeadline(time.Now().Add(10 * time.Second)) }
 		defer extend() // for the end of the response
@@ -50,7 +50,7 @@ func Handler[C, U any](auth *usher.Middleware[C, U], events func(ctx context.Con
 	})
 }
 
-// event returns an event as text. Each line of its data has a field of its own, or a text could bring fields and events with it.
+// event returns an event as text. Each line of its data is a separate field. Otherwise a text could contain fields and events.
 func event(name, data string) string {
 	data = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(data)
 	return "event: " + name + "\ndata: " + strings.ReplaceAll(data, "\n", "\ndata: ") + "\n\n"

@@ -1,4 +1,4 @@
-// Package websocketcoder serves WebSockets with github.com/coder/websocket to a user for as long as the user may have them.
+// Package websocketcoder serves WebSockets with github.com/coder/websocket until the token expires or the session ends.
 package websocketcoder
 
 import (
@@ -12,22 +12,22 @@ import (
 	"github.com/go-usher/usher/examples/recipes/edge/lifetime"
 )
 
-// Handler hands each connection to serve. When the token expires, and when auth refuses the request at a check, one every so
-// often, it closes the connection with the code 1008 and the reason, and the context of serve ends.
+// Handler returns a handler that calls serve for each connection. When the token expires, or when a check after each interval
+// refuses the request, it closes the connection with the code 1008 and the reason, and the context of serve ends.
 //
 // Browsers send the token in a cookie (usher.FromCookie), or in new WebSocket(url, ["access-token", token])
 // (usher.FromWebSocketProtocol("access-token")).
 func Handler[C, U any](auth *usher.Middleware[C, U], every time.Duration, serve func(ctx context.Context, conn *websocket.Conn, user U)) http.Handler {
 	return auth.RequireFunc(func(w http.ResponseWriter, r *http.Request, user U) {
-		// The protocol that the middleware has chosen stands in w's headers already. It has checked the origin, too, if the
-		// token is in a cookie; other tokens can't be sent by another site.
+		// The middleware has already set the protocol in w's headers. If the token is in a cookie, it has also checked the
+		// origin. Another site can't send other tokens.
 		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 		if err != nil {
 			return // Accept has responded
 		}
 		defer func() { _ = conn.CloseNow() }()
 
-		// Not the context that is alive: a Read whose context ends cuts off the connection, without a code.
+		// Not the context of lifetime: if the context of a Read ends, the library closes the connection without a code.
 		ctx, cancel := context.WithCancel(r.Context())
 		alive, stop := lifetime.Context(r, auth, every)
 		defer stop()

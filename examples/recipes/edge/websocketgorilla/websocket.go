@@ -1,4 +1,4 @@
-// Package websocketgorilla serves WebSockets with github.com/gorilla/websocket to a user for as long as the user may have them.
+// Package websocketgorilla serves WebSockets with github.com/gorilla/websocket until the token expires or the session ends.
 package websocketgorilla
 
 import (
@@ -12,22 +12,22 @@ import (
 	"github.com/go-usher/usher/examples/recipes/edge/lifetime"
 )
 
-// maxMessage is the size of a message beyond which the connection is closed, with the code 1009. gorilla/websocket has no limit of
-// its own.
+// maxMessage is the maximum size of a message. A larger one closes the connection with the code 1009. gorilla/websocket has no
+// limit of its own.
 const maxMessage = 32 << 10 // bytes
 
-// Handler hands each connection to serve. When the token expires, and when auth refuses the request at a check, one every so
-// often, it closes the connection with the code 1008 and the reason, and the context of serve ends.
+// Handler returns a handler that calls serve for each connection. When the token expires, or when a check after each interval
+// refuses the request, it closes the connection with the code 1008 and the reason, and the context of serve ends.
 //
 // Browsers send the token in a cookie (usher.FromCookie), or in new WebSocket(url, ["access-token", token])
 // (usher.FromWebSocketProtocol("access-token")).
 func Handler[C, U any](auth *usher.Middleware[C, U], every time.Duration, serve func(ctx context.Context, conn *websocket.Conn, user U)) http.Handler {
 	upgrader := websocket.Upgrader{
-		// The middleware has checked the origin if the token is in a cookie; other tokens can't be sent by another site.
+		// If the token is in a cookie, the middleware has checked the origin. Another site can't send other tokens.
 		CheckOrigin: func(*http.Request) bool { return true },
 	}
 	return auth.RequireFunc(func(w http.ResponseWriter, r *http.Request, user U) {
-		// Upgrade ignores the headers of w, among which is the protocol that the middleware has chosen, unless it is given them.
+		// Upgrade ignores the headers of w unless they are passed to it. They have the protocol that the middleware has set.
 		conn, err := upgrader.Upgrade(w, r, w.Header())
 		if err != nil {
 			return // Upgrade has responded
@@ -49,8 +49,8 @@ func Handler[C, U any](auth *usher.Middleware[C, U], every time.Duration, serve 
 	})
 }
 
-// closeWith tells the client why, and gives it a moment to answer, which is what a read then returns. It may be called beside
-// reads and writes. Deadlines are not enough to end them: a handler of pongs sets a new one whenever the client likes.
+// closeWith sends the client the reason, and gives it five seconds to answer. The answer ends a pending read. It may be called
+// during reads and writes. Deadlines are not enough to end these, because a pong handler sets a new one for each pong.
 func closeWith(conn *websocket.Conn, code int, reason string) {
 	const grace = 5 * time.Second
 	time.AfterFunc(grace, func() { _ = conn.Close() })
