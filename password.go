@@ -3,19 +3,19 @@ package usher
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/go-usher/usher/internal/bcrypthash"
-	"github.com/go-usher/usher/internal/bcryptwork"
+	"github.com/go-usher/usher/internal/hashcheck"
 	"github.com/go-usher/usher/internal/slots"
 )
 
@@ -23,8 +23,6 @@ import (
 const (
 	defaultPasswordCost      = 12
 	maxPasswordCost          = 20 // about a minute
-	alwaysAcceptedCost       = 14 // stored hashes of up to this cost are accepted, whatever the configured cost is
-	costTolerance            = 4  // stored hashes of up to this much above the configured cost are accepted too
 	defaultMinPasswordLength = 8
 	maxPasswordConcurrency   = 1 << 16
 	passwordQueuePerSlot     = 64 // waiting calls for each running one
@@ -134,10 +132,15 @@ func NewPasswords(opts *PasswordOptions) (*Passwords, error) {
 	o.Concurrency = cmp.Or(o.Concurrency, max(1, runtime.GOMAXPROCS(0)/2))
 	o.Legacy = slices.Clone(o.Legacy)
 	wrong := o.mistakes()
-	rules := &passwordRules{cost: o.Cost, minLength: o.MinLength, anyLength: o.AnyLength, legacy: o.Legacy}
+	rules := &passwordRules{cost: o.Cost, minLength: o.MinLength, anyLength: o.AnyLength}
 	if len(wrong) == 0 {
-		if reason := rules.setCostliest(o.Costliest); reason != "" {
-			wrong.add("PasswordOptions.Costliest", "%s", reason)
+		var err error
+		rules.hashes, err = hashcheck.New(o.Cost, o.checkLegacy, o.Costliest)
+		switch {
+		case errors.Is(err, hashcheck.ErrUnrecognized):
+			wrong.add("PasswordOptions.Costliest", "is neither bcrypt nor recognized by a verifier in Legacy, but must be a stored hash")
+		case err != nil:
+			wrong.add("PasswordOptions.Costliest", "is not a usable password hash: %v", err)
 		}
 	}
 	if err := wrong.err(); err != nil {
@@ -247,19 +250,26 @@ func ContextWithClient(ctx context.Context, client string) context.Context {
 
 type clientKey struct{}
 
-// passwordRules hashes and checks passwords, without the queue.
+// passwordRules are the rules for new passwords and stored hashes.
 type passwordRules struct {
 	cost, minLength int
 	anyLength       bool
-	legacy          []PasswordVerifier
-	refusal         bcryptwork.Work // the work of every refusal
-	costliest       string          // a hash of a Legacy format whose check takes that work; empty if refusals use bcrypt
+	hashes          *hashcheck.Checker
 }
 
 func defaultPasswordRules() *passwordRules {
-	return &passwordRules{
-		cost: defaultPasswordCost, minLength: defaultMinPasswordLength, refusal: bcryptwork.OfCost(defaultPasswordCost),
+	p, _ := NewPasswords(nil) // can't fail: the defaults are valid
+	return p.rules
+}
+
+// checkLegacy checks a hash with the first verifier that recognizes it.
+func (o *PasswordOptions) checkLegacy(hash, password string) (recognized, match bool) {
+	for _, verify := range o.Legacy {
+		if recognized, match := verify(hash, password); recognized {
+			return true, match
+		}
 	}
+	return false, false
 }
 
 // accept returns an error if a new password can't be used.
@@ -290,111 +300,14 @@ func (r *passwordRules) hashable(password string) error {
 
 // check compares the password with the hash. If they match, outdated reports whether the hash should be replaced.
 func (r *passwordRules) check(hash, password string) (outdated bool, err error) {
-	outdated, done, err := r.compare(hash, password)
-	if err != nil {
-		r.refuse(password, done)
-		return false, err
-	}
-	return outdated, nil
-}
-
-// compare is check without the work that refusals add. It returns the work that it has done.
-func (r *passwordRules) compare(hash, password string) (outdated bool, done bcryptwork.Work, err error) {
-	if hash == "" {
-		return false, 0, ErrPasswordMismatch
-	}
-	stored, ok := bcrypthash.Parse(hash)
-	if !ok {
-		done, err = r.compareLegacy(hash, password)
-		return true, done, err
-	}
-	if err := r.acceptCost(stored.Cost); err != nil {
-		return false, 0, err
-	}
-	if !stored.Matches(password) {
-		return false, bcryptwork.OfCost(stored.Cost), ErrPasswordMismatch
-	}
-	return stored.Cost < r.cost, 0, nil
-}
-
-func (r *passwordRules) acceptCost(cost int) error {
-	if cost < bcrypt.MinCost {
-		return fmt.Errorf("%w: its cost is %d, but bcrypt's lowest is %d", ErrBadHash, cost, bcrypt.MinCost)
-	}
-	if limit := max(alwaysAcceptedCost, r.cost+costTolerance); cost > limit {
-		return fmt.Errorf("%w: its cost is %d, and the limit %d (%d, or the configured %d plus %d)",
-			ErrBadHash, cost, limit, alwaysAcceptedCost, r.cost, costTolerance)
-	}
-	return nil
-}
-
-func (r *passwordRules) compareLegacy(hash, password string) (bcryptwork.Work, error) {
-	start := time.Now()
-	recognized, match := r.verifyLegacy(hash, password)
+	outdated, err = r.hashes.Check(hash, password)
 	switch {
-	case match:
-		return 0, nil
-	case recognized:
-		return bcryptwork.Estimate(time.Since(start), r.refusal), ErrPasswordMismatch
+	case err == nil:
+		return outdated, nil
+	case errors.Is(err, hashcheck.ErrMismatch):
+		return false, ErrPasswordMismatch
+	case errors.Is(err, hashcheck.ErrUnrecognized):
+		return false, fmt.Errorf("%w: neither bcrypt nor recognized by a verifier in PasswordOptions.Legacy", ErrBadHash)
 	}
-	return 0, explainBadHash(hash, password)
-}
-
-func (r *passwordRules) verifyLegacy(hash, password string) (recognized, match bool) {
-	for _, verify := range r.legacy {
-		if recognized, match := verify(hash, password); recognized {
-			return true, match
-		}
-	}
-	return false, false
-}
-
-// explainBadHash returns the reason why a hash can't be checked. The text contains neither argument: what was passed as
-// the hash may be a password.
-func explainBadHash(hash, password string) error {
-	if _, swapped := bcrypthash.Parse(password); swapped {
-		return fmt.Errorf("%w: the arguments are swapped: a bcrypt hash was passed as the password", ErrBadHash)
-	}
-	if strings.HasPrefix(hash, "$2") {
-		return fmt.Errorf("%w: its %d bytes begin like bcrypt, but are not the 60 of "+
-			"$2a$, $2b$ or $2y$, a cost of two digits, $, and 53 characters of bcrypt's alphabet", ErrBadHash, len(hash))
-	}
-	return fmt.Errorf("%w: neither bcrypt nor recognized by a verifier in PasswordOptions.Legacy", ErrBadHash)
-}
-
-// setCostliest sets the work of refusals. If the hash can't be used, it returns the reason.
-func (r *passwordRules) setCostliest(hash string) (reason string) {
-	r.refusal = bcryptwork.OfCost(r.cost)
-	if hash == "" {
-		return ""
-	}
-	if stored, ok := bcrypthash.Parse(hash); ok {
-		if err := r.acceptCost(stored.Cost); err != nil {
-			return "is " + strings.TrimPrefix(err.Error(), "usher: ")
-		}
-		r.refusal = max(r.refusal, bcryptwork.OfCost(stored.Cost))
-		return ""
-	}
-	work, ok := bcryptwork.Measure(func(password string) bool {
-		recognized, _ := r.verifyLegacy(hash, password)
-		return recognized
-	})
-	if !ok {
-		return "is neither bcrypt nor recognized by a verifier in Legacy, but must be a stored hash"
-	}
-	if work > r.refusal {
-		r.refusal, r.costliest = work, hash
-	}
-	return ""
-}
-
-// refuse does the rest of the work of a refusal.
-func (r *passwordRules) refuse(password string, done bcryptwork.Work) {
-	if done == 0 && r.costliest != "" {
-		_, _ = r.verifyLegacy(r.costliest, password)
-		return
-	}
-	if done < r.refusal {
-		(r.refusal - done).Do()
-	}
+	return false, fmt.Errorf("%w: %w", ErrBadHash, err)
 }
