@@ -179,7 +179,8 @@ func (m *Middleware[C, U]) User(ctx context.Context) (U, bool) {
 	return none, false
 }
 
-// Claims is like User, for the claims of the token that m accepted, or the claims of [ContextWithClaims].
+// Claims returns the claims of the token that m accepted, or the claims of [ContextWithClaims]. It returns false in the
+// same cases as User.
 func (m *Middleware[C, U]) Claims(ctx context.Context) (*C, bool) {
 	switch holder := ctx.Value(claimsKey{}).(type) {
 	case *identity[C, U]:

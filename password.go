@@ -178,7 +178,7 @@ func (o *PasswordOptions) mistakes() (wrong misconfigured) {
 //
 // The error is ErrPasswordTooLong for more than 72 bytes (4096 with AnyLength), ErrPasswordInvalid for a NUL byte, and
 // ErrPasswordTooShort for fewer characters than MinLength. All three are ErrPasswordUnfit and are returned without
-// waiting in the queue.
+// waiting in the queue. For ErrUnavailable, see [Passwords].
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if err := p.usable(); err != nil {
 		return "", err
@@ -207,7 +207,8 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 // recognizes it; if its cost is below 4, or above both 14 and Cost plus 4; or if the arguments are swapped. Its text
 // says which. A bcrypt hash is exactly $2a$, $2b$ or $2y$, two digits, $ and 53 characters of bcrypt's alphabet.
 //
-// Every refusal takes as long as a check of Costliest, or longer if the hash itself is slower.
+// Every refusal takes as long as a check of Costliest, or longer if the hash itself is slower. For ErrUnavailable, see
+// [Passwords].
 func (p *Passwords) Check(ctx context.Context, hash, password string) (rehash string, err error) {
 	if err := p.usable(); err != nil {
 		return "", err
