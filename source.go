@@ -151,10 +151,13 @@ func (s TokenSource) Find(r *http.Request) (token string, found bool, err error)
 
 // onlyValue returns the only value. If there are more, the error is ErrManyTokens.
 func onlyValue(values []string) (string, bool, error) {
-	if len(values) == 0 {
+	switch len(values) {
+	case 0:
 		return "", false, nil
+	case 1:
+		return values[0], true, nil
 	}
-	return single(values[0], len(values))
+	return "", false, ErrManyTokens
 }
 
 // single returns a value that was found count times. If it was found more than once, the error is ErrManyTokens.
