@@ -38,11 +38,11 @@ const (
 // A call takes about a quarter of a second of CPU time. The number of simultaneous calls is not limited, so services on the
 // internet should use [NewPasswords]. HashPassword is safe for concurrent use.
 func HashPassword(password string) (string, error) {
-	rules := defaultPasswordRules()
-	if err := rules.accept(password); err != nil {
+	p, _ := NewPasswords(nil) // can't fail: the defaults are valid
+	if err := p.accept(password); err != nil {
 		return "", err
 	}
-	return bcrypthash.New(password, rules.cost)
+	return bcrypthash.New(password, p.cost)
 }
 
 // CheckPassword returns nil if hash was made from password. The error is ErrPasswordMismatch for a wrong password or an
@@ -52,7 +52,8 @@ func HashPassword(password string) (string, error) {
 // CheckPassword is like [Passwords.Check] with the default options, but it does not limit the number of simultaneous
 // calls and returns no upgraded hash. It is safe for concurrent use.
 func CheckPassword(hash, password string) error {
-	_, err := defaultPasswordRules().check(hash, password)
+	p, _ := NewPasswords(nil) // can't fail: the defaults are valid
+	_, err := p.check(hash, password)
 	return err
 }
 
@@ -116,8 +117,10 @@ func (o PasswordOptions) LogValue() slog.Value { return slog.StringValue(o.Strin
 // has too many calls, or if the context ends before the work starts. In the last case, the error also wraps the
 // context's error. Work that has started is not interrupted.
 type Passwords struct {
-	rules *passwordRules
-	queue *slots.Queue
+	cost, minLength int
+	anyLength       bool
+	hashes          *hashcheck.Checker
+	queue           *slots.Queue
 }
 
 // NewPasswords returns a Passwords with these options; nil means the defaults. It reports all mistakes at once, each as a
@@ -132,10 +135,10 @@ func NewPasswords(opts *PasswordOptions) (*Passwords, error) {
 	o.Concurrency = cmp.Or(o.Concurrency, max(1, runtime.GOMAXPROCS(0)/2))
 	o.Legacy = slices.Clone(o.Legacy)
 	wrong := o.mistakes()
-	rules := &passwordRules{cost: o.Cost, minLength: o.MinLength, anyLength: o.AnyLength}
+	p := &Passwords{cost: o.Cost, minLength: o.MinLength, anyLength: o.AnyLength}
 	if len(wrong) == 0 {
 		var err error
-		rules.hashes, err = hashcheck.New(o.Cost, o.checkLegacy, o.Costliest)
+		p.hashes, err = hashcheck.New(o.Cost, o.checkLegacy, o.Costliest)
 		switch {
 		case errors.Is(err, hashcheck.ErrUnrecognized):
 			wrong.add("PasswordOptions.Costliest", "is neither bcrypt nor recognized by a verifier in Legacy, but must be a stored hash")
@@ -148,7 +151,8 @@ func NewPasswords(opts *PasswordOptions) (*Passwords, error) {
 	}
 	waiting := o.Concurrency * passwordQueuePerSlot
 	perClient := (o.Concurrency + waiting + passwordClientShare - 1) / passwordClientShare
-	return &Passwords{rules: rules, queue: slots.New(o.Concurrency, waiting, perClient)}, nil
+	p.queue = slots.New(o.Concurrency, waiting, perClient)
+	return p, nil
 }
 
 // mistakes returns the mistakes in options whose defaults have been set. It does not check Costliest.
@@ -173,6 +177,16 @@ func (o *PasswordOptions) mistakes() (wrong misconfigured) {
 	return wrong
 }
 
+// checkLegacy checks a hash with the first verifier that recognizes it.
+func (o *PasswordOptions) checkLegacy(hash, password string) (recognized, match bool) {
+	for _, verify := range o.Legacy {
+		if recognized, match := verify(hash, password); recognized {
+			return true, match
+		}
+	}
+	return false, false
+}
+
 // Hash returns the bcrypt hash of a new password, which has 60 characters. With AnyLength, the hash of a password of
 // more than 72 bytes has up to 83. The password is hashed byte for byte, without Unicode normalization.
 //
@@ -183,7 +197,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if err := p.usable(); err != nil {
 		return "", err
 	}
-	if err := p.rules.accept(password); err != nil {
+	if err := p.accept(password); err != nil {
 		return "", err
 	}
 	leave, err := p.enter(ctx)
@@ -191,7 +205,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	defer leave()
-	return bcrypthash.New(password, p.rules.cost)
+	return bcrypthash.New(password, p.cost)
 }
 
 // Check returns a nil error if hash was made from password. If the hash has a lower cost than Cost or a Legacy format,
@@ -218,11 +232,11 @@ func (p *Passwords) Check(ctx context.Context, hash, password string) (rehash st
 		return "", err
 	}
 	defer leave()
-	outdated, err := p.rules.check(hash, password)
-	if err != nil || !outdated || ctx.Err() != nil || p.rules.hashable(password) != nil {
+	outdated, err := p.check(hash, password)
+	if err != nil || !outdated || ctx.Err() != nil || p.hashable(password) != nil {
 		return "", err
 	}
-	rehash, _ = bcrypthash.New(password, p.rules.cost) // the login succeeds even if this fails
+	rehash, _ = bcrypthash.New(password, p.cost) // the login succeeds even if this fails
 	return rehash, nil
 }
 
@@ -251,43 +265,21 @@ func ContextWithClient(ctx context.Context, client string) context.Context {
 
 type clientKey struct{}
 
-// passwordRules are the rules for new passwords and stored hashes.
-type passwordRules struct {
-	cost, minLength int
-	anyLength       bool
-	hashes          *hashcheck.Checker
-}
-
-func defaultPasswordRules() *passwordRules {
-	p, _ := NewPasswords(nil) // can't fail: the defaults are valid
-	return p.rules
-}
-
-// checkLegacy checks a hash with the first verifier that recognizes it.
-func (o *PasswordOptions) checkLegacy(hash, password string) (recognized, match bool) {
-	for _, verify := range o.Legacy {
-		if recognized, match := verify(hash, password); recognized {
-			return true, match
-		}
-	}
-	return false, false
-}
-
 // accept returns an error if a new password can't be used.
-func (r *passwordRules) accept(password string) error {
-	if err := r.hashable(password); err != nil {
+func (p *Passwords) accept(password string) error {
+	if err := p.hashable(password); err != nil {
 		return err
 	}
-	if utf8.RuneCountInString(password) < r.minLength {
-		return fmt.Errorf("%w: at least %d characters", ErrPasswordTooShort, r.minLength)
+	if utf8.RuneCountInString(password) < p.minLength {
+		return fmt.Errorf("%w: at least %d characters", ErrPasswordTooShort, p.minLength)
 	}
 	return nil
 }
 
 // hashable returns an error if a password can't be hashed.
-func (r *passwordRules) hashable(password string) error {
+func (p *Passwords) hashable(password string) error {
 	limit := bcrypthash.MaxPassword
-	if r.anyLength {
+	if p.anyLength {
 		limit = bcrypthash.MaxLongPassword
 	}
 	switch {
@@ -300,8 +292,8 @@ func (r *passwordRules) hashable(password string) error {
 }
 
 // check compares the password with the hash. If they match, outdated reports whether the hash should be replaced.
-func (r *passwordRules) check(hash, password string) (outdated bool, err error) {
-	outdated, err = r.hashes.Check(hash, password)
+func (p *Passwords) check(hash, password string) (outdated bool, err error) {
+	outdated, err = p.hashes.Check(hash, password)
 	switch {
 	case err == nil:
 		return outdated, nil
