@@ -72,7 +72,8 @@ func RequireRecentLogin(max time.Duration) Guard {
 	}
 }
 
-// invalidGuard returns a guard that refuses every request with a 500. It reports mistakes that no constructor can return.
+// invalidGuard returns a guard that refuses every request with a 500. It reports mistakes that no constructor can
+// return.
 func invalidGuard(format string, args ...any) Guard {
 	err := &Rejection{
 		Status:      http.StatusInternalServerError,

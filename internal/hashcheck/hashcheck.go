@@ -34,8 +34,8 @@ type Checker struct {
 	costliest string          // a hash of an older format whose check takes that work; empty if refusals use bcrypt
 }
 
-// New returns a checker. New hashes have this bcrypt cost. legacy checks hashes of older formats: recognized is false for
-// a hash that it can't check.
+// New returns a checker. New hashes have this bcrypt cost. legacy checks hashes of older formats: recognized is false
+// for a hash that it can't check.
 //
 // costliest is a hash of the slowest kind in use, or "" if no hash is slower than a new one. If it can't be checked, New
 // returns the reason. If it has an older format, New measures it: it checks it up to three times, and computes bcrypt
@@ -65,8 +65,9 @@ func New(cost int, legacy func(hash, password string) (recognized, match bool), 
 	return c, nil
 }
 
-// Check compares the password with the hash. If they match, outdated reports whether the hash should be replaced, because
-// it has a lower cost than new ones or an older format. An empty hash, of a user who does not exist, is ErrMismatch.
+// Check compares the password with the hash. If they match, outdated reports whether the hash should be replaced,
+// because it has a lower cost than new ones or an older format. An empty hash, of a user who does not exist, is
+// ErrMismatch.
 func (c *Checker) Check(hash, password string) (outdated bool, err error) {
 	outdated, done, err := c.compare(hash, password)
 	if err != nil {

@@ -83,8 +83,8 @@ func unquote(value string) string {
 	return value
 }
 
-// CutScheme returns the credentials after the scheme in the value of an Authorization field (RFC 9110 §11.4). ok is false
-// if the value has another scheme.
+// CutScheme returns the credentials after the scheme in the value of an Authorization field (RFC 9110 §11.4). ok is
+// false if the value has another scheme.
 func CutScheme(value, scheme string) (credentials string, ok bool) {
 	if len(value) < len(scheme) || value[:len(scheme)] != scheme && !EqualFold(value[:len(scheme)], scheme) {
 		return "", false
@@ -98,7 +98,7 @@ func CutScheme(value, scheme string) (credentials string, ok bool) {
 	return credentials, ok
 }
 
-// Parameter is a parameter of a challenge.
+// Parameter is a parameter of a challenge, with its Name and Value.
 type Parameter struct{ Name, Value string }
 
 // Challenges returns the value of a WWW-Authenticate field: a challenge for each scheme, with all parameters that have a

@@ -25,6 +25,7 @@ const (
 
 // PublicKey is an *rsa.PublicKey, an *ecdsa.PublicKey or an ed25519.PublicKey.
 type PublicKey interface {
+	// Equal reports whether other is the same key.
 	Equal(other crypto.PublicKey) bool
 }
 

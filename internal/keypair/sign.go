@@ -29,6 +29,7 @@ type FormatError struct {
 	Reason string // continues a sentence that begins with the signer
 }
 
+// Error returns the reason with its subject.
 func (e *FormatError) Error() string { return "the signer " + e.Reason }
 
 // Sign returns signer's signature of input in a format of fixed length: SignatureSize(public) bytes. public is the
