@@ -38,8 +38,8 @@ func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verif
 		if issuer == "" {
 			wrong.add(field, "has an empty issuer")
 		}
-		if fault := verifierFault(v, issuer); fault != "" {
-			wrong.add(field, "%s", fault)
+		if reason := unfitVerifier(v, issuer); reason != "" {
+			wrong.add(field, "%s", reason)
 			continue
 		}
 		b.verifiers[issuer] = v
@@ -56,8 +56,8 @@ func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verif
 	return b, nil
 }
 
-// verifierFault returns the reason why v can't verify the tokens of issuer, or "".
-func verifierFault[C any](v Verifier[C], issuer string) string {
+// unfitVerifier returns the reason why v can't verify the tokens of issuer, or "".
+func unfitVerifier[C any](v Verifier[C], issuer string) string {
 	d, ok := v.(*Decoder[C])
 	switch {
 	case nilcheck.IsNil(v):
@@ -257,8 +257,8 @@ func (b *byIssuerFunc[C]) findChecked(ctx context.Context, issuer string) (Verif
 	case err != nil:
 		return nil, err
 	}
-	if fault := verifierFault(v, issuer); fault != "" {
-		return nil, &ConfigError{"find", "returned a verifier for iss " + quote.Text(issuer) + " that " + fault}
+	if reason := unfitVerifier(v, issuer); reason != "" {
+		return nil, &ConfigError{"find", "returned a verifier for iss " + quote.Text(issuer) + " that " + reason}
 	}
 	return v, nil
 }
