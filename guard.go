@@ -13,8 +13,9 @@ import (
 )
 
 // Guard decides after authentication whether a request may proceed. Pass it to [Middleware.With]. The context holds the
-// user and the claims. If the error is nil, the request proceeds. Otherwise it is mapped as in [Middleware.Rejection],
-// but an unknown error is a 403. A Guard must be safe for concurrent use.
+// user and the claims. If the error is nil, the request proceeds. ErrForbidden and unknown errors are a 403,
+// ErrUnavailable and the context's errors a 503, and a [*Rejection] is used as it is. A Guard must be safe for
+// concurrent use.
 //
 // A handler may also call a guard with its request's context: RequireScope("write")(ctx). If the middleware has neither
 // Check nor guards of its own, this guard sees changes that the user function and the handlers made to the claims.
