@@ -256,6 +256,8 @@ func (b *byIssuerFunc[C]) findChecked(ctx context.Context, issuer string) (Verif
 		return nil, fmt.Errorf("%w: find does not trust iss %s", ErrTokenIssuer, quote.Text(issuer))
 	case err != nil:
 		return nil, err
+	case nilcheck.IsNil(v):
+		return nil, &ConfigError{"find", "returned neither a verifier nor an error"}
 	}
 	if reason := unfitVerifier(v, issuer); reason != "" {
 		return nil, &ConfigError{"find", "returned a verifier for iss " + quote.Text(issuer) + " that " + reason}
