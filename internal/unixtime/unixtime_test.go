@@ -1,9 +1,12 @@
 package unixtime_test
 
 import (
+	"math/big"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-usher/usher/internal/strictjson"
 	"github.com/go-usher/usher/internal/unixtime"
 )
 
@@ -100,4 +103,40 @@ func TestAppendWritesWhatParseReads(t *testing.T) {
 			t.Errorf("%s: written as %s, read as %v", text, written, again)
 		}
 	}
+}
+
+// Parse agrees with exact arithmetic for every number that math/big reads.
+func FuzzParse(f *testing.F) {
+	for text := range times {
+		f.Add(text)
+	}
+	for _, text := range []string{"-1", "-0", "253402300799", "253402300799.000000001", "2534023008e2", "9223372036854775808"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if !strictjson.IsNumber(text) {
+			return
+		}
+		if _, exponent, _ := strings.Cut(strings.ToLower(text), "e"); len(exponent) > 4 { // slow, or an error of math/big
+			return
+		}
+		exact, ok := new(big.Rat).SetString(text)
+		if !ok {
+			t.Fatalf("math/big does not read %s", text)
+		}
+		inRange := text[0] != '-' && exact.Cmp(big.NewRat(unixtime.Max, 1)) <= 0
+		got, ok := unixtime.Parse(text)
+		if ok != inRange {
+			t.Fatalf("%s: %v, %v, want %v", text, got, ok, inRange)
+		}
+		if !ok {
+			return
+		}
+		exact.Mul(exact, big.NewRat(1e9, 1))
+		nanos := new(big.Int).Quo(exact.Num(), exact.Denom())
+		read := new(big.Int).Add(new(big.Int).Mul(big.NewInt(got.Unix()), big.NewInt(1e9)), big.NewInt(int64(got.Nanosecond())))
+		if read.Cmp(nanos) != 0 {
+			t.Errorf("%s: %v nanoseconds, want %v", text, read, nanos)
+		}
+	})
 }
