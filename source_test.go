@@ -529,6 +529,29 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// net/http keeps the readable part of a form. A second look at the request must not find a token in it.
+func TestFormThatCannotBeReadIsRefusedEachTime(t *testing.T) {
+	token := shopToken(t, nil)
+	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})
+	for _, test := range []struct{ target, form string }{
+		{"/", "access_token=" + token + "&title=%zz"},
+		{"/", "access_token=" + token + "&a;b"},
+		{"/?title=%zz", "access_token=" + token},
+	} {
+		r := httptest.NewRequest(http.MethodPost, test.target, strings.NewReader(test.form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for n := range 3 {
+			if _, err := d.Authenticate(r); err == nil {
+				t.Errorf("%s with %s: accepted at attempt %d", test.target, test.form[len(token):], n)
+			}
+		}
+		wantResponse(t, serveRequest(d.RequireFunc(greet), r), 400, "")
+		if body, err := io.ReadAll(r.Body); err != nil || string(body) != test.form || r.Form != nil || r.PostForm != nil {
+			t.Errorf("%s: the handler reads %d of %d bytes, %v, and %v", test.target, len(body), len(test.form), err, r.Form)
+		}
+	}
+}
+
 func TestFormThatWasParsedBefore(t *testing.T) {
 	token := shopToken(t, nil)
 	d := openShop(t, usher.MiddlewareOptions{Sources: []usher.TokenSource{usher.FromForm("access_token")}})

@@ -35,15 +35,17 @@ func InQuery(query, name string) (value string, count int, err error) {
 }
 
 // ParseBody is r.ParseForm for bodies of up to maxBytes bytes and maxFields fields. If the body exceeds these
-// limits or can't be read, parsed is false, err is the reason, and the body can be read again from its beginning.
+// limits or can't be read, parsed is false and err is the reason. After an error, r has no form, and the body can be read
+// again from its beginning.
 func ParseBody(r *http.Request, maxBytes int64, maxFields int) (parsed bool, err error) {
 	if r.ContentLength > maxBytes {
 		return false, &http.MaxBytesError{Limit: maxBytes}
 	}
-	if r.Body != nil {
-		body := r.Body
-		form, err := io.ReadAll(io.LimitReader(body, maxBytes+1))
-		r.Body = replayedBody{io.MultiReader(bytes.NewReader(form), body), body}
+	var form []byte
+	body := r.Body
+	if body != nil {
+		form, err = io.ReadAll(io.LimitReader(body, maxBytes+1))
+		r.Body = replayed(form, body)
 		switch {
 		case err != nil:
 			return false, err
@@ -53,7 +55,17 @@ func ParseBody(r *http.Request, maxBytes int64, maxFields int) (parsed bool, err
 			return false, fmt.Errorf("it has more than %d fields", maxFields)
 		}
 	}
-	return true, r.ParseForm()
+	if err = r.ParseForm(); err != nil {
+		r.Form, r.PostForm = nil, nil // ParseForm keeps what it has read
+		if body != nil {
+			r.Body = replayed(form, body)
+		}
+	}
+	return true, err
+}
+
+func replayed(read []byte, body io.ReadCloser) io.ReadCloser {
+	return replayedBody{io.MultiReader(bytes.NewReader(read), body), body}
 }
 
 // replayedBody is a request body that can be read again from the beginning.

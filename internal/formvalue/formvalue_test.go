@@ -119,3 +119,23 @@ func (c closer) Close() error {
 	*c.closed = true
 	return nil
 }
+
+// net/http keeps the readable part of a form. A second call must not find it.
+func TestParseBodyReturnsTheSameErrorEachTime(t *testing.T) {
+	for _, test := range []struct{ target, form string }{
+		{"/", "name=value&title=%zz"},
+		{"/", "name=value&a;b"},
+		{"/?title=%zz", "name=value"},
+	} {
+		r := httptest.NewRequest(http.MethodPost, test.target, strings.NewReader(test.form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for range 2 {
+			if parsed, err := formvalue.ParseBody(r, 100, 10); !parsed || err == nil || r.Form != nil || r.PostForm != nil {
+				t.Errorf("%s with %s: parsed %v, %v, forms %v and %v", test.target, test.form, parsed, err, r.Form, r.PostForm)
+			}
+		}
+		if body, err := io.ReadAll(r.Body); err != nil || string(body) != test.form {
+			t.Errorf("%s with %s: the body is %q, %v", test.target, test.form, body, err)
+		}
+	}
+}
