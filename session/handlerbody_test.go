@@ -174,3 +174,13 @@ func TestHandlersRefuseBadRequests(t *testing.T) {
 		})
 	}
 }
+
+func TestARequestWithoutABodyIsRefused(t *testing.T) {
+	s := newSite(t, session.NewMemoryStore())
+	for contentType, status := range map[string]int{"application/json": 400, "application/x-www-form-urlencoded": 422, "": 415} {
+		s.send(t, "POST", "/login", "", func(r *http.Request) {
+			r.Body = nil
+			r.Header.Set("Content-Type", contentType)
+		}).want(t, status, "")
+	}
+}
