@@ -210,8 +210,8 @@ func (m *Middleware[C, U]) Deny(w http.ResponseWriter, r *http.Request, err erro
 
 // Rejection returns the refusal for a handler's error. A [*Rejection] in err's chain is used as it is. Otherwise
 // ErrUnavailable and the errors of contexts are a 503, ErrNoToken and ErrInvalidToken a 401, ErrManyTokens a 400,
-// ErrForbidden a 403, ErrPasswordUnfit a 422, and any other error a 500. ErrNoUser is a 404: in a handler it is about
-// the requested user, not the authenticated one.
+// ErrForbidden a 403, ErrPasswordUnfit a 422, and any other error, such as ErrPasswordMismatch, a 500. ErrNoUser is a
+// 404: in a handler it is about the requested user, not the authenticated one.
 func (m *Middleware[C, U]) Rejection(err error) *Rejection {
 	return m.nonNil().reject(context.Background(), err, fromHandler)
 }

@@ -249,7 +249,7 @@ const (
 //
 //	canceled          the client closed the connection
 //	timeout           a deadline passed
-//	unavailable       ErrUnavailable: a store, a key source or a queue is out of reach
+//	unavailable       ErrUnavailable: a store, a key source or a queue can't respond
 //	no_token          ErrNoToken
 //	many_tokens       ErrManyTokens
 //	expired           ErrTokenExpired
