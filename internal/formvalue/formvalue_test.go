@@ -55,10 +55,13 @@ func form(body io.Reader) *http.Request {
 }
 
 func TestParseBodyParsesFormsWithinTheLimits(t *testing.T) {
-	for _, body := range []string{"", "a=b", "a=bcdefghij", "a&b&c&d"} {
-		r := form(strings.NewReader(body))
-		if parsed, err := formvalue.ParseBody(r, 12, 4); !parsed || err != nil || r.PostForm == nil {
-			t.Errorf("%q: %v, %v", body, parsed, err)
+	for _, body := range []string{"", "a=b", "a=bcdefghijk", "a&b&c&d"} {
+		for _, length := range []int64{-1, int64(len(body))} {
+			r := form(strings.NewReader(body))
+			r.ContentLength = length
+			if parsed, err := formvalue.ParseBody(r, 12, 4); !parsed || err != nil || r.PostForm == nil {
+				t.Errorf("%q, with the Content-Length %d: %v, %v", body, length, parsed, err)
+			}
 		}
 	}
 	r := form(strings.NewReader("a=b"))

@@ -126,7 +126,7 @@ func TestCutSchemeIgnoresTheCaseOfSchemes(t *testing.T) {
 			t.Errorf("%q: %q, %v", value, got, ok)
 		}
 	}
-	for _, value := range []string{"", "Bear", "Bearera", "Bearer,a", "Basic a", " Bearer a"} {
+	for _, value := range []string{"", "Bear", "Bearera", "Bearer,a", "Basic a", "Digest a", " Bearer a"} {
 		if _, ok := httpfield.CutScheme(value, "Bearer"); ok {
 			t.Errorf("%q has the scheme", value)
 		}

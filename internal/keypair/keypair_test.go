@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/go-usher/usher/internal/keypair"
+	"github.com/go-usher/usher/internal/weakkey"
 )
 
 func must[T any](v T, err error) T {
@@ -177,6 +178,23 @@ func TestCopyRefusesBrokenKeys(t *testing.T) {
 		}
 		if public != nil || private != nil {
 			t.Errorf("%s: there is a key", name)
+		}
+	}
+}
+
+func TestCopyAcceptsRSAKeysAtTheLimits(t *testing.T) {
+	largest := new(big.Int).SetBit(big.NewInt(1), keypair.MaxRSABits-1, 1)
+	for weakkey.RSA(&rsa.PublicKey{N: largest, E: 65537}) != nil { // until it has no small factor
+		largest.Add(largest, big.NewInt(2))
+	}
+	for name, key := range map[string]*rsa.PublicKey{
+		"2048 bits":                   {N: rsaKey().N, E: 65537},
+		"8192 bits":                   {N: largest, E: 65537},
+		"an exponent of 3":            {N: rsaKey().N, E: 3},
+		"the largest 31-bit exponent": {N: rsaKey().N, E: 1<<31 - 1},
+	} {
+		if public, _, err := keypair.Copy(key); err != nil || !public.Equal(key) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
