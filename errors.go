@@ -210,6 +210,6 @@ func checkMaxSize(wrong *misconfigured, field string, size int) {
 // checkUnit reports durations that were written without a unit and so are nanoseconds.
 func checkUnit(wrong *misconfigured, field string, d time.Duration) {
 	if d > 0 && d < time.Second {
-		wrong.add(field, "is %v, less than a second; durations have a unit, as in 30*time.Second", d)
+		wrong.add(field, "is %v, but must be a second or more; durations have a unit, as in 30*time.Second", d)
 	}
 }

@@ -35,6 +35,9 @@ func TestDangerouslyShortKeyOnlyVerifies(t *testing.T) {
 	}
 	_, err = usher.NewEncoder[usher.Claims](key, nil)
 	wantConfigError(t, err, "keys")
+	if !strings.Contains(err.Error(), "because DangerouslyShortKey made it") {
+		t.Errorf("%v; want the reason", err)
+	}
 	if _, err := usher.NewKeyRing(key); err == nil {
 		t.Error("it signs in a ring")
 	}

@@ -279,6 +279,8 @@ func (k Key) unfitToSign() string {
 	switch {
 	case k.keyState == nil:
 		return "is the zero Key; make one with NewKey, ParseKey or GenerateKey"
+	case k.sign == nil && k.alg.family() == "HS":
+		return "can only verify, because DangerouslyShortKey made it; signing needs a secret that NewKey accepts"
 	case k.sign == nil:
 		return "can only verify; signing needs a private key or a secret"
 	case len(k.id) > maxKeyID:

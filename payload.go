@@ -241,7 +241,7 @@ func (c *Claims) set(o *strictjson.Object, name string, v strictjson.Value, opts
 
 func readSubject(v strictjson.Value, opts *DecoderOptions) (subject string, ok bool, want string) {
 	if !opts.AllowNumericSubject {
-		return v.Text, v.Kind == strictjson.String, "a string"
+		return v.Text, v.Kind == strictjson.String, "a string; DecoderOptions.AllowNumericSubject also accepts integers"
 	}
 	ok = v.Kind == strictjson.String || v.Kind == strictjson.Number && canonicalInteger(v.Text)
 	return v.Text, ok, "a string or an integer of at most 20 digits"

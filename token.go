@@ -292,7 +292,7 @@ func (o *DecoderOptions) check(wrong *misconfigured) {
 		wrong.add("DecoderOptions.Leeway", "is %v, but must be between 0 and 5 minutes", o.Leeway)
 	}
 	if o.Leeway > 0 && o.Leeway < time.Millisecond {
-		wrong.add("DecoderOptions.Leeway", "is %v, less than a millisecond; durations have a unit, as in 30*time.Second", o.Leeway)
+		wrong.add("DecoderOptions.Leeway", "is %v, but must be a millisecond or more; durations have a unit, as in 30*time.Second", o.Leeway)
 	}
 	if o.MaxAge < 0 {
 		wrong.add("DecoderOptions.MaxAge", "is %v, but must not be negative", o.MaxAge)

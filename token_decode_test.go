@@ -888,6 +888,14 @@ func TestDecodeUsesTheRealClockByDefault(t *testing.T) {
 	checkDecode(t, d, signHS256(goodPayload().with("exp", in(-time.Minute))), usher.ErrTokenExpired)
 }
 
+func TestTheRefusalOfANumericSubjectNamesTheOption(t *testing.T) {
+	d := newDecoder[usher.Claims](t, hmacKey(t, testSecret, ""), usher.DecoderOptions{})
+	_, err := d.Decode(t.Context(), signHS256(goodPayload().with("sub", "42")))
+	if !errors.Is(err, usher.ErrTokenClaims) || !strings.Contains(err.Error(), "DecoderOptions.AllowNumericSubject") {
+		t.Error(err)
+	}
+}
+
 func TestDecodeChecksIssuerAudienceTypeAndSubject(t *testing.T) {
 	type options = usher.DecoderOptions
 	one, two := usher.Audience{"api"}, usher.Audience{"api", "web"}

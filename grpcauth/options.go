@@ -80,7 +80,7 @@ func newPolicy(auth Authenticator, opts *Options) (*policy, error) {
 	case p.opts.Recheck < 0:
 		add("Options.Recheck", fmt.Sprintf("is %v, which is negative", p.opts.Recheck))
 	case p.opts.Recheck > 0 && p.opts.Recheck < time.Second:
-		add("Options.Recheck", fmt.Sprintf("is %v, less than a second; durations have a unit, as in 30*time.Second", p.opts.Recheck))
+		add("Options.Recheck", fmt.Sprintf("is %v, but must be a second or more; durations have a unit, as in 30*time.Second", p.opts.Recheck))
 	}
 	return p, errors.Join(wrong...)
 }

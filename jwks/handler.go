@@ -51,7 +51,7 @@ func Handler(keys func() usher.Keys, opts *HandlerOptions) (http.Handler, error)
 		problems = append(problems, configError("keys", "is nil"))
 	}
 	if o.MaxAge < time.Second {
-		problems = append(problems, configErrorf("HandlerOptions.MaxAge", "is %v, but must be at least 1s: is its unit missing, as in 15*time.Minute?", o.MaxAge))
+		problems = append(problems, configErrorf("HandlerOptions.MaxAge", "is %v, but must be a second or more; durations have a unit, as in 15*time.Minute", o.MaxAge))
 	}
 	if !isHeaderValue(o.AllowOrigin) {
 		problems = append(problems, configErrorf("HandlerOptions.AllowOrigin", "is %s, which is not an origin", quote.Text(o.AllowOrigin)))

@@ -162,7 +162,7 @@ func (o *RemoteOptions) check() []error {
 		case d.value < 0:
 			problems = append(problems, configErrorf("RemoteOptions."+d.field, "is %v, but must not be negative", d.value))
 		case d.value < time.Second:
-			problems = append(problems, configErrorf("RemoteOptions."+d.field, "is %v, but must be at least 1s: is its unit missing, as in 10*time.Second?", d.value))
+			problems = append(problems, configErrorf("RemoteOptions."+d.field, "is %v, but must be a second or more; durations have a unit, as in 10*time.Second", d.value))
 		}
 	}
 	if o.Client != nil && o.Client.Timeout < 0 {

@@ -22,7 +22,7 @@ func Rotate(ctx context.Context, ring *usher.KeyRing, next usher.Key, wait time.
 	}
 	var problems []error
 	if wait < time.Second {
-		problems = append(problems, configErrorf("wait", "is %v, but verifiers need time to fetch the key: the handler's MaxAge, which is at least 1s; is its unit missing, as in 15*time.Minute?", wait))
+		problems = append(problems, configErrorf("wait", "is %v, but verifiers need time to fetch the key: the handler's MaxAge, which is a second or more; durations have a unit, as in 15*time.Minute", wait))
 	}
 	if _, err := next.SigningKey(ctx); err != nil {
 		problems = append(problems, err)

@@ -138,7 +138,7 @@ func (o *Options) checkDurations() []error {
 		case d.value < 0:
 			problems = append(problems, configError(d.field, "is "+d.value.String()+", but must not be negative"))
 		case d.value > 0 && d.value < time.Second:
-			problems = append(problems, configError(d.field, "is "+d.value.String()+", but must be at least 1s: is its unit missing, as in 10*time.Second?"))
+			problems = append(problems, configError(d.field, "is "+d.value.String()+", but must be a second or more; durations have a unit, as in 10*time.Second"))
 		}
 	}
 	return problems

@@ -92,7 +92,7 @@ func (cfg Config[C]) check() error {
 		{"Staleness", cfg.Staleness, time.Millisecond},
 	} {
 		bad(d.value < 0, d.field, "must not be negative, and is %s", d.value)
-		bad(d.value > 0 && d.value < d.least, d.field, "must be at least %s, and is %s: is its unit missing, as in 10*time.Minute?", d.least, d.value)
+		bad(d.value > 0 && d.value < d.least, d.field, "is %s, but must be at least %s; durations have a unit, as in 10*time.Minute", d.value, d.least)
 	}
 	bad(cfg.Grace > maxGrace, "Grace", "must be at most %s, and is %s: during the grace period a stolen spent token is accepted as a retry", maxGrace, cfg.Grace)
 	bad(cfg.MaxPerSubject < 0, "MaxPerSubject", "must not be negative, and is %d", cfg.MaxPerSubject)

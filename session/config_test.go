@@ -76,7 +76,8 @@ func TestDurationsWithoutAUnitAreRefused(t *testing.T) {
 		config := w.config
 		change(&config)
 		_, err := session.NewManager(config)
-		wantConfigError(t, err, "Config."+field+" must be at least")
+		wantConfigError(t, err, "Config."+field+" is ")
+		wantConfigError(t, err, "durations have a unit")
 	}
 	for _, change := range []func(*session.Config[claims]){
 		func(c *session.Config[claims]) { c.IdleTTL = time.Second },
@@ -89,7 +90,7 @@ func TestDurationsWithoutAUnitAreRefused(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	wantConfigError(t, w.PruneEvery(t.Context(), 60, nil), "PruneEvery interval must be at least")
+	wantConfigError(t, w.PruneEvery(t.Context(), 60, nil), "PruneEvery interval is 60ns, but must be a second or more; durations have a unit")
 }
 
 func TestSecretsThatAreNotRandomAreRefused(t *testing.T) {

@@ -42,7 +42,7 @@ func (m *Manager[C]) PruneEvery(ctx context.Context, interval time.Duration, fai
 	if interval < time.Second {
 		return &usher.ConfigError{
 			Field:  "PruneEvery interval",
-			Reason: fmt.Sprintf("must be at least a second, and is %s: is its unit missing, as in 10*time.Minute?", interval),
+			Reason: fmt.Sprintf("is %s, but must be a second or more; durations have a unit, as in 10*time.Minute", interval),
 		}
 	}
 	report := func(err error) {
