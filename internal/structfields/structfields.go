@@ -49,7 +49,7 @@ func Of(t, base reflect.Type, reserved ...string) (*Struct, []string) {
 	}
 	for _, f := range w.dominantFields(reserved) {
 		s.byName[f.name] = len(s.fields)
-		s.fields = append(s.fields, f)
+		s.fields = append(s.fields, f.field)
 	}
 	return s, w.mistakes
 }
@@ -92,12 +92,12 @@ func numbers() json.Options {
 
 // dominantFields returns the fields outside base by the rules of encoding/json: of fields with the same name, the least
 // nested one is used, and among these the tagged one. If two are left, encoding/json drops both; here it is a mistake.
-func (w *walker) dominantFields(reserved []string) []field {
+func (w *walker) dominantFields(reserved []string) []foundField {
 	found := slices.Clone(w.found)
 	slices.SortStableFunc(found, func(a, b foundField) int {
 		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.rank(), b.rank()))
 	})
-	var fields []field
+	var dominant []foundField
 	for len(found) > 0 {
 		first, same := found[0], 1
 		for same < len(found) && found[same].name == first.name {
@@ -112,10 +112,11 @@ func (w *walker) dominantFields(reserved []string) []field {
 		case isTie:
 			w.mistake("has two fields for %q, neither of which hides the other", first.name)
 		case !first.ofBase:
-			fields = append(fields, first.field)
+			dominant = append(dominant, first)
 		}
 		found = found[same:]
 	}
-	slices.SortFunc(fields, func(a, b field) int { return slices.Compare(a.index, b.index) })
-	return fields
+	// As above: another sort function or type would add 30 KB to every program.
+	slices.SortStableFunc(dominant, func(a, b foundField) int { return slices.Compare(a.index, b.index) })
+	return dominant
 }
