@@ -69,6 +69,9 @@ func TestAuthenticateTokenRefusesWhatConfirmWouldDecide(t *testing.T) {
 			if isUnconfirmed != test.refused || !test.refused && err != nil {
 				t.Errorf("%s, %s: %v", name, kind, err)
 			}
+			if ok && !strings.Contains(rej.Err.Error(), "use Authenticate") {
+				t.Errorf("%s, %s: the error does not say what to call instead: %v", name, kind, rej.Err)
+			}
 		}
 	}
 }
@@ -468,6 +471,22 @@ func TestGuardsWorkInAHandlersContext(t *testing.T) {
 	}
 }
 
+// Without Check and guards of the middleware itself, there is no copy of the claims.
+func TestGuardsInAHandlerSeeItsChangesWithoutCheckAndGuards(t *testing.T) {
+	m, err := usher.NewMiddleware(shopDecoder(t), findShopUser, &usher.MiddlewareOptions{Now: testClock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := m.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		c, _ := m.Claims(r.Context())
+		c.Scope = "admin"
+		if err := usher.RequireScope("admin")(r.Context()); err != nil {
+			t.Errorf("the guard did not see the change: %v", err)
+		}
+	}))
+	wantResponse(t, serveRequest(h, requestWith(shopToken(t, nil))), 200, "")
+}
+
 // Changes that the user function and handlers make to their copy of the claims do not affect the guards.
 func TestGuardsInAHandlerDoNotSeeWhatItChanged(t *testing.T) {
 	d := openShop(t, usher.MiddlewareOptions{})
@@ -479,6 +498,19 @@ func TestGuardsInAHandlerDoNotSeeWhatItChanged(t *testing.T) {
 		}
 	}))
 	wantResponse(t, serveRequest(h, requestWith(shopToken(t, map[string]any{"scope": "read"}))), 200, "")
+}
+
+func TestAQueryThatCannotBeReadIsRefusedWithAnyOtherToken(t *testing.T) {
+	query, bearer := usher.FromQuery("access_token"), usher.FromBearer()
+	for _, sources := range [][]usher.TokenSource{{query, bearer}, {bearer, query}} {
+		d := openShop(t, usher.MiddlewareOptions{Sources: sources})
+		r := requestWith(shopToken(t, nil))
+		r.URL.RawQuery = "access_token=%zz"
+		wantResponse(t, serveRequest(d.RequireFunc(greet), r), 400, "")
+		if rej := d.refused(t); rej.Reason() != "request" || rej.Description != "The query can't be read." {
+			t.Errorf("observed %q, %q", rej.Reason(), rej.Description)
+		}
+	}
 }
 
 func TestResponsesToTokensFromElsewhereArePrivate(t *testing.T) {
@@ -533,6 +565,15 @@ func TestResponsesToTokensFromElsewhereArePrivate(t *testing.T) {
 	r := requestCarrying("bad", inCookie)
 	if got := serveRequest(d.RequireFunc(greet), r).Header()["Cache-Control"]; len(got) != 1 || got[0] != "no-store" {
 		t.Errorf("a refusal has Cache-Control %q", got)
+	}
+}
+
+func TestDecideReturnsNoHeadersForATokenInAuthorization(t *testing.T) {
+	d := openShop(t, usher.MiddlewareOptions{})
+	for _, token := range []string{shopToken(t, nil), "bad", ""} {
+		if _, headers, _ := d.Decide(requestWith(token), false); headers != nil {
+			t.Errorf("%q: %v", token, headers)
+		}
 	}
 }
 
