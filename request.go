@@ -89,7 +89,7 @@ type decision[C, U any] struct {
 func (m *Middleware[C, U]) decide(decided *decision[C, U], r *http.Request, optional, reuse bool) *Rejection {
 	var err error
 	decided.token, decided.source, err = m.findToken(r)
-	if optional && errors.Is(err, ErrNoToken) {
+	if optional && errors.Is(err, ErrNoToken) && !isOutage(err) {
 		*decided = m.anonymous(r)
 		return m.runGuards(&decided.identity.context, decided.identity)
 	}

@@ -219,7 +219,7 @@ func (s TokenSource) findInForm(r *http.Request) (string, bool, error) {
 func (s TokenSource) findByFunc(r *http.Request) (token string, found bool, err error) {
 	token, found, err = s.custom.find(r)
 	switch {
-	case errors.Is(err, ErrNoToken):
+	case errors.Is(err, ErrNoToken) && !isOutage(err):
 		return "", false, nil
 	case err != nil || !found:
 		return "", false, err
@@ -295,6 +295,8 @@ func (s TokenSource) unfit() string {
 		return ""
 	case s.name == "":
 		return "has an empty name"
+	case s.kind == sourceHeader && s.name == "Cookie":
+		return "reads the Cookie header as a whole; use FromCookie"
 	case s.kind != sourceQuery && s.kind != sourceForm && !httpfield.IsToken(s.name):
 		return "has the name " + quote.Text(s.name) + ", which has characters that are not allowed (RFC 9110 §5.6.2)"
 	}

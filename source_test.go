@@ -686,6 +686,7 @@ func TestUnfitSourcesAreReported(t *testing.T) {
 		{"the zero source", []usher.TokenSource{{}}, true},
 		{"a header without a name", []usher.TokenSource{usher.FromHeader("")}, true},
 		{"a header with a space", []usher.TokenSource{usher.FromHeader("X Token")}, true},
+		{"the Cookie header", []usher.TokenSource{usher.FromHeader("cookie")}, true},
 		{"a header with a colon", []usher.TokenSource{usher.FromHeader("X-Token:")}, true},
 		{"a cookie without a name", []usher.TokenSource{usher.FromCookie("")}, true},
 		{"a cookie with an equals sign", []usher.TokenSource{usher.FromCookie("a=b")}, true},
@@ -896,6 +897,7 @@ func TestFromFunc(t *testing.T) {
 		{"ErrManyTokens", "", false, usher.ErrManyTokens, 400, ""},
 		{"a token and an error", token, true, usher.ErrTokenMalformed, 401, ""},
 		{"an outage", "", false, usher.ErrUnavailable, 503, ""},
+		{"an outage that is also ErrNoToken", "", false, errors.Join(usher.ErrNoToken, usher.ErrUnavailable), 503, ""},
 		{"a Rejection", "", false, &usher.Rejection{Status: 415}, 415, ""},
 		{"an error of its own", "", false, errors.New(secretCause), 500, ""},
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-usher/usher"
 )
@@ -59,8 +60,12 @@ type Users interface {
 	Verify(ctx context.Context, subject, email string) error
 }
 
-// findUser looks up a username as it was typed and, if there is no such account, in lower case.
+// findUser looks up a username as it was typed and, if there is no such account, in lower case. Databases return errors for
+// invalid UTF-8 and NUL bytes, so no account has such a name.
 func findUser(ctx context.Context, find func(ctx context.Context, username string) (User, error), username string) (User, error) {
+	if !utf8.ValidString(username) || strings.Contains(username, "\x00") {
+		return User{}, usher.ErrNoUser
+	}
 	u, err := find(ctx, username)
 	if lower := strings.ToLower(username); lower != username && isNoUser(err) {
 		return find(ctx, lower)

@@ -12,8 +12,8 @@ import (
 //
 // find looks up an account by its username and returns usher.ErrNoUser if there is none. It is first called with the
 // username as it was typed. If there is no such account, it is called with the name in lower case. So both an older
-// account "Matt" and a user who registered as "ada" and types "Ada" can log in. An unknown user, or one without a hash,
-// takes as long as a wrong password.
+// account "Matt" and a user who registered as "ada" and types "Ada" can log in. It is not called for a name with invalid
+// UTF-8 or a NUL byte, which counts as unknown. An unknown user, or one without a hash, takes as long as a wrong password.
 //
 // upgrade stores a better hash of the password after a successful login. It must replace oldHash only if oldHash is
 // still stored; otherwise it could undo a simultaneous change of the password. If it fails, the login still succeeds,

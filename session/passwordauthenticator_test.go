@@ -30,6 +30,8 @@ func TestPasswordAuthenticator(t *testing.T) {
 		"empty":    {"user-4", "", nil},
 		"damaged":  {"user-5", "$2a$05$damaged", nil},
 		"failing":  {"", "", failure},
+		"a\x00b":   {"", "", failure},
+		"a\xff":    {"", "", failure},
 		"missed":   {"", "", errors.Join(usher.ErrNoUser, usher.ErrUnavailable)},
 	}
 	var upgraded []string
@@ -66,6 +68,8 @@ func TestPasswordAuthenticator(t *testing.T) {
 		{"empty", "", "", usher.ErrPasswordMismatch, 0},
 		{"damaged", "correct horse", "", usher.ErrPasswordMismatch, 0},
 		{"nobody", "correct horse", "", usher.ErrPasswordMismatch, 0},
+		{"a\x00b", "correct horse", "", usher.ErrPasswordMismatch, 0},
+		{"a\xff", "correct horse", "", usher.ErrPasswordMismatch, 0},
 		{"failing", "correct horse", "", failure, 0},
 		{"missed", "correct horse", "", usher.ErrUnavailable, 0},
 	} {

@@ -7,10 +7,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"hash"
 	"slices"
-	"sync"
 	"time"
+
+	"github.com/go-usher/usher/internal/hmackey"
 )
 
 // refreshToken holds the fields of a refresh token. Its text is unpadded base64url of
@@ -151,8 +151,8 @@ func isSessionID(id string) bool {
 
 // secretKeys are derived from one of Config's secrets, one key for each use (RFC 5869 §3.2).
 type secretKeys struct {
-	tag       *macKey // authenticates refresh tokens
-	successor *macKey // derives the secret part of successors
+	tag       *hmackey.Key // authenticates refresh tokens
+	successor *hmackey.Key // derives the secret part of successors
 }
 
 func deriveKeys(secret []byte) (secretKeys, error) {
@@ -161,15 +161,14 @@ func deriveKeys(secret []byte) (secretKeys, error) {
 		return secretKeys{}, err
 	}
 	successor, err := hkdf.Key(sha256.New, secret, nil, "usher session: refresh token successor, v1", sha256.Size)
-	return secretKeys{tag: newMACKey(tag), successor: newMACKey(successor)}, err
+	return secretKeys{tag: hmackey.New(sha256.New, tag), successor: hmackey.New(sha256.New, successor)}, err
 }
 
 // seal returns the text of a token with its tag.
 func (k secretKeys) seal(t refreshToken) string {
 	var buffer [maxTokenBytes]byte
 	b := t.appendFields(buffer[:tagSize])
-	tag := k.tag.mac(b[tagSize:])
-	copy(b, tag[:])
+	k.tag.Append(b[:0], b[tagSize:])
 	var text [maxTokenText]byte
 	return string(encoding.AppendEncode(text[:0], b))
 }
@@ -177,14 +176,15 @@ func (k secretKeys) seal(t refreshToken) string {
 // successorOf derives the successor of t from its text and the rotation's nonce. An attacker needs all three inputs:
 // the secret, the nonce from the store, and the spent token.
 func (k secretKeys) successorOf(t refreshToken, text string, nonce Nonce) string {
-	var buffer [maxMessage]byte
+	const most = 16 + 8 + len(Nonce{}) + maxTokenText
+	var buffer [most]byte
 	message := append(buffer[:0], t.session[:]...)
 	message = binary.BigEndian.AppendUint64(message, uint64(t.generation))
 	message = append(message, nonce[:]...)
 	message = append(message, text...)
 	next := t
 	next.generation++
-	next.secret = k.successor.mac(message)
+	k.successor.Append(next.secret[:0], message)
 	return k.seal(next)
 }
 
@@ -195,36 +195,12 @@ func openToken(keys []secretKeys, text string) (refreshToken, bool) {
 	if !ok {
 		return refreshToken{}, false
 	}
-	if !slices.ContainsFunc(keys, func(k secretKeys) bool { want := k.tag.mac(fields); return hmac.Equal(tag, want[:]) }) {
+	isAuthentic := func(k secretKeys) bool {
+		var want [tagSize]byte
+		return hmac.Equal(tag, k.tag.Append(want[:0], fields))
+	}
+	if !slices.ContainsFunc(keys, isAuthentic) {
 		return refreshToken{}, false
 	}
 	return parseFields(fields)
-}
-
-// macKey computes HMAC-SHA-256 with one key. It pools the hash states, because processing the key is half of the work
-// and a refresh computes three MACs.
-type macKey struct{ pool sync.Pool }
-
-// maxMessage is the length of the longest message, which successorOf uses.
-const maxMessage = 16 + 8 + len(Nonce{}) + maxTokenText
-
-// macState is a hash with buffers for its input and output. Without them, every call through the hash.Hash interface
-// would allocate.
-type macState struct {
-	hash    hash.Hash
-	message [maxMessage]byte
-	sum     [sha256.Size]byte
-}
-
-func newMACKey(key []byte) *macKey {
-	return &macKey{pool: sync.Pool{New: func() any { return &macState{hash: hmac.New(sha256.New, key)} }}}
-}
-
-func (k *macKey) mac(message []byte) [sha256.Size]byte {
-	s := k.pool.Get().(*macState) //nolint:errcheck // the pool contains only *macState
-	defer k.pool.Put(s)
-	s.hash.Reset()
-	s.hash.Write(append(s.message[:0], message...))
-	s.hash.Sum(s.sum[:0])
-	return s.sum
 }

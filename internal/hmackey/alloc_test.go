@@ -18,7 +18,7 @@ func TestReusedHashesNeedNoAllocation(t *testing.T) {
 		if got := testing.AllocsPerRun(100, func() { key.Verify("a message", text) }); got != 0 {
 			t.Errorf("%s: Verify takes %v allocations", name, got)
 		}
-		if got := testing.AllocsPerRun(100, func() { key.Append(dst, []byte("a message")) }); got > 1 { // the message
+		if got := testing.AllocsPerRun(100, func() { key.Append(dst, []byte("a message")) }); got != 0 {
 			t.Errorf("%s: Append takes %v allocations", name, got)
 		}
 	}

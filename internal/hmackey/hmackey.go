@@ -23,7 +23,7 @@ type Key struct {
 // state is a reusable keyed hash.
 type state struct {
 	hash.Hash
-	message []byte                // the message of Verify, because hash.Hash does not take strings
+	message []byte                // a copy: hash.Hash does not take strings, and slices passed to it escape
 	decoded [sha512.Size + 2]byte // with room for base64url.AppendDecode
 	sum     [sha512.Size]byte
 }
@@ -52,7 +52,8 @@ func (k *Key) Verify(message, sum string) bool {
 func (k *Key) Append(dst, message []byte) []byte {
 	s, _ := k.states.Get().(*state)
 	defer k.states.Put(s)
-	return append(dst, s.mac(message)...)
+	s.message = append(s.message[:0], message...)
+	return append(dst, s.mac(s.message)...)
 }
 
 // Equal reports whether both keys have the same secret. It compares in constant time.
