@@ -37,7 +37,7 @@ func BenchmarkTechnique(b *testing.B) {
 		})
 	}
 
-	var wrong misconfigured
+	var wrong configErrors
 	format := newPayloadFormat[claims](&wrong)
 	run("payload/usher", func() {
 		c := new(claims)

@@ -163,18 +163,18 @@ func matching(err, jwtError error) error {
 	return &kindError{text: err.Error(), also: []error{err, jwtError}}
 }
 
-// misconfigured collects a constructor's mistakes.
-type misconfigured []error
+// configErrors collects a constructor's mistakes.
+type configErrors []error
 
-func (m *misconfigured) add(field, reason string, args ...any) {
-	*m = append(*m, &ConfigError{Field: field, Reason: fmt.Sprintf(reason, args...)})
+func (c *configErrors) add(field, reason string, args ...any) {
+	*c = append(*c, &ConfigError{Field: field, Reason: fmt.Sprintf(reason, args...)})
 }
 
-func (m misconfigured) err() error { return errors.Join(m...) }
+func (c configErrors) err() error { return errors.Join(c...) }
 
 // checkName checks the name of an issuer, an audience or a claim. Names are compared byte for byte, so one with spaces
 // around it would match nothing.
-func checkName(wrong *misconfigured, field, name string) {
+func checkName(wrong *configErrors, field, name string) {
 	switch {
 	case strings.TrimSpace(name) != name:
 		wrong.add(field, "is %s, which has spaces around it", quote.Text(name))
@@ -183,7 +183,7 @@ func checkName(wrong *misconfigured, field, name string) {
 	}
 }
 
-func checkAudience(wrong *misconfigured, field string, audience Audience) {
+func checkAudience(wrong *configErrors, field string, audience Audience) {
 	if slices.Contains(audience, "") {
 		wrong.add(field, "contains an empty audience")
 	}
@@ -192,7 +192,7 @@ func checkAudience(wrong *misconfigured, field string, audience Audience) {
 	}
 }
 
-func checkType(wrong *misconfigured, field, typ string) {
+func checkType(wrong *configErrors, field, typ string) {
 	switch {
 	case strings.Trim(typ, " ") != typ || !httpfield.IsQuotable(typ):
 		wrong.add(field, "is %s, which is not a media type", quote.Text(typ))
@@ -201,14 +201,14 @@ func checkType(wrong *misconfigured, field, typ string) {
 	}
 }
 
-func checkMaxSize(wrong *misconfigured, field string, size int) {
+func checkMaxSize(wrong *configErrors, field string, size int) {
 	if size < leastMaxSize {
 		wrong.add(field, "is %d bytes, but must be %d or more", size, leastMaxSize)
 	}
 }
 
 // checkUnit reports durations that were written without a unit and so are nanoseconds.
-func checkUnit(wrong *misconfigured, field string, d time.Duration) {
+func checkUnit(wrong *configErrors, field string, d time.Duration) {
 	if d > 0 && d < time.Second {
 		wrong.add(field, "is %v, but must be a second or more; durations have a unit, as in 30*time.Second", d)
 	}

@@ -27,7 +27,7 @@ import (
 // Mistakes are reported as [ConfigError], all at once. A Decoder whose Issuer option differs from its key in the map is
 // one.
 func ByIssuer[C any, P EmbedsClaims[C]](verifiers map[string]Verifier[C]) (Verifier[C], error) {
-	var wrong misconfigured
+	var wrong configErrors
 	b := &byIssuer[C]{verifiers: make(map[string]Verifier[C]), claims: embedded[C, P]}
 	if len(verifiers) == 0 {
 		wrong.add("verifiers", "are empty")
@@ -188,7 +188,7 @@ const (
 // As with [ByIssuer], the verified iss must be the issuer that find was called with. Mistakes in find and the options are
 // reported as [ConfigError].
 func ByIssuerFunc[C any, P EmbedsClaims[C]](find func(ctx context.Context, issuer string) (Verifier[C], error), opts *ByIssuerOptions) (Verifier[C], error) {
-	var wrong misconfigured
+	var wrong configErrors
 	var o ByIssuerOptions
 	if opts != nil {
 		o = *opts

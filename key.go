@@ -120,7 +120,7 @@ func NewSignerKey(alg Algorithm, signer crypto.Signer) (Key, error) {
 // SSH or DER-encoded key, or if it has too few different bytes. At least six must differ; in a secret of at most six
 // bytes, all but one.
 func DangerouslyShortKey(alg Algorithm, secret []byte) (Key, error) {
-	var wrong misconfigured
+	var wrong configErrors
 	if alg.family() != "HS" {
 		wrong.add("alg", "is %q, but only HS256, HS384 and HS512 use secrets", string(alg))
 	}

@@ -83,7 +83,7 @@ type KeyRing struct {
 // NewKeyRing returns a ring in which current signs and the previous keys only verify. It reports a [ConfigError] if current
 // can't sign, and for each key that is the zero Key or whose ID is not unique.
 func NewKeyRing(current Key, previous ...Key) (*KeyRing, error) {
-	var wrong misconfigured
+	var wrong configErrors
 	if reason := current.unfitToSign(); reason != "" {
 		wrong.add("current", "%s", reason)
 	}
@@ -305,7 +305,7 @@ func (ks Keys) unfitToJoin(key Key) string {
 }
 
 // checkSigningKeys returns keys, or a copy if the caller could modify them later.
-func checkSigningKeys(wrong *misconfigured, keys SigningKeys) SigningKeys {
+func checkSigningKeys(wrong *configErrors, keys SigningKeys) SigningKeys {
 	if set, ok := keys.(Keys); ok {
 		keys = slices.Clone(set)
 	}
@@ -333,7 +333,7 @@ func isLocal(keys SigningKeys) bool {
 }
 
 // checkKeySource returns keys, or a copy if the caller could modify them later.
-func checkKeySource(wrong *misconfigured, keys KeySource) KeySource {
+func checkKeySource(wrong *configErrors, keys KeySource) KeySource {
 	if set, ok := keys.(Keys); ok {
 		keys = slices.Clone(set)
 	}

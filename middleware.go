@@ -93,7 +93,7 @@ type policy struct {
 func NewMiddleware[C, U any, P EmbedsClaims[C]](v Verifier[C],
 	user func(context.Context, *C) (U, error), opts *MiddlewareOptions,
 ) (*Middleware[C, U], error) {
-	var wrong misconfigured
+	var wrong configErrors
 	rt := &root[C, U]{verifier: v, user: user, claims: embedded[C, P], isNil: nilcheck.Func[U, C]()}
 	if nilcheck.IsNil(v) {
 		wrong.add("v", "is nil")
@@ -308,7 +308,7 @@ func (p *policy) respond(w http.ResponseWriter, r *http.Request, rej *Rejection)
 	p.opts.Reject(w, r, rej)
 }
 
-func (p *policy) checkOptions(wrong *misconfigured) {
+func (p *policy) checkOptions(wrong *configErrors) {
 	if !httpfield.IsQuotable(p.opts.Realm) {
 		wrong.add("MiddlewareOptions.Realm", "is %s, which has characters that a challenge must not contain", quote.Text(p.opts.Realm))
 	}
@@ -329,7 +329,7 @@ func (p *policy) checkOptions(wrong *misconfigured) {
 	p.checkSources(wrong)
 }
 
-func (p *policy) checkSources(wrong *misconfigured) {
+func (p *policy) checkSources(wrong *configErrors) {
 	if len(p.opts.Sources) == 0 {
 		p.opts.Sources = []TokenSource{FromBearer()}
 	}

@@ -156,7 +156,7 @@ func NewPasswords(opts *PasswordOptions) (*Passwords, error) {
 }
 
 // mistakes returns the mistakes in options whose defaults have been set. It does not check Costliest.
-func (o *PasswordOptions) mistakes() (wrong misconfigured) {
+func (o *PasswordOptions) mistakes() (wrong configErrors) {
 	if o.Cost < bcrypt.MinCost || o.Cost > maxPasswordCost {
 		wrong.add("PasswordOptions.Cost", "is %d, but must be from %d to %d (0 means %d)",
 			o.Cost, bcrypt.MinCost, maxPasswordCost, defaultPasswordCost)

@@ -22,7 +22,7 @@ type payloadFormat struct {
 }
 
 // newPayloadFormat returns the format of C, and adds mistakes in C to wrong.
-func newPayloadFormat[C any](wrong *misconfigured) *payloadFormat {
+func newPayloadFormat[C any](wrong *configErrors) *payloadFormat {
 	t := reflect.TypeFor[C]()
 	fields, mistakes := structfields.Of(t, reflect.TypeFor[Claims](), "iss", "sub", "aud", "exp", "nbf", "iat", "cnf")
 	for _, mistake := range mistakes {
@@ -43,7 +43,7 @@ func newPayloadFormat[C any](wrong *misconfigured) *payloadFormat {
 }
 
 // checkMethods reports methods of a claims type that look like checks but would never be called.
-func checkMethods(t reflect.Type, wrong *misconfigured) {
+func checkMethods(t reflect.Type, wrong *configErrors) {
 	subject := "claims type " + t.String()
 	validates := embedding.Declarations(t, "Validate", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Validate") })
 	isOwn := len(validates) > 0 && len(validates[0].Index) == 0 && !validates[0].IsField
@@ -88,7 +88,7 @@ func validator[C any]() func(*C) error {
 // checkHasScope reports claims types for which RequireScope would refuse every request: C hides the method HasScope, or
 // it has its own field for scope but HasScope does not read that field. The struct that declares the field, or one that
 // contains it, must also declare HasScope.
-func checkHasScope(t reflect.Type, fields *structfields.Struct, wrong *misconfigured) {
+func checkHasScope(t reflect.Type, fields *structfields.Struct, wrong *configErrors) {
 	subject := "claims type " + t.String()
 	scopes := embedding.Declarations(t, "HasScope", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("HasScope") })
 	if len(scopes) == 0 { // C does not embed Claims correctly, which has been reported
@@ -111,7 +111,7 @@ func checkHasScope(t reflect.Type, fields *structfields.Struct, wrong *misconfig
 	}
 }
 
-func checkSubjectClaim(wrong *misconfigured, field, name string, format *payloadFormat) {
+func checkSubjectClaim(wrong *configErrors, field, name string, format *payloadFormat) {
 	switch {
 	case name == defaultSubjectClaim:
 	case slices.Contains([]string{"iss", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "auth_time", "cnf"}, name):

@@ -58,7 +58,7 @@ type scratch struct {
 // NewEncoder returns an encoder that signs with keys. It reports all mistakes in the options, the claims type C and a fixed
 // key at once: each is a [ConfigError], joined with errors.Join.
 func NewEncoder[C any, P EmbedsClaims[C]](keys SigningKeys, opts *EncoderOptions) (*Encoder[C], error) {
-	var wrong misconfigured
+	var wrong configErrors
 	e := &Encoder[C]{keys: keys, claims: embedded[C, P], validate: validator[C]()}
 	e.scratch.New = func() any { return new(scratch) }
 	if opts != nil {
@@ -91,7 +91,7 @@ func (o *EncoderOptions) setDefaults() {
 	}
 }
 
-func (o *EncoderOptions) check(wrong *misconfigured) {
+func (o *EncoderOptions) check(wrong *configErrors) {
 	if o.TTL < time.Second {
 		wrong.add("EncoderOptions.TTL", "is %v, but must be a second or more; durations have a unit, as in 15*time.Minute", o.TTL)
 	}
@@ -259,7 +259,7 @@ type checks struct {
 // If C has a method Validate() error, Decode calls it. A Validate method of an embedded type is called if Go promotes
 // it. The Validate method of a named field's type is not called; call it in C's Validate.
 func NewDecoder[C any, P EmbedsClaims[C]](keys KeySource, opts *DecoderOptions) (*Decoder[C], error) {
-	var wrong misconfigured
+	var wrong configErrors
 	d := &Decoder[C]{claims: embedded[C, P], validate: validator[C]()}
 	if opts != nil {
 		d.opts = *opts
@@ -287,7 +287,7 @@ func (o *DecoderOptions) setDefaults() {
 	}
 }
 
-func (o *DecoderOptions) check(wrong *misconfigured) {
+func (o *DecoderOptions) check(wrong *configErrors) {
 	if o.Leeway < 0 || o.Leeway > 5*time.Minute {
 		wrong.add("DecoderOptions.Leeway", "is %v, but must be between 0 and 5 minutes", o.Leeway)
 	}
