@@ -138,7 +138,7 @@ func FuzzObject(f *testing.F) {
 
 // An object compares up to 64 names itself. The library compares more.
 func TestNamesAreUniqueInObjectsOfAnySize(t *testing.T) {
-	for _, separator := range []string{":", " :"} { // the second is read by nextAny
+	for _, separator := range []string{":", " :"} { // the second is read by nextSlow
 		for count := range 70 {
 			members := make([]string, count)
 			for i := range members {
