@@ -2,7 +2,10 @@ package jwks
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -134,25 +137,30 @@ func (r *Remote) lastResult(set *snapshot, kid string, now time.Time) ([]usher.K
 func (r *Remote) refresh(ctx context.Context) error {
 	waitedInterval := false
 	for {
-		r.mu.Lock()
-		now, due := r.now(), r.due()
-		if waitedInterval && now.Before(due) {
-			now = due // the injected clock does not advance
-		}
-		r.startIfDue(now)
-		running := r.running
-		r.mu.Unlock()
+		running, interval := r.startForRefresh(waitedInterval)
 		if running != nil {
 			if err := running.wait(ctx); err != nil {
 				return err
 			}
 			return running.err
 		}
-		if err := sleep(ctx, due.Sub(now)); err != nil {
+		if err := sleep(ctx, interval); err != nil {
 			return err
 		}
 		waitedInterval = true
 	}
+}
+
+// startForRefresh returns the running fetch. If none is running, it starts one, or returns how long until one is due.
+func (r *Remote) startForRefresh(waitedInterval bool) (*attempt, time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock() // even if the injected clock panics
+	now, due := r.now(), r.due()
+	if waitedInterval && now.Before(due) {
+		now = due // the injected clock does not advance
+	}
+	r.startIfDue(now)
+	return r.running, due.Sub(now)
 }
 
 // due returns when the next attempt may begin. r.mu is held.
@@ -174,52 +182,88 @@ func (r *Remote) startIfDue(now time.Time) bool {
 	return true
 }
 
-// run is the goroutine of one fetch. It is independent of requests and ends within the source's time limit.
-func (r *Remote) run(a *attempt) {
-	parsed, age, err := r.fetch(a.began)
-	report := Fetch{Skipped: slices.Concat(parsed.wrong, parsed.irrelevant)}
-	if err != nil {
-		r.source.failed()
-		// The cause is not wrapped, because a timeout of the fetch is not a timeout of the request.
-		report.Err = fmt.Errorf("%w: fetching the keys of %s: %v", usher.ErrUnavailable, r.source, err) //nolint:errorlint // see above
-	}
-	r.mu.Lock()
-	if err == nil {
-		r.replace(parsed, a.began, age)
-	}
-	if until := a.began.Add(age + min(age, r.opts.MaxAge)); err == nil || until.After(r.backgroundUntil) {
-		r.backgroundUntil = until
-	}
-	a.ended, a.err = r.now(), report.Err
-	r.last = a
-	r.mu.Unlock()
-
-	if r.opts.OnFetch != nil {
-		if set := r.current.Load(); set != nil {
-			report.Keys = len(set.all)
-		}
-		r.opts.OnFetch(report)
-	}
-	r.mu.Lock()
-	r.running = nil
-	r.updateLockFree()
-	r.mu.Unlock()
-	close(a.done)
+// fetched is the result of a fetch.
+type fetched struct {
+	parsed parsedSet
+	age    time.Duration // how long the set is fresh; MaxAge if the fetch failed
+	ended  time.Time
+	err    error
 }
 
-// fetch returns the set and how long it is fresh. If it fails, it returns MaxAge.
-func (r *Remote) fetch(began time.Time) (parsedSet, time.Duration, error) {
+// run is the goroutine of one fetch. It is independent of requests and ends within the source's time limit. It continues
+// by defer if the client, the clock or OnFetch panics or calls runtime.Goexit.
+func (r *Remote) run(a *attempt) {
+	defer r.release(a)
+	f := fetched{age: r.opts.MaxAge, ended: a.began, err: errors.New("the fetch ended without a result")}
+	defer func() {
+		if p := recover(); p != nil {
+			f.err = fmt.Errorf("the fetch panicked: %v", p)
+		}
+		r.report(r.finish(a, f))
+	}()
+	f = r.fetch(a.began)
+}
+
+// fetch fetches the set.
+func (r *Remote) fetch(began time.Time) fetched {
 	ctx, cancel := context.WithTimeout(context.Background(), r.source.limit)
 	defer cancel()
-	resp, err := r.source.fetch(ctx, began)
-	if err != nil {
-		return parsedSet{}, r.opts.MaxAge, err
+	f := fetched{age: r.opts.MaxAge}
+	var resp response
+	if resp, f.err = r.source.fetch(ctx, began); f.err == nil {
+		f.parsed, f.err = parseRemote(resp.body, r.opts.DefaultAlgorithms)
 	}
-	parsed, err := parseRemote(resp.body, r.opts.DefaultAlgorithms)
-	if err != nil {
-		return parsed, r.opts.MaxAge, err
+	if f.err == nil {
+		f.age = freshness(resp.header, r.opts.MaxAge)
 	}
-	return parsed, freshness(resp.header, r.opts.MaxAge), nil
+	f.ended = r.now()
+	return f
+}
+
+// finish stores the result of a fetch and returns what OnFetch is called with.
+func (r *Remote) finish(a *attempt, f fetched) Fetch {
+	report := Fetch{Skipped: slices.Concat(f.parsed.wrong, f.parsed.irrelevant)}
+	if f.err != nil {
+		r.source.failed()
+		// The cause is not wrapped, because a timeout of the fetch is not a timeout of the request.
+		report.Err = fmt.Errorf("%w: fetching the keys of %s: %v", usher.ErrUnavailable, r.source, f.err) //nolint:errorlint // see above
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.err == nil {
+		r.replace(f.parsed, a.began, f.age)
+	}
+	if until := a.began.Add(f.age + min(f.age, r.opts.MaxAge)); f.err == nil || until.After(r.backgroundUntil) {
+		r.backgroundUntil = until
+	}
+	a.ended, a.err = f.ended, report.Err
+	r.last = a
+	if set := r.current.Load(); set != nil {
+		report.Keys = len(set.all)
+	}
+	return report
+}
+
+// report calls OnFetch. It logs a panic, because in this goroutine it would end the process.
+func (r *Remote) report(f Fetch) {
+	if r.opts.OnFetch == nil {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			slog.Error("jwks: OnFetch panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	r.opts.OnFetch(f)
+}
+
+// release lets the next fetch begin and ends the waiting for this one.
+func (r *Remote) release(a *attempt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running = nil
+	r.updateLockFree()
+	close(a.done)
 }
 
 // replace makes a new set the current one. r.mu is held.

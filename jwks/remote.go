@@ -16,7 +16,7 @@ import (
 type RemoteOptions struct {
 	// Client is the HTTP client. The time limit of a fetch is its Timeout, or 10 seconds if it has none. Without
 	// CheckRedirect, it follows redirects only within one origin. The default client closes its connections after every
-	// fetch and uses the proxy of the environment.
+	// fetch and uses the proxy of the environment. If the client panics, the fetch fails.
 	Client *http.Client
 	// DefaultAlgorithms are the algorithms of keys without alg. Such a key becomes one usher.Key for each of these that
 	// its type allows. The default is RS256 for RSA keys, EdDSA for Ed25519 keys, and the curve's algorithm for EC
@@ -35,8 +35,10 @@ type RemoteOptions struct {
 	// MinInterval is the minimum time between attempts to fetch, including failed ones and those of Refresh. The
 	// default is 10 seconds, the minimum a second.
 	MinInterval time.Duration
-	// OnFetch is called after every attempt, before waiting calls continue. Calls of OnFetch do not overlap. It must
-	// not call Refresh. If nil, failures are reported only by VerificationKeys.
+	// OnFetch is called after every attempt, before waiting calls continue. Calls of OnFetch do not overlap, and no
+	// fetch begins before it returns. So it should return soon, and must not call Refresh, or VerificationKeys with a
+	// kid that may be unknown: such a call would wait for OnFetch itself. A panic of OnFetch is logged to slog.Default
+	// and changes nothing else. If nil, failures are reported only by VerificationKeys.
 	OnFetch func(Fetch)
 	// DangerouslyAllowHTTP allows plain http to hosts other than loopback. An attacker in the network can then replace
 	// the keys.

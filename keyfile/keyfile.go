@@ -41,8 +41,10 @@ type Options struct {
 	Overlap time.Duration
 	// OnReload is called with nil when the keys have changed, or when the files can be read again after a failure. It
 	// is called with an error when the files can't be used; the previous keys then stay in use. The same error is
-	// reported only once. Calls do not overlap. OnReload must not call Reload. If nil, errors are reported only by
-	// Reload.
+	// reported only once. Calls do not overlap, and no check of the files begins before OnReload returns. So OnReload
+	// should return soon, and must not call Reload, or VerificationKeys with a kid that may be unknown: such a call
+	// would wait for OnReload itself. A panic of OnReload is logged to slog.Default and changes nothing else. If nil,
+	// errors are reported only by Reload.
 	OnReload func(err error)
 	// Now is the clock, for tests. The default is time.Now.
 	Now func() time.Time
@@ -191,10 +193,11 @@ func (k *Keys) Reload(ctx context.Context) error {
 		return notOpened()
 	}
 	for {
+		now := k.now()
 		k.mu.Lock()
 		l, mine := k.running, false
 		if l == nil {
-			l, mine = k.start(), true
+			l, mine = k.start(now), true
 		}
 		k.mu.Unlock()
 		if err := l.wait(ctx); err != nil {

@@ -3,6 +3,8 @@ package keyfile
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/go-usher/usher"
@@ -19,8 +21,9 @@ type view struct {
 
 // look is one check of the files.
 type look struct {
-	done chan struct{} // closed at the end
-	err  error
+	began time.Time
+	done  chan struct{} // closed at the end
+	err   error
 }
 
 // view returns the current keys. It starts a check of the files if one is due.
@@ -38,7 +41,7 @@ func (k *Keys) view(ctx context.Context) (*view, error) {
 	}
 	l := k.running
 	if l == nil && !now.Before(v.settled) {
-		l = k.start()
+		l = k.start(now)
 	}
 	k.mu.Unlock()
 	if l == nil || now.Before(v.idle) {
@@ -52,10 +55,11 @@ func (k *Keys) view(ctx context.Context) (*view, error) {
 
 // lookAgain checks the files and waits for the result, unless the last check was less than pause ago.
 func (k *Keys) lookAgain(ctx context.Context, pause time.Duration) error {
+	now := k.now()
 	k.mu.Lock()
 	l := k.running
-	if l == nil && !k.now().Before(k.lookedAt.Add(pause)) {
-		l = k.start()
+	if l == nil && !now.Before(k.lookedAt.Add(pause)) {
+		l = k.start(now)
 	}
 	k.mu.Unlock()
 	if l == nil {
@@ -65,45 +69,84 @@ func (k *Keys) lookAgain(ctx context.Context, pause time.Duration) error {
 }
 
 // start starts a check of the files. k.mu is held.
-func (k *Keys) start() *look {
-	k.running = &look{done: make(chan struct{})}
+func (k *Keys) start(now time.Time) *look {
+	k.running = &look{began: now, done: make(chan struct{})}
 	go k.run(k.running)
 	return k.running
 }
 
-// run is the goroutine of one check.
+// result is what a check has found.
+type result struct {
+	files []file
+	ended time.Time
+	err   error
+}
+
+// run is the goroutine of one check. It continues by defer if the clock or OnReload panics or calls runtime.Goexit.
 func (k *Keys) run(l *look) {
+	defer k.release(l)
+	r := result{ended: l.began, err: configError(k.path, "was not checked: the check ended without a result")}
+	defer func() {
+		if p := recover(); p != nil {
+			r.err = configError(k.path, fmt.Sprintf("was not checked: the check panicked: %v", p))
+		}
+		if k.finish(l, r) {
+			k.report(l.err)
+		}
+	}()
+	r = k.find()
+}
+
+// find reads the files.
+func (k *Keys) find() result {
 	k.mu.Lock()
 	known := k.state.files
 	k.mu.Unlock()
 	files, err := k.read(known)
+	return result{files, k.now(), err}
+}
 
+// finish stores the result of a check. It reports whether OnReload is to be called.
+func (k *Keys) finish(l *look, r result) bool {
 	k.mu.Lock()
-	now := k.now()
+	defer k.mu.Unlock()
 	changed := false
-	if err == nil {
-		err = k.state.wouldLoseSigner(files, k.path)
+	l.err = r.err
+	if l.err == nil {
+		l.err = k.state.wouldLoseSigner(r.files, k.path)
 	}
-	if err == nil {
-		changed = k.state.change(files, now, &k.opts)
+	if l.err == nil {
+		changed = k.state.change(r.files, r.ended, &k.opts)
 	}
-	k.lookedAt = now
-	k.show(now)
-	l.err = err
+	k.lookedAt = r.ended
+	k.show(r.ended)
 	problem := ""
-	if err != nil {
-		problem = err.Error()
+	if l.err != nil {
+		problem = l.err.Error()
 	}
 	report := problem != k.problem || changed
 	k.problem = problem
-	k.mu.Unlock()
+	return report
+}
 
-	if report && k.opts.OnReload != nil {
-		k.opts.OnReload(err)
+// report calls OnReload. It logs a panic, because in this goroutine it would end the process.
+func (k *Keys) report(err error) {
+	if k.opts.OnReload == nil {
+		return
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			slog.Error("keyfile: OnReload panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	k.opts.OnReload(err)
+}
+
+// release lets the next check begin and ends the waiting for this one.
+func (k *Keys) release(l *look) {
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.running = nil
-	k.mu.Unlock()
 	close(l.done)
 }
 

@@ -6,8 +6,10 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -435,5 +437,167 @@ func TestARotationUnderLoadRefusesNothing(t *testing.T) {
 	t.Logf("%d rotations, %d tokens accepted", rotations, accepted.Load())
 	if rotations < 5 || accepted.Load() < 100 {
 		t.Errorf("only %d rotations and %d tokens", rotations, accepted.Load())
+	}
+}
+
+// failures are the ways in which a callback doesn't return, with what errors say about them.
+var failures = []struct {
+	name, text string
+	fail       func()
+}{
+	{"a panic", "the check panicked: broken callback", func() { panic("broken callback") }},
+	{"Goexit", "the check ended without a result", runtime.Goexit},
+}
+
+func TestAPanicInACheckIsAFailedCheck(t *testing.T) {
+	for _, c := range failures {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFolder(t)
+				f.write("a", secretOf("a"))
+				var reports []error
+				looks := -1 // until the clock fails; none if negative
+				keys := f.open(&keyfile.Options{
+					Signer:   "a",
+					OnReload: func(err error) { reports = append(reports, err) },
+					Now: func() time.Time {
+						if looks--; looks == 0 {
+							c.fail()
+						}
+						return time.Now()
+					},
+				})
+				f.write("b", secretOf("b"))
+				advance(5 * time.Second)
+				wantFailed := func(err error) {
+					t.Helper()
+					if config := (*usher.ConfigError)(nil); !errors.As(err, &config) || config.Field != f.path || !strings.Contains(config.Reason, c.text) {
+						t.Errorf("the error is %v", err)
+					}
+				}
+				for range 2 {
+					looks = 2 // the first one is that of Reload itself
+					wantFailed(keys.Reload(t.Context()))
+					wantKeys(t, keys, "a")
+				}
+				if len(reports) != 1 {
+					t.Fatalf("the reports are %v", reports)
+				}
+				wantFailed(reports[0])
+
+				advance(10*time.Second - 1)
+				settle(keys)
+				wantKeys(t, keys, "a") // the failed check counts for Interval
+				advance(1)
+				looks = 2
+				settle(keys)
+				wantKeys(t, keys, "a")
+				advance(time.Second) // an unknown kid checks again
+				if _, err := keys.VerificationKeys(t.Context(), "b"); err != nil {
+					t.Error(err)
+				}
+				wantKeys(t, keys, "a", "b")
+				if len(reports) != 2 || reports[1] != nil {
+					t.Errorf("the reports are %v", reports)
+				}
+			})
+		})
+	}
+}
+
+func TestAPanicOfOnReloadIsLoggedAndChangesNothingElse(t *testing.T) {
+	for _, c := range failures {
+		t.Run(c.name, func(t *testing.T) {
+			var log bytes.Buffer
+			standard := slog.Default()
+			slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+			defer slog.SetDefault(standard)
+			synctest.Test(t, func(t *testing.T) {
+				f := newFolder(t)
+				f.write("a", secretOf("a"))
+				looks := -1
+				keys := f.open(&keyfile.Options{Signer: "a", OnReload: func(error) { c.fail() }, Now: func() time.Time {
+					if looks--; looks == 0 {
+						c.fail()
+					}
+					return time.Now()
+				}})
+				f.write("b", secretOf("b"))
+				if err := keys.Reload(t.Context()); err != nil {
+					t.Error(err)
+				}
+				wantKeys(t, keys, "a", "b")
+				looks = 2
+				if err := keys.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), c.text) {
+					t.Errorf("the error is %v", err)
+				}
+				f.write("c", secretOf("c"))
+				advance(time.Hour)
+				if _, err := keys.VerificationKeys(t.Context(), "c"); err != nil {
+					t.Error(err)
+				}
+			})
+			value, panicked := strings.CutPrefix(c.text, "the check panicked: ")
+			if got := strings.Count(log.String(), `level=ERROR msg="keyfile: OnReload panicked" panic="`+value+`" stack=`); got != 3 && panicked {
+				t.Errorf("%d panics are logged: %s", got, &log)
+			}
+			if !panicked && log.Len() > 0 {
+				t.Errorf("the log has %s", &log)
+			}
+		})
+	}
+}
+
+func TestAClockThatPanicsInACallLeavesNoLock(t *testing.T) {
+	for name, call := range map[string]func(keys *keyfile.Keys){
+		"VerificationKeys": func(keys *keyfile.Keys) { _, _ = keys.VerificationKeys(context.Background(), "unknown") },
+		"SigningKey":       func(keys *keyfile.Keys) { _, _ = keys.SigningKey(context.Background()) },
+		"Reload":           func(keys *keyfile.Keys) { _ = keys.Reload(context.Background()) },
+	} {
+		for _, c := range failures {
+			for look := 1; look <= 2; look++ {
+				if look == 2 && name != "VerificationKeys" { // which looks at the clock twice
+					continue
+				}
+				t.Run(fmt.Sprintf("%s, %s, look %d", name, c.name, look), func(t *testing.T) {
+					f := newFolder(t)
+					f.write("a", secretOf("a"))
+					looks := -1
+					keys := f.open(&keyfile.Options{Now: func() time.Time {
+						if looks--; looks == 0 {
+							c.fail()
+						}
+						return time.Time{}
+					}})
+					looks = look
+					inGoroutine(t, func() {
+						defer func() { _ = recover() }()
+						call(keys)
+						t.Error("the call returned")
+					})
+					inGoroutine(t, func() { call(keys) })
+					inGoroutine(t, func() {
+						if err := keys.Reload(context.Background()); err != nil {
+							t.Error(err)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// inGoroutine calls f, which may end its goroutine. The test fails if f does not end.
+func inGoroutine(t *testing.T, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the call does not end")
 	}
 }
