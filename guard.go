@@ -17,8 +17,9 @@ import (
 // ErrUnavailable and the context's errors a 503, and a [*Rejection] is used as it is. A Guard must be safe for
 // concurrent use.
 //
-// A handler may also call a guard with its request's context: RequireScope("write")(ctx). If the middleware has neither
-// Check nor guards of its own, this guard sees changes that the user function and the handlers made to the claims.
+// A handler may also call a guard with its request's context: RequireScope("write")(ctx). If the middleware has no
+// Confirm, no Check and no guards of its own, this guard sees changes that the user function and the handlers made to the
+// claims.
 type Guard func(ctx context.Context) error
 
 // RequireScope returns a guard that requires all of these scopes in the token. It calls the HasScope method of the

@@ -86,8 +86,8 @@ func validator[C any]() func(*C) error {
 }
 
 // checkHasScope reports claims types for which RequireScope would refuse every request: C hides the method HasScope, or
-// it has its own field for scope but HasScope does not read that field. The struct that declares the field, or one that
-// contains it, must also declare HasScope.
+// it has its own field for scope but HasScope does not read that field. The struct that declares the field, one that
+// contains it, or the field's own type must also declare HasScope.
 func checkHasScope(t reflect.Type, fields *structfields.Struct, wrong *configErrors) {
 	subject := "claims type " + t.String()
 	scopes := embedding.Declarations(t, "HasScope", func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("HasScope") })
@@ -106,7 +106,7 @@ func checkHasScope(t reflect.Type, fields *structfields.Struct, wrong *configErr
 		return
 	}
 	field := fields.Index("scope")
-	if promoted.Type == reflect.TypeFor[Claims]() || len(promoted.Index) >= len(field) || !slices.Equal(promoted.Index, field[:len(promoted.Index)]) {
+	if promoted.Type == reflect.TypeFor[Claims]() || len(promoted.Index) > len(field) || !slices.Equal(promoted.Index, field[:len(promoted.Index)]) {
 		wrong.add(subject, "has its own field for scope, so RequireScope would refuse every request; declare HasScope(scope string) bool on the same struct")
 	}
 }

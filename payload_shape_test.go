@@ -643,6 +643,7 @@ type (
 	TokScopeList struct {
 		List []string `json:"scope"`
 	}
+	TokScopes      []string
 	TokScopeMethod struct{ M string }
 	TokScopeWhole  struct {
 		List []string `json:"scope"`
@@ -660,6 +661,7 @@ type (
 	scopeThrough struct{ TokScopeInside }
 )
 
+func (TokScopes) HasScope(string) bool       { return true }
 func (TokScopeMethod) HasScope(string) bool  { return true }
 func (TokScopeWhole) HasScope(string) bool   { return true }
 func (scopeMany) HasScope(...string) bool    { return true }
@@ -669,6 +671,10 @@ func (*TokScopeInside) HasScope(string) bool { return true }
 func TestClaimsTypesAnswerForTheScopeThatTheyRead(t *testing.T) {
 	checkShape[scopeOuter](t, "around the struct that has the field")
 	checkShape[scopeThrough](t, "in the struct that has the field")
+	checkShape[struct {
+		TokBase
+		TokScopes `json:"scope"`
+	}](t, "of the field's own type, which is embedded")
 	checkShape[struct {
 		usher.Claims
 		Scopes []string `json:"scope"`
