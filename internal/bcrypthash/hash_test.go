@@ -51,8 +51,8 @@ func TestParseReadsItsTwoFormatsOnly(t *testing.T) {
 
 // bcrypt would ignore what follows the 72nd byte, and some implementations what follows a NUL byte.
 func TestMatchesRefusesWhatBcryptCannotRead(t *testing.T) {
-	long, withNUL := strings.Repeat("x", 72), "a\x00b"
-	for _, test := range []struct{ hashed, password string }{{long, long + "x"}, {withNUL, withNUL}} {
+	long, withNUL, firstNUL := strings.Repeat("x", 72), "a\x00b", "\x00b"
+	for _, test := range []struct{ hashed, password string }{{long, long + "x"}, {withNUL, withNUL}, {firstNUL, firstNUL}} {
 		hash, err := bcrypt.GenerateFromPassword([]byte(test.hashed), bcrypt.MinCost)
 		if err != nil {
 			t.Fatal(err)

@@ -32,6 +32,7 @@ type Checker struct {
 	legacy    func(hash, password string) (recognized, match bool)
 	refusal   bcryptwork.Work // the work of every refusal
 	costliest string          // a hash of an older format whose check takes that work; empty if refusals use bcrypt
+	do        func(bcryptwork.Work)
 }
 
 // New returns a checker. New hashes have this bcrypt cost. legacy checks hashes of older formats: recognized is false
@@ -41,7 +42,7 @@ type Checker struct {
 // returns the reason. If it has an older format, New measures it: it checks it up to three times, and computes bcrypt
 // for as long.
 func New(cost int, legacy func(hash, password string) (recognized, match bool), costliest string) (*Checker, error) {
-	c := &Checker{cost: cost, legacy: legacy, refusal: bcryptwork.OfCost(cost)}
+	c := &Checker{cost: cost, legacy: legacy, refusal: bcryptwork.OfCost(cost), do: bcryptwork.Work.Do}
 	if costliest == "" {
 		return c, nil
 	}
@@ -139,6 +140,6 @@ func (c *Checker) refuse(password string, done bcryptwork.Work) {
 		return
 	}
 	if done < c.refusal {
-		(c.refusal - done).Do()
+		c.do(c.refusal - done)
 	}
 }
