@@ -125,7 +125,7 @@ func checkSubjectClaim(wrong *configErrors, field, name string, format *payloadF
 
 // decode reads the payload text into c, which embeds claims. Strings in c share the memory of text. It returns the
 // approximate size of the data that c refers to, without text.
-func (f *payloadFormat) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (bytes int, err error) {
+func (f *payloadFormat) decode(text string, claims *Claims, c reflect.Value, opts *DecoderOptions) (bytes int, _ error) {
 	next := 0 // the index after the last field
 	var o strictjson.Object
 	o.Open(text)

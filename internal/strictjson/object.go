@@ -117,15 +117,6 @@ func (o *Object) Accept() {
 	o.fast = o.allowsFastPath()
 }
 
-// Strings returns the elements of v, the last value, if it is an array of strings. Otherwise it returns false.
-func (o *Object) Strings(v Value) ([]string, bool) {
-	list, ok := v.Strings()
-	if ok {
-		o.Accept()
-	}
-	return list, ok
-}
-
 // Valid reads the rest of the text and reports whether all of it is valid.
 func (o *Object) Valid() bool {
 	for ok := !o.ended; ok; {

@@ -192,7 +192,9 @@ func TestSkippedValuesAreChecked(t *testing.T) {
 		}
 		asked.Open(text)
 		for _, v, ok := asked.Next(); ok; _, v, ok = asked.Next() {
-			_, _ = asked.Strings(v)
+			if _, ok := v.Strings(); ok {
+				asked.Accept()
+			}
 		}
 		if asked.Valid() != want {
 			t.Errorf("%s: valid: %v, once it was asked for lists of strings", text, !want)
